@@ -1,0 +1,651 @@
+//! The `wasm` engine: the renter's WebAssembly module on the renter's input, the same bits on every machine.
+//!
+//! # What a module must be
+//! A core WebAssembly module (no components) that exports a memory named `memory` and a function `run` without
+//! parameters that returns an `i32`: 0 when all is well, anything else is the module's own error code. It may
+//! use floating point, SIMD, bulk memory, multiple values, reference types and extended constants; threads,
+//! relaxed SIMD, garbage collection, exceptions, tail calls, 64-bit and multiple memories are refused.
+//!
+//! It may import these functions from `io`, and nothing else; there is no clock, no randomness, no file and no
+//! network:
+//!
+//! | import | what it does | fuel besides the call's own |
+//! |---|---|---|
+//! | `input_len() -> i32` | the input's bytes | 0 |
+//! | `input_read(ptr: i32, offset: i32, len: i32) -> i32` | copies at most `len` bytes of the input from `offset` to memory at `ptr`; returns how many, 0 behind the input's end | 1 a byte |
+//! | `output_write(ptr: i32, len: i32)` | appends `len` bytes of memory at `ptr` to the output | 1 a byte |
+//! | `progress(permille: i32)` | says how far the run is, in thousandths; affects nothing | 100 |
+//!
+//! Numbers are unsigned. Memory that isn't there is a trap.
+//!
+//! # Why every machine gives the same bits
+//! NaNs are canonicalised, the instruction set is fixed, nothing non-deterministic can be imported, fuel is
+//! counted the same everywhere, and a memory that may not grow by the spec doesn't grow anywhere. A module
+//! that fails (a trap, out of fuel, an error code) fails everywhere in the same way at the same fuel: that is a
+//! result as well, and the fuel used is paid. What depends on the machine, the call stack's depth and wall
+//! time, is no result but an error.
+//!
+//! # Trace
+//! One step for each 64 KiB of output (the last may be shorter), then one with the summary
+//! `"io-wasm/1" ‖ fuel used as u64 LE ‖ output bytes as u64 LE ‖ the manifest's status as JSON`.
+
+use crate::blob::{self, BlobHash, BlobRef, Blobs};
+use crate::engine::{
+    Checked, Claim, Control, Engine, Outcome, Progress, Quote, RejectReason, Sampling, Verdict,
+    VerificationClass,
+};
+use crate::error::EngineError;
+use crate::files::{self, io_error};
+use crate::limits::*;
+use crate::manifest::{Failure, MANIFEST_VERSION, Manifest, ManifestError, OutputFile, Status};
+use crate::spec::{EngineSpec, JobSpec, WasmSpec};
+use io_proof::TraceBuilder;
+use std::fmt;
+use std::path::Path;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+use wasmtime::{
+    Caller, Config, Extern, Linker, Module, OptLevel, ResourceLimiter, Store, Trap, WasmFeatures,
+};
+
+/// The file a module's output goes to.
+pub const OUTPUT_FILE: &str = "output.bin";
+/// Fuel of one unit.
+pub const FUEL_PER_UNIT: u64 = 1_000_000;
+/// Output bytes of one step of the trace.
+pub const TRACE_CHUNK_BYTES: usize = 64 * 1024;
+
+/// How often a run looks at its cancel token and its clock, in fuel: about a millisecond. Also how far the
+/// fuel at a trap can lag behind (wasmtime doesn't save it before instructions that may trap).
+const FUEL_SLICE: u64 = FUEL_PER_UNIT;
+/// Stack of the fiber that a module runs on: the module's own and what host functions need on top.
+const FIBER_STACK_BYTES: usize = MAX_WASM_STACK_BYTES + 512 * 1024;
+/// What a progress report costs, so that a module can't spend the host's time on reports.
+const PROGRESS_FUEL: u64 = 100;
+/// An oracle waits this many times the renter's time limit before it gives up on a slower machine.
+const VERIFY_PATIENCE: u32 = 4;
+
+/// Units for an amount of fuel: 10⁶ fuel each, rounded up.
+pub fn units_for_fuel(fuel: u64) -> u64 {
+    fuel.div_ceil(FUEL_PER_UNIT)
+}
+
+/// Runs WebAssembly. Make one and keep it.
+pub struct WasmEngine {
+    engine: wasmtime::Engine,
+}
+
+impl WasmEngine {
+    pub fn new() -> Result<Self, EngineError> {
+        let mut config = Config::new();
+        config
+            .wasm_features(WasmFeatures::all(), false)
+            .wasm_features(
+                WasmFeatures::MUTABLE_GLOBAL
+                    | WasmFeatures::SATURATING_FLOAT_TO_INT
+                    | WasmFeatures::SIGN_EXTENSION
+                    | WasmFeatures::REFERENCE_TYPES
+                    | WasmFeatures::MULTI_VALUE
+                    | WasmFeatures::BULK_MEMORY
+                    | WasmFeatures::SIMD
+                    | WasmFeatures::FLOATS
+                    | WasmFeatures::EXTENDED_CONST,
+                true,
+            )
+            .cranelift_opt_level(OptLevel::Speed)
+            .cranelift_nan_canonicalization(true)
+            .consume_fuel(true)
+            .max_wasm_stack(MAX_WASM_STACK_BYTES)
+            .async_stack_size(FIBER_STACK_BYTES);
+        let engine = wasmtime::Engine::new(&config)
+            .map_err(|e| EngineError::Host(format!("can't start wasmtime: {e:#}")))?;
+        Ok(Self { engine })
+    }
+
+    /// Compiles a module and checks its imports and exports.
+    fn compile(&self, bytes: &[u8]) -> Result<Module, EngineError> {
+        let module =
+            Module::new(&self.engine, bytes).map_err(|e| EngineError::Module(format!("{e:#}")))?;
+        for import in module.imports() {
+            if import.module() != "io" || !HOST_FUNCTIONS.contains(&import.name()) {
+                return Err(EngineError::Module(format!(
+                    "it imports {}.{}, and all there is to import is io.{}",
+                    import.module(),
+                    import.name(),
+                    HOST_FUNCTIONS.join(", io.")
+                )));
+            }
+        }
+        match module.get_export("memory") {
+            Some(wasmtime::ExternType::Memory(_)) => {}
+            _ => {
+                return Err(EngineError::Module(
+                    "it must export a memory named \"memory\"".into(),
+                ));
+            }
+        }
+        match module.get_export("run") {
+            Some(wasmtime::ExternType::Func(f))
+                if f.params().len() == 0
+                    && f.results().len() == 1
+                    && f.results().all(|t| t.is_i32()) => {}
+            _ => {
+                return Err(EngineError::Module(
+                    "it must export a function \"run\" without parameters that returns an i32"
+                        .into(),
+                ));
+            }
+        }
+        linker(&self.engine)
+            .and_then(|linker| linker.instantiate_pre(&module))
+            .map_err(|e| EngineError::Module(format!("{e:#}")))?;
+        Ok(module)
+    }
+
+    fn load(&self, spec: &WasmSpec, blobs: &dyn Blobs) -> Result<Module, EngineError> {
+        self.compile(&blob::read(blobs, &spec.module, MAX_MODULE_BYTES)?)
+    }
+
+    /// Runs a job to its end, whatever that is.
+    fn execute(
+        &self,
+        spec: &WasmSpec,
+        input: &BlobRef,
+        blobs: &dyn Blobs,
+        time_limit: Duration,
+        control: &Control<'_>,
+    ) -> Result<Execution, EngineError> {
+        let module = self.load(spec, blobs)?;
+        let input = blob::read(blobs, input, MAX_INPUT_BYTES)?;
+        control.cancel.check()?;
+
+        let reported = Arc::new(std::sync::atomic::AtomicU32::new(0));
+        let mut store = Store::new(
+            &self.engine,
+            Host {
+                input,
+                output: Vec::new(),
+                max_output: spec.max_output as usize,
+                max_memory: spec.memory_mib as usize * 1024 * 1024,
+                table_elements: 0,
+                permille: reported.clone(),
+                host_failure: None,
+            },
+        );
+        store.limiter(|host| host);
+        let failed_setup = |e: wasmtime::Error| EngineError::Host(format!("{e:#}"));
+        store.set_fuel(spec.fuel).map_err(failed_setup)?;
+        store
+            .fuel_async_yield_interval(Some(FUEL_SLICE))
+            .map_err(failed_setup)?;
+        let linker = linker(&self.engine).map_err(failed_setup)?;
+
+        let started = Instant::now();
+        let ended = {
+            let run = async {
+                let instance = linker.instantiate_async(&mut store, &module).await?;
+                let run = instance.get_typed_func::<(), i32>(&mut store, "run")?;
+                run.call_async(&mut store, ()).await
+            };
+            let mut run = pin!(run);
+            let mut last_reported = 0;
+            loop {
+                // The run is pending only between two slices of fuel: nothing else in it waits.
+                match run.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                    Poll::Ready(ended) => break ended,
+                    Poll::Pending => {
+                        control.cancel.check()?;
+                        if started.elapsed() > time_limit {
+                            return Err(EngineError::TimeLimit {
+                                limit_s: time_limit.as_secs() as u32,
+                            });
+                        }
+                        let permille = reported.load(std::sync::atomic::Ordering::Relaxed);
+                        if permille > last_reported {
+                            last_reported = permille;
+                            (control.progress)(Progress {
+                                done: permille.into(),
+                                total: 1000,
+                            });
+                        }
+                    }
+                }
+            }
+        };
+        let fuel = spec.fuel - store.get_fuel().map_err(failed_setup)?;
+        let host = store.into_data();
+        if let Some(failure) = host.host_failure {
+            return Err(EngineError::Host(failure));
+        }
+        let status = match ended {
+            Ok(0) => Status::Ok,
+            Ok(code) => failed("exit_code", format!("run returned {code}"), fuel),
+            Err(error) => failure_of(&error, fuel)?,
+        };
+        // What a failed run wrote is of no use to anybody, and this way it needs no storage.
+        let output = if status == Status::Ok {
+            host.output
+        } else {
+            Vec::new()
+        };
+        if status == Status::Ok {
+            (control.progress)(Progress {
+                done: 1000,
+                total: 1000,
+            });
+        }
+        Ok(Execution {
+            status,
+            fuel,
+            output,
+        })
+    }
+}
+
+impl Engine for WasmEngine {
+    fn name(&self) -> &'static str {
+        "wasm"
+    }
+
+    fn class(&self) -> VerificationClass {
+        VerificationClass::Exact
+    }
+
+    /// Compiles the module. The units are those of all its fuel.
+    fn quote(&self, spec: &JobSpec, blobs: &dyn Blobs) -> Result<Quote, EngineError> {
+        let wasm = check(spec)?;
+        self.load(wasm, blobs)?;
+        blob::read(blobs, &spec.input, MAX_INPUT_BYTES)?;
+        Ok(Quote {
+            units: units_for_fuel(wasm.fuel),
+            exact: false,
+        })
+    }
+
+    fn run(
+        &self,
+        spec: &JobSpec,
+        blobs: &dyn Blobs,
+        out_dir: &Path,
+        control: &Control<'_>,
+    ) -> Result<Outcome, EngineError> {
+        let wasm = check(spec)?;
+        files::prepare(out_dir)?;
+        let limit = Duration::from_secs(wasm.time_limit_s.into());
+        let execution = self.execute(wasm, &spec.input, blobs, limit, control)?;
+        if execution.status == Status::Ok {
+            let path = out_dir.join(OUTPUT_FILE);
+            std::fs::write(&path, &execution.output)
+                .map_err(io_error("can't write the output", &path))?;
+        }
+        let (manifest, trace_root) = execution.into_result(spec, &control.job)?;
+        files::finish(out_dir, manifest, trace_root)
+    }
+
+    /// Runs the job again and compares everything.
+    fn verify(
+        &self,
+        spec: &JobSpec,
+        blobs: &dyn Blobs,
+        claim: &Claim,
+        _sampling: &Sampling,
+        control: &Control<'_>,
+    ) -> Verdict {
+        self.check_claim(spec, blobs, claim, control)
+            .unwrap_or_else(|e| Verdict::Inconclusive {
+                reason: e.to_string(),
+            })
+    }
+}
+
+impl WasmEngine {
+    fn check_claim(
+        &self,
+        spec: &JobSpec,
+        blobs: &dyn Blobs,
+        claim: &Claim,
+        control: &Control<'_>,
+    ) -> Result<Verdict, EngineError> {
+        let wasm = check(spec)?;
+        let claimed = match Manifest::load(blobs, &claim.output_hash) {
+            Ok(manifest) => manifest,
+            Err(ManifestError::Blob(e)) => return Err(e.into()),
+            Err(e @ ManifestError::Malformed(_)) => {
+                return Ok(Verdict::reject(RejectReason::Malformed, e.to_string()));
+            }
+        };
+        if claimed.spec != spec.hash() {
+            return Ok(Verdict::reject(
+                RejectReason::OtherJob,
+                format!(
+                    "the result is of spec {}, the job's is {}",
+                    claimed.spec,
+                    spec.hash()
+                ),
+            ));
+        }
+        let limit = Duration::from_secs(wasm.time_limit_s.into()) * VERIFY_PATIENCE;
+        let execution = self.execute(wasm, &spec.input, blobs, limit, control)?;
+        let fuel = execution.fuel;
+        let (right, trace_root) = execution.into_result(spec, &control.job)?;
+        if claimed != right {
+            return Ok(Verdict::reject(
+                RejectReason::Differs,
+                difference(&right, &claimed),
+            ));
+        }
+        if claim.trace_root != trace_root {
+            return Ok(Verdict::reject(
+                RejectReason::Trace,
+                format!(
+                    "the trace's root is {}, not {} (the run used {fuel} fuel)",
+                    hex::encode(trace_root),
+                    hex::encode(claim.trace_root)
+                ),
+            ));
+        }
+        if claim.units != right.units {
+            return Ok(Verdict::reject(
+                RejectReason::Units,
+                format!(
+                    "{} units were claimed, the run used {}",
+                    claim.units, right.units
+                ),
+            ));
+        }
+        // Right, but the renter must be able to fetch it.
+        for file in &right.files {
+            blobs.locate(&file.hash)?;
+        }
+        Ok(Verdict::Accept(Checked {
+            units: right.units,
+            steps: right.steps,
+            checked: right.steps,
+            worst_cosine: None,
+        }))
+    }
+}
+
+fn check(spec: &JobSpec) -> Result<&WasmSpec, EngineError> {
+    spec.check()?;
+    match &spec.engine {
+        EngineSpec::Wasm(wasm) => Ok(wasm),
+        other => Err(EngineError::Spec(format!(
+            "it is for the engine {}, not for wasm",
+            other.name()
+        ))),
+    }
+}
+
+fn difference(right: &Manifest, claimed: &Manifest) -> String {
+    let files = |m: &Manifest| {
+        m.files
+            .iter()
+            .map(|f| format!("{} {} bytes {}", f.name, f.size, f.hash))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    format!(
+        "running it again gives {:?}, {} units, [{}]; claimed were {:?}, {} units, [{}]",
+        right.status,
+        right.units,
+        files(right),
+        claimed.status,
+        claimed.units,
+        files(claimed)
+    )
+}
+
+/// How a run ended, on every machine.
+struct Execution {
+    status: Status,
+    fuel: u64,
+    /// Empty for a failed run.
+    output: Vec<u8>,
+}
+
+impl Execution {
+    fn into_result(
+        self,
+        spec: &JobSpec,
+        job: &[u8; 32],
+    ) -> Result<(Manifest, [u8; 32]), EngineError> {
+        let mut trace = TraceBuilder::new(*job);
+        let too_many = |e: io_proof::ProofError| EngineError::Host(e.to_string());
+        for chunk in self.output.chunks(TRACE_CHUNK_BYTES) {
+            trace.push(chunk).map_err(too_many)?;
+        }
+        let mut summary = b"io-wasm/1".to_vec();
+        summary.extend(self.fuel.to_le_bytes());
+        summary.extend((self.output.len() as u64).to_le_bytes());
+        summary.extend(serde_json::to_vec(&self.status).expect("a status is strings and integers"));
+        trace.push(&summary).map_err(too_many)?;
+        let trace = trace.finish();
+        let files = if self.status == Status::Ok {
+            vec![OutputFile {
+                name: OUTPUT_FILE.into(),
+                size: self.output.len() as u64,
+                hash: BlobHash::of(&self.output),
+            }]
+        } else {
+            Vec::new()
+        };
+        let manifest = Manifest {
+            version: MANIFEST_VERSION,
+            spec: spec.hash(),
+            status: self.status,
+            units: units_for_fuel(self.fuel),
+            steps: trace.n_steps(),
+            files,
+        };
+        Ok((manifest, trace.root()))
+    }
+}
+
+fn failed(kind: &str, message: String, fuel: u64) -> Status {
+    Status::Failed(Failure {
+        kind: kind.into(),
+        message,
+        fuel,
+    })
+}
+
+/// Tells a failure that every machine sees from one of this machine.
+fn failure_of(error: &wasmtime::Error, fuel: u64) -> Result<Status, EngineError> {
+    if let Some(HostTrap { kind, message }) = error.downcast_ref::<HostTrap>() {
+        return Ok(failed(kind, message.clone(), fuel));
+    }
+    let Some(trap) = error.downcast_ref::<Trap>() else {
+        // Everything else that instantiating can meet: a memory or table whose least size is beyond the limit.
+        return Err(EngineError::Module(format!("{error:#}")));
+    };
+    let kind = match trap {
+        Trap::StackOverflow => {
+            return Err(EngineError::NotReproducible(format!(
+                "the module's calls are nested too deeply: its stack overflowed after {fuel} fuel, \
+                 and how deep that is depends on the machine"
+            )));
+        }
+        Trap::OutOfFuel => "out_of_fuel",
+        Trap::MemoryOutOfBounds => "memory_out_of_bounds",
+        Trap::TableOutOfBounds => "table_out_of_bounds",
+        Trap::IndirectCallToNull => "indirect_call_to_null",
+        Trap::BadSignature => "bad_signature",
+        Trap::IntegerOverflow => "integer_overflow",
+        Trap::IntegerDivisionByZero => "integer_division_by_zero",
+        Trap::BadConversionToInteger => "bad_conversion_to_integer",
+        Trap::UnreachableCodeReached => "unreachable",
+        Trap::NullReference => "null_reference",
+        other => return Err(EngineError::Host(format!("unexpected: {other}"))),
+    };
+    Ok(failed(kind, format!("{trap} after {fuel} fuel"), fuel))
+}
+
+/// A failure that a host function raises.
+#[derive(Debug)]
+struct HostTrap {
+    kind: &'static str,
+    message: String,
+}
+
+impl fmt::Display for HostTrap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for HostTrap {}
+
+/// A running module's view of the world, and its limits.
+struct Host {
+    input: Vec<u8>,
+    output: Vec<u8>,
+    max_output: usize,
+    max_memory: usize,
+    table_elements: usize,
+    permille: Arc<std::sync::atomic::AtomicU32>,
+    /// Set when this machine, and not the module, is to blame.
+    host_failure: Option<String>,
+}
+
+impl ResourceLimiter for Host {
+    fn memory_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        Ok(desired <= self.max_memory && maximum.is_none_or(|maximum| desired <= maximum))
+    }
+
+    fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
+        // Wasmtime also comes here for more than 4 GiB, before it asks `memory_growing`. That fails on every
+        // machine, so the module simply gets its −1. Any other failure is this machine's, and must not be
+        // mistaken for the module's own limit.
+        if error.to_string().contains("memory type's limits") {
+            return Ok(());
+        }
+        self.host_failure = Some(format!("no memory for the module: {error:#}"));
+        Err(error)
+    }
+
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let total = self
+            .table_elements
+            .saturating_add(desired.saturating_sub(current));
+        let allowed =
+            total <= MAX_TABLE_ELEMENTS && maximum.is_none_or(|maximum| desired <= maximum);
+        if allowed {
+            self.table_elements = total;
+        }
+        Ok(allowed)
+    }
+
+    fn instances(&self) -> usize {
+        1
+    }
+
+    fn tables(&self) -> usize {
+        MAX_TABLES
+    }
+
+    fn memories(&self) -> usize {
+        1
+    }
+}
+
+/// Tables of one module.
+const MAX_TABLES: usize = 16;
+
+const HOST_FUNCTIONS: [&str; 4] = ["input_len", "input_read", "output_write", "progress"];
+
+fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Host>> {
+    let mut linker = Linker::new(engine);
+    linker.func_wrap("io", "input_len", |caller: Caller<'_, Host>| -> u32 {
+        caller.data().input.len() as u32
+    })?;
+    linker.func_wrap("io", "input_read", input_read)?;
+    linker.func_wrap("io", "output_write", output_write)?;
+    linker.func_wrap("io", "progress", progress)?;
+    Ok(linker)
+}
+
+fn input_read(
+    mut caller: Caller<'_, Host>,
+    ptr: u32,
+    offset: u32,
+    len: u32,
+) -> wasmtime::Result<u32> {
+    let available = (caller.data().input.len() as u64).saturating_sub(offset.into());
+    let len = available.min(len.into()) as usize;
+    burn(&mut caller, len as u64)?;
+    let (memory, host) = memory(&mut caller)?;
+    let to = range(memory.len(), ptr, len)?;
+    if len > 0 {
+        memory[to].copy_from_slice(&host.input[offset as usize..][..len]);
+    }
+    Ok(len as u32)
+}
+
+fn output_write(mut caller: Caller<'_, Host>, ptr: u32, len: u32) -> wasmtime::Result<()> {
+    burn(&mut caller, len.into())?;
+    let (memory, host) = memory(&mut caller)?;
+    let from = range(memory.len(), ptr, len as usize)?;
+    if from.len() > host.max_output - host.output.len() {
+        return Err(HostTrap {
+            kind: "output_limit",
+            message: format!(
+                "the module wrote {} bytes and then {len} more, and the job allows {}",
+                host.output.len(),
+                host.max_output
+            ),
+        }
+        .into());
+    }
+    host.output.extend_from_slice(&memory[from]);
+    Ok(())
+}
+
+fn progress(mut caller: Caller<'_, Host>, permille: u32) -> wasmtime::Result<()> {
+    burn(&mut caller, PROGRESS_FUEL)?;
+    caller
+        .data()
+        .permille
+        .fetch_max(permille.min(1000), std::sync::atomic::Ordering::Relaxed);
+    Ok(())
+}
+
+/// Takes fuel for a host function's work.
+fn burn(caller: &mut Caller<'_, Host>, fuel: u64) -> wasmtime::Result<()> {
+    let left = caller.get_fuel()?;
+    caller.set_fuel(left.saturating_sub(fuel))?;
+    if left < fuel {
+        return Err(Trap::OutOfFuel.into());
+    }
+    Ok(())
+}
+
+fn memory<'a>(caller: &'a mut Caller<'_, Host>) -> wasmtime::Result<(&'a mut [u8], &'a mut Host)> {
+    let Some(Extern::Memory(memory)) = caller.get_export("memory") else {
+        // `compile` has checked that it is there.
+        return Err(Trap::MemoryOutOfBounds.into());
+    };
+    Ok(memory.data_and_store_mut(caller))
+}
+
+fn range(memory: usize, ptr: u32, len: usize) -> wasmtime::Result<std::ops::Range<usize>> {
+    let start = ptr as usize;
+    let end = start + len;
+    if end <= memory {
+        Ok(start..end)
+    } else {
+        Err(Trap::MemoryOutOfBounds.into())
+    }
+}
