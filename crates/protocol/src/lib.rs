@@ -1,1 +1,10 @@
-//! See the crate's description in Cargo.toml.
+//! Rules that the on-chain program, the services and the tests share.
+//!
+//! Everything here is pure: no clock, no I/O, no Anchor. The same function runs inside the program, in an
+//! oracle and in a test, so that the three can never disagree about money or about what a signature means.
+
+pub mod messages;
+pub mod money;
+pub mod reputation;
+#[cfg(feature = "wire")]
+pub mod wire;

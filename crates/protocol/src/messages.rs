@@ -1,0 +1,298 @@
+//! Every statement that somebody signs.
+//!
+//! A statement is a fixed-size byte string: a 16-byte domain, then fields in a fixed order, integers little-endian.
+//! Each names its domain, the program, the cluster (the genesis hash that the network was initialised with) and what
+//! it is about, so that a signature made for one job, epoch, oracle set, program or cluster is worth nothing
+//! anywhere else. The on-chain program rebuilds the bytes from its own accounts and compares; it never parses them.
+
+/// A Solana public key or a 32-byte hash.
+pub type Bytes32 = [u8; 32];
+
+/// Seconds in an epoch of emission.
+pub const EPOCH_SECONDS: i64 = 3_600;
+
+/// The epoch (hours since the Unix epoch) that a Unix time lies in. Times before 1970 count as epoch 0.
+pub fn epoch_of(unix_seconds: i64) -> u64 {
+    unix_seconds.max(0) as u64 / EPOCH_SECONDS as u64
+}
+
+/// Domain of [`ResultStatement`].
+pub const RESULT_DOMAIN: [u8; 16] = *b"io/result/1.....";
+/// Domain of [`TicketStatement`].
+pub const TICKET_DOMAIN: [u8; 16] = *b"io/ticket/1.....";
+/// Domain of [`DeviceStatement`].
+pub const DEVICE_DOMAIN: [u8; 16] = *b"io/device/1.....";
+/// Domain of [`RequestStatement`]: signed HTTP and WebSocket requests, never seen by the program.
+pub const REQUEST_DOMAIN: [u8; 16] = *b"io/request/1....";
+
+/// The deployment a statement belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deployment {
+    /// Program id.
+    pub program: Bytes32,
+    /// Genesis hash of the cluster, as recorded in the Network account.
+    pub cluster: Bytes32,
+}
+
+/// What a quorum says of a submitted result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Verdict {
+    /// The work is right: pay for the attested units.
+    Valid = 1,
+    /// The work is wrong: refund, and penalise the device.
+    Invalid = 2,
+}
+
+/// An oracle's statement about one submitted result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ResultStatement {
+    /// The deployment.
+    pub deployment: Deployment,
+    /// `OracleSet.version` that the signer belongs to.
+    pub set_version: u64,
+    /// Job account.
+    pub job: Bytes32,
+    /// Slot in which that job account was created: a closed and re-created job is another job.
+    pub created_slot: u64,
+    /// Epoch in which the result was submitted.
+    pub epoch: u64,
+    /// Right or wrong.
+    pub verdict: Verdict,
+    /// Output hash as submitted.
+    pub output_hash: Bytes32,
+    /// Units of work attested, in the engine's unit.
+    pub units: u64,
+}
+
+/// Bytes of a [`ResultStatement`].
+pub const RESULT_LEN: usize = 16 + 32 + 32 + 8 + 32 + 8 + 8 + 1 + 32 + 8;
+
+impl ResultStatement {
+    /// The bytes to sign.
+    pub fn to_bytes(&self) -> [u8; RESULT_LEN] {
+        let mut w = Writer::<RESULT_LEN>::new();
+        w.put(&RESULT_DOMAIN);
+        w.put(&self.deployment.program);
+        w.put(&self.deployment.cluster);
+        w.put(&self.set_version.to_le_bytes());
+        w.put(&self.job);
+        w.put(&self.created_slot.to_le_bytes());
+        w.put(&self.epoch.to_le_bytes());
+        w.put(&[self.verdict as u8]);
+        w.put(&self.output_hash);
+        w.put(&self.units.to_le_bytes());
+        w.finish()
+    }
+}
+
+/// A match: one oracle reserves a job for a device until the ticket expires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TicketStatement {
+    /// The deployment.
+    pub deployment: Deployment,
+    /// `OracleSet.version` that the signer belongs to.
+    pub set_version: u64,
+    /// Job account.
+    pub job: Bytes32,
+    /// Slot in which that job account was created.
+    pub created_slot: u64,
+    /// Device account that the job is reserved for.
+    pub device: Bytes32,
+    /// Unix time after which the ticket is void.
+    pub expires_at: i64,
+}
+
+/// Bytes of a [`TicketStatement`].
+pub const TICKET_LEN: usize = 16 + 32 + 32 + 8 + 32 + 8 + 32 + 8;
+
+impl TicketStatement {
+    /// The bytes to sign.
+    pub fn to_bytes(&self) -> [u8; TICKET_LEN] {
+        let mut w = Writer::<TICKET_LEN>::new();
+        w.put(&TICKET_DOMAIN);
+        w.put(&self.deployment.program);
+        w.put(&self.deployment.cluster);
+        w.put(&self.set_version.to_le_bytes());
+        w.put(&self.job);
+        w.put(&self.created_slot.to_le_bytes());
+        w.put(&self.device);
+        w.put(&self.expires_at.to_le_bytes());
+        w.finish()
+    }
+}
+
+/// Measured figures of a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Measured {
+    /// Int8 tera-operations a second, in hundredths.
+    pub tops_e2: u32,
+    /// Usable device memory (host memory for a CPU device), MiB.
+    pub memory_mib: u32,
+    /// Memory bandwidth, MiB/s.
+    pub bandwidth_mib_s: u32,
+    /// Network region, a two-letter ISO 3166 code packed big-endian ("DE" = 0x4445); 0 when unknown.
+    pub region: u16,
+}
+
+/// An oracle's statement about a device's measured figures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeviceStatement {
+    /// The deployment.
+    pub deployment: Deployment,
+    /// `OracleSet.version` that the signer belongs to.
+    pub set_version: u64,
+    /// Device account.
+    pub device: Bytes32,
+    /// Epoch in which the figures were measured.
+    pub epoch: u64,
+    /// The figures.
+    pub measured: Measured,
+}
+
+/// Bytes of a [`DeviceStatement`].
+pub const DEVICE_LEN: usize = 16 + 32 + 32 + 8 + 32 + 8 + 4 + 4 + 4 + 2;
+
+impl DeviceStatement {
+    /// The bytes to sign.
+    pub fn to_bytes(&self) -> [u8; DEVICE_LEN] {
+        let mut w = Writer::<DEVICE_LEN>::new();
+        w.put(&DEVICE_DOMAIN);
+        w.put(&self.deployment.program);
+        w.put(&self.deployment.cluster);
+        w.put(&self.set_version.to_le_bytes());
+        w.put(&self.device);
+        w.put(&self.epoch.to_le_bytes());
+        w.put(&self.measured.tops_e2.to_le_bytes());
+        w.put(&self.measured.memory_mib.to_le_bytes());
+        w.put(&self.measured.bandwidth_mib_s.to_le_bytes());
+        w.put(&self.measured.region.to_le_bytes());
+        w.finish()
+    }
+}
+
+/// A signed request from a wallet, an operator or an oracle to an oracle's API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestStatement {
+    /// The deployment.
+    pub deployment: Deployment,
+    /// Who is being asked (the oracle's key): a request to one oracle cannot be replayed to another.
+    pub recipient: Bytes32,
+    /// What it is about: a job or a device account, or zeroes.
+    pub subject: Bytes32,
+    /// BLAKE3 of `METHOD path?query` (HTTP) or of the message kind (WebSocket).
+    pub action: Bytes32,
+    /// BLAKE3 of the body.
+    pub body: Bytes32,
+    /// Unix milliseconds at signing.
+    pub at_ms: u64,
+    /// Random, remembered by the recipient while the time is acceptable.
+    pub nonce: u64,
+}
+
+/// Bytes of a [`RequestStatement`].
+pub const REQUEST_LEN: usize = 16 + 32 * 6 + 8 + 8 + 8;
+
+impl RequestStatement {
+    /// The bytes to sign. The epoch is derived from the time.
+    pub fn to_bytes(&self) -> [u8; REQUEST_LEN] {
+        let mut w = Writer::<REQUEST_LEN>::new();
+        w.put(&REQUEST_DOMAIN);
+        w.put(&self.deployment.program);
+        w.put(&self.deployment.cluster);
+        w.put(&self.recipient);
+        w.put(&self.subject);
+        w.put(&epoch_of((self.at_ms / 1_000) as i64).to_le_bytes());
+        w.put(&self.action);
+        w.put(&self.body);
+        w.put(&self.at_ms.to_le_bytes());
+        w.put(&self.nonce.to_le_bytes());
+        w.finish()
+    }
+}
+
+struct Writer<const N: usize> {
+    bytes: [u8; N],
+    at: usize,
+}
+
+impl<const N: usize> Writer<N> {
+    fn new() -> Self {
+        Self { bytes: [0; N], at: 0 }
+    }
+
+    fn put(&mut self, part: &[u8]) {
+        self.bytes[self.at..self.at + part.len()].copy_from_slice(part);
+        self.at += part.len();
+    }
+
+    fn finish(self) -> [u8; N] {
+        debug_assert_eq!(self.at, N);
+        self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    fn result() -> ResultStatement {
+        ResultStatement {
+            deployment: Deployment { program: [1; 32], cluster: [2; 32] },
+            set_version: 3,
+            job: [4; 32],
+            created_slot: 5,
+            epoch: 6,
+            verdict: Verdict::Valid,
+            output_hash: [7; 32],
+            units: 8,
+        }
+    }
+
+    #[test]
+    fn every_field_of_a_result_statement_changes_its_bytes() {
+        let base = result();
+        let mut all = HashSet::from([base.to_bytes().to_vec()]);
+        let variants = [
+            ResultStatement { deployment: Deployment { program: [9; 32], ..base.deployment }, ..base },
+            ResultStatement { deployment: Deployment { cluster: [9; 32], ..base.deployment }, ..base },
+            ResultStatement { set_version: 9, ..base },
+            ResultStatement { job: [9; 32], ..base },
+            ResultStatement { created_slot: 9, ..base },
+            ResultStatement { epoch: 9, ..base },
+            ResultStatement { verdict: Verdict::Invalid, ..base },
+            ResultStatement { output_hash: [9; 32], ..base },
+            ResultStatement { units: 9, ..base },
+        ];
+        for v in variants {
+            assert!(all.insert(v.to_bytes().to_vec()), "{v:?} has the same bytes as another statement");
+        }
+    }
+
+    #[test]
+    fn layout_is_fixed() {
+        let b = result().to_bytes();
+        assert_eq!(b.len(), 177);
+        assert_eq!(&b[..16], b"io/result/1.....");
+        assert_eq!(b[16], 1);
+        assert_eq!(b[80..88], 3u64.to_le_bytes());
+        assert_eq!(b[88], 4);
+        assert_eq!(b[136], 1);
+        assert_eq!(b[169..177], 8u64.to_le_bytes());
+    }
+
+    #[test]
+    fn domains_differ_and_lengths_too() {
+        let domains = HashSet::from([RESULT_DOMAIN, TICKET_DOMAIN, DEVICE_DOMAIN, REQUEST_DOMAIN]);
+        assert_eq!(domains.len(), 4);
+        assert_eq!((RESULT_LEN, TICKET_LEN, DEVICE_LEN, REQUEST_LEN), (177, 168, 142, 232));
+    }
+
+    #[test]
+    fn epochs_are_hours() {
+        assert_eq!(epoch_of(-1), 0);
+        assert_eq!(epoch_of(3_599), 0);
+        assert_eq!(epoch_of(3_600), 1);
+    }
+}

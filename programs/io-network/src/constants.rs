@@ -1,0 +1,31 @@
+//! Limits and bounds. Parameters that an administrator may change are bounded here.
+
+/// Account layout version written into every account.
+pub const VERSION: u8 = 1;
+/// Oracles in a set, at most.
+pub const MAX_ORACLES: usize = 32;
+/// Unbonding entries of a provider, at most.
+pub const MAX_UNBONDING: usize = 8;
+/// Treasury shards of each payment mint. A job's key chooses one, so that settlements don't queue for an account.
+pub const TREASURY_SHARDS: usize = 16;
+
+/// Longest time a job may run, seconds (30 days).
+pub const MAX_RUN_SECONDS: u32 = 30 * 24 * 3_600;
+/// Farthest deadline from creation, seconds (60 days).
+pub const MAX_DEADLINE_SECONDS: i64 = 60 * 24 * 3_600;
+/// Bounds of every window parameter, seconds.
+pub const MIN_WINDOW_SECONDS: u32 = 1;
+/// Upper bound of every window parameter, seconds (60 days).
+pub const MAX_WINDOW_SECONDS: u32 = 60 * 24 * 3_600;
+/// Largest reservation fee a side and largest payment fee, basis points (5 %).
+pub const MAX_FEE_BPS: u16 = 500;
+/// Largest penalty as a share of a job's exposure, basis points.
+pub const MAX_PENALTY_BPS: u16 = 10_000;
+/// Largest class multiplier, hundredths (100 ×).
+pub const MAX_MULTIPLIER_E2: u32 = 10_000;
+/// Oldest attestation epoch accepted, epochs (hours) back.
+pub const MAX_ATTESTATION_EPOCHS: u64 = 1;
+/// The slashed have this long to appeal, seconds.
+pub const APPEAL_SECONDS: i64 = 30 * 24 * 3_600;
+/// `class` of a requirement that any class meets.
+pub const ANY_CLASS: u16 = u16::MAX;

@@ -1,0 +1,130 @@
+//! Errors. Each text says what was expected and what to do.
+
+use anchor_lang::prelude::*;
+use io_protocol::money::MoneyError;
+
+#[error_code]
+#[derive(PartialEq, Eq)]
+pub enum IoError {
+    #[msg("Only the network's administrator may do this")]
+    NotAdmin,
+    #[msg("Only the program's upgrade authority may initialise the network")]
+    NotUpgradeAuthority,
+    #[msg("Only the administrator that was proposed may accept")]
+    NotPendingAdmin,
+    #[msg("A parameter is outside its bounds; see constants.rs")]
+    ParameterOutOfBounds,
+    #[msg("The network is paused for new jobs and stakes; settlements, refunds and withdrawals go on")]
+    Paused,
+    #[msg("The account is not the one that this instruction requires")]
+    WrongAccount,
+    #[msg("The account at this address is not owned by the program that must own it")]
+    WrongOwner,
+    #[msg("The mint is not the one required")]
+    WrongMint,
+    #[msg("The mint is not an allowed payment mint")]
+    MintNotAllowed,
+    #[msg("The token account is not valid: expected an initialised, unfrozen account of the SPL Token program")]
+    BadTokenAccount,
+    #[msg("Two accounts that must differ are the same")]
+    SameAccount,
+    #[msg("Amount overflows or underflows")]
+    Overflow,
+    #[msg("The amount must be greater than zero")]
+    ZeroAmount,
+    #[msg("The signer is not the provider's authority")]
+    NotProviderAuthority,
+    #[msg("The signer is not the device's operator")]
+    NotOperator,
+    #[msg("The signer is neither the job's renter nor its payer")]
+    NotRenter,
+    #[msg("The stake is not free: it is bonded to devices, due as a penalty, or not there")]
+    StakeNotFree,
+    #[msg("All unbonding entries are in use: withdraw a matured one first")]
+    TooManyUnbonding,
+    #[msg("Nothing has matured yet: wait until the unbonding time has passed")]
+    NothingMatured,
+    #[msg("The bond is below the minimum for the device's class")]
+    BondTooSmall,
+    #[msg("The bond is below the device's exposure in unsettled jobs")]
+    BondBelowExposure,
+    #[msg("The device still has unsettled jobs: wait until they are settled")]
+    DeviceBusy,
+    #[msg("The device does not take jobs: it is draining or already runs one")]
+    DeviceNotIdle,
+    #[msg("The device's attestation is missing or too old: ask the oracles to attest it again")]
+    AttestationStale,
+    #[msg("The device does not meet the job's requirement")]
+    RequirementNotMet,
+    #[msg("The device's bond does not cover what it could gain from this job")]
+    ExposureExceedsBond,
+    #[msg("The ask is above the most that the job pays")]
+    AskTooHigh,
+    #[msg("The job is reserved for a matched device: bring a valid ticket, or wait until the match window ends")]
+    TicketRequired,
+    #[msg("The match ticket has expired")]
+    TicketExpired,
+    #[msg("The job is not in a state that allows this")]
+    WrongState,
+    #[msg("The job's terms are not valid")]
+    BadTerms,
+    #[msg("The deadline has passed")]
+    DeadlinePassed,
+    #[msg("The deadline has not passed yet")]
+    DeadlineNotPassed,
+    #[msg("The challenge window is still open: bring a quorum's signatures or wait")]
+    ChallengeWindowOpen,
+    #[msg("The challenge window is over")]
+    ChallengeWindowOver,
+    #[msg("The units are zero, or more than the job or the submission allows")]
+    BadUnits,
+    #[msg("Expected an Ed25519 instruction directly before this one")]
+    NoSignatureInstruction,
+    #[msg("The Ed25519 instruction is malformed: offsets must lie inside it, with nothing left over")]
+    MalformedSignatureInstruction,
+    #[msg("A signed message is not the one this instruction requires")]
+    WrongMessage,
+    #[msg("A signer is not an active member of the oracle set")]
+    NotAnOracle,
+    #[msg("The same oracle signed twice")]
+    DuplicateOracle,
+    #[msg("Fewer signatures than the quorum")]
+    QuorumNotReached,
+    #[msg("The oracle set or its quorum is not valid")]
+    BadOracleSet,
+    #[msg("The measurement is older than one already recorded, too old, or from the future")]
+    EpochNotAcceptable,
+    #[msg("Something is still owed from this job: release it first")]
+    StillOwed,
+    #[msg("Nothing is owed to this party")]
+    NothingOwed,
+    #[msg("A penalty of this job has not been moved to a slash case yet: open it first")]
+    PenaltyPending,
+    #[msg("The job is kept until its retention ends; only its renter or payer may close it before")]
+    RetentionNotOver,
+    #[msg("An account invariant would break; this is a bug, nothing was changed")]
+    Invariant,
+}
+
+impl From<MoneyError> for IoError {
+    fn from(_: MoneyError) -> Self {
+        IoError::Overflow
+    }
+}
+
+/// Turns money-math errors into the program's own.
+pub trait MoneyResult<T> {
+    fn or_overflow(self) -> Result<T>;
+}
+
+impl<T> MoneyResult<T> for core::result::Result<T, MoneyError> {
+    fn or_overflow(self) -> Result<T> {
+        self.map_err(|e| error!(IoError::from(e)))
+    }
+}
+
+impl<T> MoneyResult<T> for Option<T> {
+    fn or_overflow(self) -> Result<T> {
+        self.ok_or_else(|| error!(IoError::Overflow))
+    }
+}

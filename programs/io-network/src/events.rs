@@ -1,0 +1,102 @@
+//! Events. Each carries the whole account after the change (and the state before), so that replaying the events of
+//! an account rebuilds it. Written straight from account bytes: no formatting, one log line.
+
+use anchor_lang::prelude::*;
+
+use crate::state::*;
+
+/// A job changed state, or what it owes changed.
+#[event]
+pub struct JobChanged {
+    pub job: Pubkey,
+    /// `JobState` before.
+    pub before: u8,
+    pub after: Job,
+}
+
+/// A device was registered, attested, bonded, switched, or moved on with a job.
+#[event]
+pub struct DeviceChanged {
+    pub device: Pubkey,
+    pub after: Device,
+}
+
+/// A device was retired and its account closed.
+#[event]
+pub struct DeviceRetired {
+    pub device: Pubkey,
+    pub last: Device,
+}
+
+/// A provider was registered or its stake changed.
+#[event]
+pub struct ProviderChanged {
+    pub provider: Pubkey,
+    pub after: Provider,
+}
+
+/// A penalty moved from stake to a case.
+#[event]
+pub struct SlashCaseChanged {
+    pub case: Pubkey,
+    pub after: SlashCase,
+}
+
+/// A finished job's account was closed.
+#[event]
+pub struct JobClosed {
+    pub job: Pubkey,
+    pub last: Job,
+}
+
+/// The network's configuration changed.
+#[event]
+pub struct NetworkChanged {
+    pub after: Network,
+}
+
+/// The oracle set changed.
+#[event]
+pub struct OracleSetChanged {
+    pub after: OracleSet,
+}
+
+/// A device class was added or changed.
+#[event]
+pub struct DeviceClassChanged {
+    pub class: Pubkey,
+    pub after: DeviceClass,
+}
+
+/// A payment mint was added or changed.
+#[event]
+pub struct PaymentMintChanged {
+    pub payment: Pubkey,
+    pub after: PaymentMint,
+}
+
+/// Logs an event whose fields are `key` (if any), `before` (if any) and an account snapshot. Byte for byte what
+/// `emit!` would write, without building the event on the stack.
+pub fn log_snapshot<E: Discriminator, T: bytemuck::NoUninit>(key: Option<&Pubkey>, before: Option<u8>, after: &T) {
+    let snapshot = bytemuck::bytes_of(after);
+    let mut bytes = Vec::with_capacity(8 + 32 + 1 + snapshot.len());
+    bytes.extend_from_slice(E::DISCRIMINATOR);
+    if let Some(key) = key {
+        bytes.extend_from_slice(key.as_ref());
+    }
+    bytes.extend(before);
+    bytes.extend_from_slice(snapshot);
+    anchor_lang::solana_program::log::sol_log_data(&[&bytes]);
+}
+
+pub fn job_changed(key: &Pubkey, before: JobState, after: &Job) {
+    log_snapshot::<JobChanged, _>(Some(key), Some(before as u8), after);
+}
+
+pub fn device_changed(key: &Pubkey, after: &Device) {
+    log_snapshot::<DeviceChanged, _>(Some(key), None, after);
+}
+
+pub fn provider_changed(key: &Pubkey, after: &Provider) {
+    log_snapshot::<ProviderChanged, _>(Some(key), None, after);
+}

@@ -1,0 +1,88 @@
+use anchor_lang::prelude::*;
+
+use crate::{
+    constants::*,
+    errors::IoError,
+    events::{log_snapshot, DeviceClassChanged},
+    seeds,
+    state::{DeviceClass, Network},
+};
+
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug)]
+pub struct ClassArgs {
+    pub id: u16,
+    /// UTF-8, zero-padded.
+    pub name: [u8; 32],
+    pub multiplier_e2: u32,
+    pub min_tops_e2: u32,
+    pub min_memory_mib: u32,
+    /// 0 community, 1 enterprise.
+    pub group: u8,
+}
+
+#[derive(Accounts)]
+#[instruction(args: ClassArgs)]
+pub struct AddClass<'info> {
+    #[account(mut)]
+    pub admin: Signer<'info>,
+    pub network: AccountLoader<'info, Network>,
+    #[account(init, payer = admin, space = DeviceClass::SPACE, seeds = [seeds::CLASS, &args.id.to_le_bytes()], bump)]
+    pub class: AccountLoader<'info, DeviceClass>,
+    pub system_program: Program<'info, System>,
+}
+
+impl AddClass<'_> {
+    /// admin: recorded in the network · network: the only account of its type · class: created here at its PDA ·
+    /// system_program: by type.
+    fn validate(&self) -> Result<()> {
+        require_keys_eq!(self.network.load()?.admin, self.admin.key(), IoError::NotAdmin);
+        Ok(())
+    }
+}
+
+fn write(class: &mut DeviceClass, address: &Pubkey, args: &ClassArgs) -> Result<()> {
+    require!(args.id != ANY_CLASS, IoError::ParameterOutOfBounds);
+    require!((1..=MAX_MULTIPLIER_E2).contains(&args.multiplier_e2), IoError::ParameterOutOfBounds);
+    require!(args.group <= 1, IoError::ParameterOutOfBounds);
+    class.id = args.id;
+    class.name = args.name;
+    class.multiplier_e2 = args.multiplier_e2;
+    class.min_tops_e2 = args.min_tops_e2;
+    class.min_memory_mib = args.min_memory_mib;
+    class.group = args.group;
+    log_snapshot::<DeviceClassChanged, _>(Some(address), None, class);
+    Ok(())
+}
+
+pub fn add_class(ctx: Context<AddClass>, args: ClassArgs) -> Result<()> {
+    let a = ctx.accounts;
+    a.validate()?;
+    let mut class = a.class.load_init()?;
+    class.bump = ctx.bumps.class;
+    class.version = VERSION;
+    write(&mut class, &a.class.key(), &args)
+}
+
+#[derive(Accounts)]
+pub struct UpdateClass<'info> {
+    pub admin: Signer<'info>,
+    pub network: AccountLoader<'info, Network>,
+    #[account(mut)]
+    pub class: AccountLoader<'info, DeviceClass>,
+}
+
+impl UpdateClass<'_> {
+    /// admin: recorded in the network · network: the only account of its type · class: the one that the arguments name.
+    fn validate(&self, args: &ClassArgs) -> Result<()> {
+        require_keys_eq!(self.network.load()?.admin, self.admin.key(), IoError::NotAdmin);
+        require!(self.class.load()?.id == args.id, IoError::WrongAccount);
+        Ok(())
+    }
+}
+
+pub fn update_class(ctx: Context<UpdateClass>, args: ClassArgs) -> Result<()> {
+    let a = ctx.accounts;
+    a.validate(&args)?;
+    let mut class = a.class.load_mut()?;
+    write(&mut class, &a.class.key(), &args)
+}

@@ -1,0 +1,84 @@
+use anchor_lang::prelude::*;
+
+use crate::{
+    constants::VERSION,
+    errors::IoError,
+    events::{log_snapshot, PaymentMintChanged},
+    seeds,
+    state::{Network, PaymentMint},
+    token,
+};
+
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug)]
+pub struct PaymentMintArgs {
+    /// IO base units per 10⁹ base units of the mint, for exposure.
+    pub io_per_unit_e9: u64,
+    /// Extra fee of the renter, basis points.
+    pub fee_bps: u16,
+    pub enabled: bool,
+}
+
+#[derive(Accounts)]
+pub struct AddPaymentMint<'info> {
+    #[account(mut)]
+    pub admin: Signer<'info>,
+    pub network: AccountLoader<'info, Network>,
+    /// CHECK: a mint of the SPL Token program, checked in `validate`.
+    pub mint: UncheckedAccount<'info>,
+    #[account(init, payer = admin, space = PaymentMint::SPACE, seeds = [seeds::PAYMENT, mint.key().as_ref()], bump)]
+    pub payment: AccountLoader<'info, PaymentMint>,
+    pub system_program: Program<'info, System>,
+}
+
+impl AddPaymentMint<'_> {
+    /// admin: recorded in the network · network: the only account of its type · mint: an SPL mint · payment: created here at
+    /// its PDA · system_program: by type. Returns the mint's decimals.
+    fn validate(&self) -> Result<u8> {
+        require_keys_eq!(self.network.load()?.admin, self.admin.key(), IoError::NotAdmin);
+        token::mint_decimals(&self.mint)
+    }
+}
+
+fn write(payment: &mut PaymentMint, address: &Pubkey, args: &PaymentMintArgs) -> Result<()> {
+    payment.io_per_unit_e9 = args.io_per_unit_e9;
+    payment.fee_bps = args.fee_bps;
+    payment.enabled = u8::from(args.enabled);
+    payment.invariant()?;
+    log_snapshot::<PaymentMintChanged, _>(Some(address), None, payment);
+    Ok(())
+}
+
+pub fn add_payment_mint(ctx: Context<AddPaymentMint>, args: PaymentMintArgs) -> Result<()> {
+    let a = ctx.accounts;
+    let decimals = a.validate()?;
+    let mut payment = a.payment.load_init()?;
+    payment.mint = a.mint.key();
+    payment.decimals = decimals;
+    payment.bump = ctx.bumps.payment;
+    payment.version = VERSION;
+    write(&mut payment, &a.payment.key(), &args)
+}
+
+#[derive(Accounts)]
+pub struct UpdatePaymentMint<'info> {
+    pub admin: Signer<'info>,
+    pub network: AccountLoader<'info, Network>,
+    #[account(mut)]
+    pub payment: AccountLoader<'info, PaymentMint>,
+}
+
+impl UpdatePaymentMint<'_> {
+    /// admin: recorded in the network · network: the only account of its type · payment: any account of its type, the
+    /// administrator chooses which.
+    fn validate(&self) -> Result<()> {
+        require_keys_eq!(self.network.load()?.admin, self.admin.key(), IoError::NotAdmin);
+        Ok(())
+    }
+}
+
+pub fn update_payment_mint(ctx: Context<UpdatePaymentMint>, args: PaymentMintArgs) -> Result<()> {
+    let a = ctx.accounts;
+    a.validate()?;
+    let mut payment = a.payment.load_mut()?;
+    write(&mut payment, &a.payment.key(), &args)
+}

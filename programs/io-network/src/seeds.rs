@@ -1,0 +1,13 @@
+//! Every PDA seed of the program. Fixed-length parts only, so that no two lists of seeds can collide.
+
+pub const NETWORK: &[u8] = b"network";
+pub const ORACLES: &[u8] = b"oracles";
+pub const PAYMENT: &[u8] = b"payment";
+pub const TREASURY: &[u8] = b"treasury";
+pub const CLASS: &[u8] = b"class";
+pub const PROVIDER: &[u8] = b"provider";
+pub const STAKE: &[u8] = b"stake";
+pub const DEVICE: &[u8] = b"device";
+pub const JOB: &[u8] = b"job";
+pub const VAULT: &[u8] = b"vault";
+pub const SLASH: &[u8] = b"slash";

@@ -1,0 +1,137 @@
+use anchor_lang::prelude::*;
+use io_protocol::{messages::Measured, money, reputation};
+
+use crate::{
+    constants::VERSION,
+    errors::{IoError, MoneyResult},
+    state::{serialise_as_bytes, Provider},
+};
+
+/// A kind of device, with what it must measure and how it weighs.
+#[account(zero_copy)]
+#[derive(Debug, PartialEq, Eq)]
+pub struct DeviceClass {
+    /// UTF-8, zero-padded.
+    pub name: [u8; 32],
+    /// Reward multiplier, hundredths (H100 = 1000).
+    pub multiplier_e2: u32,
+    /// Least measured int8 TOPS, hundredths.
+    pub min_tops_e2: u32,
+    /// Least measured device memory, MiB.
+    pub min_memory_mib: u32,
+    pub id: u16,
+    /// 0 community, 1 enterprise.
+    pub group: u8,
+    pub bump: u8,
+    pub version: u8,
+    pub reserved: [u8; 47],
+}
+serialise_as_bytes!(DeviceClass);
+
+/// States of a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum DeviceState {
+    /// Takes jobs when it runs none.
+    Active = 0,
+    /// Finishes what it has, takes nothing new.
+    Draining = 1,
+}
+
+/// One physical GPU, or one host's CPU. Seeded by the hash of its hardware id, so that one piece of hardware is
+/// one account. Holds its own bond, exposure and counters: jobs on two devices never write the same account.
+#[account(zero_copy)]
+#[derive(Debug, PartialEq, Eq)]
+pub struct Device {
+    /// Provider account.
+    pub provider: Pubkey,
+    /// Hot key: accepts jobs and submits results, can withdraw nothing.
+    pub operator: Pubkey,
+    /// SHA-256 of the hardware id.
+    pub hardware: [u8; 32],
+    /// The job it runs now; zero when idle.
+    pub current_job: Pubkey,
+    /// Provider stake bound to this device, IO base units.
+    pub bond: u64,
+    /// What the device could gain by cheating in its unsettled jobs, IO base units. Never above `bond` when a job is
+    /// accepted.
+    pub exposure: u64,
+    pub completed: u64,
+    pub failed: u64,
+    /// Payments earned, weighed in IO base units.
+    pub volume: u64,
+    /// Unix seconds of the newest attestation; 0 before the first.
+    pub attested_at: i64,
+    /// Epoch of the newest attestation.
+    pub attested_epoch: u64,
+    pub since: i64,
+    /// Unsettled jobs that name this device.
+    pub open_jobs: u32,
+    /// Class multiplier, hundredths, as it was at registration or the newest attestation.
+    pub multiplier_e2: u32,
+    pub tops_e2: u32,
+    pub memory_mib: u32,
+    pub bandwidth_mib_s: u32,
+    pub class: u16,
+    pub region: u16,
+    pub state: u8,
+    pub bump: u8,
+    pub version: u8,
+    pub reserved: [u8; 61],
+}
+serialise_as_bytes!(Device);
+
+impl Device {
+    pub fn is_idle(&self) -> bool {
+        self.state == DeviceState::Active as u8 && self.current_job == Pubkey::default()
+    }
+
+    pub fn measured(&self) -> Measured {
+        Measured {
+            tops_e2: self.tops_e2,
+            memory_mib: self.memory_mib,
+            bandwidth_mib_s: self.bandwidth_mib_s,
+            region: self.region,
+        }
+    }
+
+    /// The device's score with its provider's record: retiring and registering again washes nothing.
+    pub fn reputation_bps(&self, provider: &Provider) -> u16 {
+        reputation::score_bps(
+            self.completed.saturating_add(provider.completed),
+            self.failed.saturating_add(provider.failed),
+        )
+    }
+
+    /// Least bond of this device, IO base units.
+    pub fn minimum_bond(&self, base: u64) -> Result<u64> {
+        money::minimum_bond(base, self.multiplier_e2).or_overflow()
+    }
+
+    /// Ends one unsettled job: its exposure no longer binds.
+    pub fn end_job(&mut self, job: &Pubkey, exposure: u64) -> Result<()> {
+        self.exposure = self.exposure.checked_sub(exposure).or_overflow()?;
+        self.open_jobs = self.open_jobs.checked_sub(1).or_overflow()?;
+        if self.current_job == *job {
+            self.current_job = Pubkey::default();
+        }
+        Ok(())
+    }
+
+    /// Records a fault and takes its penalty from the bond. Returns the penalty: `bps` of the exposure (rounded down), at
+    /// most what the bond holds.
+    pub fn penalise(&mut self, exposure: u64, bps: u16) -> Result<u64> {
+        let penalty = money::share_floor(exposure, bps).or_overflow()?.min(self.bond);
+        self.bond -= penalty;
+        self.failed = self.failed.saturating_add(1);
+        Ok(penalty)
+    }
+
+    pub fn invariant(&self) -> Result<()> {
+        require!(self.version == VERSION, IoError::Invariant);
+        require!(self.state <= DeviceState::Draining as u8, IoError::Invariant);
+        require!(self.open_jobs > 0 || self.exposure == 0, IoError::Invariant);
+        require!(self.open_jobs > 0 || self.current_job == Pubkey::default(), IoError::Invariant);
+        Ok(())
+    }
+}

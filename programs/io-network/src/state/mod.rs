@@ -1,0 +1,36 @@
+//! The accounts. Fixed size, no `Vec` or `String`, zero-copy; each holds its layout version, its canonical bump and
+//! spare bytes, and has an `invariant()` that every instruction which changes it calls last.
+
+mod device;
+mod job;
+mod network;
+mod oracle_set;
+mod payment;
+mod provider;
+mod slash;
+
+pub use {device::*, job::*, network::*, oracle_set::*, payment::*, provider::*, slash::*};
+
+/// Zero-copy accounts serialise as their bytes: fields are little-endian and there is no padding, so this is
+/// also their Borsh encoding. Used by events, which carry whole account snapshots.
+macro_rules! serialise_as_bytes {
+    ($t:ty) => {
+        impl anchor_lang::AnchorSerialize for $t {
+            fn serialize<W: std::io::Write>(&self, writer: &mut W) -> std::io::Result<()> {
+                writer.write_all(bytemuck::bytes_of(self))
+            }
+        }
+        impl anchor_lang::AnchorDeserialize for $t {
+            fn deserialize_reader<R: std::io::Read>(reader: &mut R) -> std::io::Result<Self> {
+                let mut value: Self = bytemuck::Zeroable::zeroed();
+                reader.read_exact(bytemuck::bytes_of_mut(&mut value))?;
+                Ok(value)
+            }
+        }
+        impl $t {
+            /// Bytes of the account: discriminator and struct.
+            pub const SPACE: usize = 8 + core::mem::size_of::<$t>();
+        }
+    };
+}
+pub(crate) use serialise_as_bytes;

@@ -1,0 +1,105 @@
+use anchor_lang::prelude::*;
+use io_protocol::messages::Deployment;
+
+use crate::{constants::*, errors::IoError, state::serialise_as_bytes};
+
+/// Parameters that the administrator may change within the bounds of `constants.rs`. A job copies what concerns it
+/// when it is created: a later change never touches it.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NetworkParams {
+    /// Base of the minimum bond of a device, IO base units.
+    pub min_bond: u64,
+    /// After creation, a job can only be accepted with a match ticket for this long, seconds.
+    pub match_seconds: u32,
+    /// After submission, the renter or an oracle may dispute for this long, seconds.
+    pub challenge_seconds: u32,
+    /// A disputed job that no quorum decides refunds after this long, seconds.
+    pub dispute_seconds: u32,
+    /// A device's attestation is good for this long, seconds.
+    pub attestation_seconds: u32,
+    /// Unstaked IO can be withdrawn after this long, seconds.
+    pub unbond_seconds: u32,
+    /// A finished job is kept at least this long against closing by strangers, seconds.
+    pub retention_seconds: u32,
+    /// Reservation fee of each side, basis points.
+    pub reserve_bps: u16,
+    /// Penalty of a device that let a job expire, basis points of the job's exposure.
+    pub expire_penalty_bps: u16,
+    /// Penalty of a device whose work a quorum rejected, basis points of the job's exposure.
+    pub reject_penalty_bps: u16,
+}
+
+/// The deployment's configuration. Read-only in hot paths.
+#[account(zero_copy)]
+#[derive(Debug, PartialEq, Eq)]
+pub struct Network {
+    pub admin: Pubkey,
+    /// Proposed by the administrator; zero when none.
+    pub pending_admin: Pubkey,
+    pub io_mint: Pubkey,
+    /// Genesis hash of the cluster; part of every signed message.
+    pub cluster: [u8; 32],
+    pub min_bond: u64,
+    pub match_seconds: u32,
+    pub challenge_seconds: u32,
+    pub dispute_seconds: u32,
+    pub attestation_seconds: u32,
+    pub unbond_seconds: u32,
+    pub retention_seconds: u32,
+    pub reserve_bps: u16,
+    pub expire_penalty_bps: u16,
+    pub reject_penalty_bps: u16,
+    /// 1 while new jobs and stakes are stopped.
+    pub paused: u8,
+    pub bump: u8,
+    pub version: u8,
+    pub reserved: [u8; 127],
+}
+serialise_as_bytes!(Network);
+
+impl Network {
+    pub fn set_params(&mut self, p: &NetworkParams) {
+        self.min_bond = p.min_bond;
+        self.match_seconds = p.match_seconds;
+        self.challenge_seconds = p.challenge_seconds;
+        self.dispute_seconds = p.dispute_seconds;
+        self.attestation_seconds = p.attestation_seconds;
+        self.unbond_seconds = p.unbond_seconds;
+        self.retention_seconds = p.retention_seconds;
+        self.reserve_bps = p.reserve_bps;
+        self.expire_penalty_bps = p.expire_penalty_bps;
+        self.reject_penalty_bps = p.reject_penalty_bps;
+    }
+
+    pub fn deployment(&self) -> Deployment {
+        Deployment { program: crate::ID.to_bytes(), cluster: self.cluster }
+    }
+
+    pub fn require_running(&self) -> Result<()> {
+        require!(self.paused == 0, IoError::Paused);
+        Ok(())
+    }
+
+    /// Parameters inside their bounds; cooldowns exceed challenge and dispute windows, so that stake at risk
+    /// cannot leave before the job that puts it at risk is decided.
+    pub fn invariant(&self) -> Result<()> {
+        let window = MIN_WINDOW_SECONDS..=MAX_WINDOW_SECONDS;
+        let windows = [
+            self.challenge_seconds,
+            self.dispute_seconds,
+            self.attestation_seconds,
+            self.unbond_seconds,
+            self.retention_seconds,
+        ];
+        require!(windows.iter().all(|w| window.contains(w)), IoError::ParameterOutOfBounds);
+        require!(self.match_seconds <= MAX_WINDOW_SECONDS, IoError::ParameterOutOfBounds);
+        require!(self.unbond_seconds > self.challenge_seconds, IoError::ParameterOutOfBounds);
+        require!(self.unbond_seconds > self.dispute_seconds, IoError::ParameterOutOfBounds);
+        require!(self.min_bond > 0, IoError::ParameterOutOfBounds);
+        require!(self.reserve_bps <= MAX_FEE_BPS, IoError::ParameterOutOfBounds);
+        require!(self.expire_penalty_bps <= MAX_PENALTY_BPS, IoError::ParameterOutOfBounds);
+        require!(self.reject_penalty_bps <= MAX_PENALTY_BPS, IoError::ParameterOutOfBounds);
+        require!(self.paused <= 1, IoError::Invariant);
+        Ok(())
+    }
+}
