@@ -6,5 +6,3 @@
 pub mod messages;
 pub mod money;
 pub mod reputation;
-#[cfg(feature = "wire")]
-pub mod wire;

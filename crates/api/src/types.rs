@@ -1,0 +1,417 @@
+//! Types of the interface. Unknown fields are refused on the way in, so that a misspelt option is an error and not
+//! silently ignored.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Version prefix of every path.
+pub const API_PREFIX: &str = "/v1";
+
+/// An amount in base units, written as a decimal string.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Amount(pub u64);
+
+impl Serialize for Amount {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Amount {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map(Amount).map_err(|_| {
+            serde::de::Error::custom(format!("expected an amount in base units as a decimal string, got '{text}'"))
+        })
+    }
+}
+
+macro_rules! wire {
+    ($(#[$meta:meta])* pub struct $name:ident { $($body:tt)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+        #[serde(deny_unknown_fields)]
+        pub struct $name { $($body)* }
+    };
+    ($(#[$meta:meta])* pub enum $name:ident { $($body:tt)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+        pub enum $name { $($body)* }
+    };
+}
+
+wire! {
+    /// Body of every response that is not a success.
+    pub struct ApiError {
+        /// Stable, for programs: `not_found`, `bad_request`, `too_large`, `unauthorized`, `rate_limited`, `unavailable`,
+        /// `conflict`, `internal`.
+        pub code: String,
+        /// What was expected and what came.
+        pub message: String,
+        /// What to do next.
+        pub hint: Option<String>,
+    }
+}
+
+wire! {
+    /// `GET /v1/info`: who this oracle is and where it stands.
+    pub struct Info {
+        pub oracle: String,
+        pub program: String,
+        /// Genesis hash of the cluster.
+        pub cluster: String,
+        pub version: String,
+        /// Version of the oracle set on chain, and whether this oracle is in it.
+        pub set_version: u64,
+        pub active: bool,
+        pub quorum: u8,
+        /// Newest slot that the index has seen, and its age.
+        pub slot: u64,
+        pub index_age_ms: u64,
+        /// Other oracles of the set with their addresses, as far as they are known.
+        pub peers: Vec<Peer>,
+        /// Unix milliseconds, for clock skew.
+        pub now_ms: u64,
+        pub limits: Limits,
+    }
+}
+
+wire! {
+    /// Another oracle.
+    pub struct Peer {
+        pub oracle: String,
+        pub url: String,
+    }
+}
+
+wire! {
+    /// Limits that a client should know before it sends.
+    pub struct Limits {
+        /// Largest blob, bytes.
+        pub max_blob_bytes: u64,
+        /// Largest part of an upload, bytes.
+        pub max_part_bytes: u64,
+        /// Largest JSON body, bytes.
+        pub max_json_bytes: u64,
+    }
+}
+
+wire! {
+    /// `GET /v1/blobs/{hash}/status`, and the answer to each uploaded part.
+    pub struct BlobStatus {
+        /// BLAKE3 of the whole.
+        pub hash: String,
+        /// Size that the uploader announced, bytes.
+        pub size: u64,
+        /// Bytes stored so far, from the beginning: where to resume.
+        pub received: u64,
+        /// Complete and verified.
+        pub complete: bool,
+    }
+}
+
+wire! {
+    /// One row of `GET /v1/offers`: a device that takes jobs.
+    pub struct Offer {
+        pub device: String,
+        pub provider: String,
+        pub class: u16,
+        pub class_name: String,
+        pub memory_mib: u32,
+        pub tops_e2: u32,
+        pub region: Option<String>,
+        pub reputation_bps: u16,
+        /// Connected, idle, attested and bonded: would take a job now.
+        pub available: bool,
+        /// Why not, when it is not.
+        pub unavailable_because: Option<String>,
+        /// Engine name → what it asks and does.
+        pub engines: BTreeMap<String, EngineOffer>,
+        pub last_heartbeat_ms: u64,
+    }
+}
+
+wire! {
+    /// What a device asks for one engine.
+    pub struct EngineOffer {
+        /// Base units of IO for 1,000 units of work.
+        pub ask: Amount,
+        /// Units of work a second, by its own measurement.
+        pub speed: f64,
+    }
+}
+
+wire! {
+    /// `GET /v1/offers`: a page of offers.
+    pub struct Offers {
+        pub offers: Vec<Offer>,
+        /// Pass as `after` for the next page.
+        pub next: Option<String>,
+        pub total: u64,
+    }
+}
+
+wire! {
+    /// What a job requires of a device.
+    pub struct Requirement {
+        pub class: Option<u16>,
+        #[serde(default)]
+        pub min_multiplier_e2: u32,
+        #[serde(default)]
+        pub min_memory_mib: u32,
+        pub region: Option<String>,
+        #[serde(default)]
+        pub min_reputation_bps: u16,
+    }
+}
+
+wire! {
+    /// `POST /v1/quote`.
+    pub struct QuoteRequest {
+        pub engine: String,
+        pub units: u64,
+        pub requirement: Requirement,
+        /// Base58 mint; IO when absent.
+        pub mint: Option<String>,
+    }
+}
+
+wire! {
+    /// What a job would cost now. Escrow is the most it can cost.
+    pub struct Quote {
+        pub engine: String,
+        pub units: u64,
+        pub mint: String,
+        /// Available devices that meet the requirement.
+        pub devices: u32,
+        /// Lowest, median and highest ask for 1,000 units among them; absent when there are none.
+        pub ask_min: Option<Amount>,
+        pub ask_median: Option<Amount>,
+        pub ask_max: Option<Amount>,
+        /// Payment at the lowest ask, fees on top of it, and their sum.
+        pub payment: Option<Amount>,
+        pub fees: Option<Amount>,
+        pub total: Option<Amount>,
+        pub reserve_bps: u16,
+        pub payment_bps: u16,
+        /// Expected run time at the lowest ask's device, seconds.
+        pub seconds: Option<f64>,
+        /// When no device is left: which requirement removed how many.
+        pub removed: BTreeMap<String, u32>,
+    }
+}
+
+wire! {
+    /// Stage of a job that the chain does not show.
+    #[serde(rename_all = "snake_case")]
+    pub enum Stage {
+        /// The spec blob is not there, or does not hash, or is not valid.
+        SpecMissing,
+        SpecInvalid,
+        /// Open; no eligible device now.
+        Waiting,
+        /// A ticket was issued to a device.
+        Matched,
+        Running,
+        Verifying,
+        Attested,
+        Refused,
+        Final,
+    }
+}
+
+wire! {
+    /// Progress that the device reports. Not proven.
+    pub struct Progress {
+        /// `fetching`, `loading`, `running`, `storing`, `submitting`.
+        pub phase: String,
+        pub done: u64,
+        pub total: u64,
+        pub at_ms: u64,
+    }
+}
+
+wire! {
+    /// `GET /v1/jobs/{job}`.
+    pub struct JobView {
+        pub job: String,
+        pub renter: String,
+        pub payer: String,
+        pub mint: String,
+        pub state: String,
+        pub stage: Stage,
+        /// Why it waits or was refused.
+        pub reason: Option<String>,
+        pub spec_hash: String,
+        pub output_hash: Option<String>,
+        pub device: Option<String>,
+        pub provider: Option<String>,
+        pub max_price: Amount,
+        pub ask: Option<Amount>,
+        pub max_units: u64,
+        pub units: Option<u64>,
+        pub escrow: Amount,
+        pub paid: Option<Amount>,
+        pub fees: Option<Amount>,
+        pub refunded: Option<Amount>,
+        /// Unix seconds, as on chain.
+        pub created_at: i64,
+        pub deadline: i64,
+        pub accepted_at: Option<i64>,
+        pub submitted_at: Option<i64>,
+        pub challenge_until: Option<i64>,
+        pub finished_at: Option<i64>,
+        pub progress: Option<Progress>,
+        /// Newest last: state, transaction, slot and time of every transition.
+        pub history: Vec<Transition>,
+    }
+}
+
+wire! {
+    /// A transition that the index saw.
+    pub struct Transition {
+        pub from: String,
+        pub to: String,
+        pub signature: String,
+        pub slot: u64,
+        /// Unix seconds; block time.
+        pub at: Option<i64>,
+    }
+}
+
+wire! {
+    /// `GET /v1/jobs`: a page of jobs, newest first.
+    pub struct Jobs {
+        pub jobs: Vec<JobView>,
+        pub next: Option<String>,
+        pub total: u64,
+    }
+}
+
+wire! {
+    /// Verdict about a submitted result.
+    #[serde(rename_all = "snake_case")]
+    pub enum WireVerdict {
+        Valid,
+        Invalid,
+    }
+}
+
+wire! {
+    /// `GET /v1/jobs/{job}/attestation`: this oracle's signed verdict. `404` with `not_found` while it has none.
+    pub struct Attestation {
+        pub oracle: String,
+        pub set_version: u64,
+        pub job: String,
+        pub created_slot: u64,
+        pub epoch: u64,
+        pub verdict: WireVerdict,
+        pub output_hash: String,
+        pub units: u64,
+        /// Ed25519 signature over the `ResultStatement` with these fields.
+        pub signature: String,
+        /// What was checked: steps re-executed, of how many.
+        pub checked_steps: u64,
+        pub total_steps: u64,
+        /// Why, when invalid.
+        pub reason: Option<String>,
+        /// Time this oracle spent verifying, milliseconds.
+        pub verify_ms: u64,
+    }
+}
+
+wire! {
+    /// `POST /v1/devices/{device}/attest` (signed by the operator): asks for a signature over measured figures.
+    pub struct DeviceAttestRequest {
+        pub epoch: u64,
+        pub tops_e2: u32,
+        pub memory_mib: u32,
+        pub bandwidth_mib_s: u32,
+        pub region: Option<String>,
+    }
+}
+
+wire! {
+    /// The oracle's signature over a `DeviceStatement` with the asked figures.
+    pub struct DeviceAttestation {
+        pub oracle: String,
+        pub set_version: u64,
+        pub device: String,
+        pub epoch: u64,
+        pub signature: String,
+    }
+}
+
+wire! {
+    /// Signature of a request, in the `x-io-auth` header as base64 of this as JSON, and in `Hello`.
+    pub struct Auth {
+        /// Base58 key that signed.
+        pub key: String,
+        pub at_ms: u64,
+        pub nonce: u64,
+        /// Base58 Ed25519 signature over the `RequestStatement`.
+        pub signature: String,
+    }
+}
+
+// WebSocket `/v1/link`: oracle ↔ worker. Text frames, one JSON message each.
+
+wire! {
+    /// From the oracle to a worker.
+    #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+    pub enum ToWorker {
+        /// First: the worker answers with `Hello` whose auth names this oracle as recipient.
+        Welcome { oracle: String, cluster: String, program: String, now_ms: u64 },
+        /// The hello was accepted.
+        Linked { device: String },
+        /// A job reserved for this device, with the ticket's signature.
+        Offer { job: String, created_slot: u64, set_version: u64, expires_at: i64, signature: String },
+        /// This oracle has reached a verdict about a job of this device.
+        Attested { attestation: Attestation },
+        /// The last message was refused.
+        Refused { code: String, message: String },
+    }
+}
+
+wire! {
+    /// From a worker to the oracle.
+    #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+    pub enum ToOracle {
+        /// Proves the operator key. `auth` covers action `link` and subject = device.
+        Hello { device: String, auth: Auth },
+        /// Signed state of the device, every few seconds; `auth` covers action `heartbeat`, subject = device and the body =
+        /// the exact bytes of `heartbeat` (JSON text of a [`Heartbeat`]).
+        Heartbeat { heartbeat: String, auth: Auth },
+        /// Answer to an offer.
+        Decline { job: String, reason: String },
+        Accepting { job: String },
+        Progress { job: String, progress: Progress },
+    }
+}
+
+wire! {
+    /// State of a device.
+    pub struct Heartbeat {
+        pub device: String,
+        /// Grows by one each time; a replay is refused.
+        pub sequence: u64,
+        pub at_ms: u64,
+        pub engines: BTreeMap<String, EngineOffer>,
+        /// 0 to 1.
+        pub load: f64,
+        pub memory_used_mib: u32,
+        /// Degrees Celsius, where the hardware tells.
+        pub temperature_c: Option<f32>,
+        /// Watts, where the hardware tells.
+        pub power_w: Option<f32>,
+        /// Takes no new jobs.
+        pub draining: bool,
+        pub job: Option<String>,
+        /// Round trip to this oracle over the link, milliseconds.
+        pub rtt_ms: Option<u32>,
+        pub version: String,
+    }
+}
