@@ -8,6 +8,8 @@
 #![allow(ambiguous_glob_reexports)]
 
 use anchor_lang::prelude::*;
+#[cfg(target_arch = "bpf")]
+use io_sbf_builtins as _;
 
 pub mod accounts_util;
 pub mod attest;
