@@ -73,7 +73,6 @@ pub fn print(folder: &Path) -> Result<()> {
             [
                 "--lib",
                 "--locked",
-                "--quiet",
                 "--config",
                 "profile.dev.package.\"*\".opt-level=0",
             ]

@@ -6,7 +6,9 @@ mod idl;
 mod paths;
 mod program;
 mod sbf;
+mod setup;
 mod shell;
+mod work;
 
 use std::{path::Path, process::ExitCode};
 
@@ -17,10 +19,18 @@ use crate::{paths::Paths, program::Program};
 const HELP: &str = "\
 ./x COMMAND
 
+  demo [--exit] [-o json] [--text FILE] [--keep]
+                                a market on this machine, and one job through all of it
+  test [NEXTEST ARGUMENT…]      everything that must hold: formatting, lints, programs, interfaces, tests
+  bench                         measures, and writes docs/benchmarks.md
   build [PROGRAM…]              the on-chain programs, to $CARGO_TARGET_DIR/deploy
         --check-reproducible    … and once more from nothing: the bytes must be the same
   idl [--check]                 the programs' interfaces, to idl/
+  setup                         fetches and builds what all of these need; they do it themselves
+  clean-cache [PART…]           removes what was fetched and built
   help                          this text
+
+Everything fetched or built lies in $IO_NETWORK_CACHE (~/.cache/io-network). IO_NETWORK_VERBOSE=1 shows more.
 ";
 
 fn main() -> ExitCode {
@@ -28,7 +38,7 @@ fn main() -> ExitCode {
     match run(&arguments) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("x: {error:#}");
+            eprintln!("\u{2717} {error:#}");
             ExitCode::FAILURE
         }
     }
@@ -61,6 +71,16 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
         }
         ("idl", []) => idl::idl(&Paths::find()?, false)?,
         ("idl", ["--check"]) => idl::idl(&Paths::find()?, true)?,
+        ("setup", []) => {
+            let paths = Paths::find()?;
+            setup::setup(&paths)?;
+            setup::nextest(&paths)?;
+            program::build(&paths, &program::ALL.iter().collect::<Vec<_>>())?;
+        }
+        ("test", rest) => work::test(&Paths::find()?, rest)?,
+        ("demo", rest) => work::demo(&Paths::find()?, rest)?,
+        ("bench", rest) => work::bench(&Paths::find()?, rest)?,
+        ("clean-cache", rest) => work::clean_cache(&Paths::find()?, rest)?,
         _ => bail!(
             "cannot do {:?}: ./x help lists what there is",
             arguments.join(" ")

