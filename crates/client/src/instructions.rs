@@ -1,0 +1,473 @@
+//! One function for each instruction of the program. Addresses that follow from others are derived here; those that were
+//! fixed when a job was created or accepted are read from the job, which the caller has fetched.
+//!
+//! Instructions that need oracles' signatures want [`crate::ed25519::verify`] directly before them.
+
+use anchor_lang::{InstructionData, ToAccountMetas, prelude::Pubkey, solana_program::system_program};
+pub use io_network::instructions::{
+    AcceptJobArgs, AttestDeviceArgs, ClassArgs, InitializeNetworkArgs, Payee, PaymentMintArgs, RegisterDeviceArgs, SetOraclesArgs,
+    SubmitResultArgs,
+};
+pub use io_network::state::{JobTerms, NetworkParams};
+use io_network::{
+    ID, accounts, instruction,
+    state::Job,
+};
+use solana_instruction::Instruction;
+
+use crate::{pda, tokens::TOKEN_PROGRAM};
+
+/// Where the runtime lists a transaction's instructions.
+pub const INSTRUCTIONS_SYSVAR: Pubkey = Pubkey::from_str_const("Sysvar1nstructions1111111111111111111111111");
+
+fn build(accounts: impl ToAccountMetas, data: impl InstructionData) -> Instruction {
+    Instruction { program_id: ID, accounts: accounts.to_account_metas(None), data: data.data() }
+}
+
+// The network
+
+/// `authority` must be the program's upgrade authority and becomes the administrator.
+pub fn initialize_network(authority: &Pubkey, io_mint: &Pubkey, args: InitializeNetworkArgs) -> Instruction {
+    build(
+        accounts::InitializeNetwork {
+            authority: *authority,
+            network: pda::network(),
+            oracle_set: pda::oracle_set(),
+            io_mint: *io_mint,
+            program: ID,
+            program_data: pda::program_data(),
+            system_program: system_program::ID,
+        },
+        instruction::InitializeNetwork { args },
+    )
+}
+
+fn administer(admin: &Pubkey) -> accounts::Administer {
+    accounts::Administer { admin: *admin, network: pda::network() }
+}
+
+pub fn update_params(admin: &Pubkey, params: NetworkParams) -> Instruction {
+    build(administer(admin), instruction::UpdateParams { params })
+}
+
+pub fn set_paused(admin: &Pubkey, paused: bool) -> Instruction {
+    build(administer(admin), instruction::SetPaused { paused })
+}
+
+/// The zero address takes a proposal back.
+pub fn propose_admin(admin: &Pubkey, proposed: &Pubkey) -> Instruction {
+    build(administer(admin), instruction::ProposeAdmin { admin: *proposed })
+}
+
+pub fn accept_admin(pending_admin: &Pubkey) -> Instruction {
+    build(
+        accounts::AcceptAdmin { pending_admin: *pending_admin, network: pda::network() },
+        instruction::AcceptAdmin {},
+    )
+}
+
+pub fn set_oracles(admin: &Pubkey, args: SetOraclesArgs) -> Instruction {
+    build(
+        accounts::SetOracles { admin: *admin, network: pda::network(), oracle_set: pda::oracle_set() },
+        instruction::SetOracles { args },
+    )
+}
+
+pub fn add_payment_mint(admin: &Pubkey, mint: &Pubkey, args: PaymentMintArgs) -> Instruction {
+    build(
+        accounts::AddPaymentMint {
+            admin: *admin,
+            network: pda::network(),
+            mint: *mint,
+            payment: pda::payment(mint),
+            system_program: system_program::ID,
+        },
+        instruction::AddPaymentMint { args },
+    )
+}
+
+pub fn update_payment_mint(admin: &Pubkey, mint: &Pubkey, args: PaymentMintArgs) -> Instruction {
+    build(
+        accounts::UpdatePaymentMint { admin: *admin, network: pda::network(), payment: pda::payment(mint) },
+        instruction::UpdatePaymentMint { args },
+    )
+}
+
+/// Anybody may; jobs in the mint need all 16 shards.
+pub fn init_treasury_shard(payer: &Pubkey, mint: &Pubkey, shard: u8) -> Instruction {
+    build(
+        accounts::InitTreasuryShard {
+            payer: *payer,
+            network: pda::network(),
+            payment: pda::payment(mint),
+            mint: *mint,
+            treasury: pda::treasury(mint, shard),
+            token_program: TOKEN_PROGRAM,
+            system_program: system_program::ID,
+        },
+        instruction::InitTreasuryShard { shard },
+    )
+}
+
+pub fn add_class(admin: &Pubkey, args: ClassArgs) -> Instruction {
+    build(
+        accounts::AddClass {
+            admin: *admin,
+            network: pda::network(),
+            class: pda::class(args.id),
+            system_program: system_program::ID,
+        },
+        instruction::AddClass { args },
+    )
+}
+
+pub fn update_class(admin: &Pubkey, args: ClassArgs) -> Instruction {
+    build(
+        accounts::UpdateClass { admin: *admin, network: pda::network(), class: pda::class(args.id) },
+        instruction::UpdateClass { args },
+    )
+}
+
+/// A name for [`ClassArgs`]: UTF-8, zero-padded, cut at a character's end when longer than 32 bytes.
+pub fn class_name(name: &str) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    let end = (0..=name.len().min(32)).rev().find(|end| name.is_char_boundary(*end)).unwrap_or(0);
+    bytes[..end].copy_from_slice(&name.as_bytes()[..end]);
+    bytes
+}
+
+// Providers and their stake. `authority` is the provider's wallet.
+
+pub fn register_provider(authority: &Pubkey, io_mint: &Pubkey, payout_owner: &Pubkey) -> Instruction {
+    let provider = pda::provider(authority);
+    build(
+        accounts::RegisterProvider {
+            authority: *authority,
+            network: pda::network(),
+            provider,
+            stake_vault: pda::stake_vault(&provider),
+            io_mint: *io_mint,
+            token_program: TOKEN_PROGRAM,
+            system_program: system_program::ID,
+        },
+        instruction::RegisterProvider { payout_owner: *payout_owner },
+    )
+}
+
+fn manage_provider(authority: &Pubkey) -> accounts::ManageProvider {
+    accounts::ManageProvider { authority: *authority, network: pda::network(), provider: pda::provider(authority) }
+}
+
+pub fn set_payout_owner(authority: &Pubkey, payout_owner: &Pubkey) -> Instruction {
+    build(manage_provider(authority), instruction::SetPayoutOwner { payout_owner: *payout_owner })
+}
+
+fn move_stake(authority: &Pubkey, token_account: &Pubkey) -> accounts::MoveStake {
+    let provider = pda::provider(authority);
+    accounts::MoveStake {
+        authority: *authority,
+        network: pda::network(),
+        provider,
+        stake_vault: pda::stake_vault(&provider),
+        token_account: *token_account,
+        token_program: TOKEN_PROGRAM,
+    }
+}
+
+/// `amount` in IO base units, from `token_account`.
+pub fn stake(authority: &Pubkey, token_account: &Pubkey, amount: u64) -> Instruction {
+    build(move_stake(authority, token_account), instruction::Stake { amount })
+}
+
+/// `amount` in IO base units.
+pub fn request_unstake(authority: &Pubkey, amount: u64) -> Instruction {
+    build(manage_provider(authority), instruction::RequestUnstake { amount })
+}
+
+/// Everything that has matured, to `token_account`.
+pub fn withdraw_stake(authority: &Pubkey, token_account: &Pubkey) -> Instruction {
+    build(move_stake(authority, token_account), instruction::WithdrawStake {})
+}
+
+// Devices
+
+pub fn register_device(authority: &Pubkey, class: u16, args: RegisterDeviceArgs) -> Instruction {
+    build(
+        accounts::RegisterDevice {
+            authority: *authority,
+            network: pda::network(),
+            provider: pda::provider(authority),
+            class: pda::class(class),
+            device: pda::device(&args.hardware),
+            system_program: system_program::ID,
+        },
+        instruction::RegisterDevice { args },
+    )
+}
+
+/// Needs a quorum's signatures over the device statement directly before it.
+pub fn attest_device(device: &Pubkey, class: u16, args: AttestDeviceArgs) -> Instruction {
+    build(
+        accounts::AttestDevice {
+            network: pda::network(),
+            oracle_set: pda::oracle_set(),
+            class: pda::class(class),
+            device: *device,
+            instructions: INSTRUCTIONS_SYSVAR,
+        },
+        instruction::AttestDevice { args },
+    )
+}
+
+fn manage_device(authority: &Pubkey, device: &Pubkey) -> accounts::ManageDevice {
+    accounts::ManageDevice {
+        authority: *authority,
+        network: pda::network(),
+        provider: pda::provider(authority),
+        device: *device,
+    }
+}
+
+/// `bond` in IO base units.
+pub fn set_device_bond(authority: &Pubkey, device: &Pubkey, bond: u64) -> Instruction {
+    build(manage_device(authority, device), instruction::SetDeviceBond { bond })
+}
+
+pub fn set_device_operator(authority: &Pubkey, device: &Pubkey, operator: &Pubkey) -> Instruction {
+    build(manage_device(authority, device), instruction::SetDeviceOperator { operator: *operator })
+}
+
+/// `signer` is the provider's authority or the device's operator; `provider` the provider's account.
+pub fn set_device_draining(signer: &Pubkey, provider: &Pubkey, device: &Pubkey, draining: bool) -> Instruction {
+    build(
+        accounts::SetDeviceDraining { signer: *signer, provider: *provider, device: *device },
+        instruction::SetDeviceDraining { draining },
+    )
+}
+
+pub fn retire_device(authority: &Pubkey, device: &Pubkey) -> Instruction {
+    build(
+        accounts::RetireDevice { authority: *authority, provider: pda::provider(authority), device: *device },
+        instruction::RetireDevice {},
+    )
+}
+
+// Jobs
+
+/// `payer` funds the escrow from `payer_token` and gets refunds there; it may be the renter.
+pub fn create_job(renter: &Pubkey, payer: &Pubkey, mint: &Pubkey, payer_token: &Pubkey, terms: JobTerms) -> Instruction {
+    let job = pda::job(renter, terms.nonce);
+    build(
+        accounts::CreateJob {
+            renter: *renter,
+            payer: *payer,
+            network: pda::network(),
+            payment: pda::payment(mint),
+            mint: *mint,
+            job,
+            vault: pda::vault(&job),
+            payer_token: *payer_token,
+            token_program: TOKEN_PROGRAM,
+            system_program: system_program::ID,
+        },
+        instruction::CreateJob { terms },
+    )
+}
+
+/// Signed by the device's operator. With a match ticket, an oracle's signature over it goes directly before.
+/// `provider_token` is an account of the job's mint that the provider's payout owner owns.
+pub fn accept_job(
+    operator: &Pubkey,
+    job: &Pubkey,
+    device: &Pubkey,
+    provider: &Pubkey,
+    provider_token: &Pubkey,
+    args: AcceptJobArgs,
+) -> Instruction {
+    build(
+        accounts::AcceptJob {
+            operator: *operator,
+            network: pda::network(),
+            oracle_set: pda::oracle_set(),
+            provider: *provider,
+            device: *device,
+            job: *job,
+            provider_token: *provider_token,
+            instructions: INSTRUCTIONS_SYSVAR,
+        },
+        instruction::AcceptJob { args },
+    )
+}
+
+pub fn submit_result(operator: &Pubkey, device: &Pubkey, job: &Pubkey, args: SubmitResultArgs) -> Instruction {
+    build(
+        accounts::SubmitResult { operator: *operator, device: *device, job: *job },
+        instruction::SubmitResult { args },
+    )
+}
+
+/// Anybody may send it. Needs a quorum's signatures over the result statement directly before it, unless the challenge
+/// window has passed unobjected.
+pub fn settle_job(address: &Pubkey, job: &Job) -> Instruction {
+    build(
+        accounts::SettleJob {
+            network: pda::network(),
+            oracle_set: pda::oracle_set(),
+            job: *address,
+            device: job.device,
+            vault: job.vault,
+            provider_token: job.provider_token,
+            payer_token: job.payer_token,
+            treasury: job.treasury,
+            instructions: INSTRUCTIONS_SYSVAR,
+            token_program: TOKEN_PROGRAM,
+        },
+        instruction::SettleJob {},
+    )
+}
+
+/// Anybody may send it. Needs a quorum's signatures over the result statement directly before it.
+pub fn reject_job(address: &Pubkey, job: &Job) -> Instruction {
+    build(
+        accounts::RejectJob {
+            network: pda::network(),
+            oracle_set: pda::oracle_set(),
+            job: *address,
+            device: job.device,
+            vault: job.vault,
+            payer_token: job.payer_token,
+            instructions: INSTRUCTIONS_SYSVAR,
+            token_program: TOKEN_PROGRAM,
+        },
+        instruction::RejectJob {},
+    )
+}
+
+/// `disputer` is the renter or an active oracle.
+pub fn dispute_job(disputer: &Pubkey, job: &Pubkey) -> Instruction {
+    build(
+        accounts::DisputeJob { disputer: *disputer, oracle_set: pda::oracle_set(), job: *job },
+        instruction::DisputeJob {},
+    )
+}
+
+/// `signer` is the renter or the payer.
+pub fn cancel_job(signer: &Pubkey, address: &Pubkey, job: &Job) -> Instruction {
+    build(
+        accounts::CancelJob {
+            signer: *signer,
+            job: *address,
+            vault: job.vault,
+            payer_token: job.payer_token,
+            token_program: TOKEN_PROGRAM,
+        },
+        instruction::CancelJob {},
+    )
+}
+
+/// Anybody may send it.
+pub fn expire_job(address: &Pubkey, job: &Job) -> Instruction {
+    build(
+        accounts::ExpireJob {
+            job: *address,
+            device: (job.device != Pubkey::default()).then_some(job.device),
+            vault: job.vault,
+            payer_token: job.payer_token,
+            token_program: TOKEN_PROGRAM,
+        },
+        instruction::ExpireJob {},
+    )
+}
+
+/// `destination` is the account fixed in the job, or, when `signer` is the payee, any of theirs.
+pub fn release_owed(signer: &Pubkey, address: &Pubkey, job: &Job, payee: Payee, destination: &Pubkey) -> Instruction {
+    build(
+        accounts::ReleaseOwed {
+            signer: *signer,
+            network: pda::network(),
+            provider: matches!(payee, Payee::Provider).then_some(job.provider),
+            job: *address,
+            vault: job.vault,
+            destination: *destination,
+            token_program: TOKEN_PROGRAM,
+        },
+        instruction::ReleaseOwed { payee },
+    )
+}
+
+/// Anybody may send it; `number` is the provider's count of slash cases so far.
+pub fn open_slash_case(opener: &Pubkey, address: &Pubkey, job: &Job, number: u64, io_mint: &Pubkey) -> Instruction {
+    let slash_case = pda::slash_case(&job.provider, number);
+    build(
+        accounts::OpenSlashCase {
+            opener: *opener,
+            network: pda::network(),
+            job: *address,
+            provider: job.provider,
+            stake_vault: pda::stake_vault(&job.provider),
+            slash_case,
+            slash_vault: pda::vault(&slash_case),
+            io_mint: *io_mint,
+            token_program: TOKEN_PROGRAM,
+            system_program: system_program::ID,
+        },
+        instruction::OpenSlashCase {},
+    )
+}
+
+/// The renter or the payer at any time; anybody once the retention is over. `payer_token` receives what strangers added to
+/// the vault: the job's own refund account will do.
+pub fn close_job(signer: &Pubkey, address: &Pubkey, job: &Job, payer_token: &Pubkey) -> Instruction {
+    build(
+        accounts::CloseJob {
+            signer: *signer,
+            payer: job.payer,
+            job: *address,
+            vault: job.vault,
+            payer_token: *payer_token,
+            token_program: TOKEN_PROGRAM,
+        },
+        instruction::CloseJob {},
+    )
+}
+
+
+#[cfg(test)]
+mod tests {
+    use bytemuck::Zeroable;
+
+    use super::*;
+
+    #[test]
+    fn class_names_are_cut_between_characters() {
+        assert_eq!(&class_name("H100")[..5], b"H100\0");
+        let long = class_name(&"ü".repeat(20));
+        assert_eq!(std::str::from_utf8(&long).unwrap(), "ü".repeat(16));
+        let odd = class_name(&format!("a{}", "ü".repeat(20)));
+        assert_eq!(std::str::from_utf8(&odd[..31]).unwrap(), format!("a{}", "ü".repeat(15)));
+        assert_eq!(odd[31], 0);
+    }
+
+    #[test]
+    fn a_jobs_instructions_name_the_accounts_that_the_job_fixed() {
+        let key = |byte| Pubkey::new_from_array([byte; 32]);
+        let job = Job {
+            device: key(1),
+            vault: key(2),
+            provider_token: key(3),
+            payer_token: key(4),
+            treasury: key(5),
+            payer: key(6),
+            ..Job::zeroed()
+        };
+        let settle = settle_job(&key(9), &job);
+        assert_eq!(settle.program_id, ID);
+        for expected in [1, 2, 3, 4, 5, 9] {
+            assert!(settle.accounts.iter().any(|meta| meta.pubkey == key(expected)), "{expected}");
+        }
+        // An open job has no device: Anchor marks the absent account with the program's own address.
+        let open = Job { device: Pubkey::default(), ..job };
+        assert_eq!(expire_job(&key(9), &open).accounts[1].pubkey, ID);
+        assert_eq!(expire_job(&key(9), &job).accounts[1].pubkey, key(1));
+    }
+}

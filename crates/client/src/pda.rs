@@ -1,0 +1,100 @@
+//! Addresses of the program's accounts. Each function gives the canonical address; the bump is on the account.
+
+use anchor_lang::{prelude::Pubkey, solana_program::bpf_loader_upgradeable};
+use io_network::{ID, seeds};
+
+fn find(parts: &[&[u8]]) -> Pubkey {
+    Pubkey::find_program_address(parts, &ID).0
+}
+
+pub fn network() -> Pubkey {
+    find(&[seeds::NETWORK])
+}
+
+pub fn oracle_set() -> Pubkey {
+    find(&[seeds::ORACLES])
+}
+
+pub fn payment(mint: &Pubkey) -> Pubkey {
+    find(&[seeds::PAYMENT, mint.as_ref()])
+}
+
+/// One of a payment mint's [`TREASURY_SHARDS`](io_network::constants::TREASURY_SHARDS) token accounts.
+pub fn treasury(mint: &Pubkey, shard: u8) -> Pubkey {
+    find(&[seeds::TREASURY, mint.as_ref(), &[shard]])
+}
+
+/// The shard that a job's fees go to.
+pub fn treasury_shard_of(job: &Pubkey) -> u8 {
+    job.as_ref().first().map_or(0, |byte| byte % io_network::constants::TREASURY_SHARDS as u8)
+}
+
+pub fn class(id: u16) -> Pubkey {
+    find(&[seeds::CLASS, &id.to_le_bytes()])
+}
+
+pub fn provider(authority: &Pubkey) -> Pubkey {
+    find(&[seeds::PROVIDER, authority.as_ref()])
+}
+
+/// Token account of a provider's stake.
+pub fn stake_vault(provider: &Pubkey) -> Pubkey {
+    find(&[seeds::STAKE, provider.as_ref()])
+}
+
+/// `hardware` is the SHA-256 of the hardware id.
+pub fn device(hardware: &[u8; 32]) -> Pubkey {
+    find(&[seeds::DEVICE, hardware])
+}
+
+pub fn job(renter: &Pubkey, nonce: u64) -> Pubkey {
+    find(&[seeds::JOB, renter.as_ref(), &nonce.to_le_bytes()])
+}
+
+/// Token account of one job's escrow, or of one slash case's penalty.
+pub fn vault(of: &Pubkey) -> Pubkey {
+    find(&[seeds::VAULT, of.as_ref()])
+}
+
+/// A provider's slash case, counted from 0.
+pub fn slash_case(provider: &Pubkey, number: u64) -> Pubkey {
+    find(&[seeds::SLASH, provider.as_ref(), &number.to_le_bytes()])
+}
+
+/// Where the loader keeps this program's code and upgrade authority.
+pub fn program_data() -> Pubkey {
+    Pubkey::find_program_address(&[ID.as_ref()], &bpf_loader_upgradeable::ID).0
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn distinct_inputs_give_distinct_addresses() {
+        let (a, b) = (Pubkey::new_from_array([1; 32]), Pubkey::new_from_array([2; 32]));
+        let all = [
+            network(),
+            oracle_set(),
+            payment(&a),
+            payment(&b),
+            treasury(&a, 0),
+            treasury(&a, 1),
+            class(1),
+            class(256),
+            provider(&a),
+            stake_vault(&a),
+            device(&[1; 32]),
+            job(&a, 1),
+            job(&a, 2),
+            job(&b, 1),
+            vault(&a),
+            slash_case(&a, 0),
+            slash_case(&a, 1),
+            program_data(),
+        ];
+        assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len());
+    }
+}
