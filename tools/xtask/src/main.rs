@@ -75,7 +75,7 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
             let paths = Paths::find()?;
             setup::setup(&paths)?;
             setup::nextest(&paths)?;
-            program::build(&paths, &program::ALL.iter().collect::<Vec<_>>())?;
+            program::prepare_tools(&paths)?;
         }
         ("test", rest) => work::test(&Paths::find()?, rest)?,
         ("demo", rest) => work::demo(&Paths::find()?, rest)?,

@@ -137,6 +137,13 @@ impl Tools {
     }
 }
 
+/// Fetches what building programs needs, and builds none.
+pub fn prepare_tools(paths: &Paths) -> Result<()> {
+    let _lock = lock(&paths.sbf)?;
+    Tools::find(paths)?;
+    Ok(())
+}
+
 /// Builds `programs` where their sources or tools changed, into the deploy folder.
 pub fn build(paths: &Paths, programs: &[&Program]) -> Result<()> {
     let _lock = lock(&paths.sbf)?;
