@@ -1,1 +1,170 @@
-//! See the crate's description in Cargo.toml.
+//! An integrator: a program whose own account rents computing.
+//!
+//! Each user has a *desk*, a PDA of this program. The desk is the renter of the user's jobs (it signs through CPI), the user
+//! pays. When a job is settled, anybody may bring its result hash to the desk, where the program can use it.
+//! `docs/integrators.md` walks through it.
+
+// Handlers and the functions of the program module share their names; Anchor needs both at the root.
+#![allow(ambiguous_glob_reexports)]
+
+use anchor_lang::prelude::*;
+use io_network::{
+    cpi::accounts::{CancelJob, CreateJob},
+    program::IoNetwork,
+    state::{Job, JobState, JobTerms},
+};
+
+#[cfg(target_arch = "bpf")]
+use io_sbf_builtins as _;
+
+declare_id!("3yaZkVjVZbCpsuFD6DzzZ4SWqy7HWAZiw4wW1JXtthhv");
+
+/// Seed of a desk; the other is the user's key.
+pub const DESK: &[u8] = b"desk";
+
+#[program]
+pub mod io_consumer {
+    use super::*;
+
+    /// Opens the user's desk.
+    pub fn open_desk(ctx: Context<OpenDesk>) -> Result<()> {
+        ctx.accounts.desk.user = ctx.accounts.user.key();
+        ctx.accounts.desk.bump = ctx.bumps.desk;
+        Ok(())
+    }
+
+    /// Escrows a job whose renter is the desk and whose payer is the user.
+    pub fn request_job(ctx: Context<RequestJob>, terms: JobTerms) -> Result<()> {
+        let a = ctx.accounts;
+        let user = a.user.key();
+        let seeds: &[&[u8]] = &[DESK, user.as_ref(), &[a.desk.bump]];
+        let accounts = CreateJob {
+            renter: a.desk.to_account_info(),
+            payer: a.user.to_account_info(),
+            network: a.network.to_account_info(),
+            payment: a.payment.to_account_info(),
+            mint: a.mint.to_account_info(),
+            job: a.job.to_account_info(),
+            vault: a.vault.to_account_info(),
+            payer_token: a.payer_token.to_account_info(),
+            token_program: a.token_program.to_account_info(),
+            system_program: a.system_program.to_account_info(),
+        };
+        io_network::cpi::create_job(CpiContext::new_with_signer(a.io_network.key(), accounts, &[seeds]), terms)?;
+        a.desk.jobs = a.desk.jobs.checked_add(1).ok_or(ConsumerError::TooManyJobs)?;
+        Ok(())
+    }
+
+    /// Takes back a job that no device accepted. The refund goes to the user.
+    pub fn withdraw_job(ctx: Context<WithdrawJob>) -> Result<()> {
+        let a = ctx.accounts;
+        let user = a.user.key();
+        let seeds: &[&[u8]] = &[DESK, user.as_ref(), &[a.desk.bump]];
+        let accounts = CancelJob {
+            signer: a.desk.to_account_info(),
+            job: a.job.to_account_info(),
+            vault: a.vault.to_account_info(),
+            payer_token: a.payer_token.to_account_info(),
+            token_program: a.token_program.to_account_info(),
+        };
+        io_network::cpi::cancel_job(CpiContext::new_with_signer(a.io_network.key(), accounts, &[seeds]))
+    }
+
+    /// Copies the result hash of one of the desk's settled jobs. Anybody may bring it: the job account proves it.
+    pub fn take_result(ctx: Context<TakeResult>) -> Result<()> {
+        let job = ctx.accounts.job.load()?;
+        let desk = &mut ctx.accounts.desk;
+        require_keys_eq!(job.renter, desk.key(), ConsumerError::NotOurJob);
+        require!(job.state()? == JobState::Settled, ConsumerError::NotSettled);
+        desk.last_result = job.output_hash;
+        desk.last_spec = job.spec_hash;
+        Ok(())
+    }
+}
+
+/// A user's desk: the renter of its jobs.
+#[account]
+#[derive(InitSpace)]
+pub struct Desk {
+    pub user: Pubkey,
+    /// Jobs requested, ever.
+    pub jobs: u64,
+    /// Output hash of the newest result taken; zero before the first.
+    pub last_result: [u8; 32],
+    /// Spec hash of that job.
+    pub last_spec: [u8; 32],
+    pub bump: u8,
+}
+
+#[derive(Accounts)]
+pub struct OpenDesk<'info> {
+    #[account(mut)]
+    pub user: Signer<'info>,
+    #[account(init, payer = user, space = 8 + Desk::INIT_SPACE, seeds = [DESK, user.key().as_ref()], bump)]
+    pub desk: Account<'info, Desk>,
+    pub system_program: Program<'info, System>,
+}
+
+#[derive(Accounts)]
+pub struct RequestJob<'info> {
+    #[account(mut)]
+    pub user: Signer<'info>,
+    #[account(mut, has_one = user)]
+    pub desk: Account<'info, Desk>,
+    /// CHECK: checked by IO Network.
+    pub network: UncheckedAccount<'info>,
+    /// CHECK: checked by IO Network.
+    pub payment: UncheckedAccount<'info>,
+    /// CHECK: checked by IO Network.
+    pub mint: UncheckedAccount<'info>,
+    /// CHECK: created and checked by IO Network.
+    #[account(mut)]
+    pub job: UncheckedAccount<'info>,
+    /// CHECK: created and checked by IO Network.
+    #[account(mut)]
+    pub vault: UncheckedAccount<'info>,
+    /// CHECK: checked by IO Network: the user's, of the mint.
+    #[account(mut)]
+    pub payer_token: UncheckedAccount<'info>,
+    /// CHECK: checked by IO Network.
+    pub token_program: UncheckedAccount<'info>,
+    pub system_program: Program<'info, System>,
+    pub io_network: Program<'info, IoNetwork>,
+}
+
+#[derive(Accounts)]
+pub struct WithdrawJob<'info> {
+    pub user: Signer<'info>,
+    #[account(has_one = user)]
+    pub desk: Account<'info, Desk>,
+    /// CHECK: checked by IO Network: open, and the desk its renter.
+    #[account(mut)]
+    pub job: UncheckedAccount<'info>,
+    /// CHECK: checked by IO Network: the job's.
+    #[account(mut)]
+    pub vault: UncheckedAccount<'info>,
+    /// CHECK: checked by IO Network: fixed when the job was created.
+    #[account(mut)]
+    pub payer_token: UncheckedAccount<'info>,
+    /// CHECK: checked by IO Network.
+    pub token_program: UncheckedAccount<'info>,
+    pub io_network: Program<'info, IoNetwork>,
+}
+
+#[derive(Accounts)]
+pub struct TakeResult<'info> {
+    #[account(mut)]
+    pub desk: Account<'info, Desk>,
+    /// Owned by IO Network: its type says so.
+    pub job: AccountLoader<'info, Job>,
+}
+
+#[error_code]
+pub enum ConsumerError {
+    #[msg("This desk has requested as many jobs as it can count")]
+    TooManyJobs,
+    #[msg("The job's renter is not this desk")]
+    NotOurJob,
+    #[msg("The job is not settled yet: wait for its settlement")]
+    NotSettled,
+}
