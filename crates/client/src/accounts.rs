@@ -3,7 +3,9 @@
 use std::mem::size_of;
 
 use anchor_lang::{Discriminator, ZeroCopy, prelude::Pubkey};
-use io_network::state::{Device, DeviceClass, Job, JobState, Network, OracleSet, PaymentMint, Provider, SlashCase};
+use io_network::state::{
+    Device, DeviceClass, Job, JobState, Network, OracleSet, PaymentMint, Provider, SlashCase,
+};
 use solana_account::Account;
 use solana_rpc_client_api::filter::{Memcmp, RpcFilterType};
 
@@ -43,46 +45,78 @@ program_accounts!(
 
 /// Takes an account's data for a `T`, after checking that it is one.
 pub fn decode<T: ProgramAccount>(address: &Pubkey, account: &Account) -> Result<T> {
-    let wrong = |reason: String| Error::BadAccount { address: *address, expected: T::NAME, reason };
+    let wrong = |reason: String| Error::BadAccount {
+        address: *address,
+        expected: T::NAME,
+        reason,
+    };
     if account.owner != io_network::ID {
-        return Err(wrong(format!("its owner is {}, expected the program {}", account.owner, io_network::ID)));
+        return Err(wrong(format!(
+            "its owner is {}, expected the program {}",
+            account.owner,
+            io_network::ID
+        )));
     }
     decode_data(&account.data).map_err(wrong)
 }
 
 fn decode_data<T: ProgramAccount>(data: &[u8]) -> std::result::Result<T, String> {
-    let (discriminator, body) = data.split_at_checked(DISCRIMINATOR).ok_or_else(|| format!("{} bytes", data.len()))?;
+    let (discriminator, body) = data
+        .split_at_checked(DISCRIMINATOR)
+        .ok_or_else(|| format!("{} bytes", data.len()))?;
     if discriminator != T::DISCRIMINATOR {
         return Err("it is an account of another kind".to_owned());
     }
     bytemuck::try_pod_read_unaligned(body).map_err(|_| {
-        format!("{} bytes, expected {}: program and client are of different versions", data.len(), T::SIZE)
+        format!(
+            "{} bytes, expected {}: program and client are of different versions",
+            data.len(),
+            T::SIZE
+        )
     })
 }
 
 /// The account at an address; an error when there is none.
 pub async fn fetch<T: ProgramAccount>(rpc: &Rpc, address: &Pubkey) -> Result<T> {
-    fetch_maybe(rpc, address).await?.ok_or(Error::NoAccount { address: *address, expected: T::NAME })
+    fetch_maybe(rpc, address).await?.ok_or(Error::NoAccount {
+        address: *address,
+        expected: T::NAME,
+    })
 }
 
 /// The account at an address; `None` when there is none.
 pub async fn fetch_maybe<T: ProgramAccount>(rpc: &Rpc, address: &Pubkey) -> Result<Option<T>> {
-    rpc.account(address).await?.map(|(_, account)| decode(address, &account)).transpose()
+    rpc.account(address)
+        .await?
+        .map(|(_, account)| decode(address, &account))
+        .transpose()
 }
 
 /// Accounts in the order asked for, `None` where there is none.
-pub async fn fetch_many<T: ProgramAccount>(rpc: &Rpc, addresses: &[Pubkey]) -> Result<Vec<Option<T>>> {
+pub async fn fetch_many<T: ProgramAccount>(
+    rpc: &Rpc,
+    addresses: &[Pubkey],
+) -> Result<Vec<Option<T>>> {
     let accounts = rpc.accounts(addresses).await?;
-    addresses.iter().zip(accounts).map(|(address, account)| account.map(|a| decode(address, &a)).transpose()).collect()
+    addresses
+        .iter()
+        .zip(accounts)
+        .map(|(address, account)| account.map(|a| decode(address, &a)).transpose())
+        .collect()
 }
 
 /// Every account of one type that passes the filters (at most 2; kind and size are two more), in the order of their
 /// addresses, and the slot they are from.
-pub async fn fetch_all<T: ProgramAccount>(rpc: &Rpc, filters: Vec<RpcFilterType>) -> Result<(u64, Vec<(Pubkey, T)>)> {
+pub async fn fetch_all<T: ProgramAccount>(
+    rpc: &Rpc,
+    filters: Vec<RpcFilterType>,
+) -> Result<(u64, Vec<(Pubkey, T)>)> {
     let mut all = kind_filters::<T>();
     all.extend(filters);
     let (slot, accounts) = rpc.program_accounts(&io_network::ID, all).await?;
-    let decoded = accounts.into_iter().map(|(address, account)| Ok((address, decode(&address, &account)?)));
+    let decoded = accounts
+        .into_iter()
+        .map(|(address, account)| Ok((address, decode(&address, &account)?)));
     Ok((slot, decoded.collect::<Result<_>>()?))
 }
 
@@ -96,7 +130,10 @@ pub fn kind_filters<T: ProgramAccount>() -> Vec<RpcFilterType> {
 
 /// A filter on a field: `field(offset_of!(Job, renter), renter.as_ref())`.
 pub fn field(offset: usize, bytes: &[u8]) -> RpcFilterType {
-    RpcFilterType::Memcmp(Memcmp::new_raw_bytes(DISCRIMINATOR + offset, bytes.to_vec()))
+    RpcFilterType::Memcmp(Memcmp::new_raw_bytes(
+        DISCRIMINATOR + offset,
+        bytes.to_vec(),
+    ))
 }
 
 pub async fn network(rpc: &Rpc) -> Result<Network> {
@@ -108,16 +145,34 @@ pub async fn oracle_set(rpc: &Rpc) -> Result<OracleSet> {
 }
 
 pub async fn jobs_of_renter(rpc: &Rpc, renter: &Pubkey) -> Result<Vec<(Pubkey, Job)>> {
-    Ok(fetch_all(rpc, vec![field(std::mem::offset_of!(Job, renter), renter.as_ref())]).await?.1)
+    Ok(fetch_all(
+        rpc,
+        vec![field(std::mem::offset_of!(Job, renter), renter.as_ref())],
+    )
+    .await?
+    .1)
 }
 
 pub async fn jobs_in_state(rpc: &Rpc, state: JobState) -> Result<Vec<(Pubkey, Job)>> {
-    Ok(fetch_all(rpc, vec![field(std::mem::offset_of!(Job, state), &[state as u8])]).await?.1)
+    Ok(fetch_all(
+        rpc,
+        vec![field(std::mem::offset_of!(Job, state), &[state as u8])],
+    )
+    .await?
+    .1)
 }
 
 /// `provider` is the provider's account.
 pub async fn devices_of_provider(rpc: &Rpc, provider: &Pubkey) -> Result<Vec<(Pubkey, Device)>> {
-    Ok(fetch_all(rpc, vec![field(std::mem::offset_of!(Device, provider), provider.as_ref())]).await?.1)
+    Ok(fetch_all(
+        rpc,
+        vec![field(
+            std::mem::offset_of!(Device, provider),
+            provider.as_ref(),
+        )],
+    )
+    .await?
+    .1)
 }
 
 /// The kind of an account of the program, by its discriminator, decoded.
@@ -144,7 +199,16 @@ impl AnyAccount {
                 })*
             };
         }
-        first_of!(Network, OracleSet, PaymentMint, DeviceClass, Provider, Device, Job, SlashCase);
+        first_of!(
+            Network,
+            OracleSet,
+            PaymentMint,
+            DeviceClass,
+            Provider,
+            Device,
+            Job,
+            SlashCase
+        );
         Ok(None)
     }
 }
@@ -158,16 +222,27 @@ mod tests {
     fn account_of(job: &Job) -> Account {
         let mut data = Job::DISCRIMINATOR.to_vec();
         data.extend(bytemuck::bytes_of(job));
-        Account { owner: io_network::ID, data, ..Account::default() }
+        Account {
+            owner: io_network::ID,
+            data,
+            ..Account::default()
+        }
     }
 
     #[test]
     fn an_account_is_believed_only_when_owner_kind_and_size_are_right() {
         let address = Pubkey::new_from_array([3; 32]);
-        let job = Job { escrow: 7, state: 1, ..Job::zeroed() };
+        let job = Job {
+            escrow: 7,
+            state: 1,
+            ..Job::zeroed()
+        };
         let good = account_of(&job);
         assert_eq!(decode::<Job>(&address, &good).unwrap(), job);
-        assert_eq!(AnyAccount::decode(&address, &good).unwrap(), Some(AnyAccount::Job(Box::new(job))));
+        assert_eq!(
+            AnyAccount::decode(&address, &good).unwrap(),
+            Some(AnyAccount::Job(Box::new(job)))
+        );
 
         let mut foreign = good.clone();
         foreign.owner = Pubkey::default();
@@ -177,7 +252,10 @@ mod tests {
         short.data.pop();
         let mut long = good.clone();
         long.data.push(0);
-        let empty = Account { owner: io_network::ID, ..Account::default() };
+        let empty = Account {
+            owner: io_network::ID,
+            ..Account::default()
+        };
         for bad in [foreign, other_kind, short, long, empty] {
             let error = decode::<Job>(&address, &bad).unwrap_err();
             assert!(matches!(error, Error::BadAccount { .. }), "{error}");

@@ -12,7 +12,8 @@ use solana_signature::Signature;
 
 use crate::error::{Error, Result};
 
-pub const ED25519_PROGRAM: Pubkey = Pubkey::from_str_const("Ed25519SigVerify111111111111111111111111111");
+pub const ED25519_PROGRAM: Pubkey =
+    Pubkey::from_str_const("Ed25519SigVerify111111111111111111111111111");
 
 const HEADER: usize = 2;
 const OFFSETS: usize = 14;
@@ -27,13 +28,21 @@ pub const MAX_SIGNATURES: usize = 12;
 /// One instruction that checks all `signatures` over `message`. Put it directly before the instruction that relies on it.
 pub fn verify(message: &[u8], signatures: &[(Pubkey, Signature)]) -> Result<Instruction> {
     if signatures.is_empty() || signatures.len() > MAX_SIGNATURES {
-        return Err(Error::TooMany { what: "signatures", got: signatures.len(), max: MAX_SIGNATURES });
+        return Err(Error::TooMany {
+            what: "signatures",
+            got: signatures.len(),
+            max: MAX_SIGNATURES,
+        });
     }
     let count = signatures.len();
     let message_at = HEADER + count * (OFFSETS + KEY + SIGNATURE);
     let size = message_at + message.len();
     let to_u16 = |value: usize| {
-        u16::try_from(value).map_err(|_| Error::TooMany { what: "bytes of a signed message", got: size, max: u16::MAX.into() })
+        u16::try_from(value).map_err(|_| Error::TooMany {
+            what: "bytes of a signed message",
+            got: size,
+            max: u16::MAX.into(),
+        })
     };
     to_u16(size)?;
 
@@ -42,7 +51,15 @@ pub fn verify(message: &[u8], signatures: &[(Pubkey, Signature)]) -> Result<Inst
     for i in 0..count {
         let signature_at = HEADER + count * OFFSETS + i * (SIGNATURE + KEY);
         let key_at = signature_at + SIGNATURE;
-        let fields = [to_u16(signature_at)?, THIS, to_u16(key_at)?, THIS, to_u16(message_at)?, to_u16(message.len())?, THIS];
+        let fields = [
+            to_u16(signature_at)?,
+            THIS,
+            to_u16(key_at)?,
+            THIS,
+            to_u16(message_at)?,
+            to_u16(message.len())?,
+            THIS,
+        ];
         for field in fields {
             data.extend(field.to_le_bytes());
         }
@@ -52,7 +69,11 @@ pub fn verify(message: &[u8], signatures: &[(Pubkey, Signature)]) -> Result<Inst
         data.extend(key.to_bytes());
     }
     data.extend(message);
-    Ok(Instruction { program_id: ED25519_PROGRAM, accounts: Vec::new(), data })
+    Ok(Instruction {
+        program_id: ED25519_PROGRAM,
+        accounts: Vec::new(),
+        data,
+    })
 }
 
 #[cfg(test)]
@@ -71,7 +92,8 @@ mod tests {
             for instruction in [2, 6, 12] {
                 assert_eq!(field(at + instruction), usize::from(THIS));
             }
-            let (signature, key, message, size) = (field(at), field(at + 4), field(at + 8), field(at + 10));
+            let (signature, key, message, size) =
+                (field(at), field(at + 4), field(at + 8), field(at + 10));
             let signature = Signature::try_from(&data[signature..signature + SIGNATURE]).unwrap();
             assert!(signature.verify(&data[key..key + KEY], &data[message..message + size]));
             assert_eq!(message + size, data.len(), "nothing follows the message");

@@ -16,16 +16,33 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum Error {
     /// The RPC node did not answer, or not with what was asked for. Already retried when `transient`.
     #[error("{call} at {host}: {message}")]
-    Rpc { call: &'static str, host: String, message: String, transient: bool },
-    #[error("'{url}' is not an address of an RPC node: {reason}. Expected something like {expected}.")]
-    BadUrl { url: String, reason: String, expected: &'static str },
+    Rpc {
+        call: &'static str,
+        host: String,
+        message: String,
+        transient: bool,
+    },
+    #[error(
+        "'{url}' is not an address of an RPC node: {reason}. Expected something like {expected}."
+    )]
+    BadUrl {
+        url: String,
+        reason: String,
+        expected: &'static str,
+    },
     /// A program refused. Nothing was changed; when `signature` is there, the fee was paid.
     #[error(transparent)]
     Program(#[from] Box<ProgramError>),
     /// The transaction failed outside any program. Nothing was changed.
     #[error("the transaction was refused: {error}.{}", hint(error))]
-    Transaction { error: TransactionError, logs: Vec<String>, signature: Option<Signature> },
-    #[error("the transaction has {bytes} bytes, the network takes at most {max}: send fewer instructions or signatures at once")]
+    Transaction {
+        error: TransactionError,
+        logs: Vec<String>,
+        signature: Option<Signature>,
+    },
+    #[error(
+        "the transaction has {bytes} bytes, the network takes at most {max}: send fewer instructions or signatures at once"
+    )]
     TooLarge { bytes: usize, max: usize },
     #[error("the transaction needs the signature of {0}, which was not given")]
     MissingSigner(Pubkey),
@@ -39,20 +56,39 @@ pub enum Error {
          Try again, with a higher priority fee if the network is busy.",
         because(last_refusal)
     )]
-    Expired { attempts: u32, signature: Signature, last_refusal: Option<String> },
+    Expired {
+        attempts: u32,
+        signature: Signature,
+        last_refusal: Option<String>,
+    },
     /// Sent, and not known whether it landed. The journal has it: the same intent, or `resume`, finds out.
     #[error(
         "whether {signature} landed could not be told within {seconds} s{}. It stays in the journal: repeat the same \
          command, or start again, once the RPC node answers.",
         because(last_refusal)
     )]
-    Unresolved { signature: Signature, seconds: u64, last_refusal: Option<String> },
+    Unresolved {
+        signature: Signature,
+        seconds: u64,
+        last_refusal: Option<String>,
+    },
     #[error("no account at {address}, expected {expected}")]
-    NoAccount { address: Pubkey, expected: &'static str },
+    NoAccount {
+        address: Pubkey,
+        expected: &'static str,
+    },
     #[error("the account at {address} is not {expected}: {reason}")]
-    BadAccount { address: Pubkey, expected: &'static str, reason: String },
+    BadAccount {
+        address: Pubkey,
+        expected: &'static str,
+        reason: String,
+    },
     #[error("{got} {what} asked for at once, the limit is {max}")]
-    TooMany { what: &'static str, got: usize, max: usize },
+    TooMany {
+        what: &'static str,
+        got: usize,
+        max: usize,
+    },
     #[error("the journal {path}: {reason}")]
     Journal { path: PathBuf, reason: String },
     #[error("the key file {path}: {reason}")]
@@ -68,7 +104,12 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         matches!(
             self,
-            Error::Rpc { transient: true, .. } | Error::Expired { .. } | Error::Unresolved { .. } | Error::Subscription { .. }
+            Error::Rpc {
+                transient: true,
+                ..
+            } | Error::Expired { .. }
+                | Error::Unresolved { .. }
+                | Error::Subscription { .. }
         )
     }
 
@@ -91,13 +132,20 @@ impl Error {
 }
 
 fn because(reason: &Option<String>) -> String {
-    reason.as_ref().map(|reason| format!("; the node's last answer was: {reason}")).unwrap_or_default()
+    reason
+        .as_ref()
+        .map(|reason| format!("; the node's last answer was: {reason}"))
+        .unwrap_or_default()
 }
 
 fn hint(error: &TransactionError) -> &'static str {
     match error {
-        TransactionError::AccountNotFound => " The fee payer has no SOL: send it some (on a local chain: an airdrop).",
-        TransactionError::InsufficientFundsForFee => " The fee payer's SOL does not cover the fee: send it some.",
+        TransactionError::AccountNotFound => {
+            " The fee payer has no SOL: send it some (on a local chain: an airdrop)."
+        }
+        TransactionError::InsufficientFundsForFee => {
+            " The fee payer's SOL does not cover the fee: send it some."
+        }
         TransactionError::InsufficientFundsForRent { .. } => {
             " An account would fall below the rent minimum: send the payer more SOL."
         }
@@ -128,7 +176,11 @@ impl fmt::Display for ProgramError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.name.as_deref().unwrap_or("refused");
         match self.code {
-            Some(code) => write!(f, "{} ({name}, error {code} of program {})", self.message, self.program),
+            Some(code) => write!(
+                f,
+                "{} ({name}, error {code} of program {})",
+                self.message, self.program
+            ),
             None => write!(f, "{} (program {})", self.message, self.program),
         }
     }
@@ -146,7 +198,11 @@ pub(crate) fn transaction_failed(
     signature: Option<Signature>,
 ) -> Error {
     let TransactionError::InstructionError(instruction, inner) = error else {
-        return Error::Transaction { error, logs, signature };
+        return Error::Transaction {
+            error,
+            logs,
+            signature,
+        };
     };
     let instruction = usize::from(instruction);
     let outer = programs.get(instruction).copied().unwrap_or_default();
@@ -155,12 +211,23 @@ pub(crate) fn transaction_failed(
         solana_instruction::error::InstructionError::Custom(code) => Some(*code),
         _ => None,
     };
-    let io_error = code.filter(|_| program == io_network::ID).and_then(io_error_from_code);
+    let io_error = code
+        .filter(|_| program == io_network::ID)
+        .and_then(io_error_from_code);
     let (name, message) = match code {
         Some(code) => describe(&program, code, io_error, &logs),
         None => (None, inner.to_string()),
     };
-    Error::Program(Box::new(ProgramError { program, code, name, message, io_error, instruction, logs, signature }))
+    Error::Program(Box::new(ProgramError {
+        program,
+        code,
+        name,
+        message,
+        io_error,
+        instruction,
+        logs,
+        signature,
+    }))
 }
 
 /// The program of the first "failed" line: a refusal travels outwards from there.
@@ -171,18 +238,32 @@ fn refusing_program(logs: &[String]) -> Option<Pubkey> {
     })
 }
 
-fn describe(program: &Pubkey, code: u32, io_error: Option<IoError>, logs: &[String]) -> (Option<String>, String) {
+fn describe(
+    program: &Pubkey,
+    code: u32,
+    io_error: Option<IoError>,
+    logs: &[String],
+) -> (Option<String>, String) {
     if let Some(error) = io_error {
         return (Some(error.name()), error.to_string());
     }
     // Anchor says its own checks' names and messages in a log line, where logs are on.
-    if let Some(line) = logs.iter().rev().find(|line| line.contains(&format!("Error Number: {code}."))) {
+    if let Some(line) = logs
+        .iter()
+        .rev()
+        .find(|line| line.contains(&format!("Error Number: {code}.")))
+    {
         let between = |from: &str, to: &str| {
             let start = line.find(from)? + from.len();
-            let end = line[start..].find(to).map_or(line.len(), |length| start + length);
+            let end = line[start..]
+                .find(to)
+                .map_or(line.len(), |length| start + length);
             Some(line[start..end].trim().to_owned())
         };
-        if let (Some(name), Some(message)) = (between("Error Code: ", ". "), between("Error Message: ", ".\n")) {
+        if let (Some(name), Some(message)) = (
+            between("Error Code: ", ". "),
+            between("Error Message: ", ".\n"),
+        ) {
             return (Some(name), message.trim_end_matches('.').to_owned());
         }
     }
@@ -204,62 +285,196 @@ fn describe(program: &Pubkey, code: u32, io_error: Option<IoError>, logs: &[Stri
 type Known = (u32, &'static str, &'static str);
 
 fn lookup(table: &'static [Known], code: u32) -> Option<(&'static str, &'static str)> {
-    table.iter().find(|(number, ..)| *number == code).map(|(_, name, message)| (*name, *message))
+    table
+        .iter()
+        .find(|(number, ..)| *number == code)
+        .map(|(_, name, message)| (*name, *message))
 }
 
 /// SPL Token's, from spl-token-interface's `TokenError`.
 const TOKEN_ERRORS: &[Known] = &[
-    (0, "NotRentExempt", "the token account holds too little SOL for rent"),
-    (1, "InsufficientFunds", "the token account holds fewer tokens than this needs"),
+    (
+        0,
+        "NotRentExempt",
+        "the token account holds too little SOL for rent",
+    ),
+    (
+        1,
+        "InsufficientFunds",
+        "the token account holds fewer tokens than this needs",
+    ),
     (2, "InvalidMint", "the mint is not valid"),
     (3, "MintMismatch", "the token account is of another mint"),
-    (4, "OwnerMismatch", "the token account belongs to somebody else"),
+    (
+        4,
+        "OwnerMismatch",
+        "the token account belongs to somebody else",
+    ),
     (6, "AlreadyInUse", "the account exists already"),
-    (9, "UninitializedState", "the token account is not initialised"),
-    (11, "NonNativeHasBalance", "the token account still holds tokens, so it cannot be closed"),
+    (
+        9,
+        "UninitializedState",
+        "the token account is not initialised",
+    ),
+    (
+        11,
+        "NonNativeHasBalance",
+        "the token account still holds tokens, so it cannot be closed",
+    ),
     (14, "Overflow", "the amount overflows"),
     (16, "MintCannotFreeze", "this mint cannot freeze accounts"),
     (17, "AccountFrozen", "the token account is frozen"),
-    (18, "MintDecimalsMismatch", "the mint has another number of decimals"),
+    (
+        18,
+        "MintDecimalsMismatch",
+        "the mint has another number of decimals",
+    ),
 ];
 
 /// The system program's, from solana-system-interface's `SystemError`.
 const SYSTEM_ERRORS: &[Known] = &[
-    (0, "AccountAlreadyInUse", "an account exists already at the address to create"),
-    (1, "ResultWithNegativeLamports", "the payer holds too little SOL"),
-    (3, "InvalidAccountDataLength", "the account would be too large"),
+    (
+        0,
+        "AccountAlreadyInUse",
+        "an account exists already at the address to create",
+    ),
+    (
+        1,
+        "ResultWithNegativeLamports",
+        "the payer holds too little SOL",
+    ),
+    (
+        3,
+        "InvalidAccountDataLength",
+        "the account would be too large",
+    ),
 ];
 
 /// Anchor's own checks, from anchor-lang's `ErrorCode`: those a caller can run into by passing a wrong account.
 const ANCHOR_ERRORS: &[Known] = &[
-    (100, "InstructionMissing", "the instruction has no discriminator"),
-    (101, "InstructionFallbackNotFound", "the program has no such instruction: client and program are of different versions"),
-    (102, "InstructionDidNotDeserialize", "the instruction's arguments do not decode: client and program are of different versions"),
-    (2000, "ConstraintMut", "an account that must be writable is not"),
-    (2001, "ConstraintHasOne", "an account is not the one another account names"),
-    (2002, "ConstraintSigner", "an account that must sign did not"),
-    (2003, "ConstraintRaw", "an account breaks a condition of the instruction"),
-    (2004, "ConstraintOwner", "an account has another owner than required"),
-    (2006, "ConstraintSeeds", "an account is not at the address its seeds give"),
-    (2012, "ConstraintAddress", "an account is not at the address required"),
-    (2014, "ConstraintTokenMint", "a token account is of another mint than required"),
-    (2015, "ConstraintTokenOwner", "a token account belongs to another owner than required"),
-    (3001, "AccountDiscriminatorNotFound", "an account holds nothing"),
-    (3002, "AccountDiscriminatorMismatch", "an account is of another kind than required"),
-    (3003, "AccountDidNotDeserialize", "an account's data does not decode"),
-    (3005, "AccountNotEnoughKeys", "the instruction has too few accounts"),
-    (3006, "AccountNotMutable", "an account that must be writable is not"),
-    (3007, "AccountOwnedByWrongProgram", "an account is owned by another program than required"),
-    (3008, "InvalidProgramId", "a program is not the one required"),
-    (3010, "AccountNotSigner", "an account that must sign did not"),
-    (3011, "AccountNotSystemOwned", "an account must be a plain wallet"),
-    (3012, "AccountNotInitialized", "an account that must exist does not"),
-    (4100, "DeclaredProgramIdMismatch", "the program was deployed at another address than it declares"),
+    (
+        100,
+        "InstructionMissing",
+        "the instruction has no discriminator",
+    ),
+    (
+        101,
+        "InstructionFallbackNotFound",
+        "the program has no such instruction: client and program are of different versions",
+    ),
+    (
+        102,
+        "InstructionDidNotDeserialize",
+        "the instruction's arguments do not decode: client and program are of different versions",
+    ),
+    (
+        2000,
+        "ConstraintMut",
+        "an account that must be writable is not",
+    ),
+    (
+        2001,
+        "ConstraintHasOne",
+        "an account is not the one another account names",
+    ),
+    (
+        2002,
+        "ConstraintSigner",
+        "an account that must sign did not",
+    ),
+    (
+        2003,
+        "ConstraintRaw",
+        "an account breaks a condition of the instruction",
+    ),
+    (
+        2004,
+        "ConstraintOwner",
+        "an account has another owner than required",
+    ),
+    (
+        2006,
+        "ConstraintSeeds",
+        "an account is not at the address its seeds give",
+    ),
+    (
+        2012,
+        "ConstraintAddress",
+        "an account is not at the address required",
+    ),
+    (
+        2014,
+        "ConstraintTokenMint",
+        "a token account is of another mint than required",
+    ),
+    (
+        2015,
+        "ConstraintTokenOwner",
+        "a token account belongs to another owner than required",
+    ),
+    (
+        3001,
+        "AccountDiscriminatorNotFound",
+        "an account holds nothing",
+    ),
+    (
+        3002,
+        "AccountDiscriminatorMismatch",
+        "an account is of another kind than required",
+    ),
+    (
+        3003,
+        "AccountDidNotDeserialize",
+        "an account's data does not decode",
+    ),
+    (
+        3005,
+        "AccountNotEnoughKeys",
+        "the instruction has too few accounts",
+    ),
+    (
+        3006,
+        "AccountNotMutable",
+        "an account that must be writable is not",
+    ),
+    (
+        3007,
+        "AccountOwnedByWrongProgram",
+        "an account is owned by another program than required",
+    ),
+    (
+        3008,
+        "InvalidProgramId",
+        "a program is not the one required",
+    ),
+    (
+        3010,
+        "AccountNotSigner",
+        "an account that must sign did not",
+    ),
+    (
+        3011,
+        "AccountNotSystemOwned",
+        "an account must be a plain wallet",
+    ),
+    (
+        3012,
+        "AccountNotInitialized",
+        "an account that must exist does not",
+    ),
+    (
+        4100,
+        "DeclaredProgramIdMismatch",
+        "the program was deployed at another address than it declares",
+    ),
 ];
 
 /// This program's error with this number.
 pub fn io_error_from_code(code: u32) -> Option<IoError> {
-    ALL_IO_ERRORS.iter().copied().find(|error| u32::from(*error) == code)
+    ALL_IO_ERRORS
+        .iter()
+        .copied()
+        .find(|error| u32::from(*error) == code)
 }
 
 macro_rules! io_errors {
@@ -353,7 +568,10 @@ mod tests {
     #[test]
     fn the_innermost_program_is_named_not_the_one_that_called_it() {
         let token = format!("Program {TOKEN_PROGRAM} failed: custom program error: 0x1");
-        let ours = format!("Program {} failed: custom program error: 0x1", io_network::ID);
+        let ours = format!(
+            "Program {} failed: custom program error: 0x1",
+            io_network::ID
+        );
         let decoded = failed(1, &[&token, &ours], io_network::ID);
         assert_eq!(decoded.program, TOKEN_PROGRAM);
         assert_eq!(decoded.name.as_deref(), Some("InsufficientFunds"));

@@ -7,8 +7,8 @@
 use anchor_lang::{AnchorDeserialize, Discriminator, prelude::Pubkey};
 use base64::{Engine, prelude::BASE64_STANDARD};
 pub use io_network::events::{
-    DeviceChanged, DeviceClassChanged, DeviceRetired, JobChanged, JobClosed, NetworkChanged, OracleSetChanged, PaymentMintChanged,
-    ProviderChanged, SlashCaseChanged,
+    DeviceChanged, DeviceClassChanged, DeviceRetired, JobChanged, JobClosed, NetworkChanged,
+    OracleSetChanged, PaymentMintChanged, ProviderChanged, SlashCaseChanged,
 };
 
 /// Deepest nesting of programs that a log is read for; the runtime allows less.
@@ -105,11 +105,17 @@ fn data_of(program: &Pubkey, logs: &[String], incomplete: &mut bool) -> Vec<Vec<
             *incomplete = true;
             break;
         }
-        let Some(rest) = line.strip_prefix("Program ") else { continue };
+        let Some(rest) = line.strip_prefix("Program ") else {
+            continue;
+        };
         if let Some(data) = rest.strip_prefix("data: ") {
             if running.last() == Some(&true) {
                 // Several pieces of one call are separated by spaces; an event is one piece.
-                match data.split(' ').map(|piece| BASE64_STANDARD.decode(piece)).collect::<Result<Vec<_>, _>>() {
+                match data
+                    .split(' ')
+                    .map(|piece| BASE64_STANDARD.decode(piece))
+                    .collect::<Result<Vec<_>, _>>()
+                {
                     Ok(pieces) => found.push(pieces.concat()),
                     Err(_) => *incomplete = true,
                 }
@@ -119,7 +125,9 @@ fn data_of(program: &Pubkey, logs: &[String], incomplete: &mut bool) -> Vec<Vec<
         if rest.starts_with("log: ") || rest.starts_with("return: ") {
             continue;
         }
-        let Some((id, what)) = rest.split_once(' ') else { continue };
+        let Some((id, what)) = rest.split_once(' ') else {
+            continue;
+        };
         if what.starts_with("invoke [") {
             if running.len() == MAX_DEPTH {
                 *incomplete = true;
@@ -145,7 +153,10 @@ mod tests {
         let mut bytes = JobChanged::DISCRIMINATOR.to_vec();
         bytes.extend([9; 32]);
         bytes.push(0);
-        bytes.extend(bytemuck::bytes_of(&Job { escrow, ..Job::zeroed() }));
+        bytes.extend(bytemuck::bytes_of(&Job {
+            escrow,
+            ..Job::zeroed()
+        }));
         format!("Program data: {}", BASE64_STANDARD.encode(bytes))
     }
 
@@ -210,21 +221,41 @@ mod tests {
         let head = format!("Program {ours} invoke [1]");
         let cut = parse(&ours, &[head.clone(), job_line(1), TRUNCATED.to_owned()]);
         assert!(cut.incomplete && cut.events.len() == 1);
-        let damaged = parse(&ours, &[head.clone(), job_line(1)[..200].to_owned(), job_line(2)]);
+        let damaged = parse(
+            &ours,
+            &[head.clone(), job_line(1)[..200].to_owned(), job_line(2)],
+        );
         assert!(damaged.incomplete && damaged.events.len() == 1);
-        let unknown = parse(&ours, &[head, format!("Program data: {}", BASE64_STANDARD.encode([1; 40]))]);
+        let unknown = parse(
+            &ours,
+            &[
+                head,
+                format!("Program data: {}", BASE64_STANDARD.encode([1; 40])),
+            ],
+        );
         assert!(!unknown.incomplete && unknown.events.is_empty());
     }
 
     #[test]
     fn what_the_program_logs_is_what_the_client_reads() {
         // log_snapshot writes bytes by hand; the derived decoding must agree.
-        let job = Job { escrow: 77, state: 3, ..Job::zeroed() };
-        let event = JobChanged { job: Pubkey::new_from_array([5; 32]), before: 2, after: job };
+        let job = Job {
+            escrow: 77,
+            state: 3,
+            ..Job::zeroed()
+        };
+        let event = JobChanged {
+            job: Pubkey::new_from_array([5; 32]),
+            before: 2,
+            after: job,
+        };
         let bytes = anchor_lang::Event::data(&event);
         match IoEvent::decode(&bytes).unwrap() {
             Some(IoEvent::JobChanged(read)) => {
-                assert_eq!((read.job, read.before, read.after), (event.job, event.before, event.after));
+                assert_eq!(
+                    (read.job, read.before, read.after),
+                    (event.job, event.before, event.after)
+                );
             }
             other => panic!("{other:?}"),
         }
@@ -248,6 +279,16 @@ mod tests {
 
     #[test]
     fn lines_without_any_program_are_ignored() {
-        assert!(escrows(&lines(&["", "Program", "Program ", "Program x", "Program data: ", "nonsense"])).is_empty());
+        assert!(
+            escrows(&lines(&[
+                "",
+                "Program",
+                "Program ",
+                "Program x",
+                "Program data: ",
+                "nonsense"
+            ]))
+            .is_empty()
+        );
     }
 }

@@ -3,31 +3,39 @@
 //!
 //! Instructions that need oracles' signatures want [`crate::ed25519::verify`] directly before them.
 
-use anchor_lang::{InstructionData, ToAccountMetas, prelude::Pubkey, solana_program::system_program};
+use anchor_lang::{
+    InstructionData, ToAccountMetas, prelude::Pubkey, solana_program::system_program,
+};
 pub use io_network::instructions::{
-    AcceptJobArgs, AttestDeviceArgs, ClassArgs, InitializeNetworkArgs, Payee, PaymentMintArgs, RegisterDeviceArgs, SetOraclesArgs,
-    SubmitResultArgs,
+    AcceptJobArgs, AttestDeviceArgs, ClassArgs, InitializeNetworkArgs, Payee, PaymentMintArgs,
+    RegisterDeviceArgs, SetOraclesArgs, SubmitResultArgs,
 };
 pub use io_network::state::{JobTerms, NetworkParams};
-use io_network::{
-    ID, accounts, instruction,
-    state::Job,
-};
+use io_network::{ID, accounts, instruction, state::Job};
 use solana_instruction::Instruction;
 
 use crate::{pda, tokens::TOKEN_PROGRAM};
 
 /// Where the runtime lists a transaction's instructions.
-pub const INSTRUCTIONS_SYSVAR: Pubkey = Pubkey::from_str_const("Sysvar1nstructions1111111111111111111111111");
+pub const INSTRUCTIONS_SYSVAR: Pubkey =
+    Pubkey::from_str_const("Sysvar1nstructions1111111111111111111111111");
 
 fn build(accounts: impl ToAccountMetas, data: impl InstructionData) -> Instruction {
-    Instruction { program_id: ID, accounts: accounts.to_account_metas(None), data: data.data() }
+    Instruction {
+        program_id: ID,
+        accounts: accounts.to_account_metas(None),
+        data: data.data(),
+    }
 }
 
 // The network
 
 /// `authority` must be the program's upgrade authority and becomes the administrator.
-pub fn initialize_network(authority: &Pubkey, io_mint: &Pubkey, args: InitializeNetworkArgs) -> Instruction {
+pub fn initialize_network(
+    authority: &Pubkey,
+    io_mint: &Pubkey,
+    args: InitializeNetworkArgs,
+) -> Instruction {
     build(
         accounts::InitializeNetwork {
             authority: *authority,
@@ -43,7 +51,10 @@ pub fn initialize_network(authority: &Pubkey, io_mint: &Pubkey, args: Initialize
 }
 
 fn administer(admin: &Pubkey) -> accounts::Administer {
-    accounts::Administer { admin: *admin, network: pda::network() }
+    accounts::Administer {
+        admin: *admin,
+        network: pda::network(),
+    }
 }
 
 pub fn update_params(admin: &Pubkey, params: NetworkParams) -> Instruction {
@@ -56,19 +67,29 @@ pub fn set_paused(admin: &Pubkey, paused: bool) -> Instruction {
 
 /// The zero address takes a proposal back.
 pub fn propose_admin(admin: &Pubkey, proposed: &Pubkey) -> Instruction {
-    build(administer(admin), instruction::ProposeAdmin { admin: *proposed })
+    build(
+        administer(admin),
+        instruction::ProposeAdmin { admin: *proposed },
+    )
 }
 
 pub fn accept_admin(pending_admin: &Pubkey) -> Instruction {
     build(
-        accounts::AcceptAdmin { pending_admin: *pending_admin, network: pda::network() },
+        accounts::AcceptAdmin {
+            pending_admin: *pending_admin,
+            network: pda::network(),
+        },
         instruction::AcceptAdmin {},
     )
 }
 
 pub fn set_oracles(admin: &Pubkey, args: SetOraclesArgs) -> Instruction {
     build(
-        accounts::SetOracles { admin: *admin, network: pda::network(), oracle_set: pda::oracle_set() },
+        accounts::SetOracles {
+            admin: *admin,
+            network: pda::network(),
+            oracle_set: pda::oracle_set(),
+        },
         instruction::SetOracles { args },
     )
 }
@@ -88,7 +109,11 @@ pub fn add_payment_mint(admin: &Pubkey, mint: &Pubkey, args: PaymentMintArgs) ->
 
 pub fn update_payment_mint(admin: &Pubkey, mint: &Pubkey, args: PaymentMintArgs) -> Instruction {
     build(
-        accounts::UpdatePaymentMint { admin: *admin, network: pda::network(), payment: pda::payment(mint) },
+        accounts::UpdatePaymentMint {
+            admin: *admin,
+            network: pda::network(),
+            payment: pda::payment(mint),
+        },
         instruction::UpdatePaymentMint { args },
     )
 }
@@ -123,7 +148,11 @@ pub fn add_class(admin: &Pubkey, args: ClassArgs) -> Instruction {
 
 pub fn update_class(admin: &Pubkey, args: ClassArgs) -> Instruction {
     build(
-        accounts::UpdateClass { admin: *admin, network: pda::network(), class: pda::class(args.id) },
+        accounts::UpdateClass {
+            admin: *admin,
+            network: pda::network(),
+            class: pda::class(args.id),
+        },
         instruction::UpdateClass { args },
     )
 }
@@ -131,14 +160,21 @@ pub fn update_class(admin: &Pubkey, args: ClassArgs) -> Instruction {
 /// A name for [`ClassArgs`]: UTF-8, zero-padded, cut at a character's end when longer than 32 bytes.
 pub fn class_name(name: &str) -> [u8; 32] {
     let mut bytes = [0; 32];
-    let end = (0..=name.len().min(32)).rev().find(|end| name.is_char_boundary(*end)).unwrap_or(0);
+    let end = (0..=name.len().min(32))
+        .rev()
+        .find(|end| name.is_char_boundary(*end))
+        .unwrap_or(0);
     bytes[..end].copy_from_slice(&name.as_bytes()[..end]);
     bytes
 }
 
 // Providers and their stake. `authority` is the provider's wallet.
 
-pub fn register_provider(authority: &Pubkey, io_mint: &Pubkey, payout_owner: &Pubkey) -> Instruction {
+pub fn register_provider(
+    authority: &Pubkey,
+    io_mint: &Pubkey,
+    payout_owner: &Pubkey,
+) -> Instruction {
     let provider = pda::provider(authority);
     build(
         accounts::RegisterProvider {
@@ -150,16 +186,27 @@ pub fn register_provider(authority: &Pubkey, io_mint: &Pubkey, payout_owner: &Pu
             token_program: TOKEN_PROGRAM,
             system_program: system_program::ID,
         },
-        instruction::RegisterProvider { payout_owner: *payout_owner },
+        instruction::RegisterProvider {
+            payout_owner: *payout_owner,
+        },
     )
 }
 
 fn manage_provider(authority: &Pubkey) -> accounts::ManageProvider {
-    accounts::ManageProvider { authority: *authority, network: pda::network(), provider: pda::provider(authority) }
+    accounts::ManageProvider {
+        authority: *authority,
+        network: pda::network(),
+        provider: pda::provider(authority),
+    }
 }
 
 pub fn set_payout_owner(authority: &Pubkey, payout_owner: &Pubkey) -> Instruction {
-    build(manage_provider(authority), instruction::SetPayoutOwner { payout_owner: *payout_owner })
+    build(
+        manage_provider(authority),
+        instruction::SetPayoutOwner {
+            payout_owner: *payout_owner,
+        },
+    )
 }
 
 fn move_stake(authority: &Pubkey, token_account: &Pubkey) -> accounts::MoveStake {
@@ -176,17 +223,26 @@ fn move_stake(authority: &Pubkey, token_account: &Pubkey) -> accounts::MoveStake
 
 /// `amount` in IO base units, from `token_account`.
 pub fn stake(authority: &Pubkey, token_account: &Pubkey, amount: u64) -> Instruction {
-    build(move_stake(authority, token_account), instruction::Stake { amount })
+    build(
+        move_stake(authority, token_account),
+        instruction::Stake { amount },
+    )
 }
 
 /// `amount` in IO base units.
 pub fn request_unstake(authority: &Pubkey, amount: u64) -> Instruction {
-    build(manage_provider(authority), instruction::RequestUnstake { amount })
+    build(
+        manage_provider(authority),
+        instruction::RequestUnstake { amount },
+    )
 }
 
 /// Everything that has matured, to `token_account`.
 pub fn withdraw_stake(authority: &Pubkey, token_account: &Pubkey) -> Instruction {
-    build(move_stake(authority, token_account), instruction::WithdrawStake {})
+    build(
+        move_stake(authority, token_account),
+        instruction::WithdrawStake {},
+    )
 }
 
 // Devices
@@ -230,24 +286,45 @@ fn manage_device(authority: &Pubkey, device: &Pubkey) -> accounts::ManageDevice 
 
 /// `bond` in IO base units.
 pub fn set_device_bond(authority: &Pubkey, device: &Pubkey, bond: u64) -> Instruction {
-    build(manage_device(authority, device), instruction::SetDeviceBond { bond })
+    build(
+        manage_device(authority, device),
+        instruction::SetDeviceBond { bond },
+    )
 }
 
 pub fn set_device_operator(authority: &Pubkey, device: &Pubkey, operator: &Pubkey) -> Instruction {
-    build(manage_device(authority, device), instruction::SetDeviceOperator { operator: *operator })
+    build(
+        manage_device(authority, device),
+        instruction::SetDeviceOperator {
+            operator: *operator,
+        },
+    )
 }
 
 /// `signer` is the provider's authority or the device's operator; `provider` the provider's account.
-pub fn set_device_draining(signer: &Pubkey, provider: &Pubkey, device: &Pubkey, draining: bool) -> Instruction {
+pub fn set_device_draining(
+    signer: &Pubkey,
+    provider: &Pubkey,
+    device: &Pubkey,
+    draining: bool,
+) -> Instruction {
     build(
-        accounts::SetDeviceDraining { signer: *signer, provider: *provider, device: *device },
+        accounts::SetDeviceDraining {
+            signer: *signer,
+            provider: *provider,
+            device: *device,
+        },
         instruction::SetDeviceDraining { draining },
     )
 }
 
 pub fn retire_device(authority: &Pubkey, device: &Pubkey) -> Instruction {
     build(
-        accounts::RetireDevice { authority: *authority, provider: pda::provider(authority), device: *device },
+        accounts::RetireDevice {
+            authority: *authority,
+            provider: pda::provider(authority),
+            device: *device,
+        },
         instruction::RetireDevice {},
     )
 }
@@ -255,7 +332,13 @@ pub fn retire_device(authority: &Pubkey, device: &Pubkey) -> Instruction {
 // Jobs
 
 /// `payer` funds the escrow from `payer_token` and gets refunds there; it may be the renter.
-pub fn create_job(renter: &Pubkey, payer: &Pubkey, mint: &Pubkey, payer_token: &Pubkey, terms: JobTerms) -> Instruction {
+pub fn create_job(
+    renter: &Pubkey,
+    payer: &Pubkey,
+    mint: &Pubkey,
+    payer_token: &Pubkey,
+    terms: JobTerms,
+) -> Instruction {
     let job = pda::job(renter, terms.nonce);
     build(
         accounts::CreateJob {
@@ -299,9 +382,18 @@ pub fn accept_job(
     )
 }
 
-pub fn submit_result(operator: &Pubkey, device: &Pubkey, job: &Pubkey, args: SubmitResultArgs) -> Instruction {
+pub fn submit_result(
+    operator: &Pubkey,
+    device: &Pubkey,
+    job: &Pubkey,
+    args: SubmitResultArgs,
+) -> Instruction {
     build(
-        accounts::SubmitResult { operator: *operator, device: *device, job: *job },
+        accounts::SubmitResult {
+            operator: *operator,
+            device: *device,
+            job: *job,
+        },
         instruction::SubmitResult { args },
     )
 }
@@ -346,7 +438,11 @@ pub fn reject_job(address: &Pubkey, job: &Job) -> Instruction {
 /// `disputer` is the renter or an active oracle.
 pub fn dispute_job(disputer: &Pubkey, job: &Pubkey) -> Instruction {
     build(
-        accounts::DisputeJob { disputer: *disputer, oracle_set: pda::oracle_set(), job: *job },
+        accounts::DisputeJob {
+            disputer: *disputer,
+            oracle_set: pda::oracle_set(),
+            job: *job,
+        },
         instruction::DisputeJob {},
     )
 }
@@ -380,7 +476,13 @@ pub fn expire_job(address: &Pubkey, job: &Job) -> Instruction {
 }
 
 /// `destination` is the account fixed in the job, or, when `signer` is the payee, any of theirs.
-pub fn release_owed(signer: &Pubkey, address: &Pubkey, job: &Job, payee: Payee, destination: &Pubkey) -> Instruction {
+pub fn release_owed(
+    signer: &Pubkey,
+    address: &Pubkey,
+    job: &Job,
+    payee: Payee,
+    destination: &Pubkey,
+) -> Instruction {
     build(
         accounts::ReleaseOwed {
             signer: *signer,
@@ -396,7 +498,13 @@ pub fn release_owed(signer: &Pubkey, address: &Pubkey, job: &Job, payee: Payee, 
 }
 
 /// Anybody may send it; `number` is the provider's count of slash cases so far.
-pub fn open_slash_case(opener: &Pubkey, address: &Pubkey, job: &Job, number: u64, io_mint: &Pubkey) -> Instruction {
+pub fn open_slash_case(
+    opener: &Pubkey,
+    address: &Pubkey,
+    job: &Job,
+    number: u64,
+    io_mint: &Pubkey,
+) -> Instruction {
     let slash_case = pda::slash_case(&job.provider, number);
     build(
         accounts::OpenSlashCase {
@@ -417,7 +525,12 @@ pub fn open_slash_case(opener: &Pubkey, address: &Pubkey, job: &Job, number: u64
 
 /// The renter or the payer at any time; anybody once the retention is over. `payer_token` receives what strangers added to
 /// the vault: the job's own refund account will do.
-pub fn close_job(signer: &Pubkey, address: &Pubkey, job: &Job, payer_token: &Pubkey) -> Instruction {
+pub fn close_job(
+    signer: &Pubkey,
+    address: &Pubkey,
+    job: &Job,
+    payer_token: &Pubkey,
+) -> Instruction {
     build(
         accounts::CloseJob {
             signer: *signer,
@@ -431,7 +544,6 @@ pub fn close_job(signer: &Pubkey, address: &Pubkey, job: &Job, payer_token: &Pub
     )
 }
 
-
 #[cfg(test)]
 mod tests {
     use bytemuck::Zeroable;
@@ -444,7 +556,10 @@ mod tests {
         let long = class_name(&"ü".repeat(20));
         assert_eq!(std::str::from_utf8(&long).unwrap(), "ü".repeat(16));
         let odd = class_name(&format!("a{}", "ü".repeat(20)));
-        assert_eq!(std::str::from_utf8(&odd[..31]).unwrap(), format!("a{}", "ü".repeat(15)));
+        assert_eq!(
+            std::str::from_utf8(&odd[..31]).unwrap(),
+            format!("a{}", "ü".repeat(15))
+        );
         assert_eq!(odd[31], 0);
     }
 
@@ -463,10 +578,19 @@ mod tests {
         let settle = settle_job(&key(9), &job);
         assert_eq!(settle.program_id, ID);
         for expected in [1, 2, 3, 4, 5, 9] {
-            assert!(settle.accounts.iter().any(|meta| meta.pubkey == key(expected)), "{expected}");
+            assert!(
+                settle
+                    .accounts
+                    .iter()
+                    .any(|meta| meta.pubkey == key(expected)),
+                "{expected}"
+            );
         }
         // An open job has no device: Anchor marks the absent account with the program's own address.
-        let open = Job { device: Pubkey::default(), ..job };
+        let open = Job {
+            device: Pubkey::default(),
+            ..job
+        };
         assert_eq!(expire_job(&key(9), &open).accounts[1].pubkey, ID);
         assert_eq!(expire_job(&key(9), &job).accounts[1].pubkey, key(1));
     }

@@ -33,7 +33,10 @@ const COMPACT_AFTER: usize = 20_000;
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum State {
     /// Signed, perhaps sent. `transaction` is the whole of it, in base64, to be sent again.
-    InFlight { transaction: String, last_valid_block_height: u64 },
+    InFlight {
+        transaction: String,
+        last_valid_block_height: u64,
+    },
     /// On the chain, with effect.
     Landed { slot: u64 },
     /// On the chain, refused: no effect but the fee.
@@ -57,8 +60,15 @@ pub struct Row {
 
 impl Row {
     pub fn new(intent: &str, signature: &str, state: State) -> Self {
-        let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
-        Self { intent: intent.to_owned(), signature: signature.to_owned(), state, at }
+        let at = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |age| i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
+        Self {
+            intent: intent.to_owned(),
+            signature: signature.to_owned(),
+            state,
+            at,
+        }
     }
 
     pub fn is_in_flight(&self) -> bool {
@@ -88,7 +98,9 @@ impl Table {
     fn check(&self, row: &Row) -> std::result::Result<(), String> {
         let known = self.rows.get(&row.intent).is_some_and(Row::is_in_flight);
         if row.is_in_flight() && !known && self.in_flight >= MAX_IN_FLIGHT {
-            return Err(format!("{MAX_IN_FLIGHT} transactions are in flight already: wait for some to land"));
+            return Err(format!(
+                "{MAX_IN_FLIGHT} transactions are in flight already: wait for some to land"
+            ));
         }
         Ok(())
     }
@@ -97,22 +109,38 @@ impl Table {
         if row.is_in_flight() {
             self.in_flight += 1;
         } else {
-            self.finished.push_back((row.intent.clone(), row.signature.clone()));
+            self.finished
+                .push_back((row.intent.clone(), row.signature.clone()));
         }
-        if self.rows.insert(row.intent.clone(), row).is_some_and(|before| before.is_in_flight()) {
+        if self
+            .rows
+            .insert(row.intent.clone(), row)
+            .is_some_and(|before| before.is_in_flight())
+        {
             self.in_flight -= 1;
         }
         while self.finished.len() > MAX_FINISHED {
-            let Some((intent, signature)) = self.finished.pop_front() else { break };
+            let Some((intent, signature)) = self.finished.pop_front() else {
+                break;
+            };
             // The entry may be older than the intent's newest row.
-            if self.rows.get(&intent).is_some_and(|row| !row.is_in_flight() && row.signature == signature) {
+            if self
+                .rows
+                .get(&intent)
+                .is_some_and(|row| !row.is_in_flight() && row.signature == signature)
+            {
                 self.rows.remove(&intent);
             }
         }
     }
 
     fn in_flight(&self) -> Vec<Row> {
-        let mut rows: Vec<_> = self.rows.values().filter(|row| row.is_in_flight()).cloned().collect();
+        let mut rows: Vec<_> = self
+            .rows
+            .values()
+            .filter(|row| row.is_in_flight())
+            .cloned()
+            .collect();
         rows.sort_by(|a, b| (a.at, &a.intent).cmp(&(b.at, &b.intent)));
         rows
     }
@@ -125,7 +153,10 @@ pub struct MemoryJournal(Mutex<Table>);
 impl Journal for MemoryJournal {
     fn record(&self, row: Row) -> Result<()> {
         let mut table = lock(&self.0);
-        table.check(&row).map_err(|reason| Error::Journal { path: "(memory)".into(), reason })?;
+        table.check(&row).map_err(|reason| Error::Journal {
+            path: "(memory)".into(),
+            reason,
+        })?;
         table.insert(row);
         Ok(())
     }
@@ -159,17 +190,31 @@ impl FileJournal {
     /// Opens or creates the journal at `path` (and a lock beside it). A last line cut off by a crash is dropped: its
     /// transaction was never sent.
     pub fn open(path: &Path) -> Result<Self> {
-        let wrong = |reason: String| Error::Journal { path: path.to_owned(), reason };
+        let wrong = |reason: String| Error::Journal {
+            path: path.to_owned(),
+            reason,
+        };
         let io = |error: std::io::Error| wrong(error.to_string());
-        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        if let Some(folder) = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+        {
             fs::create_dir_all(folder).map_err(io)?;
         }
         let lock_path = with_suffix(path, ".lock");
-        let lock = File::options().create(true).truncate(false).write(true).open(lock_path).map_err(io)?;
+        let lock = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(lock_path)
+            .map_err(io)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(wrong("another process uses it: end that one, or give this one a folder of its own".to_owned()));
+                return Err(wrong(
+                    "another process uses it: end that one, or give this one a folder of its own"
+                        .to_owned(),
+                ));
             }
             Err(TryLockError::Error(error)) => return Err(io(error)),
         }
@@ -180,30 +225,51 @@ impl FileJournal {
         if lines != lines_kept {
             tracing::debug!(path = %path.display(), lines, lines_kept, "journal compacted");
         }
-        let inner = Inner { table, file, lines: lines_kept, broken: false };
-        Ok(Self { path: path.to_owned(), inner: Mutex::new(inner), _lock: lock })
+        let inner = Inner {
+            table,
+            file,
+            lines: lines_kept,
+            broken: false,
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            inner: Mutex::new(inner),
+            _lock: lock,
+        })
     }
 }
 
 impl Journal for FileJournal {
     fn record(&self, row: Row) -> Result<()> {
-        let wrong = |reason: String| Error::Journal { path: self.path.clone(), reason };
+        let wrong = |reason: String| Error::Journal {
+            path: self.path.clone(),
+            reason,
+        };
         let mut inner = lock(&self.inner);
         inner.table.check(&row).map_err(wrong)?;
         let mut line = serde_json::to_vec(&row).map_err(|error| wrong(error.to_string()))?;
         line.push(b'\n');
         if line.len() > MAX_LINE_BYTES {
-            return Err(wrong(format!("a row of {} bytes, at most {MAX_LINE_BYTES} are kept", line.len())));
+            return Err(wrong(format!(
+                "a row of {} bytes, at most {MAX_LINE_BYTES} are kept",
+                line.len()
+            )));
         }
         if inner.broken || inner.lines > inner.table.rows.len() + COMPACT_AFTER {
-            inner.file = rewrite(&self.path, &inner.table).map_err(|error| wrong(error.to_string()))?;
+            inner.file =
+                rewrite(&self.path, &inner.table).map_err(|error| wrong(error.to_string()))?;
             inner.lines = inner.table.rows.len();
             inner.broken = false;
         }
-        let written = inner.file.write_all(&line).and_then(|()| inner.file.sync_data());
+        let written = inner
+            .file
+            .write_all(&line)
+            .and_then(|()| inner.file.sync_data());
         if let Err(error) = written {
             inner.broken = true;
-            return Err(wrong(format!("{error}. Free some space; nothing was sent.")));
+            return Err(wrong(format!(
+                "{error}. Free some space; nothing was sent."
+            )));
         }
         inner.lines += 1;
         inner.table.insert(row);
@@ -244,7 +310,9 @@ fn read(path: &Path) -> std::result::Result<(Table, usize), String> {
     loop {
         line.clear();
         let limit = MAX_LINE_BYTES as u64 + 1;
-        let size = std::io::Read::take(&mut reader, limit).read_until(b'\n', &mut line).map_err(|error| error.to_string())?;
+        let size = std::io::Read::take(&mut reader, limit)
+            .read_until(b'\n', &mut line)
+            .map_err(|error| error.to_string())?;
         if size == 0 {
             return Ok((table, number));
         }
@@ -276,7 +344,11 @@ fn rewrite(path: &Path, table: &Table) -> std::io::Result<File> {
         Ok(())
     };
     for (intent, signature) in &table.finished {
-        if let Some(row) = table.rows.get(intent).filter(|row| !row.is_in_flight() && row.signature == *signature) {
+        if let Some(row) = table
+            .rows
+            .get(intent)
+            .filter(|row| !row.is_in_flight() && row.signature == *signature)
+        {
             write(row)?;
         }
     }
@@ -287,7 +359,11 @@ fn rewrite(path: &Path, table: &Table) -> std::io::Result<File> {
     file.sync_all()?;
     fs::rename(&partial, path)?;
     if let Some(folder) = path.parent() {
-        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        let folder = if folder.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            folder
+        };
         // The rename itself must survive, too.
         File::open(folder)?.sync_all()?;
     }
@@ -299,7 +375,10 @@ mod tests {
     use super::*;
 
     fn in_flight(intent: &str, signature: &str) -> Row {
-        let state = State::InFlight { transaction: "AAAA".to_owned(), last_valid_block_height: 7 };
+        let state = State::InFlight {
+            transaction: "AAAA".to_owned(),
+            last_valid_block_height: 7,
+        };
         Row::new(intent, signature, state)
     }
 
@@ -318,8 +397,19 @@ mod tests {
             journal.record(landed("a", "1")).unwrap();
         }
         let journal = FileJournal::open(&path).unwrap();
-        assert_eq!(journal.get("a").unwrap().unwrap().state, State::Landed { slot: 9 });
-        assert_eq!(journal.in_flight().unwrap().iter().map(|row| row.intent.as_str()).collect::<Vec<_>>(), ["b"]);
+        assert_eq!(
+            journal.get("a").unwrap().unwrap().state,
+            State::Landed { slot: 9 }
+        );
+        assert_eq!(
+            journal
+                .in_flight()
+                .unwrap()
+                .iter()
+                .map(|row| row.intent.as_str())
+                .collect::<Vec<_>>(),
+            ["b"]
+        );
         assert_eq!(journal.get("c").unwrap(), None);
     }
 
@@ -339,12 +429,27 @@ mod tests {
             let journal = FileJournal::open(&path).unwrap();
             let a = journal.get("a").unwrap();
             assert_eq!(a.is_some(), lines >= 1, "cut at {cut}");
-            assert_eq!(a.is_some_and(|row| !row.is_in_flight()), lines >= 2, "cut at {cut}");
-            assert_eq!(journal.get("b").unwrap().is_some(), lines >= 3, "cut at {cut}");
+            assert_eq!(
+                a.is_some_and(|row| !row.is_in_flight()),
+                lines >= 2,
+                "cut at {cut}"
+            );
+            assert_eq!(
+                journal.get("b").unwrap().is_some(),
+                lines >= 3,
+                "cut at {cut}"
+            );
             // And it can be written to.
             journal.record(landed("c", "3")).unwrap();
             drop(journal);
-            assert!(FileJournal::open(&path).unwrap().get("c").unwrap().is_some(), "cut at {cut}");
+            assert!(
+                FileJournal::open(&path)
+                    .unwrap()
+                    .get("c")
+                    .unwrap()
+                    .is_some(),
+                "cut at {cut}"
+            );
         }
     }
 
@@ -352,9 +457,15 @@ mod tests {
     fn damage_that_is_not_a_cut_is_told() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sent.jsonl");
-        for damage in ["{\"intent\":\"a\"}\n", "\u{0}\u{0}\n", &"x".repeat(MAX_LINE_BYTES + 10)] {
+        for damage in [
+            "{\"intent\":\"a\"}\n",
+            "\u{0}\u{0}\n",
+            &"x".repeat(MAX_LINE_BYTES + 10),
+        ] {
             fs::write(&path, damage).unwrap();
-            let Err(error) = FileJournal::open(&path) else { panic!("opened a damaged journal") };
+            let Err(error) = FileJournal::open(&path) else {
+                panic!("opened a damaged journal")
+            };
             assert!(error.to_string().contains("line 1 is damaged"), "{error}");
         }
     }
@@ -364,7 +475,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sent.jsonl");
         let first = FileJournal::open(&path).unwrap();
-        let Err(error) = FileJournal::open(&path) else { panic!("opened twice") };
+        let Err(error) = FileJournal::open(&path) else {
+            panic!("opened twice")
+        };
         assert!(error.to_string().contains("another process"), "{error}");
         drop(first);
         assert!(FileJournal::open(&path).is_ok());
@@ -401,7 +514,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sent.jsonl");
         let intent = "new\nline \"quote\" \u{1f600}";
-        FileJournal::open(&path).unwrap().record(landed(intent, "s")).unwrap();
-        assert!(FileJournal::open(&path).unwrap().get(intent).unwrap().is_some());
+        FileJournal::open(&path)
+            .unwrap()
+            .record(landed(intent, "s"))
+            .unwrap();
+        assert!(
+            FileJournal::open(&path)
+                .unwrap()
+                .get(intent)
+                .unwrap()
+                .is_some()
+        );
     }
 }

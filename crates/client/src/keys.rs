@@ -45,13 +45,23 @@ impl Wallet {
 
     /// Reads a key file. Warns when others than its owner can read it.
     pub fn load(path: &Path) -> Result<Self> {
-        let wrong = |reason: String| Error::Key { path: path.to_owned(), reason };
+        let wrong = |reason: String| Error::Key {
+            path: path.to_owned(),
+            reason,
+        };
         let file = File::open(path).map_err(|error| {
-            wrong(format!("{error}. Create a key with `solana-keygen new`, or pass another file."))
+            wrong(format!(
+                "{error}. Create a key with `solana-keygen new`, or pass another file."
+            ))
         })?;
-        let size = file.metadata().map_err(|error| wrong(error.to_string()))?.len();
+        let size = file
+            .metadata()
+            .map_err(|error| wrong(error.to_string()))?
+            .len();
         if size > MAX_KEY_FILE_BYTES {
-            return Err(wrong(format!("{size} bytes, a key file has at most {MAX_KEY_FILE_BYTES}: is it another file?")));
+            return Err(wrong(format!(
+                "{size} bytes, a key file has at most {MAX_KEY_FILE_BYTES}: is it another file?"
+            )));
         }
         if let Some(mode) = exposed(&file) {
             tracing::warn!(
@@ -61,21 +71,31 @@ impl Wallet {
         }
         let mut text = Zeroizing::new(Vec::with_capacity(MAX_KEY_FILE_BYTES as usize));
         // A file may grow between the look at its size and this.
-        file.take(MAX_KEY_FILE_BYTES).read_to_end(&mut text).map_err(|error| wrong(error.to_string()))?;
+        file.take(MAX_KEY_FILE_BYTES)
+            .read_to_end(&mut text)
+            .map_err(|error| wrong(error.to_string()))?;
         Self::parse(&text).map_err(wrong)
     }
 
     /// Writes a new key file that only its owner can read; refuses to replace one.
     pub fn save(&self, path: &Path) -> Result<()> {
-        let wrong = |reason: String| Error::Key { path: path.to_owned(), reason };
-        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        let wrong = |reason: String| Error::Key {
+            path: path.to_owned(),
+            reason,
+        };
+        if let Some(folder) = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+        {
             fs::create_dir_all(folder).map_err(|error| wrong(error.to_string()))?;
         }
         let mut options = File::options();
         options.write(true).create_new(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(path).map_err(|error| wrong(format!("{error}; an existing key is never replaced")))?;
+        let mut file = options
+            .open(path)
+            .map_err(|error| wrong(format!("{error}; an existing key is never replaced")))?;
         let bytes = Zeroizing::new(self.0.to_bytes());
         let mut text = Zeroizing::new(String::with_capacity(MAX_KEY_FILE_BYTES as usize));
         for (i, byte) in bytes.iter().enumerate() {
@@ -83,7 +103,9 @@ impl Wallet {
             text.push_str(&byte.to_string());
         }
         text.push(']');
-        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(|error| wrong(error.to_string()))
+        file.write_all(text.as_bytes())
+            .and_then(|()| file.sync_all())
+            .map_err(|error| wrong(error.to_string()))
     }
 
     /// Never quotes what it read: it may be a secret with a typing error.
@@ -105,7 +127,9 @@ impl Wallet {
         }
         Keypair::try_from(bytes.as_slice())
             .map(Self::from_keypair)
-            .map_err(|_| "its public half does not belong to its secret half: the file is damaged".to_owned())
+            .map_err(|_| {
+                "its public half does not belong to its secret half: the file is damaged".to_owned()
+            })
     }
 
     pub fn address(&self) -> Pubkey {
@@ -178,8 +202,17 @@ mod tests {
         assert_eq!(Wallet::load(&path).unwrap().address(), wallet.address());
         assert_eq!(exposed_mode(&path), None);
         // The Solana CLI's own reader agrees.
-        assert_eq!(solana_keypair::read_keypair_file(&path).unwrap().pubkey(), wallet.address());
-        assert!(wallet.save(&path).unwrap_err().to_string().contains("never replaced"));
+        assert_eq!(
+            solana_keypair::read_keypair_file(&path).unwrap().pubkey(),
+            wallet.address()
+        );
+        assert!(
+            wallet
+                .save(&path)
+                .unwrap_err()
+                .to_string()
+                .contains("never replaced")
+        );
     }
 
     #[cfg(unix)]
@@ -191,7 +224,10 @@ mod tests {
         Wallet::generate().save(&path).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
         assert_eq!(exposed_mode(&path), Some(0o644));
-        assert!(Wallet::load(&path).is_ok(), "it is warned about, not refused");
+        assert!(
+            Wallet::load(&path).is_ok(),
+            "it is warned about, not refused"
+        );
     }
 
     #[test]
@@ -213,14 +249,25 @@ mod tests {
             fs::write(&path, &text).unwrap();
             let error = Wallet::load(&path).unwrap_err().to_string();
             assert!(error.contains("id.json"), "{error}");
-            assert!(!error.contains("horse") && !error.contains("256,") && !error.contains("7,7"), "{error}");
+            assert!(
+                !error.contains("horse") && !error.contains("256,") && !error.contains("7,7"),
+                "{error}"
+            );
         }
-        assert!(Wallet::load(&folder.path().join("none.json")).unwrap_err().to_string().contains("solana-keygen"));
+        assert!(
+            Wallet::load(&folder.path().join("none.json"))
+                .unwrap_err()
+                .to_string()
+                .contains("solana-keygen")
+        );
     }
 
     #[test]
     fn debug_output_shows_the_address_only() {
         let wallet = Wallet::from_seed(&[7; 32]);
-        assert_eq!(format!("{wallet:?}"), format!("Wallet({})", wallet.address()));
+        assert_eq!(
+            format!("{wallet:?}"),
+            format!("Wallet({})", wallet.address())
+        );
     }
 }

@@ -26,7 +26,9 @@ pub fn treasury(mint: &Pubkey, shard: u8) -> Pubkey {
 
 /// The shard that a job's fees go to.
 pub fn treasury_shard_of(job: &Pubkey) -> u8 {
-    job.as_ref().first().map_or(0, |byte| byte % io_network::constants::TREASURY_SHARDS as u8)
+    job.as_ref().first().map_or(0, |byte| {
+        byte % io_network::constants::TREASURY_SHARDS as u8
+    })
 }
 
 pub fn class(id: u16) -> Pubkey {
@@ -74,7 +76,10 @@ mod tests {
 
     #[test]
     fn distinct_inputs_give_distinct_addresses() {
-        let (a, b) = (Pubkey::new_from_array([1; 32]), Pubkey::new_from_array([2; 32]));
+        let (a, b) = (
+            Pubkey::new_from_array([1; 32]),
+            Pubkey::new_from_array([2; 32]),
+        );
         let all = [
             network(),
             oracle_set(),

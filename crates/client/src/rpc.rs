@@ -14,8 +14,7 @@ use solana_commitment_config::CommitmentConfig;
 use solana_hash::Hash;
 use solana_message::VersionedMessage;
 use solana_rpc_client::{
-    nonblocking::rpc_client::RpcClient,
-    rpc_client::GetConfirmedSignaturesForAddress2Config,
+    nonblocking::rpc_client::RpcClient, rpc_client::GetConfirmedSignaturesForAddress2Config,
 };
 use solana_rpc_client_api::{
     client_error::{Error as ClientError, ErrorKind},
@@ -27,8 +26,8 @@ use solana_rpc_client_api::{
 use solana_signature::Signature;
 use solana_transaction_error::TransactionError;
 use solana_transaction_status_client_types::{
-    EncodedConfirmedTransactionWithStatusMeta, TransactionConfirmationStatus, TransactionStatus, UiTransactionEncoding,
-    option_serializer::OptionSerializer,
+    EncodedConfirmedTransactionWithStatusMeta, TransactionConfirmationStatus, TransactionStatus,
+    UiTransactionEncoding, option_serializer::OptionSerializer,
 };
 
 use crate::error::{Error, Result};
@@ -67,7 +66,10 @@ pub struct Rpc {
 impl fmt::Debug for Rpc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The whole address may hold a token.
-        f.debug_struct("Rpc").field("host", &self.host).field("commitment", &self.commitment.commitment).finish()
+        f.debug_struct("Rpc")
+            .field("host", &self.host)
+            .field("commitment", &self.commitment.commitment)
+            .finish()
     }
 }
 
@@ -116,8 +118,14 @@ impl Rpc {
     /// `commitment` is what every read uses; `confirmed` is right for nearly everything.
     pub fn new(url: &str, commitment: CommitmentConfig) -> Result<Self> {
         let host = host_of(url, &["http", "https"], "http://127.0.0.1:8899")?;
-        let client = RpcClient::new_with_timeout_and_commitment(url.to_owned(), REQUEST_TIMEOUT, commitment);
-        Ok(Self { client: Arc::new(client), commitment, url: url.into(), host: host.into() })
+        let client =
+            RpcClient::new_with_timeout_and_commitment(url.to_owned(), REQUEST_TIMEOUT, commitment);
+        Ok(Self {
+            client: Arc::new(client),
+            commitment,
+            url: url.into(),
+            host: host.into(),
+        })
     }
 
     pub fn commitment(&self) -> CommitmentConfig {
@@ -141,15 +149,28 @@ impl Rpc {
 
     pub async fn latest_blockhash(&self) -> Result<Blockhash> {
         let (hash, last_valid_block_height) = self
-            .read("getLatestBlockhash", || self.client.get_latest_blockhash_with_commitment(self.commitment))
+            .read("getLatestBlockhash", || {
+                self.client
+                    .get_latest_blockhash_with_commitment(self.commitment)
+            })
             .await?;
-        Ok(Blockhash { hash, last_valid_block_height })
+        Ok(Blockhash {
+            hash,
+            last_valid_block_height,
+        })
     }
 
     /// Slot and block height at `commitment`.
     pub async fn position(&self, commitment: CommitmentConfig) -> Result<Position> {
-        let info = self.read("getEpochInfo", || self.client.get_epoch_info_with_commitment(commitment)).await?;
-        Ok(Position { slot: info.absolute_slot, block_height: info.block_height })
+        let info = self
+            .read("getEpochInfo", || {
+                self.client.get_epoch_info_with_commitment(commitment)
+            })
+            .await?;
+        Ok(Position {
+            slot: info.absolute_slot,
+            block_height: info.block_height,
+        })
     }
 
     /// The chain's own clock, Unix seconds: what the program compares deadlines with.
@@ -158,33 +179,51 @@ impl Rpc {
         const UNIX_TIME: std::ops::Range<usize> = 32..40;
         let address = CLOCK_SYSVAR;
         let expected = "the clock sysvar";
-        let (_, account) = self.account(&address).await?.ok_or(Error::NoAccount { address, expected })?;
-        let bytes = account.data.get(UNIX_TIME).and_then(|bytes| bytes.try_into().ok());
-        bytes.map(i64::from_le_bytes).ok_or_else(|| Error::BadAccount {
-            address,
-            expected,
-            reason: format!("{} bytes, expected 40", account.data.len()),
-        })
+        let (_, account) = self
+            .account(&address)
+            .await?
+            .ok_or(Error::NoAccount { address, expected })?;
+        let bytes = account
+            .data
+            .get(UNIX_TIME)
+            .and_then(|bytes| bytes.try_into().ok());
+        bytes
+            .map(i64::from_le_bytes)
+            .ok_or_else(|| Error::BadAccount {
+                address,
+                expected,
+                reason: format!("{} bytes, expected 40", account.data.len()),
+            })
     }
 
     /// Lamports; 0 for an address that holds nothing.
     pub async fn balance(&self, address: &Pubkey) -> Result<u64> {
-        Ok(self.account(address).await?.map_or(0, |(_, account)| account.lamports))
+        Ok(self
+            .account(address)
+            .await?
+            .map_or(0, |(_, account)| account.lamports))
     }
 
     /// Least lamports for an account of `bytes`.
     pub async fn rent_minimum(&self, bytes: usize) -> Result<u64> {
-        self.read("getMinimumBalanceForRentExemption", || self.client.get_minimum_balance_for_rent_exemption(bytes)).await
+        self.read("getMinimumBalanceForRentExemption", || {
+            self.client.get_minimum_balance_for_rent_exemption(bytes)
+        })
+        .await
     }
 
     /// The node's version, as it says it.
     pub async fn version(&self) -> Result<String> {
-        Ok(self.read("getVersion", || self.client.get_version()).await?.solana_core)
+        Ok(self
+            .read("getVersion", || self.client.get_version())
+            .await?
+            .solana_core)
     }
 
     /// Tells clusters apart.
     pub async fn genesis_hash(&self) -> Result<Hash> {
-        self.read("getGenesisHash", || self.client.get_genesis_hash()).await
+        self.read("getGenesisHash", || self.client.get_genesis_hash())
+            .await
     }
 
     /// Asks a test network for SOL.
@@ -205,7 +244,11 @@ impl Rpc {
     /// [`ACCOUNTS_PER_CALL`].
     pub async fn accounts(&self, addresses: &[Pubkey]) -> Result<Vec<Option<Account>>> {
         if addresses.len() > MAX_ACCOUNTS {
-            return Err(Error::TooMany { what: "accounts", got: addresses.len(), max: MAX_ACCOUNTS });
+            return Err(Error::TooMany {
+                what: "accounts",
+                got: addresses.len(),
+                max: MAX_ACCOUNTS,
+            });
         }
         let mut all = Vec::with_capacity(addresses.len());
         for batch in addresses.chunks(ACCOUNTS_PER_CALL) {
@@ -223,23 +266,35 @@ impl Rpc {
         };
         let response = self
             .read("getMultipleAccounts", || {
-                self.client.get_multiple_ui_accounts_with_config(addresses, config.clone())
+                self.client
+                    .get_multiple_ui_accounts_with_config(addresses, config.clone())
             })
             .await?;
         if response.value.len() != addresses.len() {
-            return Err(self.answer("getMultipleAccounts", format!("{} accounts for {}", response.value.len(), addresses.len())));
+            return Err(self.answer(
+                "getMultipleAccounts",
+                format!("{} accounts for {}", response.value.len(), addresses.len()),
+            ));
         }
         let mut accounts = Vec::with_capacity(addresses.len());
         for (account, address) in response.value.iter().zip(addresses) {
-            accounts.push(account.as_ref().map(|account| self.decode_account(address, account)).transpose()?);
+            accounts.push(
+                account
+                    .as_ref()
+                    .map(|account| self.decode_account(address, account))
+                    .transpose()?,
+            );
         }
         Ok((response.context.slot, accounts))
     }
 
     fn decode_account(&self, address: &Pubkey, account: &UiAccount) -> Result<Account> {
-        account
-            .to_account()
-            .ok_or_else(|| self.answer("getAccountInfo", format!("data of {address} in an encoding that was not asked for")))
+        account.to_account().ok_or_else(|| {
+            self.answer(
+                "getAccountInfo",
+                format!("data of {address} in an encoding that was not asked for"),
+            )
+        })
     }
 
     /// Every account of `program` that passes all filters (at most [`MAX_FILTERS`]), and the slot they are from.
@@ -249,10 +304,16 @@ impl Rpc {
         filters: Vec<RpcFilterType>,
     ) -> Result<(u64, Vec<(Pubkey, Account)>)> {
         if filters.len() > MAX_FILTERS {
-            return Err(Error::TooMany { what: "account filters", got: filters.len(), max: MAX_FILTERS });
+            return Err(Error::TooMany {
+                what: "account filters",
+                got: filters.len(),
+                max: MAX_FILTERS,
+            });
         }
         for filter in &filters {
-            filter.verify().map_err(|error| Error::Input(format!("an account filter: {error}")))?;
+            filter
+                .verify()
+                .map_err(|error| Error::Input(format!("an account filter: {error}")))?;
         }
         let config = RpcProgramAccountsConfig {
             filters: Some(filters),
@@ -268,7 +329,10 @@ impl Rpc {
         let params = json!([program.to_string(), config]);
         let answer = self
             .read("getProgramAccounts", || {
-                self.client.send::<OptionalContext<Vec<RpcKeyedAccount>>>(RpcRequest::GetProgramAccounts, params.clone())
+                self.client.send::<OptionalContext<Vec<RpcKeyedAccount>>>(
+                    RpcRequest::GetProgramAccounts,
+                    params.clone(),
+                )
             })
             .await?;
         let (slot, keyed) = match answer {
@@ -277,9 +341,12 @@ impl Rpc {
         };
         let mut accounts = Vec::with_capacity(keyed.len());
         for RpcKeyedAccount { pubkey, account } in keyed {
-            let address = pubkey
-                .parse()
-                .map_err(|_| self.answer("getProgramAccounts", format!("'{pubkey}' where an address belongs")))?;
+            let address = pubkey.parse().map_err(|_| {
+                self.answer(
+                    "getProgramAccounts",
+                    format!("'{pubkey}' where an address belongs"),
+                )
+            })?;
             accounts.push((address, self.decode_account(&address, &account)?));
         }
         Ok((slot, accounts))
@@ -288,20 +355,34 @@ impl Rpc {
     /// States of transactions in the order asked for, and the slot the node has seen. At most [`STATUSES_PER_CALL`].
     ///
     /// With `history` the node also looks beyond the few minutes that it keeps at hand.
-    pub async fn statuses(&self, signatures: &[Signature], history: bool) -> Result<(u64, Vec<Option<TransactionStatus>>)> {
+    pub async fn statuses(
+        &self,
+        signatures: &[Signature],
+        history: bool,
+    ) -> Result<(u64, Vec<Option<TransactionStatus>>)> {
         if signatures.len() > STATUSES_PER_CALL {
-            return Err(Error::TooMany { what: "transaction states", got: signatures.len(), max: STATUSES_PER_CALL });
+            return Err(Error::TooMany {
+                what: "transaction states",
+                got: signatures.len(),
+                max: STATUSES_PER_CALL,
+            });
         }
         let texts: Vec<String> = signatures.iter().map(ToString::to_string).collect();
         let params = json!([texts, { "searchTransactionHistory": history }]);
         let response = self
             .read("getSignatureStatuses", || {
                 self.client
-                    .send::<Response<Vec<Option<TransactionStatus>>>>(RpcRequest::GetSignatureStatuses, params.clone())
+                    .send::<Response<Vec<Option<TransactionStatus>>>>(
+                        RpcRequest::GetSignatureStatuses,
+                        params.clone(),
+                    )
             })
             .await?;
         if response.value.len() != signatures.len() {
-            return Err(self.answer("getSignatureStatuses", format!("{} states for {}", response.value.len(), signatures.len())));
+            return Err(self.answer(
+                "getSignatureStatuses",
+                format!("{} states for {}", response.value.len(), signatures.len()),
+            ));
         }
         Ok((response.context.slot, response.value))
     }
@@ -324,16 +405,19 @@ impl Rpc {
                     limit: Some(limit),
                     commitment: Some(self.commitment),
                 };
-                self.client.get_signatures_for_address_with_config(address, config)
+                self.client
+                    .get_signatures_for_address_with_config(address, config)
             })
             .await?;
         let full = rows.len() >= limit;
         let mut page = HistoryPage::default();
         for row in rows {
-            let signature: Signature = row
-                .signature
-                .parse()
-                .map_err(|_| self.answer("getSignaturesForAddress", format!("'{}' where a signature belongs", row.signature)))?;
+            let signature: Signature = row.signature.parse().map_err(|_| {
+                self.answer(
+                    "getSignaturesForAddress",
+                    format!("'{}' where a signature belongs", row.signature),
+                )
+            })?;
             page.next = full.then_some(signature);
             // Some nodes also list what they have only processed, where the order within a block is not settled yet.
             let reached = match row.confirmation_status {
@@ -359,14 +443,21 @@ impl Rpc {
         let config = RpcTransactionConfig {
             encoding: Some(UiTransactionEncoding::Base64),
             // `processed` is not a commitment that this call knows.
-            commitment: Some(if self.commitment.is_processed() { CommitmentConfig::confirmed() } else { self.commitment }),
+            commitment: Some(if self.commitment.is_processed() {
+                CommitmentConfig::confirmed()
+            } else {
+                self.commitment
+            }),
             max_supported_transaction_version: Some(MAX_TRANSACTION_VERSION),
         };
         let params = json!([signature.to_string(), config]);
         let answer = self
             .read("getTransaction", || {
                 self.client
-                    .send::<Option<EncodedConfirmedTransactionWithStatusMeta>>(RpcRequest::GetTransaction, params.clone())
+                    .send::<Option<EncodedConfirmedTransactionWithStatusMeta>>(
+                        RpcRequest::GetTransaction,
+                        params.clone(),
+                    )
             })
             .await?;
         Ok(answer.and_then(|answer| {
@@ -388,12 +479,16 @@ impl Rpc {
     pub async fn recent_priority_fees(&self, writable: &[Pubkey]) -> Result<Vec<u64>> {
         let asked = &writable[..writable.len().min(MAX_FEE_ACCOUNTS)];
         let answer = self
-            .read("getRecentPrioritizationFees", || self.client.get_recent_prioritization_fees(asked))
+            .read("getRecentPrioritizationFees", || {
+                self.client.get_recent_prioritization_fees(asked)
+            })
             .await;
         let mut fees = match answer {
             Ok(fees) => fees,
             // A node that doesn't offer the call is not a reason not to send.
-            Err(Error::Rpc { transient: false, .. }) => return Ok(Vec::new()),
+            Err(Error::Rpc {
+                transient: false, ..
+            }) => return Ok(Vec::new()),
             Err(error) => return Err(error),
         };
         fees.sort_by_key(|fee| fee.slot);
@@ -401,9 +496,17 @@ impl Rpc {
     }
 
     /// Runs a transaction without signatures and returns what would happen, with the accounts' states afterwards.
-    pub(crate) async fn simulate(&self, message: &VersionedMessage, observed: &[Pubkey]) -> Result<RpcSimulateTransactionResult> {
-        let signatures = vec![Signature::default(); usize::from(message.header().num_required_signatures)];
-        let transaction = solana_transaction::versioned::VersionedTransaction { signatures, message: message.clone() };
+    pub(crate) async fn simulate(
+        &self,
+        message: &VersionedMessage,
+        observed: &[Pubkey],
+    ) -> Result<RpcSimulateTransactionResult> {
+        let signatures =
+            vec![Signature::default(); usize::from(message.header().num_required_signatures)];
+        let transaction = solana_transaction::versioned::VersionedTransaction {
+            signatures,
+            message: message.clone(),
+        };
         let observed: Vec<String> = observed.iter().map(ToString::to_string).collect();
         let params = json!([encode(&transaction)?, {
             "encoding": "base64",
@@ -414,8 +517,10 @@ impl Rpc {
         }]);
         let response = self
             .read("simulateTransaction", || {
-                self.client
-                    .send::<Response<RpcSimulateTransactionResult>>(RpcRequest::SimulateTransaction, params.clone())
+                self.client.send::<Response<RpcSimulateTransactionResult>>(
+                    RpcRequest::SimulateTransaction,
+                    params.clone(),
+                )
             })
             .await?;
         Ok(response.value)
@@ -438,9 +543,16 @@ impl Rpc {
     }
 
     /// States of several accounts by address, those that exist.
-    pub(crate) async fn account_map(&self, addresses: &[Pubkey]) -> Result<BTreeMap<Pubkey, Account>> {
+    pub(crate) async fn account_map(
+        &self,
+        addresses: &[Pubkey],
+    ) -> Result<BTreeMap<Pubkey, Account>> {
         let accounts = self.accounts(addresses).await?;
-        Ok(addresses.iter().zip(accounts).filter_map(|(address, account)| Some((*address, account?))).collect())
+        Ok(addresses
+            .iter()
+            .zip(accounts)
+            .filter_map(|(address, account)| Some((*address, account?)))
+            .collect())
     }
 
     async fn read<T, F, Fut>(&self, call: &'static str, request: F) -> Result<T>
@@ -464,41 +576,72 @@ impl Rpc {
         let transient = is_transient(error.kind());
         // Errors of the HTTP client quote the address.
         let message = self.without_url(chain_of(&error));
-        Error::Rpc { call, host: self.host.to_string(), message, transient }
+        Error::Rpc {
+            call,
+            host: self.host.to_string(),
+            message,
+            transient,
+        }
     }
 
     /// The error for an answer that is not what the interface promises.
     fn answer(&self, call: &'static str, what: String) -> Error {
-        Error::Rpc { call, host: self.host.to_string(), message: format!("the answer holds {what}"), transient: false }
+        Error::Rpc {
+            call,
+            host: self.host.to_string(),
+            message: format!("the answer holds {what}"),
+            transient: false,
+        }
     }
 
     fn without_url(&self, text: String) -> String {
         let trimmed = self.url.trim_end_matches('/');
-        text.replace(&format!("{trimmed}/"), &self.host).replace(trimmed, &self.host)
+        text.replace(&format!("{trimmed}/"), &self.host)
+            .replace(trimmed, &self.host)
     }
 }
 
 /// SysvarC1ock11111111111111111111111111111111
 const CLOCK_SYSVAR: Pubkey = Pubkey::from_str_const("SysvarC1ock11111111111111111111111111111111");
 
-pub(crate) fn encode(transaction: &solana_transaction::versioned::VersionedTransaction) -> Result<String> {
+pub(crate) fn encode(
+    transaction: &solana_transaction::versioned::VersionedTransaction,
+) -> Result<String> {
     Ok(BASE64_STANDARD.encode(to_bytes(transaction)?))
 }
 
-pub(crate) fn to_bytes(transaction: &solana_transaction::versioned::VersionedTransaction) -> Result<Vec<u8>> {
-    wincode::serialize(transaction).map_err(|error| Error::Input(format!("the transaction does not encode: {error}")))
+pub(crate) fn to_bytes(
+    transaction: &solana_transaction::versioned::VersionedTransaction,
+) -> Result<Vec<u8>> {
+    wincode::serialize(transaction)
+        .map_err(|error| Error::Input(format!("the transaction does not encode: {error}")))
 }
 
 /// Host and port of an address, refusing schemes other than the given.
 pub(crate) fn host_of(url: &str, schemes: &[&str], expected: &'static str) -> Result<String> {
     let bad = |reason: String| {
         // What follows the host may be a token.
-        let shown = url.split(['?', '#']).next().unwrap_or_default().chars().take(80).collect();
-        Error::BadUrl { url: shown, reason, expected }
+        let shown = url
+            .split(['?', '#'])
+            .next()
+            .unwrap_or_default()
+            .chars()
+            .take(80)
+            .collect();
+        Error::BadUrl {
+            url: shown,
+            reason,
+            expected,
+        }
     };
-    let (scheme, rest) = url.split_once("://").ok_or_else(|| bad("no scheme".to_owned()))?;
+    let (scheme, rest) = url
+        .split_once("://")
+        .ok_or_else(|| bad("no scheme".to_owned()))?;
     if !schemes.contains(&scheme) {
-        return Err(bad(format!("the scheme is '{scheme}', expected {}", schemes.join(" or "))));
+        return Err(bad(format!(
+            "the scheme is '{scheme}', expected {}",
+            schemes.join(" or ")
+        )));
     }
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let host = authority.rsplit('@').next().unwrap_or_default();
@@ -525,9 +668,14 @@ fn chain_of(error: &dyn std::error::Error) -> String {
 
 fn is_transient(kind: &ErrorKind) -> bool {
     match kind {
-        ErrorKind::Io(_) | ErrorKind::Reqwest(_) | ErrorKind::Middleware(_) | ErrorKind::SerdeJson(_) => true,
+        ErrorKind::Io(_)
+        | ErrorKind::Reqwest(_)
+        | ErrorKind::Middleware(_)
+        | ErrorKind::SerdeJson(_) => true,
         ErrorKind::RpcError(RpcError::RpcRequestError(_)) => true,
-        ErrorKind::RpcError(RpcError::RpcResponseError { code, .. }) => TRANSIENT_CODES.contains(code),
+        ErrorKind::RpcError(RpcError::RpcResponseError { code, .. }) => {
+            TRANSIENT_CODES.contains(code)
+        }
         _ => false,
     }
 }
@@ -543,9 +691,19 @@ mod tests {
     #[test]
     fn hosts_are_shown_without_what_may_be_secret() {
         let host = |url| host_of(url, &["http", "https"], "x");
-        assert_eq!(host("https://user:pass@rpc.example.com:443/token?api-key=secret").unwrap(), "rpc.example.com:443");
+        assert_eq!(
+            host("https://user:pass@rpc.example.com:443/token?api-key=secret").unwrap(),
+            "rpc.example.com:443"
+        );
         assert_eq!(host("http://[::1]:8899/").unwrap(), "[::1]:8899");
-        for bad in ["", "rpc.example.com", "ftp://x", "http://", "http:///path", "http://a b"] {
+        for bad in [
+            "",
+            "rpc.example.com",
+            "ftp://x",
+            "http://",
+            "http:///path",
+            "http://a b",
+        ] {
             assert!(matches!(host(bad), Err(Error::BadUrl { .. })), "{bad}");
         }
         let error = host("ws://x/?api-key=secret").unwrap_err().to_string();
@@ -555,7 +713,11 @@ mod tests {
     #[tokio::test]
     async fn a_dead_node_is_named_without_the_token_in_its_address() {
         // Port 1 of loopback: nothing listens there.
-        let rpc = Rpc::new("http://127.0.0.1:1/very-secret-token", CommitmentConfig::confirmed()).unwrap();
+        let rpc = Rpc::new(
+            "http://127.0.0.1:1/very-secret-token",
+            CommitmentConfig::confirmed(),
+        )
+        .unwrap();
         let error = rpc.send_encoded("AA==").await.unwrap_err();
         assert!(error.is_transient());
         let text = format!("{error} {error:?} {rpc:?}");

@@ -12,7 +12,7 @@
 //! the earlier signature. One that is in flight, perhaps from before a crash, is first followed to its end.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fmt,
     sync::{Arc, Mutex, PoisonError, Weak},
     time::{Duration, Instant},
@@ -95,7 +95,11 @@ impl Default for SendConfig {
 impl SendConfig {
     /// For a chain on this machine, where polling costs nobody anything.
     pub fn local() -> Self {
-        Self { poll: Duration::from_millis(15), rebroadcast: Duration::from_millis(250), ..Self::default() }
+        Self {
+            poll: Duration::from_millis(15),
+            rebroadcast: Duration::from_millis(250),
+            ..Self::default()
+        }
     }
 }
 
@@ -114,13 +118,25 @@ pub struct Request {
 
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Request").field("intent", &self.intent).field("instructions", &self.instructions.len()).finish()
+        f.debug_struct("Request")
+            .field("intent", &self.intent)
+            .field("instructions", &self.instructions.len())
+            .finish()
     }
 }
 
 impl Request {
-    pub fn new(intent: impl Into<String>, payer: SharedSigner, instructions: Vec<Instruction>) -> Self {
-        Self { intent: intent.into(), instructions, payer, signers: Vec::new() }
+    pub fn new(
+        intent: impl Into<String>,
+        payer: SharedSigner,
+        instructions: Vec<Instruction>,
+    ) -> Self {
+        Self {
+            intent: intent.into(),
+            instructions,
+            payer,
+            signers: Vec::new(),
+        }
     }
 
     pub fn with_signer(mut self, signer: SharedSigner) -> Self {
@@ -183,11 +199,20 @@ pub struct Sender {
 
 /// How following one transaction ended.
 enum Fate {
-    Landed { slot: u64 },
-    Failed { slot: u64, error: TransactionError },
-    Expired { last_refusal: Option<String> },
+    Landed {
+        slot: u64,
+    },
+    Failed {
+        slot: u64,
+        error: TransactionError,
+    },
+    Expired {
+        last_refusal: Option<String>,
+    },
     /// Every node asked refused it for good, so none has passed it on.
-    Refused { reason: String },
+    Refused {
+        reason: String,
+    },
 }
 
 struct Signed {
@@ -199,7 +224,13 @@ struct Signed {
 impl Sender {
     pub fn new(rpc: Rpc, journal: Arc<dyn Journal>, config: SendConfig) -> Self {
         let statuses = Arc::new(StatusPoll::new(rpc.clone(), config.poll));
-        Self { rpc, config: Arc::new(config), journal, statuses, intents: Arc::default() }
+        Self {
+            rpc,
+            config: Arc::new(config),
+            journal,
+            statuses,
+            intents: Arc::default(),
+        }
     }
 
     pub fn rpc(&self) -> &Rpc {
@@ -213,7 +244,10 @@ impl Sender {
     pub async fn send(&self, request: &Request) -> Result<Landed> {
         let bytes = request.intent.len();
         if bytes == 0 || bytes > MAX_INTENT_BYTES {
-            return Err(Error::BadIntent { bytes, max: MAX_INTENT_BYTES });
+            return Err(Error::BadIntent {
+                bytes,
+                max: MAX_INTENT_BYTES,
+            });
         }
         let lock = self.intent_lock(&request.intent);
         let _one_at_a_time = lock.lock().await;
@@ -232,21 +266,35 @@ impl Sender {
                 last_valid_block_height: signed.last_valid_block_height,
             };
             // On disk before the network can see it.
-            self.journal_record(&request.intent, &signed.signature, state).await?;
+            self.journal_record(&request.intent, &signed.signature, state)
+                .await?;
             tracing::debug!(intent = %request.intent, signature = %signed.signature, attempt, "sending");
             match self.follow(&signed).await? {
                 Fate::Landed { slot } => {
-                    self.journal_record(&request.intent, &signed.signature, State::Landed { slot }).await?;
-                    return Ok(Landed { signature: signed.signature, slot, earlier: false, attempts: attempt });
+                    self.journal_record(&request.intent, &signed.signature, State::Landed { slot })
+                        .await?;
+                    return Ok(Landed {
+                        signature: signed.signature,
+                        slot,
+                        earlier: false,
+                        attempts: attempt,
+                    });
                 }
                 Fate::Failed { slot, error } => {
-                    let error = self.failed(&signed.signature, error, &programs(&request.instructions)).await;
-                    let state = State::Failed { slot, error: error.to_string() };
-                    self.journal_record(&request.intent, &signed.signature, state).await?;
+                    let error = self
+                        .failed(&signed.signature, error, &programs(&request.instructions))
+                        .await;
+                    let state = State::Failed {
+                        slot,
+                        error: error.to_string(),
+                    };
+                    self.journal_record(&request.intent, &signed.signature, state)
+                        .await?;
                     return Err(error);
                 }
                 Fate::Refused { reason } => {
-                    self.journal_record(&request.intent, &signed.signature, State::Expired).await?;
+                    self.journal_record(&request.intent, &signed.signature, State::Expired)
+                        .await?;
                     return Err(Error::Rpc {
                         call: "sendTransaction",
                         host: self.rpc.host().to_owned(),
@@ -255,7 +303,8 @@ impl Sender {
                     });
                 }
                 Fate::Expired { last_refusal } => {
-                    self.journal_record(&request.intent, &signed.signature, State::Expired).await?;
+                    self.journal_record(&request.intent, &signed.signature, State::Expired)
+                        .await?;
                     tracing::info!(intent = %request.intent, signature = %signed.signature, attempt, "expired, signing anew");
                     last = Some((signed.signature, last_refusal, attempt));
                 }
@@ -263,7 +312,11 @@ impl Sender {
         }
         // The loop runs at least once and leaves only through here after an expiry.
         let (signature, last_refusal, attempts) = last.unwrap_or_default();
-        Err(Error::Expired { attempts, signature, last_refusal })
+        Err(Error::Expired {
+            attempts,
+            signature,
+            last_refusal,
+        })
     }
 
     /// What `request` would do, and cost, without doing it. An error is what sending would have run into.
@@ -272,7 +325,10 @@ impl Sender {
         let message = self.message(request, plan.unit_limit, plan.unit_price, Hash::default())?;
         let signatures = usize::from(message.header().num_required_signatures);
         let precompile_signatures = count_precompile_signatures(&request.instructions);
-        let unsigned = VersionedTransaction { signatures: vec![Signature::default(); signatures], message };
+        let unsigned = VersionedTransaction {
+            signatures: vec![Signature::default(); signatures],
+            message,
+        };
         let base = SIGNATURE_FEE * (signatures as u64 + precompile_signatures);
         Ok(Simulation {
             units: plan.units,
@@ -304,7 +360,10 @@ impl Sender {
                     let outcome = match sender.earlier(row).await {
                         Ok(Some(landed)) => Ok(landed),
                         Ok(None) => Err(match sender.journal_get(&intent).await {
-                            Ok(Some(Row { state: State::Failed { error, .. }, .. })) => Error::Input(error),
+                            Ok(Some(Row {
+                                state: State::Failed { error, .. },
+                                ..
+                            })) => Error::Input(error),
                             _ => Error::Expired {
                                 attempts: 1,
                                 signature: signature.parse().unwrap_or_default(),
@@ -320,7 +379,11 @@ impl Sender {
         for follow in follows {
             match follow.await {
                 Ok(outcome) => ended.push(outcome),
-                Err(error) => return Err(Error::Input(format!("following a transaction was interrupted: {error}"))),
+                Err(error) => {
+                    return Err(Error::Input(format!(
+                        "following a transaction was interrupted: {error}"
+                    )));
+                }
             }
         }
         Ok(ended)
@@ -333,20 +396,48 @@ impl Sender {
             reason: format!("'{}' where a signature belongs", row.signature),
         })?;
         let (encoded, last_valid_block_height) = match row.state {
-            State::Landed { slot } => return Ok(Some(Landed { signature, slot, earlier: true, attempts: 0 })),
+            State::Landed { slot } => {
+                return Ok(Some(Landed {
+                    signature,
+                    slot,
+                    earlier: true,
+                    attempts: 0,
+                }));
+            }
             // Without effect, so the caller may do it again.
             State::Failed { .. } | State::Expired => return Ok(None),
-            State::InFlight { transaction, last_valid_block_height } => (transaction, last_valid_block_height),
+            State::InFlight {
+                transaction,
+                last_valid_block_height,
+            } => (transaction, last_valid_block_height),
         };
-        let signed = Signed { signature, encoded, last_valid_block_height };
+        let signed = Signed {
+            signature,
+            encoded,
+            last_valid_block_height,
+        };
         let fate = self.follow(&signed).await?;
         let (state, landed) = match fate {
-            Fate::Landed { slot } => {
-                (State::Landed { slot }, Some(Landed { signature, slot, earlier: true, attempts: 0 }))
-            }
+            Fate::Landed { slot } => (
+                State::Landed { slot },
+                Some(Landed {
+                    signature,
+                    slot,
+                    earlier: true,
+                    attempts: 0,
+                }),
+            ),
             Fate::Failed { slot, error } => {
-                let error = self.failed(&signature, error, &programs_of(&signed.encoded)).await;
-                (State::Failed { slot, error: error.to_string() }, None)
+                let error = self
+                    .failed(&signature, error, &programs_of(&signed.encoded))
+                    .await;
+                (
+                    State::Failed {
+                        slot,
+                        error: error.to_string(),
+                    },
+                    None,
+                )
             }
             Fate::Expired { .. } | Fate::Refused { .. } => (State::Expired, None),
         };
@@ -366,7 +457,11 @@ impl Sender {
         loop {
             // Looked at before the first sending: after a restart it may have landed long ago.
             if sends == 0 || watched.has_changed().unwrap_or(true) {
-                let status = if sends == 0 { self.statuses.ask(signed.signature).await } else { watched.borrow_and_update().clone() };
+                let status = if sends == 0 {
+                    self.statuses.ask(signed.signature).await
+                } else {
+                    watched.borrow_and_update().clone()
+                };
                 if let Some(fate) = status.and_then(|status| self.fate(&status)) {
                     return Ok(fate);
                 }
@@ -375,8 +470,14 @@ impl Sender {
             if now >= next_send {
                 match self.rpc.send_encoded(&signed.encoded).await {
                     Ok(()) => last_refusal = None,
-                    Err(Error::Rpc { message, transient, .. }) => {
-                        if !transient && REFUSALS.iter().any(|code| message.contains(&format!("error {code}:"))) {
+                    Err(Error::Rpc {
+                        message, transient, ..
+                    }) => {
+                        if !transient
+                            && REFUSALS
+                                .iter()
+                                .any(|code| message.contains(&format!("error {code}:")))
+                        {
                             refused += 1;
                         }
                         tracing::debug!(signature = %signed.signature, %message, "sending");
@@ -409,7 +510,11 @@ impl Sender {
             }
             if started.elapsed() > self.config.deadline {
                 let seconds = self.config.deadline.as_secs();
-                return Err(Error::Unresolved { signature: signed.signature, seconds, last_refusal });
+                return Err(Error::Unresolved {
+                    signature: signed.signature,
+                    seconds,
+                    last_refusal,
+                });
             }
             let wake = next_send.min(next_height);
             tokio::select! {
@@ -425,14 +530,21 @@ impl Sender {
         }
         Some(match &status.err {
             None => Fate::Landed { slot: status.slot },
-            Some(error) => Fate::Failed { slot: status.slot, error: error.clone() },
+            Some(error) => Fate::Failed {
+                slot: status.slot,
+                error: error.clone(),
+            },
         })
     }
 
     /// `Some(None)`: provably never landed. `Some(status)`: too old to land now, but it did before. `None`: may still land.
     async fn expired(&self, signed: &Signed) -> Result<Option<Option<TransactionStatus>>> {
         let finalized = self.rpc.position(CommitmentConfig::finalized()).await?;
-        if finalized.block_height <= signed.last_valid_block_height.saturating_add(EXPIRY_MARGIN_BLOCKS) {
+        if finalized.block_height
+            <= signed
+                .last_valid_block_height
+                .saturating_add(EXPIRY_MARGIN_BLOCKS)
+        {
             return Ok(None);
         }
         let (seen, mut statuses) = self.rpc.statuses(&[signed.signature], true).await?;
@@ -443,7 +555,12 @@ impl Sender {
         Ok(Some(statuses.pop().flatten()))
     }
 
-    async fn failed(&self, signature: &Signature, error: TransactionError, programs: &[Pubkey]) -> Error {
+    async fn failed(
+        &self,
+        signature: &Signature,
+        error: TransactionError,
+        programs: &[Pubkey],
+    ) -> Error {
         // Its logs say which program refused. Without them the number alone must do.
         let logs = match self.rpc.transaction_logs(signature).await {
             Ok(Some(found)) => found.logs,
@@ -454,11 +571,18 @@ impl Sender {
 
     async fn prepare(&self, request: &Request, attempt: u32) -> Result<Signed> {
         let plan = self.plan(request, attempt).await?;
-        let Blockhash { hash, last_valid_block_height } = self.rpc.latest_blockhash().await?;
+        let Blockhash {
+            hash,
+            last_valid_block_height,
+        } = self.rpc.latest_blockhash().await?;
         let message = self.message(request, plan.unit_limit, plan.unit_price, hash)?;
         let transaction = sign(message, request)?;
         let signature = transaction.signatures.first().copied().unwrap_or_default();
-        Ok(Signed { signature, encoded: encode(&transaction)?, last_valid_block_height })
+        Ok(Signed {
+            signature,
+            encoded: encode(&transaction)?,
+            last_valid_block_height,
+        })
     }
 
     async fn plan(&self, request: &Request, attempt: u32) -> Result<Plan> {
@@ -468,7 +592,9 @@ impl Sender {
             .static_account_keys()
             .iter()
             .enumerate()
-            .filter(|(i, _)| message.is_maybe_writable(*i, None))
+            .filter(|(i, _)| {
+                message.is_maybe_writable_with_reserved_addresses(*i, None::<&HashSet<Pubkey>>)
+            })
             .map(|(_, key)| *key)
             .collect();
         let (before, result, fees) = tokio::try_join!(
@@ -483,12 +609,21 @@ impl Sender {
                 .iter()
                 .map(|instruction| {
                     let index = usize::from(instruction.program_id_index);
-                    message.static_account_keys().get(index).copied().unwrap_or_default()
+                    message
+                        .static_account_keys()
+                        .get(index)
+                        .copied()
+                        .unwrap_or_default()
                 })
                 .collect();
             return Err(transaction_failed(error.into(), &programs, logs, None));
         }
-        let units = u32::try_from(result.units_consumed.unwrap_or(u64::from(MAX_COMPUTE_UNITS))).unwrap_or(MAX_COMPUTE_UNITS);
+        let units = u32::try_from(
+            result
+                .units_consumed
+                .unwrap_or(u64::from(MAX_COMPUTE_UNITS)),
+        )
+        .unwrap_or(MAX_COMPUTE_UNITS);
         let unit_limit = limit_for(units);
         let unit_price = price_for(fees, unit_limit, attempt, &self.config);
         let after = result.accounts.unwrap_or_default();
@@ -497,10 +632,22 @@ impl Sender {
             let after = after.and_then(|account| account.to_account());
             push_changes(&mut changes, *address, before.get(address), after.as_ref());
         }
-        Ok(Plan { units, unit_limit, unit_price, logs, changes })
+        Ok(Plan {
+            units,
+            unit_limit,
+            unit_price,
+            logs,
+            changes,
+        })
     }
 
-    fn message(&self, request: &Request, unit_limit: u32, unit_price: u64, blockhash: Hash) -> Result<VersionedMessage> {
+    fn message(
+        &self,
+        request: &Request,
+        unit_limit: u32,
+        unit_price: u64,
+        blockhash: Hash,
+    ) -> Result<VersionedMessage> {
         let mut instructions = vec![
             ComputeBudgetInstruction::set_compute_unit_limit(unit_limit),
             ComputeBudgetInstruction::set_compute_unit_price(unit_price),
@@ -508,7 +655,11 @@ impl Sender {
         instructions.extend(request.instructions.iter().cloned());
         v0::Message::try_compile(&request.payer.pubkey(), &instructions, &[], blockhash)
             .map(VersionedMessage::V0)
-            .map_err(|error| Error::Input(format!("the instructions do not make a transaction: {error}")))
+            .map_err(|error| {
+                Error::Input(format!(
+                    "the instructions do not make a transaction: {error}"
+                ))
+            })
     }
 
     fn intent_lock(&self, intent: &str) -> Arc<tokio::sync::Mutex<()>> {
@@ -522,7 +673,12 @@ impl Sender {
         lock
     }
 
-    async fn journal_record(&self, intent: &str, signature: &Signature, state: State) -> Result<()> {
+    async fn journal_record(
+        &self,
+        intent: &str,
+        signature: &Signature,
+        state: State,
+    ) -> Result<()> {
         let journal = self.journal.clone();
         let row = Row::new(intent, &signature.to_string(), state);
         blocking(move || journal.record(row)).await
@@ -543,10 +699,16 @@ struct Plan {
     changes: Vec<BalanceChange>,
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
     tokio::task::spawn_blocking(work)
         .await
-        .unwrap_or_else(|error| Err(Error::Input(format!("the journal's thread was interrupted: {error}"))))
+        .unwrap_or_else(|error| {
+            Err(Error::Input(format!(
+                "the journal's thread was interrupted: {error}"
+            )))
+        })
 }
 
 fn limit_for(units: u32) -> u32 {
@@ -557,7 +719,10 @@ fn limit_for(units: u32) -> u32 {
 /// What most recent transactions paid, more at each further attempt, never more than the configuration allows.
 fn price_for(mut fees: Vec<u64>, unit_limit: u32, attempt: u32, config: &SendConfig) -> u64 {
     fees.sort_unstable();
-    let market = fees.get(fees.len() * FEE_PERCENTILE / 100).copied().unwrap_or(0);
+    let market = fees
+        .get(fees.len() * FEE_PERCENTILE / 100)
+        .copied()
+        .unwrap_or(0);
     let wanted = market.max(config.min_price);
     // A transaction that expired was outbid, or the network lost it: offer more, from something above nothing.
     let raised = (1..attempt).fold(wanted, |price, _| price.saturating_mul(2).max(1_000));
@@ -583,7 +748,14 @@ fn count_precompile_signatures(instructions: &[Instruction]) -> u64 {
 fn programs(instructions: &[Instruction]) -> Vec<Pubkey> {
     // The two that set the compute budget come first.
     let budget = solana_compute_budget_interface::ID;
-    [budget, budget].into_iter().chain(instructions.iter().map(|instruction| instruction.program_id)).collect()
+    [budget, budget]
+        .into_iter()
+        .chain(
+            instructions
+                .iter()
+                .map(|instruction| instruction.program_id),
+        )
+        .collect()
 }
 
 fn programs_of(encoded: &str) -> Vec<Pubkey> {
@@ -595,16 +767,29 @@ fn programs_of(encoded: &str) -> Vec<Pubkey> {
         return Vec::new();
     };
     let keys = transaction.message.static_account_keys();
-    let index = |instruction: &solana_message::compiled_instruction::CompiledInstruction| usize::from(instruction.program_id_index);
-    transaction.message.instructions().iter().map(|i| keys.get(index(i)).copied().unwrap_or_default()).collect()
+    let index = |instruction: &solana_message::compiled_instruction::CompiledInstruction| {
+        usize::from(instruction.program_id_index)
+    };
+    transaction
+        .message
+        .instructions()
+        .iter()
+        .map(|i| keys.get(index(i)).copied().unwrap_or_default())
+        .collect()
 }
 
 fn check_size(message: &VersionedMessage) -> Result<()> {
     let signatures = usize::from(message.header().num_required_signatures);
-    let unsigned = VersionedTransaction { signatures: vec![Signature::default(); signatures], message: message.clone() };
+    let unsigned = VersionedTransaction {
+        signatures: vec![Signature::default(); signatures],
+        message: message.clone(),
+    };
     let bytes = to_bytes(&unsigned)?.len();
     if bytes > MAX_TRANSACTION_BYTES {
-        return Err(Error::TooLarge { bytes, max: MAX_TRANSACTION_BYTES });
+        return Err(Error::TooLarge {
+            bytes,
+            max: MAX_TRANSACTION_BYTES,
+        });
     }
     Ok(())
 }
@@ -620,13 +805,24 @@ fn sign(message: VersionedMessage, request: &Request) -> Result<VersionedTransac
             .ok_or(Error::MissingSigner(*key))?;
         let signature = signer
             .try_sign_message(&bytes)
-            .map_err(|error| Error::Signing { address: *key, reason: error.to_string() })?;
+            .map_err(|error| Error::Signing {
+                address: *key,
+                reason: error.to_string(),
+            })?;
         signatures.push(signature);
     }
-    Ok(VersionedTransaction { signatures, message })
+    Ok(VersionedTransaction {
+        signatures,
+        message,
+    })
 }
 
-fn push_changes(changes: &mut Vec<BalanceChange>, account: Pubkey, before: Option<&Account>, after: Option<&Account>) {
+fn push_changes(
+    changes: &mut Vec<BalanceChange>,
+    account: Pubkey,
+    before: Option<&Account>,
+    after: Option<&Account>,
+) {
     let lamports = |account: Option<&Account>| account.map_or(0, |account| account.lamports);
     if lamports(before) != lamports(after) {
         changes.push(BalanceChange {
@@ -638,7 +834,9 @@ fn push_changes(changes: &mut Vec<BalanceChange>, account: Pubkey, before: Optio
         });
     }
     let (token_before, token_after) = (before.and_then(token), after.and_then(token));
-    let Some((mint, owner, _)) = token_after.or(token_before) else { return };
+    let Some((mint, owner, _)) = token_after.or(token_before) else {
+        return;
+    };
     let amount = |token: Option<(Pubkey, Pubkey, u64)>| token.map_or(0, |(_, _, amount)| amount);
     if amount(token_before) != amount(token_after) {
         changes.push(BalanceChange {
@@ -663,8 +861,14 @@ fn token(account: &Account) -> Option<(Pubkey, Pubkey, u64)> {
     if data.len() != SIZE && data.get(SIZE) != Some(&KIND_ACCOUNT) {
         return None;
     }
-    let key = |at: usize| data.get(at..at + 32).and_then(|bytes| Pubkey::try_from(bytes).ok());
-    let amount = data.get(64..72).and_then(|bytes| bytes.try_into().ok()).map(u64::from_le_bytes)?;
+    let key = |at: usize| {
+        data.get(at..at + 32)
+            .and_then(|bytes| Pubkey::try_from(bytes).ok())
+    };
+    let amount = data
+        .get(64..72)
+        .and_then(|bytes| bytes.try_into().ok())
+        .map(u64::from_le_bytes)?;
     Some((key(0)?, key(32)?, amount))
 }
 
@@ -679,19 +883,32 @@ struct StatusPoll {
 
 impl StatusPoll {
     fn new(rpc: Rpc, every: Duration) -> Self {
-        Self { rpc, every, watched: Mutex::default(), wake: tokio::sync::Notify::new(), running: Mutex::default() }
+        Self {
+            rpc,
+            every,
+            watched: Mutex::default(),
+            wake: tokio::sync::Notify::new(),
+            running: Mutex::default(),
+        }
     }
 
     async fn ask(&self, signature: Signature) -> Option<TransactionStatus> {
         // History too: this is asked once, and it may be about yesterday's transaction.
-        self.rpc.statuses(&[signature], true).await.ok().and_then(|(_, mut statuses)| statuses.pop().flatten())
+        self.rpc
+            .statuses(&[signature], true)
+            .await
+            .ok()
+            .and_then(|(_, mut statuses)| statuses.pop().flatten())
     }
 
     /// Follows a transaction until every receiver of it is dropped.
     fn watch(self: &Arc<Self>, signature: Signature) -> watch::Receiver<Option<TransactionStatus>> {
         let receiver = {
             let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
-            watched.entry(signature).or_insert_with(|| watch::channel(None).0).subscribe()
+            watched
+                .entry(signature)
+                .or_insert_with(|| watch::channel(None).0)
+                .subscribe()
         };
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         if !*running {
@@ -718,7 +935,9 @@ impl StatusPoll {
                 watched.keys().copied().collect()
             };
             for batch in signatures.chunks(STATUSES_PER_CALL) {
-                let Ok((_, statuses)) = self.rpc.statuses(batch, false).await else { continue };
+                let Ok((_, statuses)) = self.rpc.statuses(batch, false).await else {
+                    continue;
+                };
                 let watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
                 for (signature, status) in batch.iter().zip(statuses) {
                     if let (Some(sender), Some(status)) = (watched.get(signature), status) {
@@ -756,24 +975,40 @@ mod tests {
         assert_eq!(price_for(Vec::new(), 10_000, 1, &config), 0);
         assert_eq!(price_for(Vec::new(), 10_000, 2, &config), 1_000);
         assert_eq!(price_for(Vec::new(), 10_000, 3, &config), 2_000);
-        let least = SendConfig { min_price: 80, ..config.clone() };
+        let least = SendConfig {
+            min_price: 80,
+            ..config.clone()
+        };
         assert_eq!(price_for(market, 10_000, 1, &least), 80);
         for limit in [1, 10_000, MAX_COMPUTE_UNITS] {
             let price = price_for(vec![u64::MAX; 10], limit, 3, &config);
-            assert!(priority_fee(price, limit) <= config.max_priority_fee, "limit {limit}");
+            assert!(
+                priority_fee(price, limit) <= config.max_priority_fee,
+                "limit {limit}"
+            );
         }
     }
 
     #[test]
     fn token_accounts_are_told_from_mints_and_other_programs() {
-        let account = |owner: Pubkey, data: Vec<u8>| Account { owner, data, ..Account::default() };
+        let account = |owner: Pubkey, data: Vec<u8>| Account {
+            owner,
+            data,
+            ..Account::default()
+        };
         let mut data = vec![0; 165];
         data[64..72].copy_from_slice(&42_u64.to_le_bytes());
-        assert_eq!(token(&account(TOKEN_PROGRAM, data.clone())).map(|token| token.2), Some(42));
+        assert_eq!(
+            token(&account(TOKEN_PROGRAM, data.clone())).map(|token| token.2),
+            Some(42)
+        );
         assert_eq!(token(&account(Pubkey::default(), data.clone())), None);
         assert_eq!(token(&account(TOKEN_PROGRAM, vec![0; 82])), None);
         data.push(2);
-        assert_eq!(token(&account(TOKEN_2022_PROGRAM, data.clone())).map(|token| token.2), Some(42));
+        assert_eq!(
+            token(&account(TOKEN_2022_PROGRAM, data.clone())).map(|token| token.2),
+            Some(42)
+        );
         data[165] = 1;
         assert_eq!(token(&account(TOKEN_2022_PROGRAM, data)), None);
     }

@@ -80,7 +80,10 @@ pub struct FollowConfig {
 
 impl Default for FollowConfig {
     fn default() -> Self {
-        Self { sweep: Duration::from_secs(5), resync: Duration::from_secs(60) }
+        Self {
+            sweep: Duration::from_secs(5),
+            resync: Duration::from_secs(60),
+        }
     }
 }
 
@@ -141,14 +144,26 @@ pub struct EventStream {
 
 impl EventStream {
     /// Starts following `program`. `ws_url` belongs to the same node as `rpc`.
-    pub fn start(rpc: Rpc, ws_url: &str, program: Pubkey, start: Start, config: FollowConfig) -> Result<Self> {
+    pub fn start(
+        rpc: Rpc,
+        ws_url: &str,
+        program: Pubkey,
+        start: Start,
+        config: FollowConfig,
+    ) -> Result<Self> {
         let address = Address::new(ws_url)?;
         let (items_sender, items) = mpsc::channel(BUFFER);
         let (health_sender, health) = watch::channel(Health::default());
         let health_sender = Arc::new(health_sender);
         let (hints_sender, hints) = mpsc::channel(MAX_HINTS);
         let params = json!([{ "mentions": [program.to_string()] }, { "commitment": rpc.commitment().commitment }]);
-        let listen = listen(address, "logsSubscribe", params, hints_sender, health_sender.clone());
+        let listen = listen(
+            address,
+            "logsSubscribe",
+            params,
+            hints_sender,
+            health_sender.clone(),
+        );
         let follow = Follow {
             rpc,
             program,
@@ -158,8 +173,15 @@ impl EventStream {
             items: items_sender,
             health: health_sender,
         };
-        let tasks = [Task(tokio::spawn(listen)), Task(tokio::spawn(follow.run(start, hints, config)))];
-        Ok(Self { items, health, _tasks: tasks })
+        let tasks = [
+            Task(tokio::spawn(listen)),
+            Task(tokio::spawn(follow.run(start, hints, config))),
+        ];
+        Ok(Self {
+            items,
+            health,
+            _tasks: tasks,
+        })
     }
 
     /// The next item; `None` never comes while the process is well.
@@ -215,9 +237,16 @@ impl Follow {
             Start::Beginning => {}
             Start::After(cursor) => self.cursor = Some(cursor),
             Start::Now => loop {
-                match self.rpc.history_page(&self.program, None, None, SIGNATURES_PER_CALL).await {
+                match self
+                    .rpc
+                    .history_page(&self.program, None, None, SIGNATURES_PER_CALL)
+                    .await
+                {
                     Ok(page) => {
-                        self.cursor = page.entries.first().map(|e| Cursor { slot: e.slot, signature: e.signature });
+                        self.cursor = page.entries.first().map(|e| Cursor {
+                            slot: e.slot,
+                            signature: e.signature,
+                        });
                         break;
                     }
                     Err(error) => self.trouble(&error.to_string(), &mut pause).await,
@@ -242,7 +271,11 @@ impl Follow {
                     continue;
                 }
             }
-            let wait = if self.pending.is_empty() { config.sweep } else { LOOK_AGAIN };
+            let wait = if self.pending.is_empty() {
+                config.sweep
+            } else {
+                LOOK_AGAIN
+            };
             match timeout(wait, heard.recv()).await {
                 Ok(Some(first)) => {
                     announce |= self.hear(first);
@@ -266,8 +299,13 @@ impl Follow {
     }
 
     async fn trouble(&self, error: &str, pause: &mut Duration) {
-        tracing::warn!(error, retry_ms = pause.as_millis() as u64, "following the program");
-        self.health.send_modify(|health| health.last_error = Some(error.to_owned()));
+        tracing::warn!(
+            error,
+            retry_ms = pause.as_millis() as u64,
+            "following the program"
+        );
+        self.health
+            .send_modify(|health| health.last_error = Some(error.to_owned()));
         tokio::time::sleep(*pause).await;
         *pause = (*pause * 2).min(LONGEST_RECONNECT);
     }
@@ -278,7 +316,10 @@ impl Follow {
             Heard::Connected => return true,
             Heard::Notification(value) => value,
         };
-        let signature = value.pointer("/value/signature").and_then(Value::as_str).and_then(|text| text.parse().ok());
+        let signature = value
+            .pointer("/value/signature")
+            .and_then(Value::as_str)
+            .and_then(|text| text.parse().ok());
         let Some(signature) = signature else {
             tracing::debug!("a notification without a signature");
             return false;
@@ -286,13 +327,20 @@ impl Follow {
         if self.recent.contains(&signature) || self.pending.len() >= MAX_HINTS {
             return false;
         }
-        let failed = value.pointer("/value/err").is_some_and(|error| !error.is_null());
+        let failed = value
+            .pointer("/value/err")
+            .is_some_and(|error| !error.is_null());
         if failed {
             return false;
         }
-        let logs = value.pointer("/value/logs").and_then(|logs| serde_json::from_value(logs.clone()).ok());
+        let logs = value
+            .pointer("/value/logs")
+            .and_then(|logs| serde_json::from_value(logs.clone()).ok());
         if let Entry::Vacant(entry) = self.pending.entry(signature) {
-            entry.insert(Hint { logs, since: Instant::now() });
+            entry.insert(Hint {
+                logs,
+                since: Instant::now(),
+            });
         }
         false
     }
@@ -306,18 +354,29 @@ impl Follow {
             let jobs: Vec<_> = news
                 .into_iter()
                 .map(|entry| {
-                    let logs = self.pending.get_mut(&entry.signature).and_then(|hint| hint.logs.take());
+                    let logs = self
+                        .pending
+                        .get_mut(&entry.signature)
+                        .and_then(|hint| hint.logs.take());
                     (self.rpc.clone(), entry, logs)
                 })
                 .collect();
-            stream::iter(jobs).map(|(rpc, entry, logs)| load(rpc, entry, logs)).buffered(FETCHES)
+            stream::iter(jobs)
+                .map(|(rpc, entry, logs)| load(rpc, entry, logs))
+                .buffered(FETCHES)
         };
         while let Some(loaded) = fetched.next().await {
             let (entry, logs) = loaded?;
-            let cursor = Cursor { slot: entry.slot, signature: entry.signature };
+            let cursor = Cursor {
+                slot: entry.slot,
+                signature: entry.signature,
+            };
             self.pending.remove(&entry.signature);
             if !entry.failed {
-                let mut parsed = logs.as_deref().map(|logs| parse(&self.program, logs)).unwrap_or_default();
+                let mut parsed = logs
+                    .as_deref()
+                    .map(|logs| parse(&self.program, logs))
+                    .unwrap_or_default();
                 parsed.incomplete |= logs.is_none();
                 if !parsed.events.is_empty() || parsed.incomplete {
                     let item = TransactionEvents {
@@ -348,7 +407,10 @@ impl Follow {
         let mut before = None;
         loop {
             let until = self.cursor.map(|cursor| cursor.signature);
-            let page = self.rpc.history_page(&self.program, before, until, SIGNATURES_PER_CALL).await?;
+            let page = self
+                .rpc
+                .history_page(&self.program, before, until, SIGNATURES_PER_CALL)
+                .await?;
             for entry in page.entries {
                 // A node that doesn't know the cursor's transaction lists what is before it, too.
                 if let Some(cursor) = self.cursor
@@ -361,7 +423,11 @@ impl Follow {
                 }
             }
             if news.len() > MAX_BACKFILL {
-                return Err(Error::TooMany { what: "missed transactions", got: news.len(), max: MAX_BACKFILL });
+                return Err(Error::TooMany {
+                    what: "missed transactions",
+                    got: news.len(),
+                    max: MAX_BACKFILL,
+                });
             }
             match page.next {
                 Some(next) => before = Some(next),
@@ -372,7 +438,11 @@ impl Follow {
 }
 
 /// An entry with its log: the heard one, or fetched. `None` when the node has none.
-async fn load(rpc: Rpc, entry: HistoryEntry, heard: Option<Vec<String>>) -> Result<(HistoryEntry, Option<Vec<String>>)> {
+async fn load(
+    rpc: Rpc,
+    entry: HistoryEntry,
+    heard: Option<Vec<String>>,
+) -> Result<(HistoryEntry, Option<Vec<String>>)> {
     if entry.failed || heard.is_some() {
         return Ok((entry, heard));
     }
@@ -432,7 +502,13 @@ pub struct AccountStream {
 }
 
 impl AccountStream {
-    pub fn start(rpc: Rpc, ws_url: &str, program: Pubkey, filters: Vec<RpcFilterType>, config: FollowConfig) -> Result<Self> {
+    pub fn start(
+        rpc: Rpc,
+        ws_url: &str,
+        program: Pubkey,
+        filters: Vec<RpcFilterType>,
+        config: FollowConfig,
+    ) -> Result<Self> {
         let address = Address::new(ws_url)?;
         let (items_sender, items) = mpsc::channel(BUFFER);
         let (health_sender, health) = watch::channel(Health::default());
@@ -442,10 +518,30 @@ impl AccountStream {
             program.to_string(),
             { "commitment": rpc.commitment().commitment, "encoding": "base64", "filters": filters },
         ]);
-        let listen = listen(address, "programSubscribe", params, heard_sender, health_sender.clone());
-        let watch = WatchAccounts { rpc, program, filters, known: HashMap::new(), items: items_sender, health: health_sender };
-        let tasks = [Task(tokio::spawn(listen)), Task(tokio::spawn(watch.run(heard, config)))];
-        Ok(Self { items, health, _tasks: tasks })
+        let listen = listen(
+            address,
+            "programSubscribe",
+            params,
+            heard_sender,
+            health_sender.clone(),
+        );
+        let watch = WatchAccounts {
+            rpc,
+            program,
+            filters,
+            known: HashMap::new(),
+            items: items_sender,
+            health: health_sender,
+        };
+        let tasks = [
+            Task(tokio::spawn(listen)),
+            Task(tokio::spawn(watch.run(heard, config))),
+        ];
+        Ok(Self {
+            items,
+            health,
+            _tasks: tasks,
+        })
     }
 
     /// The next change; `None` never comes while the process is well.
@@ -482,14 +578,20 @@ impl WatchAccounts {
                     Ok(Err(Closed)) => return,
                     Err(error) => {
                         tracing::warn!(%error, "reading all accounts");
-                        self.health.send_modify(|health| health.last_error = Some(error.to_string()));
+                        self.health
+                            .send_modify(|health| health.last_error = Some(error.to_string()));
                         tokio::time::sleep(pause).await;
                         pause = (pause * 2).min(LONGEST_RECONNECT);
                         continue;
                     }
                 }
             }
-            match timeout(next_resync.saturating_duration_since(Instant::now()), heard.recv()).await {
+            match timeout(
+                next_resync.saturating_duration_since(Instant::now()),
+                heard.recv(),
+            )
+            .await
+            {
                 // Changes may have been missed: look at all of them.
                 Ok(Some(Heard::Connected)) => next_resync = Instant::now(),
                 Ok(Some(Heard::Notification(value))) => {
@@ -509,9 +611,16 @@ impl WatchAccounts {
     }
 
     async fn resync(&mut self) -> Result<std::result::Result<(), Closed>> {
-        let (slot, accounts) = self.rpc.program_accounts(&self.program, self.filters.clone()).await?;
+        let (slot, accounts) = self
+            .rpc
+            .program_accounts(&self.program, self.filters.clone())
+            .await?;
         if accounts.len() > MAX_FOLLOWED {
-            return Err(Error::TooMany { what: "accounts", got: accounts.len(), max: MAX_FOLLOWED });
+            return Err(Error::TooMany {
+                what: "accounts",
+                got: accounts.len(),
+                max: MAX_FOLLOWED,
+            });
         }
         let present: HashSet<Pubkey> = accounts.iter().map(|(address, _)| *address).collect();
         let gone: Vec<_> = self
@@ -521,12 +630,28 @@ impl WatchAccounts {
             .map(|(address, _)| *address)
             .collect();
         for address in gone {
-            if self.deliver(AccountUpdate { address, slot, account: None }).await.is_err() {
+            if self
+                .deliver(AccountUpdate {
+                    address,
+                    slot,
+                    account: None,
+                })
+                .await
+                .is_err()
+            {
                 return Ok(Err(Closed));
             }
         }
         for (address, account) in accounts {
-            if self.deliver(AccountUpdate { address, slot, account: Some(account) }).await.is_err() {
+            if self
+                .deliver(AccountUpdate {
+                    address,
+                    slot,
+                    account: Some(account),
+                })
+                .await
+                .is_err()
+            {
                 return Ok(Err(Closed));
             }
         }
@@ -575,9 +700,14 @@ fn fingerprint(account: &Account) -> u64 {
 fn account_of(value: &Value) -> Option<AccountUpdate> {
     let slot = value.pointer("/context/slot")?.as_u64()?;
     let address = value.pointer("/value/pubkey")?.as_str()?.parse().ok()?;
-    let account: UiAccount = serde_json::from_value(value.pointer("/value/account")?.clone()).ok()?;
+    let account: UiAccount =
+        serde_json::from_value(value.pointer("/value/account")?.clone()).ok()?;
     let account = account.to_account()?;
-    Some(AccountUpdate { address, slot, account: (account.lamports > 0).then_some(account) })
+    Some(AccountUpdate {
+        address,
+        slot,
+        account: (account.lamports > 0).then_some(account),
+    })
 }
 
 #[derive(Clone)]
@@ -590,7 +720,11 @@ struct Address {
 impl Address {
     fn new(url: &str) -> Result<Self> {
         let host = host_of(url, &["ws", "wss"], "ws://127.0.0.1:8900")?;
-        Ok(Self { url: url.into(), host: host.into(), tls: url.starts_with("wss:") })
+        Ok(Self {
+            url: url.into(),
+            host: host.into(),
+            tls: url.starts_with("wss:"),
+        })
     }
 }
 
@@ -609,7 +743,10 @@ async fn listen(
             Ok(()) => return,
             Err(reason) => reason,
         };
-        let error = Error::Subscription { host: address.host.to_string(), reason };
+        let error = Error::Subscription {
+            host: address.host.to_string(),
+            reason,
+        };
         tracing::debug!(%error, "reconnecting");
         health.send_modify(|health| {
             health.connected = false;
@@ -632,9 +769,15 @@ async fn connection(
     heard: &mpsc::Sender<Heard>,
     health: &watch::Sender<Health>,
 ) -> std::result::Result<(), String> {
-    let mut socket = timeout(CONNECT_TIMEOUT, connect(address)).await.map_err(|_| "no connection in time".to_owned())??;
-    let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string();
-    socket.send(Message::text(request)).await.map_err(|error| error.to_string())?;
+    let mut socket = timeout(CONNECT_TIMEOUT, connect(address))
+        .await
+        .map_err(|_| "no connection in time".to_owned())??;
+    let request =
+        json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string();
+    socket
+        .send(Message::text(request))
+        .await
+        .map_err(|error| error.to_string())?;
     let mut subscribed = false;
     let mut last_heard = Instant::now();
     let mut ping = tokio::time::interval(PING_EVERY);
@@ -653,14 +796,17 @@ async fn connection(
                 continue;
             }
         };
-        let message = message.ok_or("closed by the node")?.map_err(|error| error.to_string())?;
+        let message = message
+            .ok_or("closed by the node")?
+            .map_err(|error| error.to_string())?;
         last_heard = Instant::now();
         let text = match message {
             Message::Text(text) => text,
             Message::Close(_) => return Err("closed by the node".to_owned()),
             _ => continue,
         };
-        let mut value: Value = serde_json::from_str(&text).map_err(|error| format!("an answer that is not JSON: {error}"))?;
+        let mut value: Value = serde_json::from_str(&text)
+            .map_err(|error| format!("an answer that is not JSON: {error}"))?;
         if let Some(error) = value.get("error") {
             return Err(format!("{method} was refused: {error}"));
         }
@@ -683,7 +829,9 @@ async fn connection(
             // A reader too slow for its hints loses none of the news: sweeps find it.
             match heard.try_send(Heard::Notification(result)) {
                 Ok(()) => {}
-                Err(mpsc::error::TrySendError::Full(_)) => return Err("more notifications than are read".to_owned()),
+                Err(mpsc::error::TrySendError::Full(_)) => {
+                    return Err("more notifications than are read".to_owned());
+                }
                 Err(mpsc::error::TrySendError::Closed(_)) => return Ok(()),
             }
         }
@@ -693,17 +841,29 @@ async fn connection(
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 async fn connect(address: &Address) -> std::result::Result<Socket, String> {
-    let config = WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE_BYTES)).max_frame_size(Some(MAX_MESSAGE_BYTES));
-    let connector = if address.tls { Connector::Rustls(tls()?) } else { Connector::Plain };
+    let config = WebSocketConfig::default()
+        .max_message_size(Some(MAX_MESSAGE_BYTES))
+        .max_frame_size(Some(MAX_MESSAGE_BYTES));
+    let connector = if address.tls {
+        Connector::Rustls(tls()?)
+    } else {
+        Connector::Plain
+    };
     connect_async_tls_with_config(address.url.as_ref(), Some(config), true, Some(connector))
         .await
         .map(|(socket, _)| socket)
-        .map_err(|error| error.to_string().replace(address.url.as_ref(), &address.host))
+        .map_err(|error| {
+            error
+                .to_string()
+                .replace(address.url.as_ref(), &address.host)
+        })
 }
 
 /// The provider is named: several may be compiled in, and then there is no default.
 fn tls() -> std::result::Result<Arc<rustls::ClientConfig>, String> {
-    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let roots = rustls::RootCertStore {
+        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+    };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -715,12 +875,17 @@ mod signature_text {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
     use solana_signature::Signature;
 
-    pub fn serialize<S: Serializer>(signature: &Signature, serializer: S) -> Result<S::Ok, S::Error> {
+    pub fn serialize<S: Serializer>(
+        signature: &Signature,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         serializer.collect_str(signature)
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Signature, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(|_| D::Error::custom("not a base58 signature"))
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(|_| D::Error::custom("not a base58 signature"))
     }
 }
 
@@ -730,7 +895,10 @@ mod tests {
 
     #[test]
     fn a_cursor_is_kept_as_text() {
-        let cursor = Cursor { slot: 9, signature: Signature::from([7; 64]) };
+        let cursor = Cursor {
+            slot: 9,
+            signature: Signature::from([7; 64]),
+        };
         let text = serde_json::to_string(&cursor).unwrap();
         assert!(text.contains(&cursor.signature.to_string()));
         assert_eq!(serde_json::from_str::<Cursor>(&text).unwrap(), cursor);
@@ -772,7 +940,12 @@ mod tests {
         let mut closed = good.clone();
         closed["value"]["account"]["lamports"] = json!(0);
         assert_eq!(account_of(&closed).unwrap().account, None);
-        for path in ["/context/slot", "/value/pubkey", "/value/account/data", "/value/account/owner"] {
+        for path in [
+            "/context/slot",
+            "/value/pubkey",
+            "/value/account/data",
+            "/value/account/owner",
+        ] {
             let mut bad = good.clone();
             *bad.pointer_mut(path).unwrap() = json!("\u{0}");
             assert!(account_of(&bad).is_none(), "{path}");

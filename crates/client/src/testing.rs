@@ -64,7 +64,10 @@ pub struct ChainOptions {
 
 impl Default for ChainOptions {
     fn default() -> Self {
-        Self { slot_ms: TEST_SLOT_MS, programs: vec![(io_network::ID, program_file("io_network"))] }
+        Self {
+            slot_ms: TEST_SLOT_MS,
+            programs: vec![(io_network::ID, program_file("io_network"))],
+        }
     }
 }
 
@@ -84,38 +87,80 @@ impl LocalChain {
     }
 
     pub async fn start_with(options: ChainOptions) -> Self {
-        if let (Ok(rpc_url), Ok(ws_url)) = (env::var("IO_TEST_RPC_URL"), env::var("IO_TEST_WS_URL")) {
+        if let (Ok(rpc_url), Ok(ws_url)) = (env::var("IO_TEST_RPC_URL"), env::var("IO_TEST_WS_URL"))
+        {
             let file = env::var("IO_TEST_AUTHORITY")
                 .expect("IO_TEST_AUTHORITY is not set: name the key file of the programs' upgrade authority");
-            let authority = Wallet::load(Path::new(&file)).unwrap_or_else(|error| panic!("{error}"));
-            let chain = Self { rpc_url, ws_url, authority, child: None };
-            chain.fund(&chain.authority.address(), 100_000_000_000).await;
+            let authority =
+                Wallet::load(Path::new(&file)).unwrap_or_else(|error| panic!("{error}"));
+            let chain = Self {
+                rpc_url,
+                ws_url,
+                authority,
+                child: None,
+            };
+            chain
+                .fund(&chain.authority.address(), 100_000_000_000)
+                .await;
             return chain;
         }
         let authority = Wallet::generate();
         let mut command = Command::new(localnet_binary());
         command
-            .args(["--rpc-port", "0", "--exit-with-parent", "--slot-ms", &options.slot_ms.to_string()])
+            .args([
+                "--rpc-port",
+                "0",
+                "--exit-with-parent",
+                "--slot-ms",
+                &options.slot_ms.to_string(),
+            ])
             .args(["--upgrade-authority", &authority.address().to_string()])
-            .args(["--airdrop", &format!("{}=100000000000", authority.address())])
+            .args([
+                "--airdrop",
+                &format!("{}=100000000000", authority.address()),
+            ])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .kill_on_drop(true);
         for (id, file) in &options.programs {
-            assert!(file.is_file(), "{} is not there: run ./x build", file.display());
-            command.arg("--program").arg(format!("{id}={}", file.display()));
+            assert!(
+                file.is_file(),
+                "{} is not there: run ./x build",
+                file.display()
+            );
+            command
+                .arg("--program")
+                .arg(format!("{id}={}", file.display()));
         }
-        let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}. Run ./x setup."));
+        let mut child = command
+            .spawn()
+            .unwrap_or_else(|error| panic!("{command:?}: {error}. Run ./x setup."));
         let stdout = child.stdout.take().expect("stdout is piped");
         let mut lines = BufReader::new(stdout).lines();
         let line = timeout(START_TIMEOUT, lines.next_line())
             .await
-            .unwrap_or_else(|_| panic!("io-localnet was not ready after {} s", START_TIMEOUT.as_secs()))
+            .unwrap_or_else(|_| {
+                panic!(
+                    "io-localnet was not ready after {} s",
+                    START_TIMEOUT.as_secs()
+                )
+            })
             .expect("io-localnet's output")
             .expect("io-localnet ended before it was ready; its messages are above");
-        let ready: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("'{line}': {error}"));
-        let url = |key: &str| ready[key].as_str().unwrap_or_else(|| panic!("no {key} in '{line}'")).to_owned();
-        Self { rpc_url: url("rpc_url"), ws_url: url("ws_url"), authority, child: Some(child) }
+        let ready: Value =
+            serde_json::from_str(&line).unwrap_or_else(|error| panic!("'{line}': {error}"));
+        let url = |key: &str| {
+            ready[key]
+                .as_str()
+                .unwrap_or_else(|| panic!("no {key} in '{line}'"))
+                .to_owned()
+        };
+        Self {
+            rpc_url: url("rpc_url"),
+            ws_url: url("ws_url"),
+            authority,
+            child: Some(child),
+        }
     }
 
     pub fn rpc_url(&self) -> &str {
@@ -142,7 +187,11 @@ impl LocalChain {
 
     /// A sender with a journal of its own, in memory.
     pub fn sender(&self) -> Sender {
-        Sender::new(self.rpc(), Arc::new(MemoryJournal::default()), SendConfig::local())
+        Sender::new(
+            self.rpc(),
+            Arc::new(MemoryJournal::default()),
+            SendConfig::local(),
+        )
     }
 
     /// A new wallet with `lamports`.
@@ -156,8 +205,13 @@ impl LocalChain {
     pub async fn fund(&self, address: &Pubkey, lamports: u64) {
         let rpc = self.rpc();
         let before = rpc.balance(address).await.expect("a balance");
-        rpc.request_airdrop(address, lamports).await.unwrap_or_else(|error| panic!("{error}"));
-        eventually("an airdrop", || async { Ok(rpc.balance(address).await? >= before + lamports) }).await;
+        rpc.request_airdrop(address, lamports)
+            .await
+            .unwrap_or_else(|error| panic!("{error}"));
+        eventually("an airdrop", || async {
+            Ok(rpc.balance(address).await? >= before + lamports)
+        })
+        .await;
     }
 
     /// Moves the chain's clock forward to a Unix time, in seconds.
@@ -165,7 +219,10 @@ impl LocalChain {
         let params = json!([{ "absoluteTimestamp": unix_seconds * 1_000 }]);
         self.cheat("surfnet_timeTravel", params).await;
         let rpc = self.rpc();
-        eventually("time travel", || async { Ok(rpc.chain_time().await? >= unix_seconds) }).await;
+        eventually("time travel", || async {
+            Ok(rpc.chain_time().await? >= unix_seconds)
+        })
+        .await;
     }
 
     /// Moves the chain's clock forward.
@@ -186,37 +243,79 @@ impl LocalChain {
 
     /// One of surfpool's own calls.
     pub async fn cheat(&self, method: &'static str, params: Value) -> Value {
-        assert!(!self.is_external(), "{method} is something only the local chain can do");
+        assert!(
+            !self.is_external(),
+            "{method} is something only the local chain can do"
+        );
         let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
-        let response = reqwest::Client::new().post(&self.rpc_url).json(&body).send().await.expect(method);
+        let response = reqwest::Client::new()
+            .post(&self.rpc_url)
+            .json(&body)
+            .send()
+            .await
+            .expect(method);
         let mut answer: Value = response.json().await.expect(method);
         assert!(answer["error"].is_null(), "{method}: {}", answer["error"]);
         answer["result"].take()
     }
 
     /// Creates the IO mint and the network (or, on a chain of somebody else's, uses those that are there).
-    pub async fn network(&self, oracles: Vec<Pubkey>, quorum: u8, params: NetworkParams) -> TestNetwork {
+    pub async fn network(
+        &self,
+        oracles: Vec<Pubkey>,
+        quorum: u8,
+        params: NetworkParams,
+    ) -> TestNetwork {
         let rpc = self.rpc();
         let authority = &self.authority;
         if self.is_external()
             && let Some(network) =
-                crate::accounts::fetch_maybe::<io_network::state::Network>(&rpc, &pda::network()).await.expect("the network")
+                crate::accounts::fetch_maybe::<io_network::state::Network>(&rpc, &pda::network())
+                    .await
+                    .expect("the network")
         {
-            return TestNetwork { io_mint: network.io_mint };
+            return TestNetwork {
+                io_mint: network.io_mint,
+            };
         }
         let sender = self.sender();
         let mint = Wallet::generate();
-        let rent = rpc.rent_minimum(tokens::MINT_BYTES).await.expect("the rent");
+        let rent = rpc
+            .rent_minimum(tokens::MINT_BYTES)
+            .await
+            .expect("the rent");
         let address = authority.address();
         let create = tokens::create_mint(&address, &mint.address(), &address, IO_DECIMALS, rent);
-        let request = Request::new("create the IO mint", authority.signer(), create.to_vec()).with_signer(mint.signer());
-        sender.send(&request).await.unwrap_or_else(|error| panic!("{error}"));
-        let cluster = rpc.genesis_hash().await.expect("the genesis hash").to_bytes();
-        let args = InitializeNetworkArgs { cluster, params, quorum, oracles };
+        let request = Request::new("create the IO mint", authority.signer(), create.to_vec())
+            .with_signer(mint.signer());
+        sender
+            .send(&request)
+            .await
+            .unwrap_or_else(|error| panic!("{error}"));
+        let cluster = rpc
+            .genesis_hash()
+            .await
+            .expect("the genesis hash")
+            .to_bytes();
+        let args = InitializeNetworkArgs {
+            cluster,
+            params,
+            quorum,
+            oracles,
+        };
         let initialize = instructions::initialize_network(&address, &mint.address(), args);
-        let request = Request::new("initialise the network", authority.signer(), vec![initialize]);
-        sender.send(&request).await.unwrap_or_else(|error| panic!("{error}\n{}", error.logs().join("\n")));
-        TestNetwork { io_mint: mint.address() }
+        let request = Request::new(
+            "initialise the network",
+            authority.signer(),
+            vec![initialize],
+        );
+        sender
+            .send(&request)
+            .await
+            .unwrap_or_else(|error| panic!("{error}\n{}", error.logs().join("\n")));
+        TestNetwork {
+            io_mint: mint.address(),
+        }
     }
 }
 
@@ -244,29 +343,47 @@ pub fn test_params() -> NetworkParams {
 
 /// The local chain's binary: `IO_LOCALNET_BIN`, or where `./x setup` puts it.
 pub fn localnet_binary() -> PathBuf {
-    let path = env::var_os("IO_LOCALNET_BIN").map(PathBuf::from).unwrap_or_else(|| cache().join("bin/io-localnet"));
-    assert!(path.is_file(), "{} is not there: run ./x setup", path.display());
+    let path = env::var_os("IO_LOCALNET_BIN")
+        .map(PathBuf::from)
+        .unwrap_or_else(|| cache().join("bin/io-localnet"));
+    assert!(
+        path.is_file(),
+        "{} is not there: run ./x setup",
+        path.display()
+    );
     path
 }
 
 fn cache() -> PathBuf {
-    env::var_os("IO_NETWORK_CACHE").map(PathBuf::from).unwrap_or_else(|| {
-        let home = env::var_os("HOME").expect("HOME is not set");
-        Path::new(&home).join(".cache/io-network")
-    })
+    env::var_os("IO_NETWORK_CACHE")
+        .map(PathBuf::from)
+        .unwrap_or_else(|| {
+            let home = env::var_os("HOME").expect("HOME is not set");
+            Path::new(&home).join(".cache/io-network")
+        })
 }
 
 /// A built program: `IO_PROGRAM_DIR`, or the folder `deploy` in cargo's target folder.
 pub fn program_file(name: &str) -> PathBuf {
     let file = format!("{name}.so");
-    let from_binary = || env::current_exe().ok()?.ancestors().nth(3).map(|target| target.join("deploy"));
+    let from_binary = || {
+        env::current_exe()
+            .ok()?
+            .ancestors()
+            .nth(3)
+            .map(|target| target.join("deploy"))
+    };
     let folders = [
         env::var_os("IO_PROGRAM_DIR").map(PathBuf::from),
         env::var_os("CARGO_TARGET_DIR").map(|target| Path::new(&target).join("deploy")),
         from_binary(),
         Some(cache().join("target/deploy")),
     ];
-    let found = folders.iter().flatten().map(|folder| folder.join(&file)).find(|path| path.is_file());
+    let found = folders
+        .iter()
+        .flatten()
+        .map(|folder| folder.join(&file))
+        .find(|path| path.is_file());
     found.unwrap_or_else(|| panic!("{file} is in none of {folders:?}: run ./x build"))
 }
 
@@ -284,7 +401,11 @@ where
             Ok(false) => {}
             Err(error) => last = Some(error),
         }
-        assert!(Instant::now() < deadline, "{what} did not happen in {} s; the last error: {last:?}", PATIENCE.as_secs());
+        assert!(
+            Instant::now() < deadline,
+            "{what} did not happen in {} s; the last error: {last:?}",
+            PATIENCE.as_secs()
+        );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -330,7 +451,9 @@ struct ProxyState {
 
 impl FaultyRpc {
     pub async fn start(upstream: &str) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+        let listener = TcpListener::bind(("127.0.0.1", 0))
+            .await
+            .expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("its address"));
         let state = Arc::new(ProxyState {
             upstream: upstream.to_owned(),
@@ -341,7 +464,9 @@ impl FaultyRpc {
             random_percent: AtomicU64::new(0),
             random: AtomicU64::new(0),
         });
-        let router = Router::new().route("/", post(proxy)).with_state(state.clone());
+        let router = Router::new()
+            .route("/", post(proxy))
+            .with_state(state.clone());
         let task = tokio::spawn(async move {
             // Ends when aborted.
             let _ = axum::serve(listener, router).await;
@@ -359,7 +484,10 @@ impl FaultyRpc {
 
     /// The next calls of `method` go wrong like this, one each.
     pub fn next(&self, method: &str, faults: impl IntoIterator<Item = Fault>) {
-        lock(&self.state.queued).entry(method.to_owned()).or_default().extend(faults);
+        lock(&self.state.queued)
+            .entry(method.to_owned())
+            .or_default()
+            .extend(faults);
     }
 
     /// Every call of `method` goes wrong like this, until told otherwise.
@@ -395,7 +523,10 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 impl ProxyState {
     fn fault_for(&self, method: &str) -> Option<Fault> {
-        if let Some(fault) = lock(&self.queued).get_mut(method).and_then(VecDeque::pop_front) {
+        if let Some(fault) = lock(&self.queued)
+            .get_mut(method)
+            .and_then(VecDeque::pop_front)
+        {
             return Some(fault);
         }
         if let Some(fault) = lock(&self.constant).get(method) {
@@ -406,7 +537,9 @@ impl ProxyState {
             return None;
         }
         // SplitMix64: any seed will do, and a run can be repeated.
-        let state = self.random.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
+        let state = self
+            .random
+            .fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
         let mut z = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -425,12 +558,21 @@ impl ProxyState {
     }
 
     async fn forward(&self, body: Bytes) -> Response {
-        let sent = self.http.post(&self.upstream).header(CONTENT_TYPE, "application/json").body(body).send().await;
+        let sent = self
+            .http
+            .post(&self.upstream)
+            .header(CONTENT_TYPE, "application/json")
+            .body(body)
+            .send()
+            .await;
         match sent {
             Ok(response) => {
-                let status = StatusCode::from_u16(response.status().as_u16()).unwrap_or(StatusCode::BAD_GATEWAY);
+                let status = StatusCode::from_u16(response.status().as_u16())
+                    .unwrap_or(StatusCode::BAD_GATEWAY);
                 match response.bytes().await {
-                    Ok(bytes) => (status, [(CONTENT_TYPE, "application/json")], bytes).into_response(),
+                    Ok(bytes) => {
+                        (status, [(CONTENT_TYPE, "application/json")], bytes).into_response()
+                    }
                     Err(_) => StatusCode::BAD_GATEWAY.into_response(),
                 }
             }
@@ -441,7 +583,8 @@ impl ProxyState {
 
 /// An answer that breaks off.
 fn broken() -> Response {
-    let body = futures_util::stream::once(async { Err::<Bytes, _>(std::io::Error::other("cut off")) });
+    let body =
+        futures_util::stream::once(async { Err::<Bytes, _>(std::io::Error::other("cut off")) });
     Response::new(Body::from_stream(body))
 }
 
@@ -465,12 +608,16 @@ async fn proxy(State(state): State<Arc<ProxyState>>, body: Bytes) -> Response {
             state.forward(body.clone()).await;
             state.forward(body).await
         }
-        Some(Fault::Http(status)) => StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY).into_response(),
-        Some(Fault::Rpc(code)) => {
-            answer(json!({ "jsonrpc": "2.0", "id": request["id"], "error": { "code": code, "message": "an injected fault" } }))
-        }
+        Some(Fault::Http(status)) => StatusCode::from_u16(status)
+            .unwrap_or(StatusCode::BAD_GATEWAY)
+            .into_response(),
+        Some(Fault::Rpc(code)) => answer(
+            json!({ "jsonrpc": "2.0", "id": request["id"], "error": { "code": code, "message": "an injected fault" } }),
+        ),
         Some(Fault::Garbage) => "<html>not JSON</html>".into_response(),
-        Some(Fault::Answer(value)) => answer(json!({ "jsonrpc": "2.0", "id": request["id"], "result": value })),
+        Some(Fault::Answer(value)) => {
+            answer(json!({ "jsonrpc": "2.0", "id": request["id"], "result": value }))
+        }
     }
 }
 
@@ -486,8 +633,14 @@ pub struct CuttableProxy {
 impl CuttableProxy {
     /// `upstream` is a `ws://` or `http://` address with host and port.
     pub async fn start(upstream: &str) -> Self {
-        let upstream = upstream.split_once("://").map_or(upstream, |(_, rest)| rest).trim_end_matches('/').to_owned();
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+        let upstream = upstream
+            .split_once("://")
+            .map_or(upstream, |(_, rest)| rest)
+            .trim_end_matches('/')
+            .to_owned();
+        let listener = TcpListener::bind(("127.0.0.1", 0))
+            .await
+            .expect("a free port");
         let address = listener.local_addr().expect("its address");
         let refusing = Arc::new(AtomicBool::new(false));
         let connections: Arc<Mutex<Vec<AbortHandle>>> = Arc::default();
@@ -508,7 +661,13 @@ impl CuttableProxy {
                 lock(&keep).push(connection.abort_handle());
             }
         });
-        Self { address, refusing, connections, accepted, task }
+        Self {
+            address,
+            refusing,
+            connections,
+            accepted,
+            task,
+        }
     }
 
     pub fn ws_url(&self) -> String {

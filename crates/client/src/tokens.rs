@@ -8,9 +8,12 @@ use crate::{
     rpc::Rpc,
 };
 
-pub const TOKEN_PROGRAM: Pubkey = Pubkey::from_str_const("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA");
-pub const TOKEN_2022_PROGRAM: Pubkey = Pubkey::from_str_const("TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb");
-pub const ASSOCIATED_TOKEN_PROGRAM: Pubkey = Pubkey::from_str_const("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL");
+pub const TOKEN_PROGRAM: Pubkey =
+    Pubkey::from_str_const("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA");
+pub const TOKEN_2022_PROGRAM: Pubkey =
+    Pubkey::from_str_const("TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb");
+pub const ASSOCIATED_TOKEN_PROGRAM: Pubkey =
+    Pubkey::from_str_const("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL");
 /// Bytes of a mint.
 pub const MINT_BYTES: usize = 82;
 /// Bytes of a token account.
@@ -46,7 +49,13 @@ pub fn create_associated(payer: &Pubkey, owner: &Pubkey, mint: &Pubkey) -> Instr
 }
 
 /// Creates a mint at `mint`, which signs; `rent` is [`Rpc::rent_minimum`] of [`MINT_BYTES`].
-pub fn create_mint(payer: &Pubkey, mint: &Pubkey, authority: &Pubkey, decimals: u8, rent: u64) -> [Instruction; 2] {
+pub fn create_mint(
+    payer: &Pubkey,
+    mint: &Pubkey,
+    authority: &Pubkey,
+    decimals: u8,
+    rent: u64,
+) -> [Instruction; 2] {
     // System program's CreateAccount: number u32, lamports u64, space u64, owner.
     let mut create = vec![0; 4];
     create.extend(rent.to_le_bytes());
@@ -59,7 +68,10 @@ pub fn create_mint(payer: &Pubkey, mint: &Pubkey, authority: &Pubkey, decimals: 
     [
         Instruction {
             program_id: system_program::ID,
-            accounts: vec![AccountMeta::new(*payer, true), AccountMeta::new(*mint, true)],
+            accounts: vec![
+                AccountMeta::new(*payer, true),
+                AccountMeta::new(*mint, true),
+            ],
             data: create,
         },
         Instruction {
@@ -86,7 +98,14 @@ pub fn mint_to(mint: &Pubkey, account: &Pubkey, authority: &Pubkey, amount: u64)
 }
 
 /// `amount` in base units, from one token account to another.
-pub fn transfer(mint: &Pubkey, decimals: u8, from: &Pubkey, to: &Pubkey, owner: &Pubkey, amount: u64) -> Instruction {
+pub fn transfer(
+    mint: &Pubkey,
+    decimals: u8,
+    from: &Pubkey,
+    to: &Pubkey,
+    owner: &Pubkey,
+    amount: u64,
+) -> Instruction {
     let mut data = vec![TRANSFER_CHECKED];
     data.extend(amount.to_le_bytes());
     data.push(decimals);
@@ -115,26 +134,44 @@ pub fn transfer_sol(from: &Pubkey, to: &Pubkey, lamports: u64) -> Instruction {
 
 /// Base units in a token account; `None` when there is no such account.
 pub async fn balance(rpc: &Rpc, account: &Pubkey) -> Result<Option<u64>> {
-    let Some((_, found)) = rpc.account(account).await? else { return Ok(None) };
+    let Some((_, found)) = rpc.account(account).await? else {
+        return Ok(None);
+    };
     let expected = "a token account";
-    let wrong = |reason: String| Error::BadAccount { address: *account, expected, reason };
+    let wrong = |reason: String| Error::BadAccount {
+        address: *account,
+        expected,
+        reason,
+    };
     if found.owner != TOKEN_PROGRAM && found.owner != TOKEN_2022_PROGRAM {
         return Err(wrong(format!("its owner is {}", found.owner)));
     }
-    let amount = found.data.get(64..72).filter(|_| found.data.len() >= TOKEN_ACCOUNT_BYTES);
-    let bytes = amount.and_then(|bytes| bytes.try_into().ok()).ok_or_else(|| wrong(format!("{} bytes", found.data.len())))?;
+    let amount = found
+        .data
+        .get(64..72)
+        .filter(|_| found.data.len() >= TOKEN_ACCOUNT_BYTES);
+    let bytes = amount
+        .and_then(|bytes| bytes.try_into().ok())
+        .ok_or_else(|| wrong(format!("{} bytes", found.data.len())))?;
     Ok(Some(u64::from_le_bytes(bytes)))
 }
 
 /// Decimals of a mint.
 pub async fn decimals(rpc: &Rpc, mint: &Pubkey) -> Result<u8> {
     let expected = "a mint";
-    let (_, found) = rpc.account(mint).await?.ok_or(Error::NoAccount { address: *mint, expected })?;
+    let (_, found) = rpc.account(mint).await?.ok_or(Error::NoAccount {
+        address: *mint,
+        expected,
+    })?;
     let is_token = found.owner == TOKEN_PROGRAM || found.owner == TOKEN_2022_PROGRAM;
     found
         .data
         .get(44)
         .copied()
         .filter(|_| is_token && found.data.len() >= MINT_BYTES)
-        .ok_or_else(|| Error::BadAccount { address: *mint, expected, reason: format!("its owner is {}", found.owner) })
+        .ok_or_else(|| Error::BadAccount {
+            address: *mint,
+            expected,
+            reason: format!("its owner is {}", found.owner),
+        })
 }

@@ -13,7 +13,10 @@ const SOL: u64 = 1_000_000_000;
 
 fn sender(rpc: Rpc) -> (Sender, Arc<MemoryJournal>) {
     let journal = Arc::new(MemoryJournal::default());
-    (Sender::new(rpc, journal.clone(), SendConfig::local()), journal)
+    (
+        Sender::new(rpc, journal.clone(), SendConfig::local()),
+        journal,
+    )
 }
 
 /// A transfer of `lamports` to a new address.
@@ -39,11 +42,21 @@ async fn an_intent_lands_once_however_often_it_is_sent() {
     let (first, second) = tokio::join!(sender.send(&request), sender.send(&request));
     let (first, second) = (first.unwrap(), second.unwrap());
     assert_eq!(first.signature, second.signature);
-    assert!(first.earlier != second.earlier, "one of the two sent, the other waited for it");
+    assert!(
+        first.earlier != second.earlier,
+        "one of the two sent, the other waited for it"
+    );
     let sent = proxy.calls("sendTransaction");
     let again = sender.send(&request).await.unwrap();
-    assert_eq!((again.signature, again.earlier, again.attempts), (first.signature, true, 0));
-    assert_eq!(proxy.calls("sendTransaction"), sent, "nothing was sent again");
+    assert_eq!(
+        (again.signature, again.earlier, again.attempts),
+        (first.signature, true, 0)
+    );
+    assert_eq!(
+        proxy.calls("sendTransaction"),
+        sent,
+        "nothing was sent again"
+    );
     assert_eq!(chain.rpc().balance(&to).await.unwrap(), SOL);
     assert_eq!(state(&journal, "pay"), State::Landed { slot: first.slot });
 }
@@ -55,12 +68,25 @@ async fn a_lost_answer_a_lost_request_and_a_doubled_one_land_once() {
     let proxy = FaultyRpc::start(chain.rpc_url()).await;
     let (sender, _) = sender(proxy.rpc());
     let delay = Fault::Delay(Duration::from_millis(400));
-    let faults = [Fault::LoseResponse, Fault::LoseRequest, Fault::Duplicate, delay, Fault::Http(503), Fault::Garbage];
+    let faults = [
+        Fault::LoseResponse,
+        Fault::LoseRequest,
+        Fault::Duplicate,
+        delay,
+        Fault::Http(503),
+        Fault::Garbage,
+    ];
     for (i, fault) in faults.into_iter().enumerate() {
         proxy.next("sendTransaction", [fault.clone()]);
         let (request, to) = transfer(&format!("pay {i}"), &wallet, SOL);
-        let landed = sender.send(&request).await.unwrap_or_else(|error| panic!("{fault:?}: {error}"));
-        assert_eq!(landed.attempts, 1, "{fault:?}: the same transaction is repeated, not another signed");
+        let landed = sender
+            .send(&request)
+            .await
+            .unwrap_or_else(|error| panic!("{fault:?}: {error}"));
+        assert_eq!(
+            landed.attempts, 1,
+            "{fault:?}: the same transaction is repeated, not another signed"
+        );
         assert_eq!(chain.rpc().balance(&to).await.unwrap(), SOL, "{fault:?}");
     }
 }
@@ -99,7 +125,11 @@ async fn many_transfers_over_a_node_that_fails_a_third_of_all_calls_land_once_ea
 #[tokio::test(flavor = "multi_thread")]
 async fn an_expired_transaction_is_signed_anew_and_lands_once() {
     // Blockhashes live 150 slots: 3 seconds here.
-    let chain = LocalChain::start_with(ChainOptions { slot_ms: 20, ..ChainOptions::default() }).await;
+    let chain = LocalChain::start_with(ChainOptions {
+        slot_ms: 20,
+        ..ChainOptions::default()
+    })
+    .await;
     let wallet = chain.wallet(10 * SOL).await;
     let proxy = FaultyRpc::start(chain.rpc_url()).await;
     // The node takes transactions and drops them.
@@ -110,11 +140,20 @@ async fn an_expired_transaction_is_signed_anew_and_lands_once() {
         let (sender, request) = (sender.clone(), request.clone());
         async move { sender.send(&request).await }
     });
-    eventually("the first transaction", || async { Ok(!journal.in_flight()?.is_empty()) }).await;
+    eventually("the first transaction", || async {
+        Ok(!journal.in_flight()?.is_empty())
+    })
+    .await;
     let first = journal.in_flight().unwrap()[0].signature.clone();
     let first_sent = proxy.calls("sendTransaction");
-    assert!(first_sent <= 2 || proxy.calls("getLatestBlockhash") == 1, "not signed anew before it expired");
-    eventually("another signature", || async { Ok(proxy.calls("getLatestBlockhash") >= 2) }).await;
+    assert!(
+        first_sent <= 2 || proxy.calls("getLatestBlockhash") == 1,
+        "not signed anew before it expired"
+    );
+    eventually("another signature", || async {
+        Ok(proxy.calls("getLatestBlockhash") >= 2)
+    })
+    .await;
     proxy.always("sendTransaction", None);
     let landed = sending.await.unwrap().unwrap();
     assert!(landed.attempts >= 2);
@@ -122,21 +161,40 @@ async fn an_expired_transaction_is_signed_anew_and_lands_once() {
     assert_eq!(chain.rpc().balance(&to).await.unwrap(), SOL);
 
     // The first one, sent now by somebody who kept it, is refused.
-    let status = chain.rpc().statuses(&[first.parse().unwrap()], true).await.unwrap().1;
+    let status = chain
+        .rpc()
+        .statuses(&[first.parse().unwrap()], true)
+        .await
+        .unwrap()
+        .1;
     assert_eq!(status, [None]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transaction_that_never_lands_is_given_up_after_the_attempts_allowed() {
-    let chain = LocalChain::start_with(ChainOptions { slot_ms: 20, ..ChainOptions::default() }).await;
+    let chain = LocalChain::start_with(ChainOptions {
+        slot_ms: 20,
+        ..ChainOptions::default()
+    })
+    .await;
     let wallet = chain.wallet(10 * SOL).await;
     let proxy = FaultyRpc::start(chain.rpc_url()).await;
     proxy.always("sendTransaction", Some(Fault::Rpc(-32005)));
     let journal = Arc::new(MemoryJournal::default());
-    let sender = Sender::new(proxy.rpc(), journal.clone(), SendConfig { attempts: 2, ..SendConfig::local() });
+    let sender = Sender::new(
+        proxy.rpc(),
+        journal.clone(),
+        SendConfig {
+            attempts: 2,
+            ..SendConfig::local()
+        },
+    );
     let (request, to) = transfer("pay", &wallet, SOL);
     let error = sender.send(&request).await.unwrap_err();
-    assert!(matches!(&error, Error::Expired { attempts: 2, last_refusal: Some(reason), .. } if reason.contains("injected")), "{error}");
+    assert!(
+        matches!(&error, Error::Expired { attempts: 2, last_refusal: Some(reason), .. } if reason.contains("injected")),
+        "{error}"
+    );
     assert_eq!(state(&journal, "pay"), State::Expired);
     assert_eq!(chain.rpc().balance(&to).await.unwrap(), 0);
 
@@ -152,15 +210,25 @@ async fn a_node_that_hides_what_happened_makes_nobody_sign_twice() {
     let wallet = chain.wallet(10 * SOL).await;
     let proxy = FaultyRpc::start(chain.rpc_url()).await;
     let journal = Arc::new(MemoryJournal::default());
-    let config = SendConfig { deadline: Duration::from_secs(2), ..SendConfig::local() };
+    let config = SendConfig {
+        deadline: Duration::from_secs(2),
+        ..SendConfig::local()
+    };
     let sender = Sender::new(proxy.rpc(), journal.clone(), config);
     // It lands, but the states of transactions cannot be read.
     proxy.always("getSignatureStatuses", Some(Fault::Rpc(-32601)));
     let (request, to) = transfer("pay", &wallet, SOL);
     let error = sender.send(&request).await.unwrap_err();
     assert!(matches!(error, Error::Unresolved { .. }), "{error}");
-    assert_eq!(journal.in_flight().unwrap().len(), 1, "it stays in the journal");
-    eventually("the transfer", || async { Ok(chain.rpc().balance(&to).await? == SOL) }).await;
+    assert_eq!(
+        journal.in_flight().unwrap().len(),
+        1,
+        "it stays in the journal"
+    );
+    eventually("the transfer", || async {
+        Ok(chain.rpc().balance(&to).await? == SOL)
+    })
+    .await;
     assert_eq!(proxy.calls("getLatestBlockhash"), 1);
 
     proxy.always("getSignatureStatuses", None);
@@ -170,14 +238,23 @@ async fn a_node_that_hides_what_happened_makes_nobody_sign_twice() {
 }
 
 /// Starts sending and stops in the middle, as a crash would, when the node has seen `calls` of `method`.
-async fn crash_after(proxy: &FaultyRpc, journal: &Path, request: &Request, method: &str, calls: u64) {
+async fn crash_after(
+    proxy: &FaultyRpc,
+    journal: &Path,
+    request: &Request,
+    method: &str,
+    calls: u64,
+) {
     let journal = Arc::new(FileJournal::open(journal).unwrap());
     let sender = Sender::new(proxy.rpc(), journal.clone(), SendConfig::local());
     let task = tokio::spawn({
         let (sender, request) = (sender.clone(), request.clone());
         async move { sender.send(&request).await.map(|_| ()) }
     });
-    eventually(method, || async { Ok(proxy.calls(method) >= calls || task.is_finished()) }).await;
+    eventually(method, || async {
+        Ok(proxy.calls(method) >= calls || task.is_finished())
+    })
+    .await;
     task.abort();
     let _ = task.await;
     drop(sender);
@@ -207,7 +284,10 @@ async fn after_a_crash_before_the_node_took_it_the_same_transaction_lands() {
     let ended = sender.resume().await.unwrap();
     assert_eq!(ended.len(), 1);
     assert_eq!(ended[0].0, "pay");
-    assert_eq!(ended[0].1.as_ref().unwrap().signature.to_string(), signature);
+    assert_eq!(
+        ended[0].1.as_ref().unwrap().signature.to_string(),
+        signature
+    );
     assert_eq!(chain.rpc().balance(&to).await.unwrap(), SOL);
     assert!(sender.send(&request).await.unwrap().earlier);
     assert_eq!(chain.rpc().balance(&to).await.unwrap(), SOL);
@@ -226,20 +306,36 @@ async fn after_a_crash_before_the_journal_knew_the_landed_one_is_found() {
     proxy.always("sendTransaction", Some(Fault::LoseResponse));
     proxy.always("getSignatureStatuses", Some(Fault::Rpc(-32601)));
     crash_after(&proxy, &path, &request, "sendTransaction", 1).await;
-    eventually("the transfer", || async { Ok(chain.rpc().balance(&to).await? == SOL) }).await;
+    eventually("the transfer", || async {
+        Ok(chain.rpc().balance(&to).await? == SOL)
+    })
+    .await;
     proxy.always("sendTransaction", None);
     proxy.always("getSignatureStatuses", None);
 
     let sent = proxy.calls("sendTransaction");
-    let sender = Sender::new(proxy.rpc(), Arc::new(FileJournal::open(&path).unwrap()), SendConfig::local());
+    let sender = Sender::new(
+        proxy.rpc(),
+        Arc::new(FileJournal::open(&path).unwrap()),
+        SendConfig::local(),
+    );
     assert!(sender.send(&request).await.unwrap().earlier);
-    assert_eq!(proxy.calls("sendTransaction"), sent, "it was found, not sent again");
+    assert_eq!(
+        proxy.calls("sendTransaction"),
+        sent,
+        "it was found, not sent again"
+    );
     assert_eq!(chain.rpc().balance(&to).await.unwrap(), SOL);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn after_a_crash_and_a_long_sleep_an_expired_one_is_known_to_be_and_the_intent_can_be_repeated() {
-    let chain = LocalChain::start_with(ChainOptions { slot_ms: 20, ..ChainOptions::default() }).await;
+async fn after_a_crash_and_a_long_sleep_an_expired_one_is_known_to_be_and_the_intent_can_be_repeated()
+ {
+    let chain = LocalChain::start_with(ChainOptions {
+        slot_ms: 20,
+        ..ChainOptions::default()
+    })
+    .await;
     let wallet = chain.wallet(10 * SOL).await;
     let proxy = FaultyRpc::start(chain.rpc_url()).await;
     let folder = tempfile::tempdir().unwrap();
@@ -248,14 +344,30 @@ async fn after_a_crash_and_a_long_sleep_an_expired_one_is_known_to_be_and_the_in
     proxy.always("sendTransaction", Some(Fault::Answer(json!("dropped"))));
     crash_after(&proxy, &path, &request, "sendTransaction", 1).await;
     let rpc = chain.rpc();
-    let start = rpc.position(io_client::CommitmentConfig::confirmed()).await.unwrap().block_height;
+    let start = rpc
+        .position(io_client::CommitmentConfig::confirmed())
+        .await
+        .unwrap()
+        .block_height;
     eventually("160 blocks", || async {
-        Ok(rpc.position(io_client::CommitmentConfig::confirmed()).await?.block_height > start + 160)
+        Ok(rpc
+            .position(io_client::CommitmentConfig::confirmed())
+            .await?
+            .block_height
+            > start + 160)
     })
     .await;
-    let sender = Sender::new(proxy.rpc(), Arc::new(FileJournal::open(&path).unwrap()), SendConfig::local());
+    let sender = Sender::new(
+        proxy.rpc(),
+        Arc::new(FileJournal::open(&path).unwrap()),
+        SendConfig::local(),
+    );
     let ended = sender.resume().await.unwrap();
-    assert!(matches!(ended[0].1, Err(Error::Expired { .. })), "{:?}", ended[0].1);
+    assert!(
+        matches!(ended[0].1, Err(Error::Expired { .. })),
+        "{:?}",
+        ended[0].1
+    );
     proxy.always("sendTransaction", None);
     assert!(!sender.send(&request).await.unwrap().earlier);
     assert_eq!(rpc.balance(&to).await.unwrap(), SOL);
@@ -269,11 +381,19 @@ async fn a_refusal_names_the_programs_error_and_sends_nothing() {
     let stranger = chain.wallet(SOL).await;
     let proxy = FaultyRpc::start(chain.rpc_url()).await;
     let (sender, journal) = sender(proxy.rpc());
-    let request =
-        Request::new("pause", stranger.signer(), vec![instructions::set_paused(&stranger.address(), true)]);
+    let request = Request::new(
+        "pause",
+        stranger.signer(),
+        vec![instructions::set_paused(&stranger.address(), true)],
+    );
     let error = sender.send(&request).await.unwrap_err();
     assert_eq!(error.io_error(), Some(IoError::NotAdmin), "{error}");
-    assert!(error.to_string().contains("Only the network's administrator"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("Only the network's administrator"),
+        "{error}"
+    );
     assert!(error.to_string().contains("NotAdmin"), "{error}");
     assert!(!error.is_transient());
     assert!(!error.logs().is_empty());
@@ -296,7 +416,10 @@ async fn a_failure_on_the_chain_is_told_with_its_signature_and_may_be_repeated()
         Error::Program(program) => {
             assert!(program.signature.is_some());
             assert_eq!(program.name.as_deref(), Some("ResultWithNegativeLamports"));
-            assert_eq!(program.instruction, 2, "after the two of the compute budget");
+            assert_eq!(
+                program.instruction, 2,
+                "after the two of the compute budget"
+            );
         }
         other => panic!("{other:?}"),
     }
@@ -309,7 +432,9 @@ async fn a_failure_on_the_chain_is_told_with_its_signature_and_may_be_repeated()
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dry_run_shows_what_would_move_and_moves_nothing() {
     let chain = LocalChain::start().await;
-    let network = chain.network(vec![Wallet::generate().address()], 1, test_params()).await;
+    let network = chain
+        .network(vec![Wallet::generate().address()], 1, test_params())
+        .await;
     let authority = chain.authority().clone();
     let owner = chain.wallet(SOL).await;
     let account = tokens::associated(&owner.address(), &network.io_mint);
@@ -324,17 +449,39 @@ async fn a_dry_run_shows_what_would_move_and_moves_nothing() {
         ],
     );
     let dry = sender.simulate(&request).await.unwrap();
-    assert!(dry.units > 0 && dry.unit_limit > dry.units && dry.fee >= 5_000 && dry.bytes > 200, "{dry:?}");
-    let token = dry.changes.iter().find(|change| change.mint == Some(network.io_mint)).expect("a token change");
-    assert_eq!((token.account, token.owner, token.before, token.after), (account, owner.address(), 0, 42));
-    let sol = dry.changes.iter().find(|change| change.account == authority.address()).expect("the payer's change");
+    assert!(
+        dry.units > 0 && dry.unit_limit > dry.units && dry.fee >= 5_000 && dry.bytes > 200,
+        "{dry:?}"
+    );
+    let token = dry
+        .changes
+        .iter()
+        .find(|change| change.mint == Some(network.io_mint))
+        .expect("a token change");
+    assert_eq!(
+        (token.account, token.owner, token.before, token.after),
+        (account, owner.address(), 0, 42)
+    );
+    let sol = dry
+        .changes
+        .iter()
+        .find(|change| change.account == authority.address())
+        .expect("the payer's change");
     assert!(sol.mint.is_none() && sol.after < sol.before);
     assert_eq!(proxy.calls("sendTransaction"), 0);
     assert_eq!(tokens::balance(&chain.rpc(), &account).await.unwrap(), None);
 
     sender.send(&request).await.unwrap();
-    assert_eq!(tokens::balance(&chain.rpc(), &account).await.unwrap(), Some(42));
-    assert_eq!(tokens::decimals(&chain.rpc(), &network.io_mint).await.unwrap(), 8);
+    assert_eq!(
+        tokens::balance(&chain.rpc(), &account).await.unwrap(),
+        Some(42)
+    );
+    assert_eq!(
+        tokens::decimals(&chain.rpc(), &network.io_mint)
+            .await
+            .unwrap(),
+        8
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -343,21 +490,38 @@ async fn what_can_never_be_sent_is_refused_at_once() {
     let wallet = chain.wallet(SOL).await;
     let (sender, _) = sender(chain.rpc());
     let (mut request, _) = transfer("", &wallet, 1);
-    assert!(matches!(sender.send(&request).await, Err(Error::BadIntent { .. })));
+    assert!(matches!(
+        sender.send(&request).await,
+        Err(Error::BadIntent { .. })
+    ));
     request.intent = "x".repeat(257);
-    assert!(matches!(sender.send(&request).await, Err(Error::BadIntent { .. })));
+    assert!(matches!(
+        sender.send(&request).await,
+        Err(Error::BadIntent { .. })
+    ));
 
     // An instruction of another wallet's, without its signature.
     let other = Wallet::generate();
     let stolen = tokens::transfer_sol(&other.address(), &wallet.address(), 1);
     chain.fund(&other.address(), SOL).await;
     let request = Request::new("steal", wallet.signer(), vec![stolen]);
-    assert!(matches!(sender.send(&request).await, Err(Error::MissingSigner(who)) if who == other.address()));
+    assert!(
+        matches!(sender.send(&request).await, Err(Error::MissingSigner(who)) if who == other.address())
+    );
 
-    let memo: Pubkey = "MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr".parse().unwrap();
-    let long = Instruction { program_id: memo, accounts: Vec::new(), data: vec![b'x'; 1_300] };
+    let memo: Pubkey = "MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr"
+        .parse()
+        .unwrap();
+    let long = Instruction {
+        program_id: memo,
+        accounts: Vec::new(),
+        data: vec![b'x'; 1_300],
+    };
     let request = Request::new("long", wallet.signer(), vec![long]);
-    assert!(matches!(sender.send(&request).await, Err(Error::TooLarge { max: 1_232, .. })));
+    assert!(matches!(
+        sender.send(&request).await,
+        Err(Error::TooLarge { max: 1_232, .. })
+    ));
 
     let empty = Wallet::generate();
     let (request, _) = transfer("poor", &empty, 1);
@@ -378,11 +542,17 @@ async fn the_runtime_checks_signatures_built_here() {
         })
         .collect();
     let good = ed25519::verify(&message, &signed).unwrap();
-    sender.send(&Request::new("good", wallet.signer(), vec![good])).await.unwrap();
+    sender
+        .send(&Request::new("good", wallet.signer(), vec![good]))
+        .await
+        .unwrap();
     let mut forged = signed;
     forged[1].0 = forged[2].0;
     let bad = ed25519::verify(&message, &forged).unwrap();
-    let error = sender.send(&Request::new("bad", wallet.signer(), vec![bad])).await.unwrap_err();
+    let error = sender
+        .send(&Request::new("bad", wallet.signer(), vec![bad]))
+        .await
+        .unwrap_err();
     assert!(!error.is_transient(), "{error}");
 }
 
@@ -402,5 +572,9 @@ async fn sending_takes_about_as_long_as_the_chain_takes_to_confirm() {
     // Two slots, and as much again for a machine that is busy with other tests. The bound guards against a wait that
     // should not be there (a rebroadcast or a poll in seconds), not against a slow machine.
     let bound = Duration::from_millis(TEST_SLOT_MS * 40);
-    assert!(times[5] < bound, "median {:?}, expected below {bound:?}", times[5]);
+    assert!(
+        times[5] < bound,
+        "median {:?}, expected below {bound:?}",
+        times[5]
+    );
 }

@@ -12,7 +12,10 @@ use solana_rpc_client_api::filter::{Memcmp, RpcFilterType};
 use tokio::time::timeout;
 
 /// Sweeps that never come: what is delivered was heard, or read after a reconnection.
-const NO_SWEEPS: FollowConfig = FollowConfig { sweep: Duration::from_secs(3_600), resync: Duration::from_secs(3_600) };
+const NO_SWEEPS: FollowConfig = FollowConfig {
+    sweep: Duration::from_secs(3_600),
+    resync: Duration::from_secs(3_600),
+};
 
 /// A network whose parameter `min_bond` is set to numbers in order; every change is one event.
 struct Changes {
@@ -24,15 +27,28 @@ struct Changes {
 impl Changes {
     async fn start() -> Self {
         let chain = LocalChain::start().await;
-        chain.network(vec![Wallet::generate().address()], 1, test_params()).await;
+        chain
+            .network(vec![Wallet::generate().address()], 1, test_params())
+            .await;
         let sender = chain.sender();
-        Self { chain, sender, next: 1_000_000 }
+        Self {
+            chain,
+            sender,
+            next: 1_000_000,
+        }
     }
 
     fn change(&self, min_bond: u64) -> Request {
         let admin = self.chain.authority();
-        let params = instructions::NetworkParams { min_bond, ..test_params() };
-        Request::new(format!("change to {min_bond}"), admin.signer(), vec![instructions::update_params(&admin.address(), params)])
+        let params = instructions::NetworkParams {
+            min_bond,
+            ..test_params()
+        };
+        Request::new(
+            format!("change to {min_bond}"),
+            admin.signer(),
+            vec![instructions::update_params(&admin.address(), params)],
+        )
     }
 
     /// Makes `count` changes, one after the other, and returns their numbers.
@@ -40,7 +56,10 @@ impl Changes {
         let numbers: Vec<u64> = (self.next..self.next + count).collect();
         for number in &numbers {
             let request = self.change(*number);
-            self.sender.send(&request).await.unwrap_or_else(|error| panic!("{error}\n{}", error.logs().join("\n")));
+            self.sender
+                .send(&request)
+                .await
+                .unwrap_or_else(|error| panic!("{error}\n{}", error.logs().join("\n")));
         }
         self.next += count;
         numbers
@@ -56,7 +75,9 @@ async fn take(stream: &mut EventStream, count: usize) -> (Vec<u64>, Option<Curso
     let mut numbers = Vec::new();
     let mut cursor = None;
     while numbers.len() < count {
-        let update = timeout(PATIENCE, stream.next()).await.unwrap_or_else(|_| panic!("only {numbers:?} of {count} came"));
+        let update = timeout(PATIENCE, stream.next())
+            .await
+            .unwrap_or_else(|_| panic!("only {numbers:?} of {count} came"));
         match update.expect("the stream goes on") {
             Update::CaughtUp => {}
             Update::Transaction(transaction) => {
@@ -83,7 +104,11 @@ async fn nothing_more(stream: &mut EventStream, changes: &mut Changes) {
 
 async fn caught_up(stream: &mut EventStream) {
     loop {
-        match timeout(PATIENCE, stream.next()).await.expect("catching up").expect("the stream goes on") {
+        match timeout(PATIENCE, stream.next())
+            .await
+            .expect("catching up")
+            .expect("the stream goes on")
+        {
             Update::CaughtUp => return,
             Update::Transaction(transaction) => panic!("{transaction:?} before the start"),
         }
@@ -92,7 +117,10 @@ async fn caught_up(stream: &mut EventStream) {
 
 async fn connected(stream: &EventStream, times: u64) {
     let health = stream.health();
-    eventually("a connection", || async { Ok(health.borrow().connections >= times && health.borrow().connected) }).await;
+    eventually("a connection", || async {
+        Ok(health.borrow().connections >= times && health.borrow().connected)
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -122,9 +150,17 @@ async fn bursts_in_one_slot_keep_the_chains_order() {
         task.unwrap().unwrap();
     }
     let (heard, _) = take(&mut stream, 30).await;
-    let mut reread = changes.follow(&changes.chain.ws_url().to_owned(), Start::Beginning, NO_SWEEPS);
+    let mut reread = changes.follow(
+        &changes.chain.ws_url().to_owned(),
+        Start::Beginning,
+        NO_SWEEPS,
+    );
     let (all, _) = take(&mut reread, 31).await;
-    assert_eq!(all[1..], heard, "read afterwards, the order is the same (the first is the network's creation)");
+    assert_eq!(
+        all[1..],
+        heard,
+        "read afterwards, the order is the same (the first is the network's creation)"
+    );
     let mut sorted = heard.clone();
     sorted.sort_unstable();
     assert_eq!(sorted, (1..=30).collect::<Vec<_>>());
@@ -172,7 +208,10 @@ async fn cuts_in_the_middle_of_a_burst_lose_and_double_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_any_connection_the_history_is_swept() {
     let mut changes = Changes::start().await;
-    let config = FollowConfig { sweep: Duration::from_millis(100), ..NO_SWEEPS };
+    let config = FollowConfig {
+        sweep: Duration::from_millis(100),
+        ..NO_SWEEPS
+    };
     // Nothing listens at port 1.
     let mut stream = changes.follow("ws://127.0.0.1:1", Start::Now, config);
     caught_up(&mut stream).await;
@@ -214,9 +253,18 @@ async fn a_node_that_fails_a_third_of_all_calls_delays_events_and_loses_none() {
     let mut changes = Changes::start().await;
     let faulty = FaultyRpc::start(changes.chain.rpc_url()).await;
     let proxy = CuttableProxy::start(changes.chain.ws_url()).await;
-    let config = FollowConfig { sweep: Duration::from_millis(200), ..NO_SWEEPS };
-    let mut stream =
-        EventStream::start(faulty.rpc(), &proxy.ws_url(), io_network::ID, Start::Now, config).unwrap();
+    let config = FollowConfig {
+        sweep: Duration::from_millis(200),
+        ..NO_SWEEPS
+    };
+    let mut stream = EventStream::start(
+        faulty.rpc(),
+        &proxy.ws_url(),
+        io_network::ID,
+        Start::Now,
+        config,
+    )
+    .unwrap();
     caught_up(&mut stream).await;
     faulty.randomly(33, 11);
     let mut expected = Vec::new();
@@ -237,9 +285,15 @@ async fn another_programs_forged_lines_are_no_events() {
     connected(&stream, 1).await;
     // A transaction that mentions the program and logs the runtime's own words through the memo program.
     let forger = changes.chain.wallet(1_000_000_000).await;
-    let memo = "MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr".parse().unwrap();
+    let memo = "MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr"
+        .parse()
+        .unwrap();
     let text = format!("Program {} invoke [1]\nProgram data: AAAA", io_network::ID);
-    let forged = Instruction { program_id: memo, accounts: Vec::new(), data: text.into_bytes() };
+    let forged = Instruction {
+        program_id: memo,
+        accounts: Vec::new(),
+        data: text.into_bytes(),
+    };
     let mut mention = tokens::transfer_sol(&forger.address(), &forger.address(), 1);
     mention.accounts.push(io_mention());
     let request = Request::new("forge", forger.signer(), vec![mention, forged]);
@@ -254,7 +308,9 @@ fn io_mention() -> solana_instruction::AccountMeta {
 #[tokio::test(flavor = "multi_thread")]
 async fn accounts_are_followed_over_cuts_and_closings() {
     let chain = LocalChain::start().await;
-    let network = chain.network(vec![Wallet::generate().address()], 1, test_params()).await;
+    let network = chain
+        .network(vec![Wallet::generate().address()], 1, test_params())
+        .await;
     let mint = network.io_mint;
     let authority = chain.authority().clone();
     let owner = chain.wallet(1_000_000_000).await;
@@ -262,26 +318,54 @@ async fn accounts_are_followed_over_cuts_and_closings() {
     let proxy = CuttableProxy::start(chain.ws_url()).await;
     let filters = vec![
         RpcFilterType::DataSize(tokens::TOKEN_ACCOUNT_BYTES as u64),
-        RpcFilterType::Memcmp(Memcmp::new_raw_bytes(32, owner.address().to_bytes().to_vec())),
+        RpcFilterType::Memcmp(Memcmp::new_raw_bytes(
+            32,
+            owner.address().to_bytes().to_vec(),
+        )),
     ];
-    let config = FollowConfig { resync: Duration::from_secs(1), ..FollowConfig::default() };
-    let mut stream = AccountStream::start(chain.rpc(), &proxy.ws_url(), tokens::TOKEN_PROGRAM, filters, config).unwrap();
+    let config = FollowConfig {
+        resync: Duration::from_secs(1),
+        ..FollowConfig::default()
+    };
+    let mut stream = AccountStream::start(
+        chain.rpc(),
+        &proxy.ws_url(),
+        tokens::TOKEN_PROGRAM,
+        filters,
+        config,
+    )
+    .unwrap();
     let sender = chain.sender();
     let send = |intent: &'static str, instructions: Vec<Instruction>| {
         let (sender, authority, owner) = (sender.clone(), authority.clone(), owner.clone());
         async move {
-            let request = Request::new(intent, authority.signer(), instructions).with_signer(owner.signer());
-            sender.send(&request).await.unwrap_or_else(|error| panic!("{error}"));
+            let request =
+                Request::new(intent, authority.signer(), instructions).with_signer(owner.signer());
+            sender
+                .send(&request)
+                .await
+                .unwrap_or_else(|error| panic!("{error}"));
         }
     };
     let admin = authority.address();
-    send("create", vec![tokens::create_associated(&admin, &owner.address(), &mint), tokens::mint_to(&mint, &account, &admin, 1)]).await;
+    send(
+        "create",
+        vec![
+            tokens::create_associated(&admin, &owner.address(), &mint),
+            tokens::mint_to(&mint, &account, &admin, 1),
+        ],
+    )
+    .await;
     wait_for(&mut stream, Some(1)).await;
     send("more", vec![tokens::mint_to(&mint, &account, &admin, 1)]).await;
     wait_for(&mut stream, Some(2)).await;
 
     proxy.refuse(true);
-    send("while down", vec![tokens::mint_to(&mint, &account, &admin, 1)]).await;
+    send(
+        "while down",
+        vec![tokens::mint_to(&mint, &account, &admin, 1)],
+    )
+    .await;
     proxy.refuse(false);
     wait_for(&mut stream, Some(3)).await;
 
@@ -297,26 +381,50 @@ async fn accounts_are_followed_over_cuts_and_closings() {
 /// Reads until the followed account holds `amount`, or is closed.
 async fn wait_for(stream: &mut AccountStream, amount: Option<u64>) {
     loop {
-        let update = timeout(PATIENCE, stream.next()).await.unwrap_or_else(|_| panic!("{amount:?} never came")).expect("goes on");
-        let held = update.account.map(|account| u64::from_le_bytes(account.data[64..72].try_into().unwrap()));
+        let update = timeout(PATIENCE, stream.next())
+            .await
+            .unwrap_or_else(|_| panic!("{amount:?} never came"))
+            .expect("goes on");
+        let held = update
+            .account
+            .map(|account| u64::from_le_bytes(account.data[64..72].try_into().unwrap()));
         if held == amount {
             return;
         }
     }
 }
 
-fn burn(mint: &io_client::Pubkey, account: &io_client::Pubkey, owner: &Wallet, amount: u64) -> Instruction {
+fn burn(
+    mint: &io_client::Pubkey,
+    account: &io_client::Pubkey,
+    owner: &Wallet,
+    amount: u64,
+) -> Instruction {
     use solana_instruction::AccountMeta;
     let mut data = vec![8];
     data.extend(amount.to_le_bytes());
-    let accounts =
-        vec![AccountMeta::new(*account, false), AccountMeta::new(*mint, false), AccountMeta::new_readonly(owner.address(), true)];
-    Instruction { program_id: tokens::TOKEN_PROGRAM, accounts, data }
+    let accounts = vec![
+        AccountMeta::new(*account, false),
+        AccountMeta::new(*mint, false),
+        AccountMeta::new_readonly(owner.address(), true),
+    ];
+    Instruction {
+        program_id: tokens::TOKEN_PROGRAM,
+        accounts,
+        data,
+    }
 }
 
 fn close(account: &io_client::Pubkey, owner: &Wallet) -> Instruction {
     use solana_instruction::AccountMeta;
-    let accounts =
-        vec![AccountMeta::new(*account, false), AccountMeta::new(owner.address(), false), AccountMeta::new_readonly(owner.address(), true)];
-    Instruction { program_id: tokens::TOKEN_PROGRAM, accounts, data: vec![9] }
+    let accounts = vec![
+        AccountMeta::new(*account, false),
+        AccountMeta::new(owner.address(), false),
+        AccountMeta::new_readonly(owner.address(), true),
+    ];
+    Instruction {
+        program_id: tokens::TOKEN_PROGRAM,
+        accounts,
+        data: vec![9],
+    }
 }
