@@ -22,11 +22,13 @@
 //! [`models::KnownModels`]); every byte read through it is hashed first. The formats are in docs/engines.md.
 
 pub mod blob;
+pub mod embed;
 pub mod engine;
 pub mod error;
 mod files;
 pub mod limits;
 pub mod manifest;
+pub mod models;
 pub mod spec;
 pub mod wasm;
 
@@ -38,3 +40,33 @@ pub use engine::{
 pub use error::{BlobError, EngineError, Fault};
 pub use manifest::{Failure, MANIFEST_FILE, Manifest, ManifestError, OutputFile, Status};
 pub use spec::{EmbedSpec, EngineSpec, InputFormat, JobSpec, ModelRef, Pooling, WasmSpec};
+
+/// One of each engine. Keep it for the process's life: the embedding engine holds on to the model it used
+/// last.
+pub struct Engines {
+    embed: embed::EmbedEngine,
+    wasm: wasm::WasmEngine,
+}
+
+impl Engines {
+    /// Cheap: models load with the first job that names them.
+    pub fn new() -> Result<Self, EngineError> {
+        Ok(Self {
+            embed: embed::EmbedEngine::new(),
+            wasm: wasm::WasmEngine::new()?,
+        })
+    }
+
+    /// The engine that a spec names.
+    pub fn get(&self, spec: &JobSpec) -> &dyn Engine {
+        match spec.engine {
+            EngineSpec::Embed(_) => &self.embed,
+            EngineSpec::Wasm(_) => &self.wasm,
+        }
+    }
+
+    /// Frees the model in memory, if there is one: about 90 MB for all-MiniLM-L6-v2.
+    pub fn unload(&self) {
+        self.embed.unload();
+    }
+}
