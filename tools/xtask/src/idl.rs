@@ -70,21 +70,16 @@ pub fn print(folder: &Path) -> Result<()> {
         .program_path(folder.into())
         .cargo_args(
             // Run once and thrown away: compiled as fast as possible.
-            [
-                "--lib",
-                "--locked",
-                "--config",
-                "profile.dev.package.\"*\".opt-level=0",
-            ]
-            .iter()
-            .chain(&[
-                "--config",
-                "profile.dev.opt-level=0",
-                "--config",
-                "profile.dev.debug=false",
-            ])
-            .map(ToString::to_string)
-            .collect(),
+            ["--lib", "--config", "profile.dev.package.\"*\".opt-level=0"]
+                .iter()
+                .chain(&[
+                    "--config",
+                    "profile.dev.opt-level=0",
+                    "--config",
+                    "profile.dev.debug=false",
+                ])
+                .map(ToString::to_string)
+                .collect(),
         )
         .build()?;
     println!("{}", serde_json::to_string_pretty(&idl)?);

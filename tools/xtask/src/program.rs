@@ -15,8 +15,8 @@ use crate::{
     say,
     sbf::{TARGET, Toolchain},
     shell::{
-        cargo, command, copy, entries, fresh_dir, lock, on_path, output, read, remove_dir, run,
-        sha256_of, write,
+        cargo, command, copy, entries, fresh_dir, lock, locked, on_path, output, read, remove_dir,
+        run, sha256_of, write,
     },
 };
 
@@ -274,11 +274,16 @@ fn copy_checkout(paths: &Paths, into: &Path) -> Result<()> {
 pub fn fingerprint(paths: &Paths, program: &Program, also: &[&str]) -> Result<String> {
     let text = output(
         cargo()
-            .args(["metadata", "--format-version", "1", "--locked", "--manifest-path"])
+            .args(["metadata", "--format-version", "1"])
+            .args(locked())
+            .arg("--manifest-path")
             .arg(program.manifest(&paths.root)),
     )
     .with_context(|| {
-        format!("cargo cannot read the dependencies of {} (is Cargo.lock up to date? cargo check updates it)", program.package)
+        format!(
+            "cargo cannot read the dependencies of {} (in CI, Cargo.lock must fit the manifests)",
+            program.package
+        )
     })?;
     let metadata: Value = serde_json::from_str(&text).context("cargo metadata is not JSON")?;
 

@@ -16,7 +16,9 @@ use crate::{
     debian::{Apt, Parts, Suite},
     paths::Paths,
     say,
-    shell::{cargo, fresh_dir, only_entry, output, read, remove_dir, run, run_quiet, write},
+    shell::{
+        cargo, fresh_dir, locked, only_entry, output, read, remove_dir, run, run_quiet, write,
+    },
 };
 
 const SBPF_LINKER: &str = "0.2.6";
@@ -159,10 +161,10 @@ impl Toolchain {
             .args([
                 "build",
                 "--release",
-                "--locked",
                 "-Zjson-target-spec",
                 "-Zbuild-std=std,panic_abort",
             ])
+            .args(locked())
             .arg("--target")
             .arg(source.join("tools/sbf").join(format!("{TARGET}.json")))
             .arg("--manifest-path")

@@ -14,8 +14,8 @@ use crate::{
     paths::Paths,
     say,
     shell::{
-        cargo, command, copy, entries, fresh_dir, lock, on_path, remove_dir, run, run_quiet,
-        sha256_of, write,
+        cargo, command, copy, entries, fresh_dir, lock, locked, on_path, remove_dir, run,
+        run_quiet, sha256_of, write,
     },
 };
 
@@ -161,7 +161,8 @@ fn localnet(paths: &Paths) -> Result<()> {
         say!("building the local chain (once; a quarter of an hour on two cores)");
         let target = paths.cache.join("localnet-target");
         run(cargo()
-            .args(["build", "--release", "--locked"])
+            .args(["build", "--release"])
+            .args(locked())
             .args(if paths.verbose() {
                 None
             } else {

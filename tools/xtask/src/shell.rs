@@ -51,6 +51,11 @@ pub fn cargo() -> Command {
     command
 }
 
+/// In CI a lock file that does not fit the manifests is an error; at home cargo brings it up to date.
+pub fn locked() -> Option<&'static str> {
+    std::env::var_os("CI").map(|_| "--locked")
+}
+
 /// Runs to the end; anything but success is an error that names the command.
 pub fn run(command: &mut Command) -> Result<()> {
     let status = command

@@ -85,7 +85,6 @@ pub fn test(paths: &Paths, arguments: &[&str]) -> Result<()> {
             "clippy",
             "--workspace",
             "--all-targets",
-            "--locked",
             "--quiet",
             "--",
             "-Dwarnings",
@@ -100,7 +99,7 @@ pub fn test(paths: &Paths, arguments: &[&str]) -> Result<()> {
     }
     steps.run("tests", || {
         run(with_environment(paths, &mut workspace(paths))?
-            .args(["nextest", "run", "--workspace", "--locked"])
+            .args(["nextest", "run", "--workspace"])
             .args(arguments))
     })?;
     steps.print();
@@ -129,7 +128,6 @@ pub fn bench(paths: &Paths, arguments: &[&str]) -> Result<()> {
         .args([
             "run",
             "--quiet",
-            "--locked",
             "--package",
             "io-tests",
             "--bin",
@@ -148,7 +146,7 @@ fn built_io(paths: &Paths) -> Result<PathBuf> {
     program::build(paths, &[&program::IO_NETWORK, &program::IO_CONSUMER])?;
     let _lock = one_at_a_time(paths)?;
     say!("building the io command");
-    run(workspace(paths).args(["build", "--locked", "--quiet", "--package", "io-cli"]))?;
+    run(workspace(paths).args(["build", "--quiet", "--package", "io-cli"]))?;
     let io = paths.root.join(".io/bin/io");
     setup::copy_program(&paths.target.join("debug/io"), &io)?;
     Ok(io)
