@@ -28,7 +28,9 @@ use surfpool_core::{
         svm::{SurfnetSvm, SurfnetSvmConfig},
     },
 };
-use surfpool_types::{BlockProductionMode, RpcConfig, SimnetCommand, SimnetConfig, SimnetEvent, SurfpoolConfig};
+use surfpool_types::{
+    BlockProductionMode, RpcConfig, SimnetCommand, SimnetConfig, SimnetEvent, SurfpoolConfig,
+};
 
 /// Shortest and longest slot that can be asked for, in milliseconds. Below 10 the clock thread's own overhead dominates;
 /// blockhashes live about 150 slots, so longer slots than this keep them valid for 25 minutes and more.
@@ -142,10 +144,11 @@ fn parse_args(mut parser: lexopt::Parser) -> Result<Option<Args>> {
                 args.upgrade_authority = Some(pubkey("--upgrade-authority", &text)?);
             }
             Long("airdrop") => {
-                let (id, lamports) = key_value("--airdrop", "PUBKEY=LAMPORTS", &parser.value()?.string()?)?;
-                let lamports = lamports
-                    .parse()
-                    .map_err(|error| format!("--airdrop: '{lamports}' is not a number of lamports: {error}"))?;
+                let (id, lamports) =
+                    key_value("--airdrop", "PUBKEY=LAMPORTS", &parser.value()?.string()?)?;
+                let lamports = lamports.parse().map_err(|error| {
+                    format!("--airdrop: '{lamports}' is not a number of lamports: {error}")
+                })?;
                 args.airdrops.push((id, lamports));
                 if args.airdrops.len() > MAX_AIRDROPS {
                     return Err(format!("more than {MAX_AIRDROPS} times --airdrop").into());
@@ -163,7 +166,10 @@ fn parse_args(mut parser: lexopt::Parser) -> Result<Option<Args>> {
                 return Ok(None);
             }
             Long("version") | Short('V') => {
-                println!("io-localnet {} (surfpool-core 1.6.1)", env!("CARGO_PKG_VERSION"));
+                println!(
+                    "io-localnet {} (surfpool-core 1.6.1)",
+                    env!("CARGO_PKG_VERSION")
+                );
                 return Ok(None);
             }
             _ => return Err(arg.unexpected().into()),
@@ -173,21 +179,30 @@ fn parse_args(mut parser: lexopt::Parser) -> Result<Option<Args>> {
     args.ws_port = match ws_port {
         Some(port) => port,
         None if rpc_port == 0 => 0,
-        None => rpc_port.checked_add(1).ok_or("--rpc-port 65535 leaves no port after it: pass --ws-port")?,
+        None => rpc_port
+            .checked_add(1)
+            .ok_or("--rpc-port 65535 leaves no port after it: pass --ws-port")?,
     };
     if args.rpc_port != 0 && args.rpc_port == args.ws_port {
-        return Err(format!("--rpc-port and --ws-port are both {}: they need a port each", args.rpc_port).into());
+        return Err(format!(
+            "--rpc-port and --ws-port are both {}: they need a port each",
+            args.rpc_port
+        )
+        .into());
     }
     Ok(Some(args))
 }
 
 fn key_value(flag: &str, form: &str, text: &str) -> Result<(Pubkey, String)> {
-    let (id, value) = text.split_once('=').ok_or_else(|| format!("{flag} is '{text}', expected {form}"))?;
+    let (id, value) = text
+        .split_once('=')
+        .ok_or_else(|| format!("{flag} is '{text}', expected {form}"))?;
     Ok((pubkey(flag, id)?, value.to_owned()))
 }
 
 fn pubkey(flag: &str, text: &str) -> Result<Pubkey> {
-    text.parse().map_err(|error| format!("{flag}: '{text}' is not a base58 address: {error}").into())
+    text.parse()
+        .map_err(|error| format!("{flag}: '{text}' is not a base58 address: {error}").into())
 }
 
 fn run(args: Args) -> Result<()> {
@@ -198,7 +213,9 @@ fn run(args: Args) -> Result<()> {
         .map(|(id, path)| Ok((*id, read_program(path)?)))
         .collect::<Result<Vec<_>>>()?;
 
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     let stop = stop_signals(&runtime, args.parent)?;
     let chain = start(&args, &programs, &runtime)?;
 
@@ -249,7 +266,11 @@ struct Chain {
 }
 
 /// Starts the chain, choosing ports anew when chosen ones are taken between choosing and listening.
-fn start(args: &Args, programs: &[(Pubkey, Vec<u8>)], runtime: &tokio::runtime::Runtime) -> Result<Chain> {
+fn start(
+    args: &Args,
+    programs: &[(Pubkey, Vec<u8>)],
+    runtime: &tokio::runtime::Runtime,
+) -> Result<Chain> {
     let chosen = args.rpc_port == 0 || args.ws_port == 0;
     let mut attempt = 1;
     loop {
@@ -259,7 +280,11 @@ fn start(args: &Args, programs: &[(Pubkey, Vec<u8>)], runtime: &tokio::runtime::
         let (rpc_port, ws_port) = pick_ports(args.rpc_port, args.ws_port)?;
         match start_once(args, programs, runtime, rpc_port, ws_port) {
             Ok(chain) => return Ok(chain),
-            Err(error) if chosen && attempt < PORT_ATTEMPTS && error.to_string().contains("in use") => attempt += 1,
+            Err(error)
+                if chosen && attempt < PORT_ATTEMPTS && error.to_string().contains("in use") =>
+            {
+                attempt += 1
+            }
             Err(error) => return Err(error),
         }
     }
@@ -304,7 +329,8 @@ fn start_once(
         ..SurfpoolConfig::default()
     };
 
-    let (svm, events, geyser) = SurfnetSvm::new(svm_config).map_err(|error| format!("the chain's state: {error}"))?;
+    let (svm, events, geyser) =
+        SurfnetSvm::new(svm_config).map_err(|error| format!("the chain's state: {error}"))?;
     let locker = SurfnetSvmLocker::new(svm);
     let (ready_sender, ready) = mpsc::channel();
     drain(events, ready_sender);
@@ -324,25 +350,43 @@ fn start_once(
     let (ended_sender, ended) = crossbeam_channel::bounded(1);
     let handle = runtime.handle().clone();
     let (locker_in, commands_in) = (locker.clone(), commands.clone());
-    thread::Builder::new().name("chain".to_owned()).spawn(move || {
-        let run = start_local_surfnet_runloop(locker_in, config, commands_in, command_receiver, geyser);
-        let outcome = match handle.block_on(run) {
-            Ok(()) => "terminated".to_owned(),
-            Err(error) => error.to_string(),
-        };
-        let _ = ended_sender.send(outcome);
-    })?;
+    thread::Builder::new()
+        .name("chain".to_owned())
+        .spawn(move || {
+            let run = start_local_surfnet_runloop(
+                locker_in,
+                config,
+                commands_in,
+                command_receiver,
+                geyser,
+            );
+            let outcome = match handle.block_on(run) {
+                Ok(()) => "terminated".to_owned(),
+                Err(error) => error.to_string(),
+            };
+            let _ = ended_sender.send(outcome);
+        })?;
 
     let deadline = Instant::now() + READY_TIMEOUT;
     loop {
         if ready.recv_timeout(Duration::from_millis(5)).is_ok() {
-            return Ok(Chain { rpc_port, ws_port, locker, commands, ended });
+            return Ok(Chain {
+                rpc_port,
+                ws_port,
+                locker,
+                commands,
+                ended,
+            });
         }
         if let Ok(outcome) = ended.try_recv() {
             return Err(format!("the chain did not start: {outcome}").into());
         }
         if Instant::now() > deadline {
-            return Err(format!("the chain was not ready after {} s", READY_TIMEOUT.as_secs()).into());
+            return Err(format!(
+                "the chain was not ready after {} s",
+                READY_TIMEOUT.as_secs()
+            )
+            .into());
         }
     }
 }
@@ -355,7 +399,9 @@ fn drain(events: Receiver<SimnetEvent>, ready: mpsc::Sender<()>) {
                 SimnetEvent::CoreStarted(_) => {
                     let _ = ready.send(());
                 }
-                SimnetEvent::ErrorLog(_, text) | SimnetEvent::Aborted(text) => eprintln!("io-localnet: {text}"),
+                SimnetEvent::ErrorLog(_, text) | SimnetEvent::Aborted(text) => {
+                    eprintln!("io-localnet: {text}")
+                }
                 _ => {}
             }
         }
@@ -369,7 +415,15 @@ fn drain(events: Receiver<SimnetEvent>, ready: mpsc::Sender<()>) {
 /// A clock that was paused or moved through RPC keeps its offset.
 fn keep_time(locker: SurfnetSvmLocker, slot_ms: u64) {
     thread::spawn(move || {
-        let read = || locker.with_svm_reader(|svm| (svm.updated_at, svm.latest_epoch_info.absolute_slot, svm.slot_time));
+        let read = || {
+            locker.with_svm_reader(|svm| {
+                (
+                    svm.updated_at,
+                    svm.latest_epoch_info.absolute_slot,
+                    svm.slot_time,
+                )
+            })
+        };
         let (mut chain, mut slot, _) = read();
         let mut wall = Instant::now();
         loop {
@@ -378,7 +432,8 @@ fn keep_time(locker: SurfnetSvmLocker, slot_ms: u64) {
             let elapsed = u64::try_from(wall.elapsed().as_millis()).unwrap_or(u64::MAX);
             let passed = chain_now.saturating_sub(chain);
             // A jump of either clock or slot that slots alone don't explain was made on purpose.
-            let regular = slot_time == slot_ms && passed == slot_now.saturating_sub(slot).saturating_mul(slot_ms);
+            let regular = slot_time == slot_ms
+                && passed == slot_now.saturating_sub(slot).saturating_mul(slot_ms);
             let lag = elapsed.saturating_sub(passed);
             if regular && lag > 0 && (lag as f64) < elapsed as f64 * CLOCK_LAG_CORRECTED {
                 locker.with_svm_writer(move |svm| {
@@ -393,12 +448,19 @@ fn keep_time(locker: SurfnetSvmLocker, slot_ms: u64) {
 }
 
 /// A channel that hears SIGINT, SIGTERM and SIGHUP, and the parent's end where asked for.
-fn stop_signals(runtime: &tokio::runtime::Runtime, parent: Option<u32>) -> Result<mpsc::Receiver<()>> {
+fn stop_signals(
+    runtime: &tokio::runtime::Runtime,
+    parent: Option<u32>,
+) -> Result<mpsc::Receiver<()>> {
     use tokio::signal::unix::{SignalKind, signal};
 
     let (sender, receiver) = mpsc::channel();
     let _guard = runtime.enter();
-    for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
+    for kind in [
+        SignalKind::interrupt(),
+        SignalKind::terminate(),
+        SignalKind::hangup(),
+    ] {
         let mut signals = signal(kind)?;
         let sender = sender.clone();
         runtime.spawn(async move {
@@ -425,14 +487,23 @@ fn parent_pid() -> u32 {
 }
 
 fn read_program(path: &Path) -> Result<Vec<u8>> {
-    let at = |error: std::io::Error| format!("{}: {error}. Build the programs first.", path.display());
+    let at =
+        |error: std::io::Error| format!("{}: {error}. Build the programs first.", path.display());
     let size = fs::metadata(path).map_err(at)?.len();
     if size > MAX_PROGRAM_BYTES {
-        return Err(format!("{} has {size} bytes, a program has at most {MAX_PROGRAM_BYTES}", path.display()).into());
+        return Err(format!(
+            "{} has {size} bytes, a program has at most {MAX_PROGRAM_BYTES}",
+            path.display()
+        )
+        .into());
     }
     let elf = fs::read(path).map_err(at)?;
     if !elf.starts_with(b"\x7fELF") {
-        return Err(format!("{} is not an ELF file: expected a program built for SBF", path.display()).into());
+        return Err(format!(
+            "{} is not an ELF file: expected a program built for SBF",
+            path.display()
+        )
+        .into());
     }
     Ok(elf)
 }
@@ -446,8 +517,9 @@ fn pick_ports(rpc_port: u16, ws_port: u16) -> Result<(u16, u16)> {
 }
 
 fn bind(flag: &str, port: u16) -> Result<TcpListener> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-        .map_err(|error| format!("127.0.0.1:{port}: {error}. Choose another {flag}, or 0 for a free one.").into())
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|error| {
+        format!("127.0.0.1:{port}: {error}. Choose another {flag}, or 0 for a free one.").into()
+    })
 }
 
 /// An advisory lock between chains that start at the same time, released when dropped.
@@ -467,7 +539,8 @@ impl PortLock {
             .write(true)
             .open(&path)
             .map_err(|error| format!("{}: {error}", path.display()))?;
-        file.lock().map_err(|error| format!("{}: {error}", path.display()))?;
+        file.lock()
+            .map_err(|error| format!("{}: {error}", path.display()))?;
         Ok(Self { _file: file })
     }
 }
