@@ -16,6 +16,12 @@ pub fn epoch_of(unix_seconds: i64) -> u64 {
     unix_seconds.max(0) as u64 / EPOCH_SECONDS as u64
 }
 
+/// The last second of an epoch, Unix time.
+pub fn epoch_end(epoch: u64) -> i64 {
+    let next = epoch.saturating_add(1).saturating_mul(EPOCH_SECONDS as u64);
+    i64::try_from(next).unwrap_or(i64::MAX) - 1
+}
+
 /// Domain of [`ResultStatement`].
 pub const RESULT_DOMAIN: [u8; 16] = *b"io/result/1.....";
 /// Domain of [`TicketStatement`].
@@ -294,5 +300,9 @@ mod tests {
         assert_eq!(epoch_of(-1), 0);
         assert_eq!(epoch_of(3_599), 0);
         assert_eq!(epoch_of(3_600), 1);
+        assert_eq!(epoch_end(0), 3_599);
+        assert_eq!(epoch_of(epoch_end(7)), 7);
+        assert_eq!(epoch_of(epoch_end(7) + 1), 8);
+        assert_eq!(epoch_end(u64::MAX), i64::MAX - 1);
     }
 }

@@ -100,7 +100,7 @@ pub enum IoError {
     NothingOwed,
     #[msg("A penalty of this job has not been moved to a slash case yet: open it first")]
     PenaltyPending,
-    #[msg("The job is kept until its retention ends; only its renter or payer may close it before")]
+    #[msg("The job is kept until its retention ends; only its renter or payer may close it before, from the next slot on")]
     RetentionNotOver,
     #[msg("An account invariant would break; this is a bug, nothing was changed")]
     Invariant,

@@ -130,6 +130,7 @@ impl Device {
     pub fn invariant(&self) -> Result<()> {
         require!(self.version == VERSION, IoError::Invariant);
         require!(self.state <= DeviceState::Draining as u8, IoError::Invariant);
+        require!(self.exposure <= self.bond, IoError::Invariant);
         require!(self.open_jobs > 0 || self.exposure == 0, IoError::Invariant);
         require!(self.open_jobs > 0 || self.current_job == Pubkey::default(), IoError::Invariant);
         Ok(())

@@ -1,5 +1,5 @@
 use anchor_lang::prelude::*;
-use io_protocol::messages::{epoch_of, DeviceStatement, Measured};
+use io_protocol::messages::{epoch_end, epoch_of, DeviceStatement, Measured};
 
 use crate::{
     attest,
@@ -79,8 +79,8 @@ pub fn attest_device(ctx: Context<AttestDevice>, args: AttestDeviceArgs) -> Resu
     let now = Clock::get()?.unix_timestamp;
     a.validate(&args, now)?;
     let mut device = a.device.load_mut()?;
-    // The epoch tells when it was measured; the statement is as old as its epoch's last second at most.
-    device.attested_at = now;
+    // However late or often it is delivered, a statement is no younger than its epoch.
+    device.attested_at = now.min(epoch_end(args.epoch));
     device.attested_epoch = args.epoch;
     device.multiplier_e2 = a.class.load()?.multiplier_e2;
     device.tops_e2 = args.tops_e2;

@@ -3,7 +3,7 @@ use anchor_lang::prelude::*;
 use crate::{
     errors::IoError,
     events::{log_snapshot, JobClosed},
-    instructions::job::{invoke_as_job, vault_balance},
+    instructions::job::{invoke_as_job, job_vault},
     state::Job,
     token::{self, Batch},
 };
@@ -29,23 +29,25 @@ pub struct CloseJob<'info> {
 }
 
 impl CloseJob<'_> {
-    /// signer: renter or payer, or anybody after the retention · payer: the job's · job: final, nothing owed, no penalty pending ·
-    /// vault: the job's own, when it is read · payer_token: the job's own unless the payer signs · token_program: by address.
-    /// Returns what is left in the vault.
-    fn validate(&self, now: i64) -> Result<u64> {
+    /// signer: renter or payer, or anybody after the retention · payer: the job's · job: final, nothing owed, no penalty pending,
+    /// not of this slot · vault: the job's own, when it is read · payer_token: the job's own unless the payer signs ·
+    /// token_program: by address. Returns what is left in the vault.
+    fn validate(&self, clock: &Clock) -> Result<u64> {
         let job = self.job.load()?;
+        // Statements tell jobs at one address apart by their slot of creation: two must not share one.
+        require!(job.created_slot < clock.slot, IoError::RetentionNotOver);
         require!(job.state()?.is_final(), IoError::WrongState);
         require!(job.owed_provider | job.owed_treasury | job.owed_payer == 0, IoError::StillOwed);
         require!(job.penalty_due == 0, IoError::PenaltyPending);
         require_keys_eq!(job.payer, self.payer.key(), IoError::WrongAccount);
         let signer = self.signer.key();
         let kept_until = job.finished_at.saturating_add(i64::from(job.retention_seconds));
-        let allowed = signer == job.renter || signer == job.payer || now > kept_until;
+        let allowed = signer == job.renter || signer == job.payer || clock.unix_timestamp > kept_until;
         require!(allowed, IoError::RetentionNotOver);
         let destination = self.payer_token.key();
         require!(destination == job.payer_token || signer == job.payer, IoError::WrongAccount);
         require_keys_neq!(destination, job.vault, IoError::SameAccount);
-        let left = vault_balance(&job, &self.vault)?;
+        let left = job_vault(&job, &self.vault)?.amount;
         if left > 0 {
             token::require_usable(&self.payer_token, &job.mint)?;
         }
@@ -55,7 +57,7 @@ impl CloseJob<'_> {
 
 pub fn close_job(ctx: Context<CloseJob>) -> Result<()> {
     let a = ctx.accounts;
-    let left = a.validate(Clock::get()?.unix_timestamp)?;
+    let left = a.validate(&Clock::get()?)?;
     let mut batch = Batch::new();
     batch.transfer(&a.vault, &a.payer_token, a.job.as_ref(), left);
     batch.close(&a.vault, &a.payer, a.job.as_ref());

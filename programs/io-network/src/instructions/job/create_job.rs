@@ -54,7 +54,7 @@ impl CreateJob<'_> {
         require!(terms.spec_hash != [0; 32], IoError::BadTerms);
         require!(terms.max_price > 0 && terms.max_units > 0, IoError::BadTerms);
         require!((1..=MAX_RUN_SECONDS).contains(&terms.max_run_seconds), IoError::BadTerms);
-        require!(terms.deadline > now && terms.deadline - now <= MAX_DEADLINE_SECONDS, IoError::BadTerms);
+        require!(terms.deadline > now && terms.deadline.saturating_sub(now) <= MAX_DEADLINE_SECONDS, IoError::BadTerms);
         require!(u64::from(terms.min_reputation_bps) <= money::BPS, IoError::BadTerms);
         require!(terms.verification <= VerificationClass::Metered as u8, IoError::BadTerms);
         require!(terms.devices == 1, IoError::BadTerms);

@@ -20,7 +20,7 @@ use crate::{
     errors::{IoError, MoneyResult},
     seeds,
     state::Job,
-    token::{self, Batch},
+    token::{self, Batch, TokenAccount},
 };
 
 /// A share of a vault and the account it goes to.
@@ -30,18 +30,19 @@ struct Share<'a, 'info> {
 }
 
 /// Pays shares out of a job's vault in one token call. Returns what could not be delivered, share by share: a payee whose
-/// account cannot receive now blocks nobody, its share stays in the vault.
+/// account cannot receive now blocks nobody, its share stays in the vault; a vault that the mint froze blocks nobody either,
+/// all its shares stay.
 fn pay_out<'info, const N: usize>(
     job: &AccountLoader<'info, Job>,
     vault: &AccountInfo<'info>,
+    held: &TokenAccount,
     token_program: &AccountInfo<'info>,
-    mint: &Pubkey,
     shares: [Share<'_, 'info>; N],
 ) -> Result<[u64; N]> {
     let mut owed = [0u64; N];
     let mut batch = Batch::new();
     for (share, owed) in shares.iter().zip(&mut owed) {
-        if token::can_receive(share.to, mint) {
+        if held.usable && token::can_receive(share.to, &held.mint) {
             batch.transfer(vault, share.to, job.as_ref(), share.amount);
         } else {
             *owed = share.amount;
@@ -60,10 +61,10 @@ fn invoke_as_job<'info>(job: &AccountLoader<'info, Job>, token_program: &Account
     batch.invoke(token_program, &[&[seeds::JOB, renter.as_ref(), &nonce, &bump]])
 }
 
-/// Balance of a job's own vault.
-fn vault_balance(job: &Job, vault: &AccountInfo) -> Result<u64> {
+/// A job's own vault.
+fn job_vault(job: &Job, vault: &AccountInfo) -> Result<TokenAccount> {
     require_keys_eq!(job.vault, *vault.key, IoError::WrongAccount);
-    Ok(token::require_usable(vault, &job.mint)?.amount)
+    token::read(vault).ok_or_else(|| error!(IoError::BadTokenAccount))
 }
 
 /// Refunds everything in the vault to the payer and records it. The job's state is already final.
@@ -73,13 +74,10 @@ fn refund_all<'info>(
     payer_token: &AccountInfo<'info>,
     token_program: &AccountInfo<'info>,
 ) -> Result<()> {
-    let (balance, mint) = {
-        let job = job.load()?;
-        (vault_balance(&job, vault)?, job.mint)
-    };
-    let [owed] = pay_out(job, vault, token_program, &mint, [Share { to: payer_token, amount: balance }])?;
+    let held = job_vault(&*job.load()?, vault)?;
+    let [owed] = pay_out(job, vault, &held, token_program, [Share { to: payer_token, amount: held.amount }])?;
     let mut job = job.load_mut()?;
-    job.refunded = balance;
+    job.refunded = held.amount;
     job.owed_payer = owed;
     job.invariant()
 }

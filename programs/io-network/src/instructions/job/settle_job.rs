@@ -5,7 +5,7 @@ use crate::{
     attest,
     errors::{IoError, MoneyResult},
     events::{device_changed, job_changed},
-    instructions::job::{add, pay_out, vault_balance, Share},
+    instructions::job::{add, job_vault, pay_out, Share},
     state::{Device, Job, JobState, Network, OracleSet},
 };
 
@@ -68,16 +68,16 @@ pub fn settle_job(ctx: Context<SettleJob>) -> Result<()> {
     let a = ctx.accounts;
     let now = Clock::get()?.unix_timestamp;
     a.validate(now)?;
-    let (split, mint) = {
+    let (split, held) = {
         let job = a.job.load()?;
-        let balance = vault_balance(&job, &a.vault)?;
-        (money::split_settlement(balance, job.units, job.ask, job.fee_terms()).or_overflow()?, job.mint)
+        let held = job_vault(&job, &a.vault)?;
+        (money::split_settlement(held.amount, job.units, job.ask, job.fee_terms()).or_overflow()?, held)
     };
     let [owed_provider, owed_treasury, owed_payer] = pay_out(
         &a.job,
         &a.vault,
+        &held,
         &a.token_program,
-        &mint,
         [
             Share { to: &a.provider_token, amount: split.provider },
             Share { to: &a.treasury, amount: split.treasury },
