@@ -100,7 +100,10 @@ impl Mirror {
 
 fn source_files() -> Vec<PathBuf> {
     let mut files = vec![PathBuf::from("/etc/apt/sources.list")];
-    files.extend(entries(Path::new("/etc/apt/sources.list.d")).unwrap_or_default());
+    // Cloud images keep their mirrors' addresses in the second of these.
+    for folder in ["/etc/apt/sources.list.d", "/etc/apt/mirrors"] {
+        files.extend(entries(Path::new(folder)).unwrap_or_default());
+    }
     files.retain(|file| {
         file.extension()
             .is_some_and(|end| end == "list" || end == "sources")

@@ -31,6 +31,8 @@ const HELP: &str = "\
   help                          this text
 
 Everything fetched or built lies in $IO_NETWORK_CACHE (~/.cache/io-network). IO_NETWORK_VERBOSE=1 shows more.
+The programs are built with cargo build-sbf where it is on PATH, else with upstream LLVM; IO_NETWORK_SBF_TOOLS=official or
+upstream chooses.
 ";
 
 fn main() -> ExitCode {
@@ -73,9 +75,10 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
         ("idl", ["--check"]) => idl::idl(&Paths::find()?, true)?,
         ("setup", []) => {
             let paths = Paths::find()?;
-            setup::setup(&paths)?;
+            let localnet = setup::setup(&paths)?;
             setup::nextest(&paths)?;
             program::prepare_tools(&paths)?;
+            localnet.finish()?;
         }
         ("test", rest) => work::test(&Paths::find()?, rest)?,
         ("demo", rest) => work::demo(&Paths::find()?, rest)?,

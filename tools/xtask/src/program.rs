@@ -72,6 +72,9 @@ impl Program {
     }
 }
 
+/// Chooses the tools where both could be used.
+const TOOLS: &str = "IO_NETWORK_SBF_TOOLS";
+
 enum Tools {
     Official { version: String },
     Upstream(Toolchain),
@@ -79,7 +82,13 @@ enum Tools {
 
 impl Tools {
     fn find(paths: &Paths) -> Result<Self> {
-        if on_path("cargo-build-sbf").is_some() {
+        let official = match std::env::var(TOOLS).as_deref() {
+            Ok("official") => true,
+            Ok("upstream") => false,
+            Ok(other) => bail!("{TOOLS}={other}: expected official or upstream"),
+            Err(_) => on_path("cargo-build-sbf").is_some(),
+        };
+        if official {
             let version = output(cargo().args(["build-sbf", "--version"]))?;
             return Ok(Tools::Official {
                 version: version.trim().replace('\n', ", "),

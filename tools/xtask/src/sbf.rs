@@ -264,7 +264,7 @@ fn fetch_rustc(paths: &Paths, into: &Path, parts: &mut Parts) -> Result<()> {
     write(&file, text.replace(RANDOM_STATE_FROM, RANDOM_STATE_TO))
 }
 
-/// LLVM 23 with a C library of its own: Debian's testing and unstable releases have it, older ones do not.
+/// LLVM 23 with a C library of its own: only Debian's unstable has it.
 fn fetch_llvm(paths: &Paths, into: &Path, parts: &mut Parts) -> Result<()> {
     fresh_dir(into)?;
     let apt = Apt::open(&paths.sbf.join("apt"), Suite::Sid)?;

@@ -3,7 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
 };
 
 use anyhow::{Context, Result, bail, ensure};
@@ -14,7 +14,7 @@ use crate::{
     paths::Paths,
     say,
     shell::{
-        cargo, command, copy, entries, fresh_dir, lock, locked, on_path, remove_dir, run,
+        Lock, cargo, command, copy, entries, fresh_dir, lock, locked, on_path, remove_dir, run,
         run_quiet, sha256_of, write,
     },
 };
@@ -53,13 +53,13 @@ const MODEL_FILES: &[(&str, &str)] = &[
     ),
 ];
 
-/// Everything that running the system needs, apart from its own build.
-pub fn setup(paths: &Paths) -> Result<()> {
+/// Everything that running the system needs, apart from its own build. The local chain may still be building.
+pub fn setup(paths: &Paths) -> Result<Localnet<'_>> {
     system_packages()?;
-    localnet(paths)?;
+    let localnet = Localnet::start(paths)?;
     model(paths)?;
     text(paths)?;
-    Ok(())
+    Ok(localnet)
 }
 
 pub fn localnet_binary(paths: &Paths) -> PathBuf {
@@ -149,49 +149,89 @@ fn pip_works() -> bool {
         .is_ok_and(|status| status.success())
 }
 
-/// The local chain: about a thousand crates, so it is built once and kept by what its sources are.
-fn localnet(paths: &Paths) -> Result<()> {
-    let folder = paths.cache.join("bin");
-    let _lock = lock(&folder)?;
-    let source = paths.root.join("tools/localnet");
-    let key = hash_sources(&source)?;
-    let kept = folder.join(format!("io-localnet-{key}"));
-    let binary = localnet_binary(paths);
-    if !kept.is_file() {
-        say!("building the local chain (once; a quarter of an hour on two cores)");
-        let target = paths.cache.join("localnet-target");
-        run(cargo()
-            .args(["build", "--release"])
-            .args(locked())
-            .args(if paths.verbose() {
-                None
-            } else {
-                Some("--quiet")
-            })
-            .arg("--manifest-path")
-            .arg(source.join("Cargo.toml"))
-            .env("CARGO_TARGET_DIR", &target)
-            .env("CARGO_RESOLVER_INCOMPATIBLE_RUST_VERSIONS", "fallback"))?;
-        for old in entries(&folder)? {
-            let name = old
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
-            if name.starts_with("io-localnet-") {
-                fs::remove_file(&old)?;
+/// The local chain: about a thousand crates, so it is built once, beside everything else, and kept by what its
+/// sources are.
+pub struct Localnet<'a> {
+    paths: &'a Paths,
+    kept: PathBuf,
+    build: Option<(Child, Lock)>,
+}
+
+impl<'a> Localnet<'a> {
+    pub fn start(paths: &'a Paths) -> Result<Self> {
+        let source = paths.root.join("tools/localnet");
+        let folder = paths.cache.join("bin");
+        let kept = folder.join(format!("io-localnet-{}", hash_sources(&source)?));
+        let mut build = None;
+        if !kept.is_file() {
+            let lock = lock(&folder)?;
+            // Another checkout may have built it meanwhile.
+            if !kept.is_file() {
+                say!(
+                    "building the local chain beside the rest (once; a quarter of an hour on two cores)"
+                );
+                let mut command = cargo();
+                command
+                    .args(["build", "--release", "--quiet"])
+                    .args(locked())
+                    .arg("--manifest-path")
+                    .arg(source.join("Cargo.toml"))
+                    .env("CARGO_TARGET_DIR", built_folder(paths))
+                    .env("CARGO_RESOLVER_INCOMPATIBLE_RUST_VERSIONS", "fallback");
+                build = Some((command.spawn().context("cannot start cargo")?, lock));
             }
         }
-        copy_program(&target.join("release/io-localnet"), &kept)?;
-        say!("local chain ready");
+        Ok(Self { paths, kept, build })
     }
-    if !binary.is_file()
-        || fs::metadata(&binary)?.len() != fs::metadata(&kept)?.len()
-        || sha256_of(&binary)? != sha256_of(&kept)?
-    {
-        copy_program(&kept, &binary)?;
+
+    /// Waits for the build, and puts the binary in place.
+    pub fn finish(mut self) -> Result<()> {
+        let folder = self.paths.cache.join("bin");
+        let _lock = match self.build.take() {
+            None => lock(&folder)?,
+            Some((mut child, lock)) => {
+                if child.try_wait()?.is_none() {
+                    say!("waiting for the local chain's build");
+                }
+                let status = child.wait()?;
+                ensure!(status.success(), "tools/localnet does not build ({status})");
+                for old in entries(&folder)? {
+                    let name = old
+                        .file_name()
+                        .unwrap_or_default()
+                        .to_string_lossy()
+                        .into_owned();
+                    if name.starts_with("io-localnet-") {
+                        fs::remove_file(&old)?;
+                    }
+                }
+                copy_program(
+                    &built_folder(self.paths).join("release/io-localnet"),
+                    &self.kept,
+                )?;
+                lock
+            }
+        };
+        let binary = localnet_binary(self.paths);
+        if !binary.is_file() || sha256_of(&binary)? != sha256_of(&self.kept)? {
+            copy_program(&self.kept, &binary)?;
+        }
+        Ok(())
     }
-    Ok(())
+}
+
+impl Drop for Localnet<'_> {
+    /// When another step failed.
+    fn drop(&mut self) {
+        if let Some((child, _)) = &mut self.build {
+            child.kill().ok();
+            child.wait().ok();
+        }
+    }
+}
+
+fn built_folder(paths: &Paths) -> PathBuf {
+    paths.cache.join("localnet-target")
 }
 
 pub fn copy_program(from: &Path, to: &Path) -> Result<()> {

@@ -27,15 +27,15 @@ struct Step {
 struct Steps(Vec<Step>);
 
 impl Steps {
-    fn run(&mut self, name: &'static str, work: impl FnOnce() -> Result<()>) -> Result<()> {
+    fn run<T>(&mut self, name: &'static str, work: impl FnOnce() -> Result<T>) -> Result<T> {
         say!("{name}");
         let start = Instant::now();
-        work().with_context(|| format!("{name} failed"))?;
+        let result = work().with_context(|| format!("{name} failed"))?;
         self.0.push(Step {
             name,
             took: start.elapsed(),
         });
-        Ok(())
+        Ok(result)
     }
 
     fn print(&self) {
@@ -59,9 +59,10 @@ fn one_at_a_time(paths: &Paths) -> Result<Lock> {
 /// Everything that must hold before a change is taken. `arguments` go to nextest.
 pub fn test(paths: &Paths, arguments: &[&str]) -> Result<()> {
     let mut steps = Steps::default();
-    steps.run("setup", || {
-        setup::setup(paths)?;
-        setup::nextest(paths)
+    let localnet = steps.run("setup", || {
+        let localnet = setup::setup(paths)?;
+        setup::nextest(paths)?;
+        Ok(localnet)
     })?;
     let _lock = one_at_a_time(paths)?;
     steps.run("formatting", || {
@@ -97,6 +98,7 @@ pub fn test(paths: &Paths, arguments: &[&str]) -> Result<()> {
     } else {
         say!("cargo-deny is not on PATH: dependencies' licences are not checked");
     }
+    steps.run("local chain", || localnet.finish())?;
     steps.run("tests", || {
         run(with_environment(paths, &mut workspace(paths))?
             .args(["nextest", "run", "--workspace"])
@@ -142,11 +144,12 @@ pub fn bench(paths: &Paths, arguments: &[&str]) -> Result<()> {
 /// The `io` command with everything it starts, in this checkout's own folder: a later build of another checkout does
 /// not touch it while it runs.
 fn built_io(paths: &Paths) -> Result<PathBuf> {
-    setup::setup(paths)?;
+    let localnet = setup::setup(paths)?;
     program::build(paths, &[&program::IO_NETWORK, &program::IO_CONSUMER])?;
     let _lock = one_at_a_time(paths)?;
     say!("building the io command");
     run(workspace(paths).args(["build", "--quiet", "--package", "io-cli"]))?;
+    localnet.finish()?;
     let io = paths.root.join(".io/bin/io");
     setup::copy_program(&paths.target.join("debug/io"), &io)?;
     Ok(io)
