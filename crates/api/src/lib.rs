@@ -5,4 +5,8 @@
 //! lower-case hex. Amounts are base units as decimal **strings** (JavaScript numbers end at 2⁵³). Times are Unix
 //! milliseconds unless a field says seconds.
 
+pub mod auth;
+#[cfg(feature = "client")]
+pub mod client;
+pub mod text;
 pub mod types;

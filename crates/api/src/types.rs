@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 pub const API_PREFIX: &str = "/v1";
 
 /// An amount in base units, written as a decimal string.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(value_type = String, example = "150000000"))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Amount(pub u64);
 
@@ -320,6 +321,10 @@ wire! {
         pub reason: Option<String>,
         /// Time this oracle spent verifying, milliseconds.
         pub verify_ms: u64,
+        /// This oracle's Ed25519 signature over the submission, that the sample of checked steps was drawn from: nobody
+        /// could foresee it, anybody can draw the same sample from it. Absent when nothing was sampled.
+        #[serde(default)]
+        pub sample_signature: Option<String>,
     }
 }
 
