@@ -69,32 +69,43 @@ struct Mirror {
 impl Mirror {
     /// This machine's own mirror, from apt's configuration, or the one named by the user.
     fn find() -> Result<Self> {
-        let mut main = std::env::var("IO_NETWORK_DEBIAN_MIRROR").ok();
-        let mut security = std::env::var("IO_NETWORK_DEBIAN_SECURITY_MIRROR").ok();
+        let mut text = String::new();
+        for variable in [
+            "IO_NETWORK_DEBIAN_MIRROR",
+            "IO_NETWORK_DEBIAN_SECURITY_MIRROR",
+        ] {
+            text += &std::env::var(variable).unwrap_or_default();
+            text.push('\n');
+        }
         for file in source_files() {
-            let text = fs::read_to_string(&file).unwrap_or_default();
-            for line in text
-                .lines()
-                .filter(|line| !line.trim_start().starts_with('#'))
-            {
-                for word in line.split_whitespace().filter(|word| word.contains("://")) {
-                    let uri = word.trim_end_matches('/');
-                    if uri.ends_with("/debian") {
-                        main.get_or_insert_with(|| uri.into());
-                    } else if uri.ends_with("/debian-security") {
-                        security.get_or_insert_with(|| uri.into());
-                    }
+            text += &fs::read_to_string(&file).unwrap_or_default();
+            text.push('\n');
+        }
+        Self::first_in(&text).context(
+            "no Debian mirror in apt's configuration. Set IO_NETWORK_DEBIAN_MIRROR to one (a URL that ends in /debian)",
+        )
+    }
+
+    /// The first addresses in apt's sources, of either format.
+    fn first_in(text: &str) -> Option<Self> {
+        let (mut main, mut security) = (None, None);
+        for line in text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with('#'))
+        {
+            for word in line.split_whitespace().filter(|word| word.contains("://")) {
+                let uri = word.trim_end_matches('/').to_string();
+                if uri.ends_with("/debian") {
+                    main.get_or_insert(uri);
+                } else if uri.ends_with("/debian-security") {
+                    security.get_or_insert(uri);
                 }
             }
         }
-        let Some(main) = main else {
-            bail!(
-                "no Debian mirror in apt's configuration. Set IO_NETWORK_DEBIAN_MIRROR to one \
-                 (a URL that ends in /debian)"
-            );
-        };
+        let main = main?;
+        // Where only one is configured, the other lies beside it.
         let security = security.unwrap_or_else(|| format!("{main}-security"));
-        Ok(Self { main, security })
+        Some(Self { main, security })
     }
 }
 
@@ -275,5 +286,31 @@ impl Parts {
             .iter()
             .map(|(name, (version, hash))| format!("{name} {version} sha256:{hash}\n"))
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mirrors_are_read_from_both_formats() {
+        let list = "# deb http://old.example/debian x main\n\
+                    deb [signed-by=/a.gpg] https://a.example/debian/ bookworm main\n\
+                    deb https://a.example/debian-security bookworm-security main\n";
+        let mirror = Mirror::first_in(list).expect("a mirror");
+        assert_eq!(mirror.main, "https://a.example/debian");
+        assert_eq!(mirror.security, "https://a.example/debian-security");
+
+        let deb822 = "Types: deb\nURIs: http://b.example/debian\nSuites: trixie\n";
+        let mirror = Mirror::first_in(deb822).expect("a mirror");
+        assert_eq!(mirror.main, "http://b.example/debian");
+        assert_eq!(mirror.security, "http://b.example/debian-security");
+    }
+
+    #[test]
+    fn other_distributions_have_no_mirror() {
+        assert!(Mirror::first_in("deb http://c.example/ubuntu noble main\n").is_none());
+        assert!(Mirror::first_in("").is_none());
     }
 }

@@ -89,6 +89,10 @@ impl Tools {
             Err(_) => on_path("cargo-build-sbf").is_some(),
         };
         if official {
+            ensure!(
+                on_path("cargo-build-sbf").is_some(),
+                "cargo build-sbf is not on PATH: install the Solana tools, or set {TOOLS}=upstream"
+            );
             let version = output(cargo().args(["build-sbf", "--version"]))?;
             return Ok(Tools::Official {
                 version: version.trim().replace('\n', ", "),
@@ -390,4 +394,41 @@ fn profiles(manifest: &str) -> Vec<String> {
         })
         .map(String::from)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_release_profiles_decide_the_bytes() {
+        let manifest = "[package]\nname = \"x\"\n[profile.dev]\nopt-level = 1\n[profile.release]\n# why\nlto = true\n\n\
+                        [profile.release.package.a]\nopt-level = 2\n[lints]\nb = 1\n";
+        assert_eq!(
+            profiles(manifest),
+            [
+                "[profile.release]",
+                "lto = true",
+                "[profile.release.package.a]",
+                "opt-level = 2"
+            ]
+        );
+    }
+
+    #[test]
+    fn programs_are_named_by_package_or_file() {
+        assert_eq!(
+            Program::named("io-network").expect("a package").file,
+            "io_network"
+        );
+        assert_eq!(
+            Program::named("io_consumer").expect("a file").package,
+            "io-consumer"
+        );
+        let error = Program::named("io").err().expect("refused").to_string();
+        assert!(
+            error.contains("io-network") && error.contains("\"io\""),
+            "{error}"
+        );
+    }
 }
