@@ -264,13 +264,19 @@ pub fn check_reproducible(paths: &Paths, programs: &[&Program]) -> Result<()> {
 
 /// The files git knows or would take, as they are now.
 fn copy_checkout(paths: &Paths, into: &Path) -> Result<()> {
-    let list = output(command("git").current_dir(&paths.root).args([
-        "ls-files",
-        "-z",
-        "--cached",
-        "--others",
-        "--exclude-standard",
-    ]))
+    let list = output(
+        command("git")
+            // A checkout that another user made, as in some CI systems, is read all the same.
+            .args(["-c", "safe.directory=*"])
+            .current_dir(&paths.root)
+            .args([
+                "ls-files",
+                "-z",
+                "--cached",
+                "--others",
+                "--exclude-standard",
+            ]),
+    )
     .context("the second build copies the files that git lists")?;
     for name in list.split('\0').filter(|name| !name.is_empty()) {
         let from = paths.root.join(name);
