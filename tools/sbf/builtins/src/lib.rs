@@ -29,7 +29,10 @@ mod int128 {
     impl Wide {
         #[inline(always)]
         fn new(value: u128) -> Self {
-            Self { hi: (value >> 64) as u64, lo: value as u64 }
+            Self {
+                hi: (value >> 64) as u64,
+                lo: value as u64,
+            }
         }
 
         #[inline(always)]
@@ -43,7 +46,10 @@ mod int128 {
                 return self;
             }
             let lo = self.lo.wrapping_neg();
-            Self { hi: (!self.hi).wrapping_add((lo == 0) as u64), lo }
+            Self {
+                hi: (!self.hi).wrapping_add((lo == 0) as u64),
+                lo,
+            }
         }
 
         #[inline(always)]
@@ -71,7 +77,10 @@ mod int128 {
         let mid = a1.wrapping_mul(b0).wrapping_add(low >> 32);
         let mid2 = a0.wrapping_mul(b1).wrapping_add(mid & LOW_32);
         Wide {
-            hi: a1.wrapping_mul(b1).wrapping_add(mid >> 32).wrapping_add(mid2 >> 32),
+            hi: a1
+                .wrapping_mul(b1)
+                .wrapping_add(mid >> 32)
+                .wrapping_add(mid2 >> 32),
             lo: (mid2 << 32) | (low & LOW_32),
         }
     }
@@ -83,7 +92,11 @@ mod int128 {
         let shift = d.leading_zeros();
         let d = d << shift;
         let (d1, d0) = (d >> 32, d & LOW_32);
-        let n32 = if shift == 0 { hi } else { hi << shift | lo >> (64 - shift) };
+        let n32 = if shift == 0 {
+            hi
+        } else {
+            hi << shift | lo >> (64 - shift)
+        };
         let n10 = lo << shift;
 
         let q1 = quotient_digit(n32, n10 >> 32, d1, d0);
@@ -116,7 +129,16 @@ mod int128 {
                 if d.lo == 0 {
                     return (Wide { hi: 0, lo: 0 }, n);
                 }
-                return (Wide { hi: 0, lo: n.lo / d.lo }, Wide { hi: 0, lo: n.lo % d.lo });
+                return (
+                    Wide {
+                        hi: 0,
+                        lo: n.lo / d.lo,
+                    },
+                    Wide {
+                        hi: 0,
+                        lo: n.lo % d.lo,
+                    },
+                );
             }
             if d.lo == 0 {
                 return (Wide { hi: 0, lo: 0 }, n);
@@ -127,7 +149,13 @@ mod int128 {
                 let a = r_hi << 32 | n.lo >> 32;
                 let b = (a % d.lo) << 32 | n.lo & LOW_32;
                 let lo = (a / d.lo) << 32 | b / d.lo;
-                return (Wide { hi: q_hi, lo }, Wide { hi: 0, lo: b % d.lo });
+                return (
+                    Wide { hi: q_hi, lo },
+                    Wide {
+                        hi: 0,
+                        lo: b % d.lo,
+                    },
+                );
             }
             let (q_lo, r) = divide_128_by_64(r_hi, n.lo, d.lo);
             return (Wide { hi: q_hi, lo: q_lo }, Wide { hi: 0, lo: r });
@@ -138,7 +166,11 @@ mod int128 {
         // The quotient fits in 64 bits. Estimate it from the divisor's top 64 bits: never more than one too high,
         // so one is taken off and given back where it was right (Warren, Hacker's Delight, 9-5).
         let shift = d.hi.leading_zeros();
-        let top = if shift == 0 { d.hi } else { d.hi << shift | d.lo >> (64 - shift) };
+        let top = if shift == 0 {
+            d.hi
+        } else {
+            d.hi << shift | d.lo >> (64 - shift)
+        };
         let (estimate, _) = divide_128_by_64(n.hi >> 1, n.hi << 63 | n.lo >> 1, top);
         let mut q = estimate >> (63 - shift);
         q = q.saturating_sub(1);
@@ -156,8 +188,10 @@ mod int128 {
     extern "unadjusted" fn __multi3(a: i128, b: i128) -> i128 {
         let (a, b) = (Wide::new(a as u128), Wide::new(b as u128));
         let mut product = multiply_64(a.lo, b.lo);
-        product.hi =
-            product.hi.wrapping_add(a.lo.wrapping_mul(b.hi)).wrapping_add(a.hi.wrapping_mul(b.lo));
+        product.hi = product
+            .hi
+            .wrapping_add(a.lo.wrapping_mul(b.hi))
+            .wrapping_add(a.hi.wrapping_mul(b.lo));
         product.get() as i128
     }
 

@@ -31,14 +31,18 @@ pub unsafe extern "C" fn entrypoint(input: *const u8) -> u64 {
         }
         core::slice::from_raw_parts(input.add(16), *header.add(1) as usize)
     };
-    let Some((&operation, operands)) = data.split_first() else { return BAD_INPUT };
+    let Some((&operation, operands)) = data.split_first() else {
+        return BAD_INPUT;
+    };
     let (pairs, rest) = operands.as_chunks::<PAIR>();
     if !rest.is_empty() || pairs.len() > MOST_PAIRS {
         return BAD_INPUT;
     }
     let mut results = [0; MOST_PAIRS * 16];
     for (pair, result) in pairs.iter().zip(results.as_chunks_mut::<16>().0) {
-        let Some(value) = calculate(operation, half(pair, 0), half(pair, 16)) else { return UNKNOWN_OPERATION };
+        let Some(value) = calculate(operation, half(pair, 0), half(pair, 16)) else {
+            return UNKNOWN_OPERATION;
+        };
         *result = value.to_le_bytes();
     }
     // SAFETY: the pointer and length name initialized memory of this frame.
