@@ -1,0 +1,224 @@
+//! Keeping the device attested: a quorum of oracles signs its measured figures, and the signatures go on chain.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Context, Result};
+use futures_util::future::join_all;
+use io_api::{
+    auth::verify_signature,
+    text,
+    types::{DeviceAttestRequest, DeviceAttestation},
+};
+use io_client::{
+    Pubkey, Signature, ed25519,
+    instructions::{self, AttestDeviceArgs},
+    io_network::state::{Device, OracleSet},
+};
+use io_protocol::messages::{DeviceStatement, epoch_of};
+use tokio::time::sleep;
+
+use crate::{limits::*, link::jittered, worker::Worker};
+
+/// Keeps the device attested until shutdown.
+pub async fn keep(worker: Arc<Worker>) {
+    let mut retry = ATTEST_RETRY;
+    loop {
+        let pause = match once(&worker).await {
+            Ok(next) => {
+                retry = ATTEST_RETRY;
+                next
+            }
+            Err(error) => {
+                tracing::warn!(error = %format!("{error:#}"), "the device isn't attested");
+                let pause = jittered(retry);
+                retry = (retry * 2).min(ATTEST_LONGEST_RETRY);
+                pause
+            }
+        };
+        tokio::select! {
+            () = worker.shutdown.cancelled() => return,
+            () = worker.attest_now.notified() => {}
+            () = sleep(pause) => {}
+        }
+    }
+}
+
+/// Attests if it is time to. Returns when to look again.
+async fn once(worker: &Worker) -> Result<Duration> {
+    let chain = &worker.chain;
+    let (device, network, now) = (
+        chain.registered_device(&worker.address).await?,
+        chain.network().await?,
+        chain.time().await?,
+    );
+    let life = u64::from(network.attestation_seconds);
+    let renew_after = (life * ATTEST_AT_PERCENT / 100).min(ATTEST_LONGEST.as_secs());
+    let age = u64::try_from(now.saturating_sub(device.attested_at)).unwrap_or(0);
+    if device.attested_at > 0 && age < renew_after {
+        // Jitter towards earlier, so that many workers don't ask at once.
+        return Ok(jittered(Duration::from_secs(renew_after - age)).max(Duration::from_secs(1)));
+    }
+    let set = chain.oracle_set().await?;
+    let epoch = epoch_of(now);
+    let measured = worker.test.measured(worker.config.region_code()?);
+    let statement = DeviceStatement {
+        deployment: chain.deployment(),
+        set_version: set.version,
+        device: worker.address.to_bytes(),
+        epoch,
+        measured,
+    };
+    let request = DeviceAttestRequest {
+        epoch,
+        tops_e2: measured.tops_e2,
+        memory_mib: measured.memory_mib,
+        bandwidth_mib_s: measured.bandwidth_mib_s,
+        region: worker.config.region.clone(),
+    };
+    let key = chain.request_key();
+    let device_key = worker.address.to_bytes();
+    let answers = join_all(
+        worker
+            .oracles
+            .iter()
+            .map(|oracle| oracle.attest_device(&key, &device_key, &request)),
+    )
+    .await;
+    let mut signatures: Vec<(Pubkey, Signature)> = Vec::new();
+    let mut refusals = Vec::new();
+    for (oracle, answer) in worker.oracles.iter().zip(answers) {
+        let checked = answer
+            .map_err(|error| error.to_string())
+            .and_then(|answer| check(&answer, &statement, &set));
+        match checked {
+            Ok(signed) if signatures.iter().all(|(known, _)| *known != signed.0) => {
+                signatures.push(signed)
+            }
+            Ok(_) => {}
+            Err(reason) => refusals.push(format!("{}: {reason}", oracle.host())),
+        }
+    }
+    let quorum = usize::from(set.quorum).max(1);
+    if signatures.len() < quorum {
+        anyhow::bail!(
+            "{} of {quorum} oracles signed its figures; {}",
+            signatures.len(),
+            refusals.join("; ")
+        );
+    }
+    signatures.truncate(quorum);
+    send(worker, &device, &statement, &signatures).await?;
+    tracing::info!(
+        epoch,
+        tops = f64::from(measured.tops_e2) / 100.0,
+        memory_mib = measured.memory_mib,
+        "device attested"
+    );
+    worker.tell();
+    Ok(jittered(Duration::from_secs(renew_after)).max(Duration::from_secs(1)))
+}
+
+/// The signer and its signature, if the answer is worth something.
+fn check(
+    answer: &DeviceAttestation,
+    statement: &DeviceStatement,
+    set: &OracleSet,
+) -> Result<(Pubkey, Signature), String> {
+    let key = text::parse_key(&answer.oracle)
+        .filter(|key| set.position(key).is_some())
+        .ok_or("it isn't an active oracle")?;
+    let signature = text::parse_signature(&answer.signature).ok_or("its signature isn't one")?;
+    if !verify_signature(&key, &statement.to_bytes(), &signature) {
+        return Err(format!(
+            "it signed something else (its set is {}, ours {})",
+            answer.set_version, statement.set_version
+        ));
+    }
+    Ok((Pubkey::new_from_array(key), Signature::from(signature)))
+}
+
+async fn send(
+    worker: &Worker,
+    device: &Device,
+    statement: &DeviceStatement,
+    signatures: &[(Pubkey, Signature)],
+) -> Result<()> {
+    let measured = statement.measured;
+    let args = AttestDeviceArgs {
+        epoch: statement.epoch,
+        tops_e2: measured.tops_e2,
+        memory_mib: measured.memory_mib,
+        bandwidth_mib_s: measured.bandwidth_mib_s,
+        region: measured.region,
+    };
+    let check = ed25519::verify(&statement.to_bytes(), signatures)?;
+    let attest = instructions::attest_device(&worker.address, device.class, args);
+    // The renewal of this very attestation, done once.
+    let intent = format!(
+        "attest:{}:{}:{}",
+        worker.address, device.attested_at, device.since
+    );
+    worker
+        .chain
+        .send(intent, vec![check, attest])
+        .await
+        .context("attesting the device failed")?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use io_client::Wallet;
+    use io_protocol::messages::{Deployment, Measured};
+
+    #[test]
+    fn only_an_active_oracles_signature_over_these_figures_counts() {
+        let oracle = Wallet::from_seed(&[1; 32]);
+        let mut set: OracleSet = bytemuck::Zeroable::zeroed();
+        (set.version, set.count, set.quorum, set.oracles[0]) = (4, 1, 1, oracle.address());
+        let statement = DeviceStatement {
+            deployment: Deployment {
+                program: [1; 32],
+                cluster: [2; 32],
+            },
+            set_version: 4,
+            device: [7; 32],
+            epoch: 9,
+            measured: Measured {
+                tops_e2: 10,
+                memory_mib: 20,
+                bandwidth_mib_s: 30,
+                region: 0,
+            },
+        };
+        let answer = |by: &Wallet, over: &DeviceStatement| DeviceAttestation {
+            oracle: by.address().to_string(),
+            set_version: 4,
+            device: Pubkey::new_from_array([7; 32]).to_string(),
+            epoch: 9,
+            signature: by.sign(&over.to_bytes()).to_string(),
+        };
+        assert_eq!(
+            check(&answer(&oracle, &statement), &statement, &set)
+                .unwrap()
+                .0,
+            oracle.address()
+        );
+        let stranger = Wallet::from_seed(&[2; 32]);
+        assert!(check(&answer(&stranger, &statement), &statement, &set).is_err());
+        let better = DeviceStatement {
+            measured: Measured {
+                tops_e2: 11,
+                ..statement.measured
+            },
+            ..statement
+        };
+        assert!(check(&answer(&oracle, &better), &statement, &set).is_err());
+        let newer = DeviceStatement {
+            set_version: 5,
+            ..statement
+        };
+        assert!(check(&answer(&oracle, &statement), &newer, &set).is_err());
+    }
+}

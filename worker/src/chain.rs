@@ -1,0 +1,206 @@
+//! The worker's view of the chain: what it reads, and how it sends.
+
+use std::{
+    collections::HashSet,
+    path::Path,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
+};
+
+use anyhow::{Context, Result, ensure};
+use io_api::auth::RequestKey;
+use io_client::{
+    CommitmentConfig, Instruction, Landed, Pubkey, Request, Rpc, SendConfig, Sender, Wallet,
+    accounts,
+    io_network::state::{Device, Job, Network, OracleSet, Provider},
+    journal::FileJournal,
+    tokens,
+};
+use io_protocol::messages::Deployment;
+
+/// Payment token accounts known to exist, at most; beyond that they are looked up again.
+const MAX_KNOWN_TOKEN_ACCOUNTS: usize = 1_024;
+
+/// A connection to the chain with a key that signs. Cheap to clone.
+#[derive(Clone)]
+pub struct Chain(Arc<Inner>);
+
+struct Inner {
+    rpc: Rpc,
+    sender: Sender,
+    wallet: Wallet,
+    deployment: Deployment,
+    io_mint: Pubkey,
+    /// Seconds that the chain's clock was ahead of this machine's when it was last read.
+    ahead: AtomicI64,
+    token_accounts: Mutex<HashSet<Pubkey>>,
+}
+
+/// This machine's clock, Unix seconds.
+pub fn local_time() -> i64 {
+    i64::try_from(io_api::auth::now_ms() / 1_000).unwrap_or(i64::MAX)
+}
+
+impl Chain {
+    /// Connects and reads which deployment this is. `journal` is the file of sent transactions.
+    pub async fn connect(rpc_url: &str, journal: &Path, wallet: Wallet) -> Result<Self> {
+        let rpc = Rpc::new(rpc_url, CommitmentConfig::confirmed())?;
+        let network: Network = accounts::network(&rpc).await.with_context(|| {
+            format!(
+                "can't read the network's account through {}: is the program set up there?",
+                rpc.host()
+            )
+        })?;
+        let path = journal.to_owned();
+        let journal = tokio::task::spawn_blocking(move || FileJournal::open(&path)).await??;
+        // A node on this machine is asked often, anybody else's gently.
+        let local = rpc.host().starts_with("127.")
+            || rpc.host().starts_with("localhost")
+            || rpc.host().starts_with("[::1]");
+        let config = if local {
+            SendConfig::local()
+        } else {
+            SendConfig::default()
+        };
+        let sender = Sender::new(rpc.clone(), Arc::new(journal), config);
+        Ok(Self(Arc::new(Inner {
+            rpc,
+            sender,
+            wallet,
+            deployment: network.deployment(),
+            io_mint: network.io_mint,
+            ahead: AtomicI64::new(0),
+            token_accounts: Mutex::default(),
+        })))
+    }
+
+    pub fn rpc(&self) -> &Rpc {
+        &self.0.rpc
+    }
+
+    pub fn sender(&self) -> &Sender {
+        &self.0.sender
+    }
+
+    pub fn deployment(&self) -> Deployment {
+        self.0.deployment
+    }
+
+    pub fn io_mint(&self) -> Pubkey {
+        self.0.io_mint
+    }
+
+    /// The signing key's address.
+    pub fn address(&self) -> Pubkey {
+        self.0.wallet.address()
+    }
+
+    /// Signs requests to oracles with this key.
+    pub fn request_key(&self) -> RequestKey {
+        let wallet = self.0.wallet.clone();
+        RequestKey::new(wallet.address().to_bytes(), move |message| {
+            wallet.sign(message).into()
+        })
+    }
+
+    /// A job's account, `None` when there is none.
+    pub async fn job(&self, job: &Pubkey) -> Result<Option<Job>> {
+        Ok(accounts::fetch_maybe(self.rpc(), job).await?)
+    }
+
+    pub async fn device(&self, device: &Pubkey) -> Result<Option<Device>> {
+        Ok(accounts::fetch_maybe(self.rpc(), device).await?)
+    }
+
+    pub async fn provider(&self, provider: &Pubkey) -> Result<Option<Provider>> {
+        Ok(accounts::fetch_maybe(self.rpc(), provider).await?)
+    }
+
+    pub async fn network(&self) -> Result<Network> {
+        Ok(accounts::network(self.rpc()).await?)
+    }
+
+    pub async fn oracle_set(&self) -> Result<OracleSet> {
+        Ok(accounts::oracle_set(self.rpc()).await?)
+    }
+
+    /// Every job account that names the device.
+    pub async fn jobs_of_device(&self, device: &Pubkey) -> Result<Vec<(Pubkey, Job)>> {
+        let filter = accounts::field(std::mem::offset_of!(Job, device), device.as_ref());
+        Ok(accounts::fetch_all(self.rpc(), vec![filter]).await?.1)
+    }
+
+    /// The chain's clock, Unix seconds, read from it.
+    pub async fn time(&self) -> Result<i64> {
+        let now = self.rpc().chain_time().await?;
+        self.0
+            .ahead
+            .store(now.saturating_sub(local_time()), Ordering::Relaxed);
+        Ok(now)
+    }
+
+    /// The chain's clock as it goes by this machine's, since it was last read.
+    pub fn estimated_time(&self) -> i64 {
+        local_time().saturating_add(self.0.ahead.load(Ordering::Relaxed))
+    }
+
+    /// Sends, once for each intent.
+    pub async fn send(
+        &self,
+        intent: String,
+        instructions: Vec<Instruction>,
+    ) -> io_client::Result<Landed> {
+        self.sender()
+            .send(&Request::new(intent, self.0.wallet.signer(), instructions))
+            .await
+    }
+
+    /// The account that an owner is paid to, and what creates it when it isn't there.
+    pub async fn payment_account(
+        &self,
+        owner: &Pubkey,
+        mint: &Pubkey,
+    ) -> Result<(Pubkey, Option<Instruction>)> {
+        let account = tokens::associated(owner, mint);
+        let known = |set: &Mutex<HashSet<Pubkey>>| {
+            set.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .contains(&account)
+        };
+        if known(&self.0.token_accounts) {
+            return Ok((account, None));
+        }
+        if tokens::balance(self.rpc(), &account).await?.is_none() {
+            return Ok((
+                account,
+                Some(tokens::create_associated(&self.address(), owner, mint)),
+            ));
+        }
+        let mut accounts = self
+            .0
+            .token_accounts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if accounts.len() >= MAX_KNOWN_TOKEN_ACCOUNTS {
+            accounts.clear();
+        }
+        accounts.insert(account);
+        Ok((account, None))
+    }
+
+    /// The device's account, checked to be run by this key.
+    pub async fn registered_device(&self, device: &Pubkey) -> Result<Device> {
+        let account = self.device(device).await?.with_context(|| {
+            format!("this device ({device}) isn't registered: run `io device register`")
+        })?;
+        ensure!(
+            account.operator == self.address(),
+            "the device {device} is run by the operator {}, and the configured key is {}: use that key, or change the operator",
+            account.operator,
+            self.address()
+        );
+        Ok(account)
+    }
+}

@@ -1,0 +1,76 @@
+//! Every limit of the worker, by name.
+
+use std::time::Duration;
+
+/// Oracles that one worker talks to.
+pub const MAX_ORACLES: usize = 32;
+/// A key in `engines` of the configuration, bytes.
+pub const MAX_ENGINE_NAME_BYTES: usize = 32;
+
+/// Offers that wait for the worker to look at them; more are declined at once.
+pub const MAX_PENDING_OFFERS: usize = 16;
+/// Jobs in the journal. A device has few unsettled jobs: its bond bounds them.
+pub const MAX_JOURNALLED_JOBS: usize = 4_096;
+/// A journal file, bytes.
+pub const MAX_RECORD_BYTES: u64 = 64 * 1024;
+/// A small file of the worker's own (asks, self-test), bytes.
+pub const MAX_STATE_FILE_BYTES: u64 = 64 * 1024;
+/// A decline's reason, bytes.
+pub const MAX_REASON_BYTES: usize = 512;
+
+/// Largest message on a link.
+pub const MAX_LINK_MESSAGE_BYTES: usize = 256 * 1024;
+/// Messages that wait for a slow link; progress beyond that is dropped, the rest waits in the journal.
+pub const LINK_QUEUE: usize = 64;
+pub const LINK_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The oracle's greeting, and its answer to ours, must come within this.
+pub const LINK_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Pauses between connections: the first, doubling (with jitter) up to the longest.
+pub const LINK_RECONNECT: Duration = Duration::from_millis(250);
+pub const LINK_LONGEST_RECONNECT: Duration = Duration::from_secs(15);
+/// A link is asked for a sign of life this often, and given up without one after so long.
+pub const LINK_PING_EVERY: Duration = Duration::from_secs(10);
+pub const LINK_SILENCE: Duration = Duration::from_secs(30);
+/// Offset of an oracle's clock from this machine's that is worth a warning: requests are accepted within 60 s.
+pub const CLOCK_SKEW_WARNING_MS: u64 = 20_000;
+
+/// Pauses between tries of a step that failed for a passing reason.
+pub const RETRY: Duration = Duration::from_millis(200);
+pub const LONGEST_RETRY: Duration = Duration::from_secs(10);
+/// Tries of a run that failed by this machine's own fault.
+pub const MAX_RUN_ATTEMPTS: u32 = 3;
+/// Longest fetching of an open job's spec and inputs, however late its deadline.
+pub const FETCH_TIMEOUT: Duration = Duration::from_secs(300);
+/// A run's progress is reported this often.
+pub const PROGRESS_EVERY: Duration = Duration::from_millis(500);
+
+/// Pauses between asking the oracles for verdicts, growing from the first to the longest. A pushed verdict doesn't wait.
+pub const GATHER: Duration = Duration::from_millis(200);
+pub const LONGEST_GATHER: Duration = Duration::from_secs(5);
+/// A job's account is read at least this often while its verdicts are gathered, and its result offered again to
+/// oracles that lack it.
+pub const CHAIN_EVERY: Duration = Duration::from_secs(5);
+/// Seconds that oracles, who are the keepers, have for a job past its time before the worker sends what frees its device.
+pub const KEEPER_GRACE_SECONDS: i64 = 15;
+/// The chain's list of this device's jobs is read at least this often, in case a notification was lost.
+pub const SWEEP_EVERY: Duration = Duration::from_secs(60);
+
+/// Share of a job's time that its expected run may take, percent: the rest is for storing, submitting and bad luck.
+pub const MAX_RUN_SHARE_PERCENT: f64 = 80.0;
+
+/// An oracle's signature over measured figures must come within this.
+pub const ATTEST_RETRY: Duration = Duration::from_secs(2);
+pub const ATTEST_LONGEST_RETRY: Duration = Duration::from_secs(60);
+/// Attested figures are renewed at this share of their life, percent, and at least hourly; with jitter.
+pub const ATTEST_AT_PERCENT: u64 = 50;
+pub const ATTEST_LONGEST: Duration = Duration::from_secs(3_600);
+
+/// The device's account is read this often (draining, a changed operator, a lost bond).
+pub const DEVICE_EVERY: Duration = Duration::from_secs(30);
+/// Old results and blobs are looked for this often.
+pub const CLEAN_EVERY: Duration = Duration::from_secs(600);
+/// Shutting down waits so long for links to say goodbye and for a run to notice.
+pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(2);
+
+/// Least SOL an operator should hold, lamports: a few hundred transactions.
+pub const LOW_BALANCE_LAMPORTS: u64 = 10_000_000;

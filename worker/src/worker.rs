@@ -1,0 +1,254 @@
+//! What the parts of a running worker share.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+use anyhow::Result;
+use io_api::{
+    auth::now_ms,
+    client::OracleClient,
+    types::{Attestation, EngineOffer, Heartbeat, Progress, ToOracle},
+};
+use io_client::Pubkey;
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    blobs::LocalBlobs,
+    chain::{Chain, local_time},
+    config::Config,
+    devices::{Device, Sample},
+    journal::{Journal, Record},
+    limits::*,
+    prices::Asks,
+    prove::{EngineHost, self_test::SelfTest},
+};
+
+/// Jobs worked on at once: until a result is submitted, the program binds a device to one.
+pub const CONCURRENT_JOBS: usize = 1;
+/// Verdicts that wait for a job's turn.
+const INBOX: usize = 2 * MAX_ORACLES;
+
+/// A running worker.
+pub struct Worker {
+    pub config: Config,
+    pub chain: Chain,
+    pub device: Device,
+    /// The device's account, and its provider's.
+    pub address: Pubkey,
+    pub provider: Pubkey,
+    pub test: SelfTest,
+    pub journal: Arc<Journal>,
+    pub blobs: LocalBlobs,
+    pub engines: Arc<EngineHost>,
+    pub oracles: Vec<OracleClient>,
+    pub outbound: Vec<mpsc::Sender<ToOracle>>,
+    /// One permit: whoever holds it uses the device.
+    pub slot: Arc<Semaphore>,
+    pub state: Mutex<State>,
+    /// Grows when the oracles should hear of a change at once.
+    pub news: watch::Sender<u64>,
+    sequence: AtomicU64,
+    /// The device is being drained, on chain.
+    pub draining: AtomicBool,
+    jobs: Mutex<HashMap<Pubkey, Arc<Handle>>>,
+    /// Woken when a link comes up or the device's account changes.
+    pub attest_now: Notify,
+    pub shutdown: CancellationToken,
+    pub tasks: TaskTracker,
+}
+
+/// What heartbeats tell.
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    pub sample: Sample,
+    pub job: Option<Pubkey>,
+    pub asks: Asks,
+}
+
+/// A job that is being driven, for whoever has news about it.
+pub struct Handle {
+    pub created_slot: u64,
+    pub inbox: mpsc::Sender<Box<Attestation>>,
+    /// Its account changed.
+    pub changed: Notify,
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Worker {
+    #[allow(clippy::too_many_arguments)]
+    pub fn new(
+        config: Config,
+        chain: Chain,
+        device: Device,
+        provider: Pubkey,
+        test: SelfTest,
+        journal: Journal,
+        oracles: Vec<OracleClient>,
+        outbound: Vec<mpsc::Sender<ToOracle>>,
+        asks: Asks,
+        draining: bool,
+        shutdown: CancellationToken,
+    ) -> Self {
+        Self {
+            address: device.address(),
+            blobs: LocalBlobs::new(&config),
+            engines: Arc::default(),
+            slot: Arc::new(Semaphore::new(CONCURRENT_JOBS)),
+            state: Mutex::new(State {
+                asks,
+                ..State::default()
+            }),
+            news: watch::channel(0).0,
+            // Later than any sequence of an earlier process: heartbeats are more than a millisecond apart.
+            sequence: AtomicU64::new(now_ms()),
+            draining: AtomicBool::new(draining),
+            jobs: Mutex::default(),
+            attest_now: Notify::new(),
+            tasks: TaskTracker::new(),
+            journal: Arc::new(journal),
+            config,
+            chain,
+            device,
+            provider,
+            test,
+            oracles,
+            outbound,
+            shutdown,
+        }
+    }
+
+    /// The device's state now.
+    pub fn heartbeat(&self, rtt_ms: Option<u32>) -> Heartbeat {
+        let state = lock(&self.state).clone();
+        let engines = self
+            .test
+            .engines
+            .iter()
+            .filter_map(|(name, speed)| {
+                Some((
+                    name.clone(),
+                    EngineOffer {
+                        ask: *state.asks.get(name)?,
+                        speed: *speed,
+                    },
+                ))
+            })
+            .collect();
+        Heartbeat {
+            device: self.address.to_string(),
+            sequence: self.sequence.fetch_add(1, Ordering::Relaxed) + 1,
+            at_ms: now_ms(),
+            engines,
+            load: state.sample.load,
+            memory_used_mib: state.sample.memory_used_mib,
+            temperature_c: state.sample.temperature_c,
+            power_w: state.sample.power_w,
+            draining: self.takes_no_jobs(),
+            job: state.job.map(|job| job.to_string()),
+            rtt_ms,
+            version: env!("CARGO_PKG_VERSION").into(),
+        }
+    }
+
+    pub fn takes_no_jobs(&self) -> bool {
+        self.shutdown.is_cancelled() || self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Sends a heartbeat on every link now.
+    pub fn tell(&self) {
+        self.news.send_modify(|version| *version += 1);
+    }
+
+    /// What the device is busy with, for heartbeats.
+    pub fn busy_with(&self, job: Option<Pubkey>) {
+        lock(&self.state).job = job;
+        self.tell();
+    }
+
+    /// To every oracle; what a slow link doesn't take is dropped: all of it is for information.
+    pub fn broadcast(&self, message: &ToOracle) {
+        for link in &self.outbound {
+            let _ = link.try_send(message.clone());
+        }
+    }
+
+    pub fn progress(&self, job: &Pubkey, phase: &str, done: u64, total: u64) {
+        let progress = Progress {
+            phase: phase.into(),
+            done,
+            total,
+            at_ms: now_ms(),
+        };
+        self.broadcast(&ToOracle::Progress {
+            job: job.to_string(),
+            progress,
+        });
+    }
+
+    pub fn decline(&self, link: usize, job: &str, reason: &str) {
+        tracing::info!(job, reason, "declined");
+        let mut reason: String = reason.chars().take(MAX_REASON_BYTES / 4).collect();
+        reason.truncate(reason.floor_char_boundary(MAX_REASON_BYTES));
+        if let Some(link) = self.outbound.get(link) {
+            let _ = link.try_send(ToOracle::Decline {
+                job: job.into(),
+                reason,
+            });
+        }
+    }
+
+    /// Keeps a record; it survives a crash when this returns.
+    pub async fn put(&self, record: &Record) -> Result<()> {
+        let (journal, record) = (self.journal.clone(), record.clone());
+        tokio::task::spawn_blocking(move || journal.put(&record)).await?
+    }
+
+    /// Starts to drive a job, unless it is driven already. Returns its handle and inbox.
+    pub fn take_up(
+        &self,
+        job: Pubkey,
+        created_slot: u64,
+    ) -> Option<(Arc<Handle>, mpsc::Receiver<Box<Attestation>>)> {
+        let mut jobs = lock(&self.jobs);
+        if jobs.contains_key(&job) {
+            return None;
+        }
+        let (inbox, receiver) = mpsc::channel(INBOX);
+        let handle = Arc::new(Handle {
+            created_slot,
+            inbox,
+            changed: Notify::new(),
+        });
+        jobs.insert(job, handle.clone());
+        Some((handle, receiver))
+    }
+
+    pub fn let_go(&self, job: &Pubkey) {
+        lock(&self.jobs).remove(job);
+    }
+
+    pub fn handle(&self, job: &Pubkey) -> Option<Arc<Handle>> {
+        lock(&self.jobs).get(job).cloned()
+    }
+
+    /// Addresses of all jobs that are being driven.
+    pub fn driven(&self) -> usize {
+        lock(&self.jobs).len()
+    }
+
+    /// Ends a record: what is left of it waits for its retention.
+    pub async fn end(&self, record: &mut Record, reason: &str) -> Result<()> {
+        record.ended = Some(reason.to_owned());
+        record.ended_at = Some(local_time());
+        self.put(record).await
+    }
+}
