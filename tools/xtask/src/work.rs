@@ -131,8 +131,6 @@ pub fn bench(paths: &Paths, arguments: &[&str]) -> Result<()> {
             "run",
             "--quiet",
             "--package",
-            "io-tests",
-            "--bin",
             "io-bench",
             "--",
         ])
