@@ -1,0 +1,10 @@
+//! The whole system on a local chain: `io up` with three oracles (two decide) and workers, used by the `io` command. Each
+//! test has a market of its own and asserts every base unit that moved.
+
+mod bad_input;
+mod crashes;
+mod disagreement;
+mod happy;
+mod outages;
+mod unreliable_rpc;
+mod vanished;

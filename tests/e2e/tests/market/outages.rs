@@ -1,0 +1,135 @@
+//! Oracles that are down. Nothing is lost: a quorum of the rest decides, or time does.
+
+use io_client::pda;
+use io_e2e::{
+    JobState, Market, Moved, Options,
+    books::payment,
+    inputs,
+    jobs::{PATIENCE, until},
+    market::WASM_ASK,
+};
+
+/// Rounds of a module whose verification takes long enough to be interrupted.
+const ROUNDS: u32 = 1 << 30;
+const UNITS: u64 = 40_000;
+
+/// One of three may be down; and one that is killed while it verifies says after its restart what it would have said,
+/// and never two things.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quorum_of_the_rest_settles_and_a_killed_oracle_signs_one_verdict() {
+    let mut market = Market::start(Options::default()).await;
+    let books = market.books().await;
+    let folder = market.folder().to_owned();
+    let echo = inputs::echo(&folder);
+    let mut moved = Moved::default();
+
+    market.kill_oracle(1).await;
+    let job = market.submit_wasm(&echo, None, 1, &[]).await;
+    market.ends(&job, JobState::Settled).await;
+    moved = moved + payment(1, WASM_ASK, 0);
+    books.balance_with(moved).await;
+
+    // With one down, both others are needed, and one of them dies at its work.
+    let job = market
+        .submit_wasm(&inputs::count(&folder, ROUNDS), None, UNITS, &[])
+        .await;
+    market.until_state(&job, &[JobState::Submitted]).await;
+    let before = market.attestation(0, &job).await;
+    market.kill_oracle(0).await;
+    assert!(before.is_none(), "killed while it verified");
+    assert_eq!(
+        market.job(&job).await.state,
+        JobState::Submitted as u8,
+        "no quorum without it"
+    );
+    market.start_oracle(0);
+    let settled = market.ends(&job, JobState::Settled).await;
+    moved = moved + payment(settled.units, WASM_ASK, 0);
+    books.balance_with(moved).await;
+    let verdict = market
+        .attestation(0, &job)
+        .await
+        .expect("its verdict was needed");
+    assert_eq!(verdict.verdict, io_api::types::WireVerdict::Valid);
+
+    // It remembers: the same signature over the same words after another crash.
+    market.kill_oracle(0).await;
+    market.start_oracle(0);
+    let again = until(
+        "the oracle should know its verdict",
+        PATIENCE,
+        || market.logs(),
+        async || market.attestation(0, &job).await,
+    );
+    assert_eq!(again.await, verdict);
+
+    // The third one comes back, too, and finds what it missed on the chain.
+    market.start_oracle(1);
+    until(
+        "the oracle should have caught up",
+        PATIENCE,
+        || market.logs(),
+        async || {
+            market
+                .view(1, &job)
+                .await
+                .filter(|view| view.state.eq_ignore_ascii_case("settled"))
+        },
+    )
+    .await;
+    market.stop().await;
+}
+
+/// Two of three are down: no quorum is possible, so time decides. Undisputed results are paid, disputed ones refunded.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_quorum_undisputed_results_settle_and_disputed_ones_refund() {
+    let options = Options {
+        workers: 2,
+        challenge_seconds: 12,
+        dispute_seconds: 8,
+        ..Options::default()
+    };
+    let mut market = Market::start(options).await;
+    let books = market.books().await;
+    let echo = inputs::echo(market.folder());
+    market.kill_oracle(1).await;
+    market.kill_oracle(2).await;
+
+    let undisputed = market.submit_wasm(&echo, None, 1, &[]).await;
+    let disputed = market.submit_wasm(&echo, None, 1, &[]).await;
+    market.until_state(&disputed, &[JobState::Submitted]).await;
+    market
+        .io(&["job", "dispute", &disputed.to_string()])
+        .await
+        .ok();
+
+    let settled = market.ends(&undisputed, JobState::Settled).await;
+    assert!(
+        settled.finished_at > settled.challenge_until,
+        "not a second early, without signatures"
+    );
+    let refunded = market.ends(&disputed, JobState::Expired).await;
+    assert!(
+        refunded.finished_at > refunded.dispute_until,
+        "not a second early"
+    );
+    assert_eq!(
+        (refunded.refunded, refunded.paid, refunded.fees),
+        (refunded.escrow, 0, 0)
+    );
+    // Nobody has proven the device wrong.
+    assert_eq!(refunded.penalty_due, 0);
+    books.balance_with(payment(1, WASM_ASK, 0)).await;
+
+    // Nobody attests at all: the last oracle dies with the result submitted. The worker waits for the window's end.
+    let job = market.submit_wasm(&echo, None, 1, &[]).await;
+    market.until_state(&job, &[JobState::Submitted]).await;
+    market.kill_oracle(0).await;
+    let settled = market.ends(&job, JobState::Settled).await;
+    assert!(settled.finished_at > settled.challenge_until);
+    books
+        .balance_with(payment(1, WASM_ASK, 0) + payment(1, WASM_ASK, 0))
+        .await;
+    assert_eq!(settled.vault, pda::vault(&job));
+    market.stop().await;
+}
