@@ -51,7 +51,7 @@ pub fn measure(places: &Places) -> Result<String> {
     let wallet = Wallet::load(std::path::Path::new(&text("keypair")?))?;
     let rpc = Rpc::new(&text("rpc_url")?, CommitmentConfig::confirmed())?;
     let sender = Sender::new(rpc, Arc::new(MemoryJournal::default()), SendConfig::local());
-    let input = places.root.join("examples/wasm/option-pricer/small.json");
+    let input = places.root.join("examples/wasm/option-pricer/small.txt");
     let module = places.root.join("examples/wasm/option-pricer/option-pricer.wasm");
     // Alternating, so that both meet the same conditions.
     for round in 0..JOBS.max(TRANSFERS) {
