@@ -99,6 +99,19 @@ pub fn test(paths: &Paths, arguments: &[&str]) -> Result<()> {
         say!("cargo-deny is not on PATH: dependencies' licences are not checked");
     }
     steps.run("local chain", || localnet.finish())?;
+    steps.run("what the end-to-end tests start", || {
+        run(workspace(paths).args(["build", "--workspace", "--quiet", "--tests", "--bin", "io"]))?;
+        // A build of its own, so that no misbehaviour is in the `io` that is tested.
+        run(workspace(paths).args([
+            "build",
+            "--workspace",
+            "--quiet",
+            "--features",
+            "io-e2e/faults",
+            "--bin",
+            "io-faulty-worker",
+        ]))
+    })?;
     steps.run("tests", || {
         run(with_environment(paths, &mut workspace(paths))?
             .args(["nextest", "run", "--workspace"])
