@@ -52,6 +52,13 @@ const CLOCK_CHECK: Duration = Duration::from_secs(2);
 /// A clock further behind than this share of the time elapsed was paused or moved on purpose: it is left alone.
 const CLOCK_LAG_CORRECTED: f64 = 0.25;
 
+/// How surfpool begins its messages about single transactions.
+const TRANSACTION_ERRORS: &[&str] = &[
+    "Failed to process transaction",
+    "Transaction execution failed",
+    "Transaction simulation failed",
+];
+
 const HELP: &str = "\
 io-localnet: a Solana chain on this machine, bound to 127.0.0.1
 
@@ -399,6 +406,11 @@ fn drain(events: Receiver<SimnetEvent>, ready: mpsc::Sender<()>) {
                 SimnetEvent::CoreStarted(_) => {
                     let _ = ready.send(());
                 }
+                // A failed transaction is its sender's affair, who is told over RPC.
+                SimnetEvent::ErrorLog(_, text)
+                    if TRANSACTION_ERRORS
+                        .iter()
+                        .any(|known| text.starts_with(known)) => {}
                 SimnetEvent::ErrorLog(_, text) | SimnetEvent::Aborted(text) => {
                     eprintln!("io-localnet: {text}")
                 }
