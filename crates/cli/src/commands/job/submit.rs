@@ -1,0 +1,374 @@
+//! Submitting a job.
+
+use std::time::Duration;
+
+use io_api::types::{Amount, Quote, QuoteRequest};
+use io_client::{
+    Pubkey, Wallet,
+    instructions::{self, JobTerms},
+    io_network::{constants::ANY_CLASS, state::Job},
+    pda, tokens,
+};
+use io_protocol::money::{self, FeeTerms};
+use serde_json::{Map, Value, json};
+
+use super::{TermsArgs, follow, show::job_json};
+use crate::{
+    commands::requirement::RequirementArgs,
+    context::{Context, Done, Mint, put_amount, random_u64},
+    failure::{Failure, Result},
+    output::seconds,
+    work::Prepared,
+};
+
+/// Lamports that creating a job takes besides the rent of its two accounts: signature and priority fees.
+const FEE_LAMPORTS: u64 = 1_000_000;
+
+/// What a submission needs beyond the work itself.
+pub struct SubmitOptions<'a> {
+    /// Most for the whole job, base units of the mint; what the median device asks when absent.
+    pub max_total: Option<u64>,
+    pub deadline: Duration,
+    pub max_run: Duration,
+    pub requirement: &'a RequirementArgs,
+}
+
+/// A price that the renter can agree to.
+pub struct Price {
+    pub quote: Quote,
+    /// Most for 1,000 units, base units of the mint.
+    pub max_price: u64,
+    pub escrow: u64,
+}
+
+pub struct Submitted {
+    pub job: Pubkey,
+    pub done: Done,
+}
+
+fn fees_of(quote: &Quote) -> FeeTerms {
+    FeeTerms {
+        reserve_bps: quote.reserve_bps,
+        payment_bps: quote.payment_bps,
+    }
+}
+
+/// The highest price of 1,000 units at which `units` cost no more than `total`, fees included; 0 when none does.
+fn highest_price(units: u64, total: u64, fees: FeeTerms) -> u64 {
+    let fits =
+        |price: u64| money::escrow_for(units, price, fees).is_ok_and(|escrow| escrow <= total);
+    let (mut low, mut high) = (0_u64, u64::MAX);
+    while low < high {
+        let middle = low + (high - low).div_ceil(2);
+        if fits(middle) {
+            low = middle
+        } else {
+            high = middle - 1
+        }
+    }
+    low
+}
+
+/// Asks the oracles what the work costs now, and settles what the job offers.
+pub async fn price(
+    ctx: &Context,
+    prepared: &Prepared,
+    mint: &Mint,
+    options: &SubmitOptions<'_>,
+) -> Result<Price> {
+    let request = QuoteRequest {
+        engine: prepared.engine().to_owned(),
+        units: prepared.units,
+        requirement: options.requirement.wire()?,
+        mint: Some(mint.address.to_string()),
+    };
+    let quote = ctx.oracles()?.quote(&request).await?;
+    let fees = fees_of(&quote);
+    let overflow =
+        || Failure::usage("the price overflows").hint("Split the input into several jobs.");
+    let max_price = match options.max_total {
+        Some(total) => {
+            let highest = highest_price(prepared.units, total, fees);
+            let least = quote.total.map(|Amount(total)| total);
+            if highest == 0 || least.is_some_and(|least| least > total) {
+                let needed = least
+                    .map(|least| format!("the cheapest device asks {}", mint.unit.show(least)))
+                    .unwrap_or_else(|| format!("{} units cost more at any price", prepared.units));
+                return Err(Failure::funds(format!(
+                    "--max-price is {}, and {needed}, fees included",
+                    mint.unit.show(total)
+                ))
+                .hint("Raise --max-price, or wait for a cheaper device: io offers search."));
+            }
+            highest
+        }
+        None => match quote.ask_median {
+            Some(Amount(ask)) => ask.max(1),
+            None => {
+                let why: Vec<String> = quote
+                    .removed
+                    .iter()
+                    .map(|(why, count)| format!("{why}: {count}"))
+                    .collect();
+                let why = if why.is_empty() {
+                    "none is connected".to_owned()
+                } else {
+                    why.join(", ")
+                };
+                return Err(Failure::not_found(format!("no device takes this job now ({why})")).hint(
+                    "`io offers explain` tells more. With --max-price the job can be submitted all the same, and waits.",
+                ));
+            }
+        },
+    };
+    let escrow = money::escrow_for(prepared.units, max_price, fees).map_err(|_| overflow())?;
+    Ok(Price {
+        quote,
+        max_price,
+        escrow,
+    })
+}
+
+/// Uploads and creates the job, or simulates that with `--dry-run`.
+pub async fn submit(
+    ctx: &Context,
+    wallet: &Wallet,
+    prepared: &Prepared,
+    mint: &Mint,
+    price: &Price,
+    options: &SubmitOptions<'_>,
+) -> Result<Submitted> {
+    let payer_token = tokens::associated(&wallet.address(), &mint.address);
+    let spec = prepared.spec.canonical();
+    if !ctx.dry_run {
+        ctx.oracles()?
+            .upload(ctx, wallet, &spec, &prepared.uploads)
+            .await?;
+    }
+    let requirement = options.requirement.wire()?;
+    let seconds = |time: Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+    let terms = JobTerms {
+        nonce: random_u64()?,
+        spec_hash: prepared.spec.hash().0,
+        max_price: price.max_price,
+        max_units: prepared.units,
+        deadline: ctx
+            .rpc
+            .chain_time()
+            .await?
+            .saturating_add(seconds(options.deadline)),
+        max_run_seconds: u32::try_from(options.max_run.as_secs()).unwrap_or(u32::MAX),
+        min_multiplier_e2: requirement.min_multiplier_e2,
+        min_memory_mib: requirement.min_memory_mib,
+        class: requirement.class.unwrap_or(ANY_CLASS),
+        region: options.requirement.region_code()?,
+        min_reputation_bps: requirement.min_reputation_bps,
+        verification: prepared.verification_number(),
+        devices: 1,
+    };
+    let job = pda::job(&wallet.address(), terms.nonce);
+    let create = instructions::create_job(
+        &wallet.address(),
+        &wallet.address(),
+        &mint.address,
+        &payer_token,
+        terms,
+    );
+    let done = ctx
+        .transact(format!("create:{job}"), wallet, &[], vec![create])
+        .await?;
+    Ok(Submitted { job, done })
+}
+
+/// Whether the wallet holds what the job takes.
+async fn check_funds(ctx: &Context, wallet: &Wallet, mint: &Mint, price: &Price) -> Result<()> {
+    let token = tokens::associated(&wallet.address(), &mint.address);
+    let held = tokens::balance(&ctx.rpc, &token).await?.unwrap_or(0);
+    let mint_to = if ctx.is_local() {
+        "On a local network use the renter's wallet: -u localnet."
+    } else {
+        "Send it some."
+    };
+    if held < price.escrow {
+        return Err(Failure::funds(format!(
+            "the wallet {} holds {}, and the job escrows {}",
+            wallet.address(),
+            mint.unit.show(held),
+            mint.unit.show(price.escrow)
+        ))
+        .hint(format!("{mint_to} Or lower --max-price.")));
+    }
+    let rent = ctx.rpc.rent_minimum(Job::SPACE).await?
+        + ctx.rpc.rent_minimum(tokens::TOKEN_ACCOUNT_BYTES).await?;
+    let sol = ctx.rpc.balance(&wallet.address()).await?;
+    let needed = rent + FEE_LAMPORTS;
+    if sol < needed {
+        let unit = crate::amount::Unit::sol();
+        return Err(Failure::funds(format!(
+            "the wallet {} holds {}, and the job takes {} (rent that comes back, and fees)",
+            wallet.address(),
+            unit.show(sol),
+            unit.show(needed)
+        ))
+        .hint(mint_to));
+    }
+    Ok(())
+}
+
+/// What the renter reads before agreeing.
+pub fn price_rows(prepared: &Prepared, mint: &Mint, price: &Price) -> Vec<(&'static str, String)> {
+    let quote = &price.quote;
+    let most = if prepared.exact { "" } else { "at most " };
+    let mut rows = vec![
+        (
+            "work",
+            format!(
+                "{}, {most}{} {}",
+                prepared.engine(),
+                prepared.units,
+                prepared.unit_name()
+            ),
+        ),
+        ("verified", prepared.verification_name().to_owned()),
+        ("devices", format!("{} can take it now", quote.devices)),
+    ];
+    if let (Some(payment), Some(fees), Some(total)) = (quote.payment, quote.fees, quote.total) {
+        let time = quote
+            .seconds
+            .map(|time| format!(", about {} on that device", seconds(time)))
+            .unwrap_or_default();
+        rows.push((
+            "cheapest",
+            format!(
+                "{} ({} and {} fees){time}",
+                mint.unit.show(total.0),
+                mint.unit.show(payment.0),
+                mint.unit.show(fees.0)
+            ),
+        ));
+    }
+    rows.push((
+        "at most",
+        format!(
+            "{} is escrowed; what isn't used comes back",
+            mint.unit.show(price.escrow)
+        ),
+    ));
+    rows
+}
+
+/// The same as fields.
+pub fn price_json(prepared: &Prepared, mint: &Mint, price: &Price) -> Map<String, Value> {
+    let quote = &price.quote;
+    let mut object = Map::new();
+    object.insert("engine".into(), json!(prepared.engine()));
+    object.insert("units".into(), json!(prepared.units));
+    object.insert("exact".into(), json!(prepared.exact));
+    object.insert("mint".into(), json!(mint.address.to_string()));
+    object.insert("devices".into(), json!(quote.devices));
+    let amounts = [
+        ("ask_min", quote.ask_min),
+        ("ask_median", quote.ask_median),
+        ("ask_max", quote.ask_max),
+        ("payment", quote.payment),
+        ("fees", quote.fees),
+        ("total", quote.total),
+    ];
+    for (name, amount) in amounts {
+        if let Some(Amount(base)) = amount {
+            put_amount(&mut object, name, base, &mint.unit);
+        }
+    }
+    put_amount(&mut object, "max_price", price.max_price, &mint.unit);
+    put_amount(&mut object, "escrow", price.escrow, &mint.unit);
+    object.insert("seconds".into(), json!(quote.seconds));
+    object.insert("removed".into(), json!(quote.removed));
+    object
+}
+
+pub async fn run(ctx: &Context, prepared: Prepared, terms: &TermsArgs) -> Result<()> {
+    let wallet = ctx.wallet()?;
+    let mint = ctx.mint(terms.mint.as_deref()).await?;
+    let max_total = terms
+        .max_price
+        .as_ref()
+        .map(|text| mint.unit.parse("--max-price", text))
+        .transpose()?;
+    let options = SubmitOptions {
+        max_total,
+        deadline: terms.deadline,
+        max_run: terms.max_run,
+        requirement: &terms.requirement,
+    };
+    let price = price(ctx, &prepared, &mint, &options).await?;
+    for (label, text) in price_rows(&prepared, &mint, &price) {
+        ctx.say(format!("{label:<9} {text}"));
+    }
+    check_funds(ctx, &wallet, &mint, &price).await?;
+    ctx.confirm(&format!(
+        "Submit this job and escrow {}?",
+        mint.unit.show(price.escrow)
+    ))?;
+
+    let submitted = submit(ctx, &wallet, &prepared, &mint, &price, &options).await?;
+    let Done::Landed(landed) = &submitted.done else {
+        let fields = Value::Object(price_json(&prepared, &mint, &price));
+        return ctx
+            .report(&submitted.done, "would submit the job", fields)
+            .await;
+    };
+    let signature = landed.signature.to_string();
+    if terms.wait {
+        ctx.say(format!("submitted {}", submitted.job));
+        let oracles = ctx.oracles()?;
+        let followed =
+            follow::follow(ctx, Some(&oracles), &submitted.job, terms.result.timeout).await?;
+        return follow::finish(
+            ctx,
+            &oracles,
+            &submitted.job,
+            &followed,
+            &terms.result,
+            Some(&signature),
+        )
+        .await;
+    }
+    let job = super::show::fetch_job(ctx, &submitted.job).await?;
+    let mut object = job_json(&submitted.job, &job, &mint.unit, None)?;
+    object.insert("signature".into(), json!(signature));
+    let rows = [
+        ("submitted", submitted.job.to_string()),
+        ("escrowed", mint.unit.show(job.escrow)),
+        ("signature", signature.clone()),
+        ("next", format!("io job wait {}", submitted.job)),
+    ];
+    ctx.out.record(&Value::Object(object), &rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_price_is_the_highest_that_the_limit_covers() {
+        for (units, total, bps) in [
+            (1_200, 200_000_000, 25),
+            (1, 1, 0),
+            (7, 1_000, 500),
+            (1_000_000, u64::MAX, 225),
+        ] {
+            let fees = FeeTerms {
+                reserve_bps: bps,
+                payment_bps: 0,
+            };
+            let price = highest_price(units, total, fees);
+            if price > 0 {
+                assert!(money::escrow_for(units, price, fees).unwrap() <= total);
+            }
+            assert!(
+                money::escrow_for(units, price + 1, fees).map_or(true, |escrow| escrow > total)
+            );
+        }
+        assert_eq!(highest_price(1_000, 0, FeeTerms::default()), 0);
+    }
+}

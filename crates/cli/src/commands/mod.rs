@@ -1,0 +1,18 @@
+//! One file for each command.
+
+pub mod completions;
+pub mod config;
+pub mod demo;
+pub mod device;
+pub mod doctor;
+pub mod job;
+pub mod net;
+pub mod network;
+pub mod offers;
+pub mod oracle;
+pub mod provider;
+pub mod quote;
+pub mod requirement;
+pub mod stake;
+pub mod up;
+pub mod worker;

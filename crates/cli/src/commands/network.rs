@@ -1,0 +1,619 @@
+//! `io network`: the configuration on chain, and its administration.
+
+use clap::{Args, Subcommand};
+use io_client::{
+    Pubkey, Wallet, accounts, instructions,
+    instructions::{
+        ClassArgs, InitializeNetworkArgs, NetworkParams, PaymentMintArgs, SetOraclesArgs,
+    },
+    io_network::{
+        constants::TREASURY_SHARDS,
+        state::{DeviceClass, Network, OracleSet, PaymentMint},
+    },
+    pda, tokens,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    amount::Unit,
+    context::{Context, address, random_u64},
+    failure::{Failure, Result},
+    output::seconds,
+};
+
+/// Treasury shards that one transaction makes: more don't fit its size.
+const SHARDS_A_TRANSACTION: usize = 4;
+
+#[derive(Debug, Subcommand)]
+pub enum NetworkCommand {
+    /// Parameters, oracles, payment mints and device classes.
+    Show,
+    /// Create the network. Signed by the program's upgrade authority, who becomes the administrator.
+    Init(InitArgs),
+    /// Replace the oracle set. Statements signed for the earlier set become void.
+    SetOracles {
+        /// Signatures that a decision needs.
+        #[arg(long)]
+        quorum: u8,
+        /// The oracles' keys.
+        #[arg(required = true)]
+        oracles: Vec<String>,
+    },
+    /// Add a device class.
+    AddClass(ClassOptions),
+    /// Change a device class.
+    UpdateClass(ClassOptions),
+    /// Allow a mint for payments, and create its treasury accounts.
+    AddMint(MintOptions),
+    /// Change a payment mint's fee, weight or availability.
+    UpdateMint(MintOptions),
+    /// Change parameters; those not named stay.
+    SetParams(ParamsOptions),
+    /// Stop new jobs and stakes. Settlements, refunds and withdrawals go on.
+    Pause,
+    /// Take new jobs and stakes again.
+    Resume,
+    /// Propose a new administrator.
+    ProposeAdmin {
+        /// Their address.
+        admin: String,
+    },
+    /// Take over, as the proposed administrator.
+    AcceptAdmin,
+}
+
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// The IO mint; it has 8 decimals.
+    #[arg(long, value_name = "MINT")]
+    pub io_mint: String,
+    /// Signatures that a decision needs.
+    #[arg(long)]
+    pub quorum: u8,
+    /// The first oracles' keys.
+    #[arg(required = true)]
+    pub oracles: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct ClassOptions {
+    /// The class's number.
+    pub id: u16,
+    /// Its name, at most 32 bytes.
+    #[arg(long)]
+    pub name: String,
+    /// Reward multiplier, like 1.25.
+    #[arg(long)]
+    pub multiplier: String,
+    /// Least measured int8 TOPS, like 130.
+    #[arg(long, default_value = "0")]
+    pub min_tops: String,
+    /// Least device memory, MiB.
+    #[arg(long, default_value_t = 0)]
+    pub min_memory: u32,
+    /// The enterprise group instead of the community's.
+    #[arg(long)]
+    pub enterprise: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct MintOptions {
+    /// The mint.
+    pub mint: String,
+    /// Extra fee of the renter, basis points.
+    #[arg(long, default_value_t = 0)]
+    pub fee_bps: u16,
+    /// Weight against IO: IO base units for 10⁹ base units of it.
+    #[arg(long, value_name = "N")]
+    pub io_per_unit_e9: u64,
+    /// Refuse new jobs in it.
+    #[arg(long)]
+    pub disabled: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ParamsOptions {
+    /// Base of the minimum bond, IO.
+    #[arg(long)]
+    pub min_bond: Option<String>,
+    #[arg(long, value_name = "SECONDS")]
+    pub match_seconds: Option<u32>,
+    #[arg(long, value_name = "SECONDS")]
+    pub challenge_seconds: Option<u32>,
+    #[arg(long, value_name = "SECONDS")]
+    pub dispute_seconds: Option<u32>,
+    #[arg(long, value_name = "SECONDS")]
+    pub attestation_seconds: Option<u32>,
+    #[arg(long, value_name = "SECONDS")]
+    pub unbond_seconds: Option<u32>,
+    #[arg(long, value_name = "SECONDS")]
+    pub retention_seconds: Option<u32>,
+    /// Reservation fee of each side.
+    #[arg(long, value_name = "BPS")]
+    pub reserve_bps: Option<u16>,
+    #[arg(long, value_name = "BPS")]
+    pub expire_penalty_bps: Option<u16>,
+    #[arg(long, value_name = "BPS")]
+    pub reject_penalty_bps: Option<u16>,
+}
+
+/// A network's parameters at its start: 0.25 % from each side, 14 days of unbonding, a bond of 200 IO.
+pub fn default_params() -> NetworkParams {
+    NetworkParams {
+        min_bond: 200 * io_protocol::money::IO,
+        match_seconds: 60,
+        challenge_seconds: 600,
+        dispute_seconds: 3_600,
+        attestation_seconds: 2 * 3_600,
+        unbond_seconds: 14 * 86_400,
+        retention_seconds: 7 * 86_400,
+        reserve_bps: 25,
+        expire_penalty_bps: 2_000,
+        reject_penalty_bps: 10_000,
+    }
+}
+
+pub fn params_of(network: &Network) -> NetworkParams {
+    NetworkParams {
+        min_bond: network.min_bond,
+        match_seconds: network.match_seconds,
+        challenge_seconds: network.challenge_seconds,
+        dispute_seconds: network.dispute_seconds,
+        attestation_seconds: network.attestation_seconds,
+        unbond_seconds: network.unbond_seconds,
+        retention_seconds: network.retention_seconds,
+        reserve_bps: network.reserve_bps,
+        expire_penalty_bps: network.expire_penalty_bps,
+        reject_penalty_bps: network.reject_penalty_bps,
+    }
+}
+
+fn text_of(name: &[u8; 32]) -> String {
+    String::from_utf8_lossy(name)
+        .trim_end_matches('\0')
+        .to_owned()
+}
+
+pub fn class_json(class: &DeviceClass) -> Value {
+    json!({
+        "id": class.id, "name": text_of(&class.name), "multiplier_e2": class.multiplier_e2,
+        "min_tops_e2": class.min_tops_e2, "min_memory_mib": class.min_memory_mib,
+        "group": if class.group == 1 { "enterprise" } else { "community" },
+    })
+}
+
+pub fn mint_json(payment: &PaymentMint, symbol: &str) -> Value {
+    json!({
+        "mint": payment.mint.to_string(), "symbol": symbol, "decimals": payment.decimals, "fee_bps": payment.fee_bps,
+        "io_per_unit_e9": payment.io_per_unit_e9, "enabled": payment.enabled == 1,
+        "shards": payment.shards.iter().filter(|shard| **shard != Pubkey::default()).count(),
+    })
+}
+
+pub fn network_json(network: &Network) -> Value {
+    let io = Unit::io();
+    json!({
+        "program": io_client::io_network::ID.to_string(),
+        "admin": network.admin.to_string(),
+        "pending_admin": (network.pending_admin != Pubkey::default()).then(|| network.pending_admin.to_string()),
+        "io_mint": network.io_mint.to_string(),
+        "cluster": io_client::Hash::new_from_array(network.cluster).to_string(),
+        "paused": network.paused == 1,
+        "min_bond": network.min_bond,
+        "min_bond_text": io.show(network.min_bond),
+        "match_seconds": network.match_seconds,
+        "challenge_seconds": network.challenge_seconds,
+        "dispute_seconds": network.dispute_seconds,
+        "attestation_seconds": network.attestation_seconds,
+        "unbond_seconds": network.unbond_seconds,
+        "retention_seconds": network.retention_seconds,
+        "reserve_bps": network.reserve_bps,
+        "expire_penalty_bps": network.expire_penalty_bps,
+        "reject_penalty_bps": network.reject_penalty_bps,
+    })
+}
+
+pub fn oracles_json(set: &OracleSet) -> Value {
+    json!({
+        "version": set.version, "quorum": set.quorum,
+        "oracles": set.active().iter().map(ToString::to_string).collect::<Vec<_>>(),
+    })
+}
+
+async fn show(ctx: &Context) -> Result<()> {
+    let network = ctx.network().await?;
+    let set = accounts::oracle_set(&ctx.rpc).await?;
+    let mut mints = accounts::fetch_all::<PaymentMint>(&ctx.rpc, Vec::new())
+        .await?
+        .1;
+    mints.sort_by_key(|(_, payment)| (payment.mint != network.io_mint, payment.mint));
+    let mut classes = accounts::fetch_all::<DeviceClass>(&ctx.rpc, Vec::new())
+        .await?
+        .1;
+    classes.sort_by_key(|(_, class)| class.id);
+    let mut value = network_json(network);
+    if let Some(object) = value.as_object_mut() {
+        object.insert("oracle_set".into(), oracles_json(&set));
+        let list = mints
+            .iter()
+            .map(|(_, payment)| mint_json(payment, &ctx.symbol(&payment.mint, network)));
+        object.insert("payment_mints".into(), list.collect());
+        object.insert(
+            "classes".into(),
+            classes.iter().map(|(_, class)| class_json(class)).collect(),
+        );
+    }
+    if !ctx.out.for_people() {
+        return ctx.out.document(&value);
+    }
+    let time = |total: u32| seconds(f64::from(total));
+    let percent = |bps: u16| format!("{} %", crate::amount::decimal(u64::from(bps), 2));
+    let mut rows = vec![
+        ("program", io_client::io_network::ID.to_string()),
+        ("administrator", network.admin.to_string()),
+        (
+            "paused",
+            if network.paused == 1 {
+                "yes: no new jobs and stakes"
+            } else {
+                "no"
+            }
+            .to_owned(),
+        ),
+        (
+            "fees",
+            format!("{} from each side", percent(network.reserve_bps)),
+        ),
+        (
+            "minimum bond",
+            format!(
+                "{} × the class's multiplier, at least × 1",
+                Unit::io().show(network.min_bond)
+            ),
+        ),
+        (
+            "windows",
+            format!(
+                "match {}, challenge {}, dispute {}, unbonding {}",
+                time(network.match_seconds),
+                time(network.challenge_seconds),
+                time(network.dispute_seconds),
+                time(network.unbond_seconds)
+            ),
+        ),
+        (
+            "penalties",
+            format!(
+                "{} of the exposure when late, {} when wrong",
+                percent(network.expire_penalty_bps),
+                percent(network.reject_penalty_bps)
+            ),
+        ),
+        (
+            "oracles",
+            format!(
+                "{} of {} decide (set {})",
+                set.quorum, set.count, set.version
+            ),
+        ),
+    ];
+    for oracle in set.active() {
+        rows.push(("", oracle.to_string()));
+    }
+    for (_, payment) in &mints {
+        let off = if payment.enabled == 1 {
+            ""
+        } else {
+            ", not for new jobs"
+        };
+        rows.push((
+            "payment mint",
+            format!(
+                "{} {}, + {}{off}",
+                ctx.symbol(&payment.mint, network),
+                payment.mint,
+                percent(payment.fee_bps)
+            ),
+        ));
+    }
+    ctx.out.record(&value, &rows)?;
+    let cells: Vec<Vec<String>> = classes
+        .iter()
+        .map(|(_, class)| {
+            vec![
+                class.id.to_string(),
+                text_of(&class.name),
+                crate::amount::decimal(u64::from(class.multiplier_e2), 2),
+                crate::amount::decimal(u64::from(class.min_tops_e2), 2),
+                format!("{} MiB", class.min_memory_mib),
+                if class.group == 1 {
+                    "enterprise"
+                } else {
+                    "community"
+                }
+                .to_owned(),
+            ]
+        })
+        .collect();
+    ctx.out.text("\n")?;
+    ctx.out.list(
+        &[],
+        &[
+            "CLASS",
+            "NAME",
+            "MULTIPLIER",
+            "LEAST TOPS",
+            "LEAST MEMORY",
+            "GROUP",
+        ],
+        &cells,
+        "No device classes yet.",
+    )
+}
+
+fn keys(texts: &[String]) -> Result<Vec<Pubkey>> {
+    texts
+        .iter()
+        .map(|text| address("an oracle", text))
+        .collect()
+}
+
+fn hundredths(what: &str, text: &str) -> Result<u32> {
+    let base = Unit {
+        symbol: "hundredths".into(),
+        decimals: 2,
+    }
+    .parse(what, text)?;
+    u32::try_from(base).map_err(|_| Failure::usage(format!("{what} is {text}: too large")))
+}
+
+impl ClassOptions {
+    fn args(&self) -> Result<ClassArgs> {
+        if self.name.len() > 32 || self.name.is_empty() {
+            return Err(Failure::usage(format!(
+                "--name has {} bytes, expected 1 to 32",
+                self.name.len()
+            )));
+        }
+        Ok(ClassArgs {
+            id: self.id,
+            name: instructions::class_name(&self.name),
+            multiplier_e2: hundredths("--multiplier", &self.multiplier)?,
+            min_tops_e2: hundredths("--min-tops", &self.min_tops)?,
+            min_memory_mib: self.min_memory,
+            group: u8::from(self.enterprise),
+        })
+    }
+}
+
+impl MintOptions {
+    fn args(&self) -> PaymentMintArgs {
+        PaymentMintArgs {
+            io_per_unit_e9: self.io_per_unit_e9,
+            fee_bps: self.fee_bps,
+            enabled: !self.disabled,
+        }
+    }
+}
+
+/// One administrative instruction, sent and reported.
+async fn administer(
+    ctx: &Context,
+    wallet: &Wallet,
+    what: &str,
+    instruction: io_client::Instruction,
+    fields: Value,
+) -> Result<()> {
+    let done = ctx
+        .transact(
+            format!("network:{}", random_u64()?),
+            wallet,
+            &[],
+            vec![instruction],
+        )
+        .await?;
+    ctx.report(&done, what, fields).await
+}
+
+pub async fn run(command: &NetworkCommand, ctx: &Context) -> Result<()> {
+    if matches!(command, NetworkCommand::Show) {
+        return show(ctx).await;
+    }
+    let wallet = ctx.wallet()?;
+    let admin = wallet.address();
+    match command {
+        NetworkCommand::Show => Ok(()),
+        NetworkCommand::Init(args) => {
+            let io_mint = address("--io-mint", &args.io_mint)?;
+            let cluster = ctx.rpc.genesis_hash().await?.to_bytes();
+            let oracles = keys(&args.oracles)?;
+            let init = InitializeNetworkArgs {
+                cluster,
+                params: default_params(),
+                quorum: args.quorum,
+                oracles,
+            };
+            let instruction = instructions::initialize_network(&admin, &io_mint, init);
+            let fields = json!({"admin": admin.to_string(), "io_mint": io_mint.to_string(), "quorum": args.quorum});
+            let what = "created; next: io network add-mint IO-MINT --io-per-unit-e9 1000000000, and add-class";
+            administer(ctx, &wallet, what, instruction, fields).await
+        }
+        NetworkCommand::SetOracles { quorum, oracles } => {
+            let oracles = keys(oracles)?;
+            ctx.confirm(&format!(
+                "Replace the oracle set by these {} keys with quorum {quorum}?",
+                oracles.len()
+            ))?;
+            let fields = json!({"quorum": quorum, "oracles": oracles.iter().map(ToString::to_string).collect::<Vec<_>>()});
+            let instruction = instructions::set_oracles(
+                &admin,
+                SetOraclesArgs {
+                    quorum: *quorum,
+                    oracles,
+                },
+            );
+            administer(ctx, &wallet, "oracle set replaced", instruction, fields).await
+        }
+        NetworkCommand::AddClass(options) => {
+            let instruction = instructions::add_class(&admin, options.args()?);
+            administer(
+                ctx,
+                &wallet,
+                "class added",
+                instruction,
+                json!({"id": options.id, "name": options.name}),
+            )
+            .await
+        }
+        NetworkCommand::UpdateClass(options) => {
+            let instruction = instructions::update_class(&admin, options.args()?);
+            administer(
+                ctx,
+                &wallet,
+                "class changed",
+                instruction,
+                json!({"id": options.id, "name": options.name}),
+            )
+            .await
+        }
+        NetworkCommand::AddMint(options) => {
+            let mint = address("MINT", &options.mint)?;
+            let add = instructions::add_payment_mint(&admin, &mint, options.args());
+            let intent = format!("network:{}", random_u64()?);
+            let done = ctx.transact(intent, &wallet, &[], vec![add]).await?;
+            if !ctx.dry_run {
+                treasury(ctx, &wallet, &mint).await?;
+            }
+            ctx.report(
+                &done,
+                "payment mint added, with its treasury",
+                json!({"mint": mint.to_string()}),
+            )
+            .await
+        }
+        NetworkCommand::UpdateMint(options) => {
+            let mint = address("MINT", &options.mint)?;
+            let instruction = instructions::update_payment_mint(&admin, &mint, options.args());
+            administer(
+                ctx,
+                &wallet,
+                "payment mint changed",
+                instruction,
+                json!({"mint": mint.to_string()}),
+            )
+            .await
+        }
+        NetworkCommand::SetParams(options) => {
+            let now = params_of(ctx.network().await?);
+            let min_bond = options
+                .min_bond
+                .as_ref()
+                .map(|text| Unit::io().parse("--min-bond", text))
+                .transpose()?;
+            let params = NetworkParams {
+                min_bond: min_bond.unwrap_or(now.min_bond),
+                match_seconds: options.match_seconds.unwrap_or(now.match_seconds),
+                challenge_seconds: options.challenge_seconds.unwrap_or(now.challenge_seconds),
+                dispute_seconds: options.dispute_seconds.unwrap_or(now.dispute_seconds),
+                attestation_seconds: options
+                    .attestation_seconds
+                    .unwrap_or(now.attestation_seconds),
+                unbond_seconds: options.unbond_seconds.unwrap_or(now.unbond_seconds),
+                retention_seconds: options.retention_seconds.unwrap_or(now.retention_seconds),
+                reserve_bps: options.reserve_bps.unwrap_or(now.reserve_bps),
+                expire_penalty_bps: options.expire_penalty_bps.unwrap_or(now.expire_penalty_bps),
+                reject_penalty_bps: options.reject_penalty_bps.unwrap_or(now.reject_penalty_bps),
+            };
+            if params == now {
+                return Err(Failure::usage("nothing to change")
+                    .hint("Name at least one parameter; --help lists them."));
+            }
+            let instruction = instructions::update_params(&admin, params);
+            administer(
+                ctx,
+                &wallet,
+                "parameters changed; jobs keep the terms they were created with",
+                instruction,
+                json!({}),
+            )
+            .await
+        }
+        NetworkCommand::Pause => {
+            ctx.confirm("Stop new jobs and stakes?")?;
+            administer(
+                ctx,
+                &wallet,
+                "paused",
+                instructions::set_paused(&admin, true),
+                json!({"paused": true}),
+            )
+            .await
+        }
+        NetworkCommand::Resume => {
+            administer(
+                ctx,
+                &wallet,
+                "resumed",
+                instructions::set_paused(&admin, false),
+                json!({"paused": false}),
+            )
+            .await
+        }
+        NetworkCommand::ProposeAdmin { admin: proposed } => {
+            let proposed = address("ADMIN", proposed)?;
+            ctx.confirm(&format!("Propose {proposed} as the administrator?"))?;
+            let instruction = instructions::propose_admin(&admin, &proposed);
+            let fields = json!({"pending_admin": proposed.to_string()});
+            administer(
+                ctx,
+                &wallet,
+                "proposed; they take over with: io network accept-admin",
+                instruction,
+                fields,
+            )
+            .await
+        }
+        NetworkCommand::AcceptAdmin => {
+            let fields = json!({"admin": admin.to_string()});
+            administer(
+                ctx,
+                &wallet,
+                "taken over",
+                instructions::accept_admin(&admin),
+                fields,
+            )
+            .await
+        }
+    }
+}
+
+/// Creates the treasury accounts that a payment mint still lacks.
+pub async fn treasury(ctx: &Context, payer: &Wallet, mint: &Pubkey) -> Result<()> {
+    let payment: PaymentMint = accounts::fetch(&ctx.rpc, &pda::payment(mint)).await?;
+    let missing: Vec<u8> = (0..TREASURY_SHARDS as u8)
+        .filter(|shard| payment.shards[usize::from(*shard)] == Pubkey::default())
+        .collect();
+    for batch in missing.chunks(SHARDS_A_TRANSACTION) {
+        let make = batch
+            .iter()
+            .map(|shard| instructions::init_treasury_shard(&payer.address(), mint, *shard))
+            .collect();
+        let first = batch.first().copied().unwrap_or(0);
+        ctx.transact(format!("treasury:{mint}:{first}"), payer, &[], make)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Sum of a mint's treasury accounts, base units.
+pub async fn treasury_balance(ctx: &Context, mint: &Pubkey) -> Result<u64> {
+    let mut sum: u64 = 0;
+    for shard in 0..TREASURY_SHARDS as u8 {
+        sum = sum.saturating_add(
+            tokens::balance(&ctx.rpc, &pda::treasury(mint, shard))
+                .await?
+                .unwrap_or(0),
+        );
+    }
+    Ok(sum)
+}

@@ -1,0 +1,32 @@
+//! `io oracle`.
+
+use clap::Subcommand;
+use tokio_util::sync::CancellationToken;
+
+use super::worker::{ServiceArgs, read_service_config};
+use crate::{context::Context, failure::Result, services};
+
+#[derive(Debug, Subcommand)]
+pub enum OracleCommand {
+    /// Run an oracle in the foreground until it is told to stop.
+    Run(ServiceArgs),
+}
+
+pub async fn run(command: &OracleCommand, _ctx: &Context) -> Result<()> {
+    let OracleCommand::Run(args) = command;
+    let config: io_oracle::Config = read_service_config(&args.config)?;
+    let stop = CancellationToken::new();
+    services::stop_on_signals(&stop, args.exit_with_parent)?;
+    let (ready, bound) = tokio::sync::oneshot::channel();
+    if let Some(path) = args.ready_file.clone() {
+        tokio::spawn(async move {
+            if let Ok(address) = bound.await {
+                let address: std::net::SocketAddr = address;
+                if let Err(failure) = services::write_ready(&path, &format!("http://{address}")) {
+                    tracing::error!(%failure, "the ready file");
+                }
+            }
+        });
+    }
+    Ok(io_oracle::run_with_ready(config, stop, ready).await?)
+}
