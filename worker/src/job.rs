@@ -327,7 +327,8 @@ impl Drive {
         let worker = self.worker.clone();
         let blobs = Arc::new(blobs);
         let (done, mut outcomes) = mpsc::channel(worker.oracles.len().max(1));
-        for oracle in worker.oracles.iter().cloned() {
+        for oracle in &worker.oracles {
+            let oracle = oracle.clone();
             let (key, blobs, done) = (worker.chain.request_key(), blobs.clone(), done.clone());
             self.uploads.spawn(async move {
                 let outcome = blobs::upload(&oracle, &key, &blobs).await;
@@ -470,7 +471,8 @@ impl Drive {
             return;
         };
         let blobs = Arc::new(blobs);
-        for oracle in self.worker.oracles.iter().cloned() {
+        for oracle in &self.worker.oracles {
+            let oracle = oracle.clone();
             let (key, blobs) = (self.worker.chain.request_key(), blobs.clone());
             self.uploads.spawn(async move {
                 if let Err(error) = blobs::upload(&oracle, &key, &blobs).await {

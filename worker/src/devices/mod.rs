@@ -119,14 +119,14 @@ fn hardware_id(kind: &str, parts: &[&[u8]]) -> [u8; 32] {
 /// Takes samples of one device; keeps what differences are taken from.
 pub enum Sampler {
     Host(host::Sampler),
-    Nvidia(nvidia::Sampler),
+    Nvidia(Box<nvidia::Sampler>),
 }
 
 impl Sampler {
     pub fn new(device: &Device) -> Self {
         match device.selection {
             DeviceSelection::Host { parts, .. } => Self::Host(host::Sampler::new(parts)),
-            DeviceSelection::Nvidia { index } => Self::Nvidia(nvidia::Sampler::new(index)),
+            DeviceSelection::Nvidia { index } => Self::Nvidia(Box::new(nvidia::Sampler::new(index))),
         }
     }
 

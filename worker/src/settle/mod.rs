@@ -118,8 +118,8 @@ pub fn ask(
     inbox: &mpsc::Sender<Box<Attestation>>,
 ) -> JoinSet<()> {
     let mut asking = JoinSet::new();
-    for oracle in oracles.iter().cloned() {
-        let inbox = inbox.clone();
+    for oracle in oracles {
+        let (oracle, inbox) = (oracle.clone(), inbox.clone());
         asking.spawn(async move {
             let mut pause = every;
             loop {
