@@ -36,7 +36,7 @@ use crate::{
     error::{Error, Result, transaction_failed},
     journal::{Journal, MAX_INTENT_BYTES, Row, State},
     keys::SharedSigner,
-    rpc::{Blockhash, Rpc, STATUSES_PER_CALL, encode, to_bytes},
+    rpc::{Blockhash, Position, Rpc, STATUSES_PER_CALL, encode, to_bytes},
     tokens::{TOKEN_2022_PROGRAM, TOKEN_PROGRAM},
 };
 
@@ -193,6 +193,8 @@ pub struct Sender {
     config: Arc<SendConfig>,
     journal: Arc<dyn Journal>,
     statuses: Arc<StatusPoll>,
+    /// The finalized chain's position, looked at once for all transactions in flight.
+    finalized: Arc<tokio::sync::Mutex<Option<(Instant, Position)>>>,
     /// One call at a time for each intent.
     intents: Arc<Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>>,
 }
@@ -229,6 +231,7 @@ impl Sender {
             config: Arc::new(config),
             journal,
             statuses,
+            finalized: Arc::default(),
             intents: Arc::default(),
         }
     }
@@ -269,7 +272,7 @@ impl Sender {
             self.journal_record(&request.intent, &signed.signature, state)
                 .await?;
             tracing::debug!(intent = %request.intent, signature = %signed.signature, attempt, "sending");
-            match self.follow(&signed).await? {
+            match self.follow(&signed, true).await? {
                 Fate::Landed { slot } => {
                     self.journal_record(&request.intent, &signed.signature, State::Landed { slot })
                         .await?;
@@ -391,9 +394,11 @@ impl Sender {
 
     /// An intent that the journal knows: `Some` when it has landed, `None` when it is to be sent (again).
     async fn earlier(&self, row: Row) -> Result<Option<Landed>> {
-        let signature: Signature = row.signature.parse().map_err(|_| Error::Journal {
-            path: row.intent.clone().into(),
-            reason: format!("'{}' where a signature belongs", row.signature),
+        let signature: Signature = row.signature.parse().map_err(|_| {
+            Error::Input(format!(
+                "the journal holds '{}' where a signature belongs",
+                row.signature
+            ))
         })?;
         let (encoded, last_valid_block_height) = match row.state {
             State::Landed { slot } => {
@@ -416,7 +421,7 @@ impl Sender {
             encoded,
             last_valid_block_height,
         };
-        let fate = self.follow(&signed).await?;
+        let fate = self.follow(&signed, false).await?;
         let (state, landed) = match fate {
             Fate::Landed { slot } => (
                 State::Landed { slot },
@@ -445,8 +450,8 @@ impl Sender {
         Ok(landed)
     }
 
-    /// Sends `signed` again and again until its fate is known.
-    async fn follow(&self, signed: &Signed) -> Result<Fate> {
+    /// Sends `signed` again and again until its fate is known. `fresh`: it was signed just now and has never been sent.
+    async fn follow(&self, signed: &Signed, fresh: bool) -> Result<Fate> {
         let started = Instant::now();
         let mut watched = self.statuses.watch(signed.signature);
         let mut sends = 0_u32;
@@ -455,16 +460,14 @@ impl Sender {
         let mut next_send = started;
         let mut next_height = started + HEIGHT_EVERY;
         loop {
-            // Looked at before the first sending: after a restart it may have landed long ago.
-            if sends == 0 || watched.has_changed().unwrap_or(true) {
-                let status = if sends == 0 {
-                    self.statuses.ask(signed.signature).await
-                } else {
-                    watched.borrow_and_update().clone()
-                };
-                if let Some(fate) = status.and_then(|status| self.fate(&status)) {
-                    return Ok(fate);
-                }
+            let status = if sends == 0 && !fresh {
+                // After a restart: it may have landed long ago.
+                self.statuses.ask(signed.signature).await
+            } else {
+                watched.borrow_and_update().clone()
+            };
+            if let Some(fate) = status.and_then(|status| self.fate(&status)) {
+                return Ok(fate);
             }
             let now = Instant::now();
             if now >= next_send {
@@ -486,7 +489,8 @@ impl Sender {
                     Err(error) => return Err(error),
                 }
                 sends += 1;
-                if sends == 1
+                if fresh
+                    && sends == 1
                     && refused == 1
                     && let Some(reason) = last_refusal
                 {
@@ -539,7 +543,7 @@ impl Sender {
 
     /// `Some(None)`: provably never landed. `Some(status)`: too old to land now, but it did before. `None`: may still land.
     async fn expired(&self, signed: &Signed) -> Result<Option<Option<TransactionStatus>>> {
-        let finalized = self.rpc.position(CommitmentConfig::finalized()).await?;
+        let finalized = self.finalized().await?;
         if finalized.block_height
             <= signed
                 .last_valid_block_height
@@ -553,6 +557,18 @@ impl Sender {
             return Ok(None);
         }
         Ok(Some(statuses.pop().flatten()))
+    }
+
+    async fn finalized(&self) -> Result<Position> {
+        let mut known = self.finalized.lock().await;
+        if let Some((at, position)) = *known
+            && at.elapsed() < HEIGHT_EVERY / 2
+        {
+            return Ok(position);
+        }
+        let position = self.rpc.position(CommitmentConfig::finalized()).await?;
+        *known = Some((Instant::now(), position));
+        Ok(position)
     }
 
     async fn failed(
@@ -877,7 +893,6 @@ struct StatusPoll {
     rpc: Rpc,
     every: Duration,
     watched: Mutex<HashMap<Signature, watch::Sender<Option<TransactionStatus>>>>,
-    wake: tokio::sync::Notify,
     running: Mutex<bool>,
 }
 
@@ -887,7 +902,6 @@ impl StatusPoll {
             rpc,
             every,
             watched: Mutex::default(),
-            wake: tokio::sync::Notify::new(),
             running: Mutex::default(),
         }
     }
@@ -916,8 +930,6 @@ impl StatusPoll {
             // Holds only itself: it ends with the last transaction it watches, and another starts with the next.
             tokio::spawn(self.clone().run());
         }
-        drop(running);
-        self.wake.notify_one();
         receiver
     }
 

@@ -48,8 +48,6 @@ const MAX_HINTS: usize = 4_096;
 const MAX_RECENT: usize = 8_192;
 /// Transactions fetched at once while catching up.
 const FETCHES: usize = 8;
-/// Pause after a hint, in which more are gathered.
-const GATHER: Duration = Duration::from_millis(10);
 /// Pause before looking again for a transaction that was heard of and is not in the history yet.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// After this long such a transaction is given up: its block was dropped.
@@ -71,6 +69,8 @@ pub const MAX_FOLLOWED: usize = 1_000_000;
 /// How to follow.
 #[derive(Debug, Clone)]
 pub struct FollowConfig {
+    /// Pause after a hint, in which more are gathered: one look at the history serves them all.
+    pub gather: Duration,
     /// Longest pause between looks at the history, hint or not.
     pub sweep: Duration,
     /// Longest pause between looks at all accounts, in case a change was not notified (a closed account is not, by some
@@ -81,8 +81,19 @@ pub struct FollowConfig {
 impl Default for FollowConfig {
     fn default() -> Self {
         Self {
+            gather: Duration::from_millis(50),
             sweep: Duration::from_secs(5),
             resync: Duration::from_secs(60),
+        }
+    }
+}
+
+impl FollowConfig {
+    /// For a chain on this machine, where looking costs nobody anything.
+    pub fn local() -> Self {
+        Self {
+            gather: Duration::from_millis(5),
+            ..Self::default()
         }
     }
 }
@@ -279,7 +290,7 @@ impl Follow {
             match timeout(wait, heard.recv()).await {
                 Ok(Some(first)) => {
                     announce |= self.hear(first);
-                    tokio::time::sleep(GATHER).await;
+                    tokio::time::sleep(config.gather).await;
                     while let Ok(more) = heard.try_recv() {
                         announce |= self.hear(more);
                     }

@@ -49,8 +49,9 @@ use crate::{
 pub const TEST_SLOT_MS: u64 = 50;
 /// How long a chain may take to answer; one on a busy machine with two cores took 4 s.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
-/// How long tests wait for something that must happen.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+/// How long tests wait for something that must happen. On a chain with slots of 400 ms a blockhash alone takes a minute
+/// to expire.
+pub const PATIENCE: Duration = Duration::from_secs(180);
 /// Decimals of IO.
 pub const IO_DECIMALS: u8 = 8;
 

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 /// Sweeps that never come: what is delivered was heard, or read after a reconnection.
 const NO_SWEEPS: FollowConfig = FollowConfig {
+    gather: Duration::from_millis(5),
     sweep: Duration::from_secs(3_600),
     resync: Duration::from_secs(3_600),
 };
@@ -150,17 +151,19 @@ async fn bursts_in_one_slot_keep_the_chains_order() {
         task.unwrap().unwrap();
     }
     let (heard, _) = take(&mut stream, 30).await;
-    let mut reread = changes.follow(
-        &changes.chain.ws_url().to_owned(),
-        Start::Beginning,
-        NO_SWEEPS,
-    );
-    let (all, _) = take(&mut reread, 31).await;
-    assert_eq!(
-        all[1..],
-        heard,
-        "read afterwards, the order is the same (the first is the network's creation)"
-    );
+    if !changes.chain.is_external() {
+        let mut reread = changes.follow(
+            &changes.chain.ws_url().to_owned(),
+            Start::Beginning,
+            NO_SWEEPS,
+        );
+        let (all, _) = take(&mut reread, 31).await;
+        assert_eq!(
+            all[1..],
+            heard,
+            "read afterwards, the order is the same (the first is the network's creation)"
+        );
+    }
     let mut sorted = heard.clone();
     sorted.sort_unstable();
     assert_eq!(sorted, (1..=30).collect::<Vec<_>>());
