@@ -29,7 +29,13 @@ pub async fn keep(worker: Arc<Worker>) {
                 next
             }
             Err(error) => {
-                tracing::warn!(error = %format!("{error:#}"), "the device isn't attested");
+                let error = format!("{error:#}");
+                // The first tries come before all links are up.
+                if retry == ATTEST_RETRY {
+                    tracing::debug!(error, "the device isn't attested yet");
+                } else {
+                    tracing::warn!(error, "the device isn't attested");
+                }
                 let pause = jittered(retry);
                 retry = (retry * 2).min(ATTEST_LONGEST_RETRY);
                 pause

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use io_api::auth::RequestKey;
 use io_api::client::{BlobSource, OracleClient};
 use io_engines::{
-    BlobDir, BlobError, BlobFiles, BlobHash, BlobRef, Blobs, Outcome,
+    BlobDir, BlobError, BlobFiles, BlobHash, BlobRef, Blobs, EngineError, Outcome,
     models::{self, KnownModels},
 };
 
@@ -56,6 +56,16 @@ impl LocalBlobs {
             }
             all
         })
+    }
+
+    /// Deletes a fetched file that turned out to be damaged, so that it is fetched again.
+    pub fn drop_damaged(&self, error: &EngineError) {
+        if let EngineError::Blob(BlobError::Damaged { path, .. }) = error
+            && path.starts_with(&self.0.dir.0)
+        {
+            tracing::warn!(path = %path.display(), "a damaged blob is deleted and will be fetched again");
+            let _ = std::fs::remove_file(path);
+        }
     }
 
     fn path(&self, hash: &BlobHash) -> PathBuf {

@@ -291,6 +291,7 @@ impl Drive {
             }
             Err(_) if cancel.is_cancelled() => Ok(true),
             Err(error) => {
+                worker.blobs.drop_damaged(&error);
                 // Another try helps only against this machine's own trouble.
                 record.failed_runs = if prove::worth_another_try(&error) {
                     record.failed_runs + 1

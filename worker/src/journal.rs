@@ -11,7 +11,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use io_client::{
     Pubkey,
     io_network::state::{Job, JobState},
@@ -171,6 +171,8 @@ pub fn next(record: &Record, chain: Option<&Job>, device: &Pubkey, now: i64) -> 
 /// The journal: `data_dir/jobs/<job>-<slot>/job.json`, and the result beside it.
 pub struct Journal {
     dir: PathBuf,
+    /// Records at once.
+    most: usize,
     records: Mutex<HashMap<String, Record>>,
 }
 
@@ -204,6 +206,7 @@ impl Journal {
         }
         Ok(Self {
             dir: dir.to_owned(),
+            most: MAX_JOURNALLED_JOBS,
             records: Mutex::new(records),
         })
     }
@@ -212,14 +215,21 @@ impl Journal {
         self.records.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps a record; it survives a crash when this returns. Blocks on the disk.
+    /// Keeps a record; it survives a crash when this returns. Blocks on the disk. When the journal is full, the job that
+    /// ended longest ago makes room.
     pub fn put(&self, record: &Record) -> Result<()> {
-        let mut records = self.lock();
         let key = record.key();
-        ensure!(
-            records.contains_key(&key) || records.len() < MAX_JOURNALLED_JOBS,
-            "the journal holds {MAX_JOURNALLED_JOBS} jobs already"
-        );
+        let oldest = {
+            let records = self.lock();
+            let full = !records.contains_key(&key) && records.len() >= self.most;
+            let ended = records.values().filter(|record| record.ended_at.is_some());
+            full.then(|| ended.min_by_key(|record| record.ended_at).cloned())
+        };
+        match oldest {
+            None => {}
+            Some(Some(oldest)) => self.forget(&oldest)?,
+            Some(None) => bail!("the journal holds {} unfinished jobs already", self.most),
+        }
         let folder = self.dir.join(&key);
         let is_new = !folder.is_dir();
         write_durably(
@@ -229,7 +239,7 @@ impl Journal {
         if is_new {
             sync_folder(&self.dir)?;
         }
-        records.insert(key, record.clone());
+        self.lock().insert(key, record.clone());
         Ok(())
     }
 
@@ -277,6 +287,25 @@ impl Journal {
         self.lock().remove(&key);
         std::fs::remove_dir_all(&folder)
             .with_context(|| format!("can't delete {}", folder.display()))
+    }
+
+    /// Bytes of all results, and of the one that ended longest ago.
+    pub fn results(&self) -> Result<(u64, Option<Record>)> {
+        let mut bytes = 0_u64;
+        for entry in std::fs::read_dir(&self.dir)?.flatten() {
+            let Ok(files) = std::fs::read_dir(entry.path().join(OUT_DIR)) else {
+                continue;
+            };
+            for file in files.flatten() {
+                bytes = bytes.saturating_add(file.metadata().map_or(0, |meta| meta.len()));
+            }
+        }
+        let records = self.lock();
+        let oldest = records
+            .values()
+            .filter(|record| record.ended_at.is_some())
+            .min_by_key(|record| record.ended_at);
+        Ok((bytes, oldest.cloned()))
     }
 
     /// Where a job's result goes.
@@ -498,6 +527,39 @@ mod tests {
         journal.put(&ended).unwrap();
         journal.forget(&ended).unwrap();
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_full_journal_forgets_what_ended_longest_ago_and_never_what_is_unfinished() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Journal {
+            most: 2,
+            ..Journal::open(folder.path()).unwrap()
+        };
+        let numbered = |slot, ended_at: Option<i64>| Record {
+            created_slot: slot,
+            ended: ended_at.map(|_| "settled".into()),
+            ended_at,
+            ..record()
+        };
+        journal.put(&numbered(1, Some(20))).unwrap();
+        journal.put(&numbered(2, Some(10))).unwrap();
+        journal.put(&numbered(3, None)).unwrap();
+        assert!(journal.get(&JOB, 1).is_some() && journal.get(&JOB, 2).is_none());
+        journal.put(&numbered(4, None)).unwrap();
+        assert!(
+            journal
+                .put(&numbered(5, None))
+                .unwrap_err()
+                .to_string()
+                .contains("unfinished")
+        );
+        // What is there can always be written again.
+        journal.put(&numbered(4, Some(30))).unwrap();
+        assert_eq!(
+            Journal::open(folder.path()).unwrap().unfinished(),
+            vec![numbered(3, None)]
+        );
     }
 
     #[test]

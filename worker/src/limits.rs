@@ -20,6 +20,8 @@ pub const MAX_REASON_BYTES: usize = 512;
 
 /// Largest message on a link.
 pub const MAX_LINK_MESSAGE_BYTES: usize = 256 * 1024;
+/// Looks for an offered job that this worker's node doesn't show yet.
+pub const LOOKS_FOR_JOB: u32 = 8;
 /// Messages that wait for a slow link; progress beyond that is dropped, the rest waits in the journal.
 pub const LINK_QUEUE: usize = 64;
 pub const LINK_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

@@ -9,7 +9,7 @@ use io_client::{
 };
 use io_engines::{BlobHash, BlobRef, EngineSpec, JobSpec, limits::MAX_SPEC_BYTES};
 use io_protocol::{messages::TicketStatement, money};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::{
     blobs::{self, FetchError},
@@ -253,6 +253,21 @@ pub async fn fetch_inputs(
     .await
 }
 
+/// A job that an oracle saw already; this worker's node may be a moment behind the oracle's.
+async fn job_when_seen(
+    chain: &Chain,
+    address: &Pubkey,
+    created_slot: u64,
+) -> anyhow::Result<Option<Job>> {
+    for _ in 0..LOOKS_FOR_JOB {
+        match chain.job(address).await? {
+            Some(job) if job.created_slot >= created_slot => return Ok(Some(job)),
+            _ => sleep(RETRY).await,
+        }
+    }
+    chain.job(address).await
+}
+
 /// Looks at an offer thoroughly. `Ok` is a job worth taking, not yet in the journal.
 pub async fn evaluate(worker: &Worker, link: usize, offer: &Offer) -> Result<Record, Declined> {
     let address: Pubkey = offer
@@ -263,7 +278,7 @@ pub async fn evaluate(worker: &Worker, link: usize, offer: &Offer) -> Result<Rec
     let unread = |error: anyhow::Error| format!("the chain can't be read now: {error:#}");
     let now = chain.time().await.map_err(unread)?;
     let (job, device, provider, network, set) = tokio::try_join!(
-        chain.job(&address),
+        job_when_seen(chain, &address, offer.created_slot),
         chain.device(&worker.address),
         chain.provider(&worker.provider),
         chain.network(),
@@ -304,7 +319,10 @@ pub async fn evaluate(worker: &Worker, link: usize, offer: &Offer) -> Result<Rec
         .engines
         .quote(&spec, &worker.blobs)
         .await
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| {
+            worker.blobs.drop_damaged(&error);
+            error.to_string()
+        })?;
     check_work(&job, quote, *speed, chain.estimated_time())?;
     Ok(Record::new(&address, &job, ask, Some(ticket)))
 }

@@ -121,6 +121,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<()> {
             key: worker.chain.request_key(),
             heartbeat: Arc::new(move |rtt| of.heartbeat(rtt)),
             heartbeat_every: Duration::from_secs(worker.config.heartbeat_seconds),
+            reconnect: LINK_RECONNECT,
         };
         worker.tasks.spawn(link.run(
             outbound,
@@ -439,6 +440,17 @@ fn clean(worker: &Worker, busy: bool) -> Result<()> {
             .journal
             .forget(&record)
             .with_context(|| format!("forgetting {}", record.job))?;
+    }
+    // Too many for the disk: what ended longest ago goes before its retention is over.
+    while let (bytes, Some(oldest)) = worker.journal.results()?
+        && bytes > worker.config.max_disk_bytes
+    {
+        tracing::warn!(
+            job = oldest.job,
+            bytes,
+            "max_disk_bytes is reached: an old result is deleted early"
+        );
+        worker.journal.forget(&oldest)?;
     }
     if !busy {
         let deleted = blobs::clean(&worker.config.blobs_dir(), worker.config.max_disk_bytes)?;

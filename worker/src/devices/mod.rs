@@ -126,7 +126,9 @@ impl Sampler {
     pub fn new(device: &Device) -> Self {
         match device.selection {
             DeviceSelection::Host { parts, .. } => Self::Host(host::Sampler::new(parts)),
-            DeviceSelection::Nvidia { index } => Self::Nvidia(Box::new(nvidia::Sampler::new(index))),
+            DeviceSelection::Nvidia { index } => {
+                Self::Nvidia(Box::new(nvidia::Sampler::new(index)))
+            }
         }
     }
 

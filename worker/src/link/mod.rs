@@ -81,6 +81,8 @@ pub struct Link {
     pub key: RequestKey,
     pub heartbeat: MakeHeartbeat,
     pub heartbeat_every: Duration,
+    /// Pause before the first try to come back; it doubles up to [`LINK_LONGEST_RECONNECT`].
+    pub reconnect: Duration,
 }
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
@@ -94,7 +96,7 @@ impl Link {
         events: mpsc::Sender<Event>,
         shutdown: CancellationToken,
     ) {
-        let mut pause = LINK_RECONNECT;
+        let mut pause = self.reconnect;
         while !shutdown.is_cancelled() {
             let connected = tokio::select! {
                 () = shutdown.cancelled() => return,
@@ -102,7 +104,7 @@ impl Link {
             };
             match connected {
                 Ok(session) => {
-                    pause = LINK_RECONNECT;
+                    pause = self.reconnect;
                     tracing::info!(oracle = %session.oracle, url = %self.url, "linked");
                     let up = Event::Up {
                         link: self.index,

@@ -145,6 +145,7 @@ fn worker(oracle: &Oracle) -> Worker {
             }
         }),
         heartbeat_every: Duration::from_secs(3_600),
+        reconnect: Duration::from_millis(10),
     };
     let (outbound, receiver) = mpsc::channel(LINK_QUEUE);
     let (sender, events) = mpsc::channel(2);
