@@ -149,7 +149,8 @@ impl Worker {
             at_ms: now_ms(),
             engines,
             load: state.sample.load,
-            memory_used_mib: state.sample.memory_used_mib,
+            // The rest of the host may use what jobs can't.
+            memory_used_mib: state.sample.memory_used_mib.min(self.device.memory_mib),
             temperature_c: state.sample.temperature_c,
             power_w: state.sample.power_w,
             draining: self.takes_no_jobs(),

@@ -20,7 +20,7 @@ use io_protocol::messages::{Bytes32, Deployment};
 use tokio::{
     net::TcpStream,
     sync::{mpsc, watch},
-    time::{Instant, MissedTickBehavior, interval, sleep, timeout},
+    time::{Instant, MissedTickBehavior, interval, interval_at, sleep, timeout},
 };
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async_with_config,
@@ -103,9 +103,14 @@ impl Link {
                 connected = self.connect() => connected,
             };
             match connected {
-                Ok(session) => {
+                Ok(mut session) => {
                     pause = self.reconnect;
                     tracing::info!(oracle = %session.oracle, url = %self.url, "linked");
+                    // The oracle knows the device's state before anything is asked of it.
+                    if let Err(error) = session.beat(&self).await {
+                        tracing::warn!(url = %self.url, error = %format!("{error:#}"), "link lost");
+                        continue;
+                    }
                     let up = Event::Up {
                         link: self.index,
                         oracle: session.oracle.clone(),
@@ -219,7 +224,7 @@ impl Link {
     ) -> Result<()> {
         // What waited for an earlier connection is about a state that has passed.
         while outbound.try_recv().is_ok() {}
-        let mut beats = interval(self.heartbeat_every);
+        let mut beats = interval_at(Instant::now() + self.heartbeat_every, self.heartbeat_every);
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut pings = interval(LINK_PING_EVERY);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
