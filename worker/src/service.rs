@@ -234,7 +234,6 @@ fn resume(worker: &Arc<Worker>) {
 fn hear(worker: &Arc<Worker>, event: Event) {
     match event {
         Event::Up { .. } => worker.attest_now.notify_one(),
-        Event::Down { .. } => {}
         Event::Attested { attestation } => {
             let handle = attestation
                 .job

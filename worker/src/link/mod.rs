@@ -34,22 +34,11 @@ use crate::limits::*;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// The oracle accepted this worker.
-    Up {
-        link: usize,
-        oracle: String,
-    },
-    Down {
-        link: usize,
-    },
+    Up { link: usize, oracle: String },
     /// A job reserved for this device. The ticket isn't checked yet.
-    Offer {
-        link: usize,
-        offer: Offer,
-    },
+    Offer { link: usize, offer: Offer },
     /// A verdict. Its signature isn't checked yet.
-    Attested {
-        attestation: Box<Attestation>,
-    },
+    Attested { attestation: Box<Attestation> },
 }
 
 /// A job reserved for this device, as an oracle says.
@@ -103,29 +92,11 @@ impl Link {
                 connected = self.connect() => connected,
             };
             match connected {
-                Ok(mut session) => {
+                Ok(session) => {
                     pause = self.reconnect;
-                    tracing::info!(oracle = %session.oracle, url = %self.url, "linked");
-                    // The oracle knows the device's state before anything is asked of it.
-                    if let Err(error) = session.beat(&self).await {
+                    let served = self.serve(session, &mut outbound, &mut news, &events, &shutdown);
+                    if let Err(error) = served.await {
                         tracing::warn!(url = %self.url, error = %format!("{error:#}"), "link lost");
-                        continue;
-                    }
-                    let up = Event::Up {
-                        link: self.index,
-                        oracle: session.oracle.clone(),
-                    };
-                    if events.send(up).await.is_err() {
-                        return;
-                    }
-                    let ended = self
-                        .serve(session, &mut outbound, &mut news, &events, &shutdown)
-                        .await;
-                    if let Err(error) = ended {
-                        tracing::warn!(url = %self.url, error = %format!("{error:#}"), "link lost");
-                    }
-                    if events.send(Event::Down { link: self.index }).await.is_err() {
-                        return;
                     }
                 }
                 Err(error) => {
@@ -224,6 +195,16 @@ impl Link {
     ) -> Result<()> {
         // What waited for an earlier connection is about a state that has passed.
         while outbound.try_recv().is_ok() {}
+        // The oracle knows the device's state before anything is asked of it.
+        session.beat(self).await?;
+        tracing::info!(oracle = %session.oracle, url = %self.url, "linked");
+        let up = Event::Up {
+            link: self.index,
+            oracle: session.oracle.clone(),
+        };
+        if events.send(up).await.is_err() {
+            return Ok(());
+        }
         let mut beats = interval_at(Instant::now() + self.heartbeat_every, self.heartbeat_every);
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut pings = interval(LINK_PING_EVERY);
