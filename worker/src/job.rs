@@ -60,7 +60,8 @@ pub async fn drive(
         inbox,
         permit,
         uploads: JoinSet::new(),
-        ask_every: GATHER,
+        verdicts: None,
+        gathering_since: None,
     };
     let mut pause = RETRY;
     loop {
@@ -93,8 +94,9 @@ struct Drive {
     permit: Option<OwnedSemaphorePermit>,
     /// Uploads that go on beside.
     uploads: JoinSet<()>,
-    /// Pause between asking an oracle for its verdict.
-    ask_every: Duration,
+    /// Verdicts about the submission, so far, and since when they are gathered.
+    verdicts: Option<Verdicts>,
+    gathering_since: Option<Instant>,
 }
 
 impl Drive {
@@ -414,10 +416,26 @@ impl Drive {
             return self.expire_after(job, job.dispute_until, now).await;
         }
         let set = worker.chain.oracle_set().await?;
-        let mut verdicts = Verdicts::about(&self.address, job, worker.chain.deployment(), set);
+        let fresh = Verdicts::about(&self.address, job, worker.chain.deployment(), set);
+        // What was gathered in earlier turns still counts, if it is about the same.
+        let verdicts = match self
+            .verdicts
+            .take()
+            .filter(|known| known.same_subject(&fresh))
+        {
+            Some(known) => self.verdicts.insert(known),
+            None => self.verdicts.insert(fresh),
+        };
+        if let Some(settlement) = verdicts.settlement(&self.address, job)? {
+            return self.settle(record, settlement).await;
+        }
         let (told, mut answers) = mpsc::channel(MAX_ORACLES);
         // Often at first, when verdicts are due; then they come by the link, or late.
-        let every = std::mem::replace(&mut self.ask_every, LONGEST_GATHER);
+        let waited = self
+            .gathering_since
+            .get_or_insert_with(Instant::now)
+            .elapsed();
+        let every = (waited / 4).clamp(GATHER, LONGEST_GATHER);
         let _asking = settle::ask(&worker.oracles, self.address, every, &told);
         let until = Instant::now() + settle::LOOK;
         loop {

@@ -38,6 +38,11 @@ impl Verdicts {
         }
     }
 
+    /// About the same submission, for the same oracle set.
+    pub fn same_subject(&self, other: &Self) -> bool {
+        self.valid == other.valid && self.set == other.set
+    }
+
     /// Takes a verdict, or says why it is worth nothing.
     pub fn add(&mut self, attestation: &Attestation) -> Result<Verdict, String> {
         let key = text::parse_key(&attestation.oracle).ok_or("the oracle's key isn't one")?;
