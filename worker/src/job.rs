@@ -62,6 +62,7 @@ pub async fn drive(
         uploads: JoinSet::new(),
         verdicts: None,
         gathering_since: None,
+        offer_again_at: None,
     };
     let mut pause = RETRY;
     loop {
@@ -97,6 +98,8 @@ struct Drive {
     /// Verdicts about the submission, so far, and since when they are gathered.
     verdicts: Option<Verdicts>,
     gathering_since: Option<Instant>,
+    /// When the result may be offered again to oracles that say nothing.
+    offer_again_at: Option<Instant>,
 }
 
 impl Drive {
@@ -473,7 +476,13 @@ impl Drive {
         tracing::debug!(job = %self.address, valid, invalid, quorum = verdicts.quorum(), "no quorum yet");
         // Those who say nothing may lack the result.
         while self.uploads.try_join_next().is_some() {}
-        if valid + invalid < worker.oracles.len() && self.uploads.is_empty() {
+        if valid + invalid < worker.oracles.len()
+            && self.uploads.is_empty()
+            && self.offer_again_at.is_none_or(|at| at <= Instant::now())
+        {
+            // Later and later: reading a whole result again isn't free.
+            self.offer_again_at =
+                Some(Instant::now() + (waited + CHAIN_EVERY).min(LONGEST_REOFFER));
             self.offer_again(record, job).await;
         }
         Ok(true)

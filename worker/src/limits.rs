@@ -49,9 +49,10 @@ pub const PROGRESS_EVERY: Duration = Duration::from_millis(500);
 /// Pauses between asking the oracles for verdicts, growing from the first to the longest. A pushed verdict doesn't wait.
 pub const GATHER: Duration = Duration::from_millis(200);
 pub const LONGEST_GATHER: Duration = Duration::from_secs(5);
-/// A job's account is read at least this often while its verdicts are gathered, and its result offered again to
-/// oracles that lack it.
+/// A job's account is read at least this often while its verdicts are gathered.
 pub const CHAIN_EVERY: Duration = Duration::from_secs(5);
+/// Longest pause between offering a result again to oracles that say nothing about it.
+pub const LONGEST_REOFFER: Duration = Duration::from_secs(300);
 /// Seconds that oracles, who are the keepers, have for a job past its time before the worker sends what frees its device.
 pub const KEEPER_GRACE_SECONDS: i64 = 15;
 /// The chain's list of this device's jobs is read at least this often, in case a notification was lost.
