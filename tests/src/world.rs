@@ -418,7 +418,8 @@ impl World {
         key
     }
 
-    fn set_upgrade_authority(&mut self, authority: &Pubkey) {
+    /// Names who may upgrade the program: the virtual machine leaves it without.
+    pub fn set_upgrade_authority(&mut self, authority: &Pubkey) {
         let address = program_data();
         let mut account = self.account(&address).expect("the program's data");
         // The loader's enum (4 bytes), slot (8), then an option (1) of the authority (32).

@@ -433,6 +433,7 @@ fn a_pause_blocks_no_way_out() {
     }
     let call = fresh.world.set_paused_call(false);
     fresh.world.ok(&call);
+    fresh.terms = io_tests::terms(&fresh.world, 1);
     fresh.create();
 }
 

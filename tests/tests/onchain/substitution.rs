@@ -1,0 +1,742 @@
+//! Every account of every instruction, swapped for a wrong one: the exact error, and nothing moved.
+//!
+//! `table` says of each account what it is; the mutations and their errors follow from that. The list of instructions and
+//! accounts comes from the program's interface description, so that a new one without a row fails the test.
+
+use std::collections::BTreeMap;
+
+use anchor_lang::{error::ErrorCode, prelude::Pubkey};
+use io_network::{Payee, attest::INSTRUCTIONS_SYSVAR, errors::IoError, token::TOKEN_PROGRAM};
+use io_protocol::money::IO;
+use io_tests::{
+    ASK, At, CLASS_BIG, CLASS_SMALL, Call, ESCALATION, Mint, NOT_TOKEN_OWNER, PARAMS, Party, Refusal, Rig, Stage, UNITS,
+    World, world,
+};
+use serde_json::Value;
+use solana_account::Account;
+use solana_keypair::Keypair;
+use solana_signer::Signer;
+
+const TOKEN_2022: Pubkey = Pubkey::from_str_const("TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb");
+const CLOCK: Pubkey = Pubkey::from_str_const("SysvarC1ock11111111111111111111111111111111");
+
+/// What is expected of another user's valid account: an error, or nothing (any such account will do).
+type Another = Option<Refusal>;
+
+/// What an account is, and with it what must happen when it is another.
+#[derive(Clone, Copy, Debug)]
+enum Role {
+    /// Signs. Somebody else's signature in its place comes to this.
+    Signs(Another),
+    /// Signs, and pays for an account that Anchor creates before it looks at anything else.
+    Funds(Another),
+    /// One of the program's accounts. Another of its type comes to this.
+    Typed(Another),
+    /// One of the program's accounts of which there is only one.
+    Only,
+    /// Created by Anchor at its PDA.
+    New,
+    /// Recognised by its address: whatever else is there comes to this.
+    Bound(Refusal),
+    /// Any token account that qualifies: what is no token account, and somebody else's.
+    Token { not_one: Refusal, another: Another },
+    /// A mint that qualifies: one of another program, an account that is none, and another mint.
+    Mint { foreign: Refusal, not_one: Refusal, another: Another },
+    /// The program's data account of the upgradeable loader.
+    ProgramData,
+}
+
+use Role::*;
+
+fn io(e: IoError) -> Refusal {
+    e.into()
+}
+
+fn signs(e: IoError) -> Role {
+    Signs(Some(io(e)))
+}
+
+fn funds(e: IoError) -> Role {
+    Funds(Some(io(e)))
+}
+
+fn typed(e: IoError) -> Role {
+    Typed(Some(io(e)))
+}
+
+fn seeds() -> Refusal {
+    ErrorCode::ConstraintSeeds.into()
+}
+
+/// The table: instruction → its accounts, in order.
+fn table() -> BTreeMap<&'static str, Vec<(&'static str, Role)>> {
+    use IoError::*;
+    let wrong = Bound(io(WrongAccount));
+    let system = ("system_program", Bound(ErrorCode::InvalidProgramId.into()));
+    let token = ("token_program", wrong);
+    let network = ("network", Only);
+    let oracle_set = ("oracle_set", Only);
+    let instructions = ("instructions", wrong);
+    let admin = ("admin", signs(NotAdmin));
+    let founder = ("admin", funds(NotAdmin));
+    let authority = ("authority", signs(NotProviderAuthority));
+    let own_provider = ("provider", typed(NotProviderAuthority));
+    let own_device = ("device", typed(WrongAccount));
+    let vault = ("vault", wrong);
+    let stake_vault = ("stake_vault", wrong);
+    let payer_token = ("payer_token", wrong);
+    let io_mint = ("io_mint", Bound(io(WrongMint)));
+    let bad_token = |another| Token { not_one: io(BadTokenAccount), another };
+    BTreeMap::from([
+        (
+            "initialize_network",
+            vec![
+                ("authority", funds(NotUpgradeAuthority)),
+                ("network", New),
+                ("oracle_set", New),
+                (
+                    "io_mint",
+                    Role::Mint { foreign: io(WrongOwner), not_one: io(WrongMint), another: Some(io(WrongMint)) },
+                ),
+                ("program", Bound(ErrorCode::InvalidProgramId.into())),
+                ("program_data", ProgramData),
+                system,
+            ],
+        ),
+        ("update_params", vec![admin, network]),
+        ("set_paused", vec![admin, network]),
+        ("propose_admin", vec![admin, network]),
+        ("accept_admin", vec![("pending_admin", signs(NotPendingAdmin)), network]),
+        ("set_oracles", vec![admin, network, oracle_set]),
+        // The mint is one of the payment's seeds.
+        ("add_payment_mint", vec![founder, network, ("mint", Bound(seeds())), ("payment", New), system]),
+        ("update_payment_mint", vec![admin, network, ("payment", Typed(None))]),
+        (
+            "init_treasury_shard",
+            vec![
+                ("payer", Signs(None)),
+                network,
+                ("payment", typed(WrongMint)),
+                ("mint", Bound(io(WrongMint))),
+                ("treasury", wrong),
+                token,
+                system,
+            ],
+        ),
+        ("add_class", vec![founder, network, ("class", New), system]),
+        ("update_class", vec![admin, network, ("class", typed(WrongAccount))]),
+        (
+            "register_provider",
+            // The authority is one of the provider's seeds.
+            vec![("authority", Funds(Some(seeds()))), network, ("provider", New), stake_vault, io_mint, token, system],
+        ),
+        ("set_payout_owner", vec![authority, network, own_provider]),
+        ("request_unstake", vec![authority, network, own_provider]),
+        (
+            "stake",
+            vec![authority, network, own_provider, stake_vault, ("token_account", bad_token(Some(NOT_TOKEN_OWNER))), token],
+        ),
+        (
+            "withdraw_stake",
+            vec![authority, network, own_provider, stake_vault, ("token_account", bad_token(None)), token],
+        ),
+        // The other class asks for a larger bond.
+        (
+            "register_device",
+            vec![
+                ("authority", funds(NotProviderAuthority)),
+                network,
+                own_provider,
+                ("class", typed(BondTooSmall)),
+                ("device", New),
+                system,
+            ],
+        ),
+        (
+            "attest_device",
+            vec![network, oracle_set, ("class", typed(WrongAccount)), ("device", typed(WrongMessage)), instructions],
+        ),
+        ("set_device_bond", vec![authority, network, own_provider, own_device]),
+        ("set_device_operator", vec![authority, network, own_provider, own_device]),
+        (
+            "set_device_draining",
+            vec![("signer", signs(NotOperator)), ("provider", typed(WrongAccount)), own_device],
+        ),
+        ("retire_device", vec![authority, own_provider, own_device]),
+        (
+            "create_job",
+            vec![
+                // The renter is one of the job's seeds.
+                ("renter", Signs(Some(seeds()))),
+                ("payer", funds(WrongOwner)),
+                network,
+                ("payment", typed(WrongMint)),
+                ("mint", Bound(io(WrongMint))),
+                ("job", New),
+                vault,
+                ("payer_token", bad_token(Some(io(WrongOwner)))),
+                token,
+                system,
+            ],
+        ),
+        (
+            "accept_job",
+            vec![
+                ("operator", signs(NotOperator)),
+                network,
+                oracle_set,
+                ("provider", typed(WrongAccount)),
+                ("device", typed(NotOperator)),
+                // The ticket names another job.
+                ("job", typed(WrongMessage)),
+                ("provider_token", bad_token(Some(io(WrongOwner)))),
+                instructions,
+            ],
+        ),
+        ("submit_result", vec![("operator", signs(NotOperator)), own_device, ("job", typed(WrongAccount))]),
+        (
+            "settle_job",
+            vec![
+                network,
+                oracle_set,
+                ("job", typed(WrongAccount)),
+                own_device,
+                vault,
+                ("provider_token", wrong),
+                payer_token,
+                ("treasury", wrong),
+                instructions,
+                token,
+            ],
+        ),
+        (
+            "reject_job",
+            vec![network, oracle_set, ("job", typed(WrongAccount)), own_device, vault, payer_token, instructions, token],
+        ),
+        ("dispute_job", vec![("disputer", signs(NotRenter)), oracle_set, ("job", typed(NotRenter))]),
+        ("cancel_job", vec![("signer", signs(NotRenter)), ("job", typed(NotRenter)), vault, payer_token, token]),
+        ("expire_job", vec![("job", typed(WrongAccount)), own_device, vault, payer_token, token]),
+        (
+            "release_owed",
+            vec![
+                // Anybody may deliver to the account that was agreed.
+                ("signer", Signs(None)),
+                network,
+                ("provider", typed(WrongAccount)),
+                ("job", typed(WrongAccount)),
+                vault,
+                ("destination", bad_token(Some(io(WrongAccount)))),
+                token,
+            ],
+        ),
+        (
+            "open_slash_case",
+            vec![
+                ("opener", Funds(None)),
+                network,
+                ("job", typed(WrongAccount)),
+                // The provider is one of the case's seeds.
+                ("provider", Typed(Some(seeds()))),
+                stake_vault,
+                ("slash_case", New),
+                ("slash_vault", wrong),
+                io_mint,
+                token,
+                system,
+            ],
+        ),
+        (
+            "close_job",
+            vec![
+                ("signer", signs(RetentionNotOver)),
+                ("payer", wrong),
+                ("job", typed(WrongAccount)),
+                vault,
+                payer_token,
+                token,
+            ],
+        ),
+    ])
+}
+
+/// An account of an instruction, from the program's interface description.
+#[derive(Clone, Debug)]
+struct Listed {
+    name: String,
+    signer: bool,
+    writable: bool,
+    optional: bool,
+}
+
+fn interface() -> BTreeMap<String, Vec<Listed>> {
+    let idl: Value = serde_json::from_str(include_str!("../../../idl/io_network.json")).expect("the IDL is JSON");
+    let flag = |account: &Value, name: &str| account[name].as_bool().unwrap_or(false);
+    idl["instructions"]
+        .as_array()
+        .expect("instructions")
+        .iter()
+        .map(|i| {
+            let accounts = i["accounts"].as_array().expect("accounts").iter().map(|a| Listed {
+                name: a["name"].as_str().expect("a name").to_owned(),
+                signer: flag(a, "signer"),
+                writable: flag(a, "writable"),
+                optional: flag(a, "optional"),
+            });
+            (i["name"].as_str().expect("a name").to_owned(), accounts.collect())
+        })
+        .collect()
+}
+
+/// A world in which one instruction would go through, and another user's accounts like those it names.
+struct Scene {
+    world: World,
+    call: Call,
+    others: BTreeMap<&'static str, Pubkey>,
+}
+
+impl Scene {
+    fn fork(&self) -> Self {
+        Self { world: self.world.fork(), call: self.call.duplicate(), others: self.others.clone() }
+    }
+}
+
+/// Two jobs of two renters on two devices in one world, both in the same state. The second is the other user's.
+fn two(at: At) -> (Stage, Stage) {
+    let mut world = World::new(130);
+    let theirs = world.rig(CLASS_SMALL, 1_000 * IO);
+    let mut other = Stage::with(world, theirs, Mint::Io);
+    other.go(at);
+    let blank = other.world.fork();
+    let mut world = std::mem::replace(&mut other.world, blank);
+    let ours = world.rig(CLASS_SMALL, 1_000 * IO);
+    let mut stage = Stage::with(world, ours, Mint::Io);
+    stage.go(at);
+    (stage, other)
+}
+
+fn scene(instruction: &str) -> Scene {
+    if instruction == "initialize_network" {
+        let mut world = World::bare(131);
+        let call = world.initialize_network_call(PARAMS, 2);
+        let others = BTreeMap::from([
+            ("io_mint", world.usd_mint),
+            ("program", TOKEN_PROGRAM),
+            ("system_program", TOKEN_PROGRAM),
+            ("network", world.keys.pubkey()),
+            ("oracle_set", world.keys.pubkey()),
+        ]);
+        return Scene { world, call, others };
+    }
+    let at = match instruction {
+        "submit_result" | "expire_job" => At::Running,
+        "settle_job" | "reject_job" | "dispute_job" | "release_owed" => At::Submitted,
+        "open_slash_case" => At::ExpiredRunning,
+        "close_job" => At::Cancelled,
+        _ => At::Open,
+    };
+    let (mut stage, other) = two(at);
+    let rig = stage.rig.clone();
+    let call = call(instruction, &mut stage, &rig, &other);
+    let mut world = stage.world;
+    let fresh = world.keys.pubkey();
+    let others = BTreeMap::from([
+        ("provider", other.rig.provider),
+        ("device", other.rig.device),
+        ("job", other.key),
+        ("vault", world::vault(&other.key)),
+        ("stake_vault", other.rig.stake_vault()),
+        ("payer", other.payer.pubkey()),
+        ("payer_token", other.payer.io),
+        ("provider_token", other.rig.payout.io),
+        ("token_account", other.rig.authority.io),
+        ("destination", other.rig.payout.io),
+        ("treasury", world::treasury_shard(&world.io_mint, (stage.key.as_ref()[0] + 1) % 16)),
+        ("class", world::class(CLASS_BIG)),
+        ("payment", world::payment(&world.usd_mint)),
+        ("mint", world.usd_mint),
+        ("io_mint", world.usd_mint),
+        ("instructions", CLOCK),
+        ("token_program", TOKEN_2022),
+        ("system_program", TOKEN_PROGRAM),
+        ("slash_case", fresh),
+        ("slash_vault", fresh),
+    ]);
+    Scene { world, call, others }
+}
+
+fn call(instruction: &str, stage: &mut Stage, rig: &Rig, other: &Stage) -> Call {
+    let key = stage.key;
+    let (renter, payer) = (stage.renter.key.insecure_clone(), stage.payer.clone());
+    let heir = stage.world.person();
+    let new_rig = stage.world.unregistered_rig(CLASS_SMALL);
+    let fresh_mint = stage.world.keys.pubkey();
+    let w = &mut stage.world;
+    match instruction {
+        "update_params" => w.update_params_call(PARAMS),
+        "set_paused" => w.set_paused_call(true),
+        "propose_admin" => w.propose_admin_call(&heir.pubkey()),
+        "accept_admin" => {
+            let call = w.propose_admin_call(&heir.pubkey());
+            w.ok(&call);
+            w.accept_admin_call(&heir)
+        }
+        "set_oracles" => w.set_oracles_call(1, &[heir.pubkey()]),
+        "add_payment_mint" => {
+            let mint = w.account(&w.usd_mint).unwrap();
+            w.write(&fresh_mint, mint);
+            w.add_payment_mint_call(&fresh_mint, world::payment_args(Mint::Usd))
+        }
+        "update_payment_mint" => w.update_payment_mint_call(&w.io_mint, world::payment_args(Mint::Io)),
+        "init_treasury_shard" => {
+            let mint = w.account(&w.usd_mint).unwrap();
+            w.write(&fresh_mint, mint);
+            let call = w.add_payment_mint_call(&fresh_mint, world::payment_args(Mint::Usd));
+            w.ok(&call);
+            let mut call = w.init_treasury_shard_call(&fresh_mint, 3);
+            call.instruction.accounts[0].pubkey = heir.pubkey();
+            call.signers = vec![heir];
+            call
+        }
+        "add_class" => w.add_class_call(world::class_args(77, 100)),
+        "update_class" => w.update_class_call(world::class_args(CLASS_SMALL, 100)),
+        "register_provider" => w.register_provider_call(&new_rig),
+        "set_payout_owner" => w.set_payout_owner_call(rig, &heir.pubkey()),
+        "request_unstake" => {
+            let call = w.stake_call(rig, 500);
+            w.ok(&call);
+            w.request_unstake_call(rig, 500)
+        }
+        "stake" => w.stake_call(rig, 500),
+        "withdraw_stake" => {
+            for call in [w.stake_call(rig, 500), w.request_unstake_call(rig, 500)] {
+                w.ok(&call);
+            }
+            w.advance(i64::from(PARAMS.unbond_seconds));
+            w.withdraw_stake_call(rig)
+        }
+        "register_device" => {
+            let call = w.stake_call(rig, 1_000 * IO);
+            w.ok(&call);
+            let second = Rig { hardware: [3; 32], device: world::device(&[3; 32]), ..rig.clone() };
+            w.register_device_call(&second, 1_000 * IO)
+        }
+        "attest_device" => w.attest_call(rig, &[0, 1]),
+        "set_device_bond" => w.set_device_bond_call(rig, 900 * IO),
+        "set_device_operator" => w.set_device_operator_call(rig, &heir.pubkey()),
+        "set_device_draining" => w.set_device_draining_call(rig, &rig.operator, true),
+        "retire_device" => w.retire_device_call(rig),
+        "create_job" => {
+            let terms = io_tests::terms(w, 2);
+            w.create_job_call(&renter, &payer, Mint::Io, terms)
+        }
+        "accept_job" => w.accept_with_ticket_call(&key, rig, ASK, w.now() + 30),
+        "submit_result" => w.submit_call(&key, rig, UNITS),
+        "settle_job" => w.settle_call(&key, &[0, 1]),
+        "reject_job" => w.reject_call(&key, &[0, 1]),
+        "dispute_job" => w.dispute_call(&key, &renter),
+        "cancel_job" => w.cancel_call(&key, &renter),
+        "expire_job" => {
+            w.advance(10_000);
+            w.expire_call(&key)
+        }
+        "release_owed" => {
+            // The other job, too, owes its provider.
+            let mint = w.io_mint;
+            for (job, account) in [(key, rig.payout.io), (other.key, other.rig.payout.io)] {
+                w.freeze(&mint, &account);
+                let call = w.settle_call(&job, &[0, 1]);
+                w.ok(&call);
+                w.thaw(&mint, &account);
+            }
+            w.release_owed_call(&key, Payee::Provider, &heir, &rig.payout.io)
+        }
+        "open_slash_case" => w.open_slash_case_call(&key, rig, &heir),
+        // Signed by the renter: the payer could name any refund account.
+        "close_job" => w.close_call(&key, &renter),
+        other => panic!("no call for {other}: add one, and its row to the table"),
+    }
+}
+
+/// A swapped account: what was done, and what must come of it.
+struct Mutation {
+    what: &'static str,
+    scene: Scene,
+    expected: Another,
+}
+
+fn swap(scene: &Scene, index: usize, what: &'static str, to: Pubkey, expected: Another) -> Mutation {
+    let mut scene = scene.fork();
+    scene.call.instruction.accounts[index].pubkey = to;
+    Mutation { what, scene, expected }
+}
+
+/// The same account content at another address, under another owner.
+fn copy(scene: &mut Scene, index: usize, owner: Pubkey) -> Pubkey {
+    let original = scene.world.account(&scene.call.instruction.accounts[index].pubkey);
+    let account = Account {
+        owner,
+        executable: false,
+        ..original.unwrap_or(Account { lamports: 10_000_000, data: vec![0; 200], ..Account::default() })
+    };
+    let key = scene.world.keys.pubkey();
+    scene.world.write(&key, account);
+    key
+}
+
+fn mutations(scene: &Scene, index: usize, listed: &Listed, role: Role) -> Vec<Mutation> {
+    let mut all = Vec::new();
+    let foreign_owner = Pubkey::new_from_array([0xee; 32]);
+    let another = || {
+        let name = listed.name.as_str();
+        *scene.others.get(name).unwrap_or_else(|| panic!("no other account for {name}"))
+    };
+    // An account of the program of another type: the oracle set for everything but itself.
+    let oracle_set = world::oracle_set();
+    let other_type = if scene.call.instruction.accounts[index].pubkey == oracle_set { world::network() } else { oracle_set };
+
+    let with_copy = |owner: Pubkey, what: &'static str, expected: Refusal| {
+        let mut changed = scene.fork();
+        let key = copy(&mut changed, index, owner);
+        swap(&changed, index, what, key, Some(expected))
+    };
+    match role {
+        Signs(expected) | Funds(expected) => {
+            let mut other = scene.fork();
+            let key = other.world.person();
+            other.call.signers.push(key.insecure_clone());
+            all.push(swap(&other, index, "another signer", key.pubkey(), expected));
+            let mut unsigned = scene.fork();
+            unsigned.call.instruction.accounts[index].is_signer = false;
+            all.push(Mutation { what: "unsigned", scene: unsigned, expected: Some(ErrorCode::AccountNotSigner.into()) });
+        }
+        Typed(_) | Only => {
+            all.push(with_copy(foreign_owner, "wrong owner", ErrorCode::AccountOwnedByWrongProgram.into()));
+            all.push(swap(
+                scene,
+                index,
+                "wrong discriminator",
+                other_type,
+                Some(ErrorCode::AccountDiscriminatorMismatch.into()),
+            ));
+            if let Typed(expected) = role {
+                all.push(swap(scene, index, "another of its type", another(), expected));
+            }
+        }
+        New => {
+            all.push(with_copy(foreign_owner, "wrong owner", seeds()));
+            all.push(swap(scene, index, "wrong discriminator", other_type, Some(seeds())));
+            let fresh = scene.fork().world.keys.pubkey();
+            all.push(swap(scene, index, "another address", fresh, Some(seeds())));
+        }
+        Bound(expected) => {
+            all.push(with_copy(foreign_owner, "wrong owner", expected));
+            let owner = scene.world.account(&scene.call.instruction.accounts[index].pubkey).map(|a| a.owner);
+            all.push(with_copy(owner.unwrap_or(TOKEN_PROGRAM), "a copy", expected));
+            all.push(swap(scene, index, "an account of the program", other_type, Some(expected)));
+            all.push(swap(scene, index, "another of its kind", another(), Some(expected)));
+        }
+        Token { not_one, another: expected } => {
+            all.push(with_copy(foreign_owner, "wrong owner", not_one));
+            all.push(swap(scene, index, "an account of the program", other_type, Some(not_one)));
+            all.push(swap(scene, index, "a mint", scene.world.io_mint, Some(not_one)));
+            all.push(swap(scene, index, "a wallet", scene.world.fee_payer.pubkey(), Some(not_one)));
+            all.push(swap(scene, index, "another's", another(), expected));
+        }
+        Role::Mint { foreign, not_one, another: expected } => {
+            all.push(with_copy(TOKEN_2022, "a mint of another program", foreign));
+            let mut with_account = scene.fork();
+            let owner = with_account.world.fee_payer.pubkey();
+            let mint = with_account.world.io_mint;
+            let key = with_account.world.token_account(&mint, &owner, 0);
+            all.push(swap(&with_account, index, "a token account", key, Some(not_one)));
+            all.push(swap(scene, index, "another mint", another(), expected));
+        }
+        ProgramData => {
+            all.push(with_copy(foreign_owner, "wrong owner", ErrorCode::AccountOwnedByWrongProgram.into()));
+            all.push(with_copy(world::LOADER, "a copy", io(IoError::WrongAccount)));
+            all.push(swap(scene, index, "a program", io_network::ID, Some(ErrorCode::AccountNotProgramData.into())));
+        }
+    }
+    if listed.optional {
+        // Anchor's sign for "not given". No caller of these may leave theirs out.
+        all.push(swap(scene, index, "left out", io_network::ID, Some(io(IoError::WrongAccount))));
+    }
+    if listed.writable {
+        let mut read_only = scene.fork();
+        read_only.call.instruction.accounts[index].is_writable = false;
+        let expected = if matches!(role, New | Funds(_)) { ESCALATION } else { ErrorCode::ConstraintMut.into() };
+        all.push(Mutation { what: "read-only", scene: read_only, expected: Some(expected) });
+    }
+    all
+}
+
+#[test]
+fn every_account_of_every_instruction() {
+    let (table, interface) = (table(), interface());
+    let known: Vec<&str> = table.keys().copied().collect();
+    let listed: Vec<&str> = interface.keys().map(String::as_str).collect();
+    assert_eq!(known, listed, "every instruction has a row in the table, and every row an instruction");
+
+    let (mut tried, mut wrong) = (0, Vec::new());
+    for (instruction, accounts) in &interface {
+        let roles = &table[instruction.as_str()];
+        let names: Vec<&str> = roles.iter().map(|(name, _)| *name).collect();
+        let listed: Vec<&str> = accounts.iter().map(|a| a.name.as_str()).collect();
+        assert_eq!(names, listed, "the row of {instruction} names its accounts, in order");
+
+        let scene = scene(instruction);
+        assert_eq!(scene.call.instruction.accounts.len(), accounts.len());
+        for (meta, account) in scene.call.instruction.accounts.iter().zip(accounts) {
+            assert_eq!((meta.is_signer, meta.is_writable), (account.signer, account.writable), "{instruction}.{}", account.name);
+        }
+        scene.fork().world.ok(&scene.call);
+
+        for (index, (account, (_, role))) in accounts.iter().zip(roles).enumerate() {
+            for mut mutation in mutations(&scene, index, account, *role) {
+                tried += 1;
+                let outcome = mutation.scene.world.attempt(&mutation.scene.call);
+                let as_expected = match (&outcome, mutation.expected) {
+                    (Ok(_), None) => true,
+                    (Err(failed), Some(expected)) => failed.is(expected),
+                    _ => false,
+                };
+                if !as_expected {
+                    let got = match &outcome {
+                        Ok(_) => "it went through".to_owned(),
+                        Err(failed) => format!("{:?}", failed.error),
+                    };
+                    wrong.push(format!(
+                        "{instruction}.{}, {}: expected {:?}, {got}",
+                        account.name, mutation.what, mutation.expected
+                    ));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {tried}:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(tried > 500, "only {tried} substitutions");
+}
+
+/// Too few accounts.
+#[test]
+fn no_account_may_be_missing() {
+    for (instruction, accounts) in interface() {
+        let scene = scene(&instruction);
+        for keep in 0..accounts.len() {
+            let mut scene = scene.fork();
+            scene.call.instruction.accounts.truncate(keep);
+            scene.world.refuse(&scene.call, ErrorCode::AccountNotEnoughKeys);
+        }
+    }
+}
+
+/// No two accounts that are written may be one and the same, in any instruction and any order.
+#[test]
+fn no_two_written_accounts_are_the_same() {
+    let mut tried = 0;
+    for (instruction, accounts) in interface() {
+        let scene = scene(&instruction);
+        for (i, first) in accounts.iter().enumerate().filter(|(_, a)| a.writable) {
+            for (j, second) in accounts.iter().enumerate().filter(|(_, a)| a.writable) {
+                if i == j {
+                    continue;
+                }
+                tried += 1;
+                let mut scene = scene.fork();
+                let keep_signing = scene.call.instruction.accounts[j].is_signer;
+                let key = scene.call.instruction.accounts[i].pubkey;
+                scene.call.instruction.accounts[j].pubkey = key;
+                // A PDA cannot sign: then the signature is left out, which is one more wrong.
+                let can_sign = scene.call.signers.iter().any(|k: &Keypair| k.pubkey() == key);
+                scene.call.instruction.accounts[j].is_signer = keep_signing && can_sign;
+                let outcome = scene.world.attempt(&scene.call);
+                assert!(outcome.is_err(), "{instruction}: {} in the place of {}", first.name, second.name);
+            }
+        }
+    }
+    assert!(tried > 150, "only {tried} pairs");
+}
+
+/// The pairs that would pay somebody out of nothing, each with its error.
+#[test]
+fn paying_oneself_is_refused() {
+    let stage = Stage::at(132, At::Open);
+    let (vault, payer_token) = (stage.vault(), stage.payer.io);
+
+    // The payer is the provider: its one account cannot be both sides.
+    let mut selfish = stage.fork();
+    let call = selfish.world.set_payout_owner_call(&selfish.rig, &selfish.payer.pubkey());
+    selfish.world.ok(&call);
+    let mut accept = selfish.world.accept_with_ticket_call(&selfish.key, &selfish.rig, ASK, selfish.world.now() + 30);
+    accept.instruction.accounts[6].pubkey = payer_token;
+    selfish.world.refuse(&accept, IoError::SameAccount);
+
+    // The job itself as payout owner, its vault as the account.
+    let mut vaulted = stage.fork();
+    let call = vaulted.world.set_payout_owner_call(&vaulted.rig, &vaulted.key);
+    vaulted.world.ok(&call);
+    let mut accept = vaulted.world.accept_with_ticket_call(&vaulted.key, &vaulted.rig, ASK, vaulted.world.now() + 30);
+    accept.instruction.accounts[6].pubkey = vault;
+    vaulted.world.refuse(&accept, IoError::SameAccount);
+
+    // Another job's vault as the payout account: that job's payer gets it, nobody else's books change.
+    let mut crossed = stage.fork();
+    crossed.terms.nonce = 2;
+    let second = world::job(&crossed.renter.pubkey(), 2);
+    let first = std::mem::replace(&mut crossed.key, second);
+    crossed.create();
+    let call = crossed.world.set_payout_owner_call(&crossed.rig, &second);
+    crossed.world.ok(&call);
+    let mut accept = crossed.world.accept_with_ticket_call(&first, &crossed.rig, ASK, crossed.world.now() + 30);
+    accept.instruction.accounts[6].pubkey = world::vault(&second);
+    crossed.world.ok(&accept);
+    let submit = crossed.world.submit_call(&first, &crossed.rig, UNITS);
+    crossed.world.ok(&submit);
+    let settle = crossed.world.settle_call(&first, &[0, 1]);
+    let paid = io_tests::reckon::shares(crossed.world.job(&first).escrow, UNITS, ASK, PARAMS.reserve_bps, 0).provider;
+    crossed.world.donated.insert(world::vault(&second), paid);
+    crossed.world.ok(&settle);
+    crossed.cancel();
+    assert_eq!(crossed.job().refunded, crossed.job().escrow + paid);
+
+    // A treasury shard as payout account: the provider gave its pay away.
+    let mut generous = stage.fork();
+    let call = generous.world.set_payout_owner_call(&generous.rig, &world::network());
+    generous.world.ok(&call);
+    let treasury = generous.job().treasury;
+    let mut accept = generous.world.accept_with_ticket_call(&generous.key, &generous.rig, ASK, generous.world.now() + 30);
+    accept.instruction.accounts[6].pubkey = treasury;
+    generous.world.ok(&accept);
+    generous.submit(UNITS);
+    generous.settle();
+    assert_eq!(generous.world.tokens(&treasury), generous.job().paid + generous.job().fees);
+}
+
+/// False programs and sysvars in every slot that names one: the address decides, not what lies there.
+#[test]
+fn false_programs_and_sysvars() {
+    let mut stage = Stage::at(133, At::Submitted);
+    let settle = stage.world.settle_call(&stage.key, &[0, 1]);
+    // A sysvar account of one's own making, right owner, wrong place.
+    let sysvar_owner = Pubkey::from_str_const("Sysvar1111111111111111111111111111111111111");
+    let fake = stage.world.keys.pubkey();
+    let mut data = vec![1, 0, 4, 0];
+    data.extend(settle.before[0].data.iter());
+    data.extend([1, 0]);
+    stage.world.write(&fake, Account { lamports: 10_000_000, data, owner: sysvar_owner, ..Account::default() });
+    let mut forged = settle.duplicate();
+    forged.instruction.accounts[8].pubkey = fake;
+    stage.world.refuse(&forged, IoError::WrongAccount);
+    assert_eq!(settle.instruction.accounts[8].pubkey, INSTRUCTIONS_SYSVAR);
+    // A copy of the token program at another address.
+    let copy = stage.world.keys.pubkey();
+    let original = stage.world.account(&TOKEN_PROGRAM).unwrap();
+    stage.world.write(&copy, original);
+    for program in [copy, TOKEN_2022, world::SYSTEM, io_network::ID] {
+        let mut forged = settle.duplicate();
+        forged.instruction.accounts[9].pubkey = program;
+        stage.world.refuse(&forged, IoError::WrongAccount);
+    }
+    let party: &Party = &stage.payer;
+    assert_eq!(stage.world.tokens(&party.io), io_tests::START_IO - stage.job().escrow);
+}
