@@ -19,7 +19,7 @@ use crate::{paths::Paths, program::Program};
 const HELP: &str = "\
 ./x COMMAND
 
-  demo [--exit] [-o json] [--text FILE] [--keep]
+  demo [--exit] [-o json] [--text FILE] [--passages N]
                                 a market on this machine, and one job through all of it
   test [NEXTEST ARGUMENT…]      everything that must hold: formatting, lints, programs, interfaces, tests
   bench                         measures, and writes docs/benchmarks.md

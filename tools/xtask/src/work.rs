@@ -159,7 +159,8 @@ fn built_io(paths: &Paths) -> Result<PathBuf> {
     program::build(paths, &[&program::IO_NETWORK, &program::IO_CONSUMER])?;
     let _lock = one_at_a_time(paths)?;
     say!("building the io command");
-    run(workspace(paths).args(["build", "--quiet", "--package", "io-cli"]))?;
+    // The whole workspace's features, not the package's own: the tests' build of the dependencies serves here too.
+    run(workspace(paths).args(["build", "--workspace", "--quiet", "--bin", "io"]))?;
     localnet.finish()?;
     let io = paths.root.join(".io/bin/io");
     setup::copy_program(&paths.target.join("debug/io"), &io)?;
