@@ -62,7 +62,8 @@ fn check(data: &[u8], set: &OracleSet, message: &[u8], need: usize) -> Result<us
     let malformed = || error!(IoError::MalformedSignatureInstruction);
     let count = usize::from(*data.first().ok_or_else(malformed)?);
     require!(count >= need && count > 0, IoError::QuorumNotReached);
-    require!(data.len() == instruction_len(count, message.len()), IoError::MalformedSignatureInstruction);
+    let fits = data.len() == instruction_len(count, message.len()) && data[1] == 0;
+    require!(fits, IoError::MalformedSignatureInstruction);
     let pairs = HEADER + count * RECORD;
     let message_at = pairs + count * (SIGNATURE + KEY);
     let mut seen = 0u32;
