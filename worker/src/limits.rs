@@ -9,6 +9,8 @@ pub const MAX_ENGINE_NAME_BYTES: usize = 32;
 
 /// Offers that wait for the worker to look at them; more are declined at once.
 pub const MAX_PENDING_OFFERS: usize = 16;
+/// An offer waits this long for a busy device.
+pub const OFFER_WAIT: Duration = Duration::from_secs(3);
 /// Jobs in the journal. A device has few unsettled jobs: its bond bounds them.
 pub const MAX_JOURNALLED_JOBS: usize = 4_096;
 /// A journal file, bytes.

@@ -5,7 +5,7 @@ use std::{sync::Arc, sync::atomic::Ordering, time::Duration};
 use anyhow::{Context, Result};
 use io_api::client::OracleClient;
 use io_client::{
-    Wallet,
+    Pubkey, Wallet,
     accounts::{decode, field, kind_filters},
     io_network::{
         self,
@@ -14,7 +14,7 @@ use io_client::{
     subscribe::{AccountStream, FollowConfig},
 };
 use tokio::{
-    sync::mpsc,
+    sync::{OwnedSemaphorePermit, mpsc},
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -25,7 +25,7 @@ use crate::{
     config::Config,
     devices::{self, Sampler},
     job,
-    journal::Journal,
+    journal::{Journal, Record},
     limits::*,
     link::{Event, Link, Offer, jittered},
     lock::{Lock, device_lock_path},
@@ -251,7 +251,8 @@ fn hear(worker: &Arc<Worker>, event: Event) {
     }
 }
 
-/// Looks at an offer beside, holding the device for it: two offers are never both taken.
+/// Looks at an offer beside, holding the device for it: two offers are never both taken. While the device is busy an offer
+/// waits a little: many jobs are short, and whoever is declined isn't asked again so soon.
 fn consider(worker: &Arc<Worker>, link: usize, offer: Offer) {
     let Ok(address) = offer.job.parse() else {
         return worker.decline(link, &offer.job, "the job's address isn't one");
@@ -259,42 +260,73 @@ fn consider(worker: &Arc<Worker>, link: usize, offer: Offer) {
     if worker.takes_no_jobs() {
         return worker.decline(link, &offer.job, "the device is draining");
     }
-    if worker.handle(&address).is_some() {
-        tracing::debug!(job = offer.job, "offered again");
-        return;
-    }
-    let Ok(permit) = worker.slot.clone().try_acquire_owned() else {
-        return worker.decline(link, &offer.job, "the device is busy");
+    let Ok(place) = worker.pending.clone().try_acquire_owned() else {
+        return worker.decline(link, &offer.job, "too many offers wait already");
     };
     let Some((handle, inbox)) = worker.take_up(address, offer.created_slot) else {
+        tracing::debug!(job = offer.job, "offered again");
         return;
     };
-    worker.busy_with(Some(address));
     let of = worker.clone();
     worker.tasks.spawn(async move {
-        let evaluated = tokio::select! {
+        let looked = tokio::select! {
             () = of.shutdown.cancelled() => Err("the worker is shutting down".to_owned()),
-            evaluated = offers::evaluate(&of, link, &offer) => evaluated,
+            looked = look_at(&of, link, &offer, address) => looked,
         };
-        let kept = match evaluated {
-            // In the journal before anything is promised.
-            Ok(record) => of
-                .put(&record)
-                .await
-                .map(|()| record)
-                .map_err(|error| format!("{error:#}")),
-            Err(reason) => Err(reason),
-        };
-        match kept {
-            Ok(record) => job::drive(of, record, handle, inbox, Some(permit)).await,
+        drop(place);
+        match looked {
+            Ok((record, permit)) => job::drive(of, record, handle, inbox, Some(permit)).await,
             Err(reason) => {
                 of.let_go(&address);
-                drop(permit);
-                of.busy_with(None);
                 of.decline(link, &offer.job, &reason);
             }
         }
     });
+}
+
+/// A record of the job in the journal, and the device for it; or why it is declined.
+async fn look_at(
+    worker: &Worker,
+    link: usize,
+    offer: &Offer,
+    address: Pubkey,
+) -> Result<(Record, OwnedSemaphorePermit), String> {
+    let permit = timeout(OFFER_WAIT, worker.slot.clone().acquire_owned())
+        .await
+        .map_err(|_| "the device is busy")?
+        .map_err(|_| "the worker is shutting down")?;
+    let busy = Busy::with(worker, address);
+    let record = offers::evaluate(worker, link, offer).await?;
+    // In the journal before anything is promised.
+    worker
+        .put(&record)
+        .await
+        .map_err(|error| format!("{error:#}"))?;
+    busy.goes_on();
+    Ok((record, permit))
+}
+
+/// Says in heartbeats that the device is busy, until it is dropped.
+struct Busy<'a>(Option<&'a Worker>);
+
+impl<'a> Busy<'a> {
+    fn with(worker: &'a Worker, job: Pubkey) -> Self {
+        worker.busy_with(Some(job));
+        Self(Some(worker))
+    }
+
+    /// Whoever drives the job says when it ends.
+    fn goes_on(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        if let Some(worker) = self.0 {
+            worker.busy_with(None);
+        }
+    }
 }
 
 /// Hears of changes to this device's jobs, and takes up those that only the chain knows of.

@@ -50,6 +50,8 @@ pub struct Worker {
     pub outbound: Vec<mpsc::Sender<ToOracle>>,
     /// One permit: whoever holds it uses the device.
     pub slot: Arc<Semaphore>,
+    /// A permit for each offer that may be looked at or wait.
+    pub pending: Arc<Semaphore>,
     pub state: Mutex<State>,
     /// Grows when the oracles should hear of a change at once.
     pub news: watch::Sender<u64>,
@@ -103,6 +105,7 @@ impl Worker {
             blobs: LocalBlobs::new(&config),
             engines: Arc::default(),
             slot: Arc::new(Semaphore::new(CONCURRENT_JOBS)),
+            pending: Arc::new(Semaphore::new(MAX_PENDING_OFFERS)),
             state: Mutex::new(State {
                 asks,
                 ..State::default()
