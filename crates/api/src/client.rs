@@ -221,6 +221,12 @@ impl OracleClient {
         maybe(self.json(&Call::get(format!("{API_PREFIX}/blobs/{}/status", text::hash(hash)))).await)
     }
 
+    /// How far this key's own upload of a blob is.
+    async fn upload_status(&self, hash: &Bytes32, key: &RequestKey) -> Result<Option<BlobStatus>> {
+        let path = format!("{API_PREFIX}/blobs/{}/status?uploader={}", text::hash(hash), text::key(&key.key()));
+        maybe(self.json(&Call::get(path)).await)
+    }
+
     /// One page of offers; `after` is the page before's `next`.
     pub async fn offers(&self, after: Option<&str>) -> Result<Offers> {
         self.json(&Call::get(paged("offers", &[("after", after)]))).await
@@ -299,7 +305,7 @@ impl OracleClient {
             return Err(ClientError::TooBig { hash: text::hash(hash), size, max: limits.max_blob_bytes });
         }
         let part_bytes = limits.max_part_bytes.clamp(1, PART_BYTES);
-        let mut status = self.blob_status(hash).await?;
+        let mut status = self.upload_status(hash, key).await?;
         let mut rewinds = 0;
         loop {
             let received = status.as_ref().map_or(0, |status| status.received);
@@ -325,7 +331,7 @@ impl OracleClient {
                 // Somebody else uploads the same blob, or an answer was lost: go on from what is there.
                 Err(error) if error.api().is_some_and(|api| api.code == "conflict") && rewinds < MAX_REWINDS => {
                     rewinds += 1;
-                    self.blob_status(hash).await?
+                    self.upload_status(hash, key).await?
                 }
                 Err(error) => return Err(error),
             };

@@ -1,0 +1,732 @@
+//! What is asked and answered.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::{FromRequestParts, OriginalUri, Path, Request, State, WebSocketUpgrade},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header, request::Parts},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{get, post, put},
+};
+use futures_util::{StreamExt, stream};
+use io_api::{
+    auth::{self, About, NO_SUBJECT, now_ms},
+    text,
+    types::{
+        Amount, ApiError, Attestation, BlobStatus, DeviceAttestRequest, DeviceAttestation, Info, JobView, Jobs, Limits, Offer,
+        Offers, Peer, Quote, QuoteRequest,
+    },
+};
+use io_client::{
+    Pubkey,
+    io_network::state::{Device, Job, JobState},
+};
+use io_protocol::{
+    messages::Bytes32,
+    money::{self, E9},
+};
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::time::timeout;
+use utoipa::OpenApi;
+
+use crate::{
+    api::{
+        error::Refusal,
+        limits::Buckets,
+        server::From as ConnectedFrom,
+        views,
+    },
+    attest, link,
+    matching::Want,
+    nonces::Seen,
+    oracle::{Oracle, lock},
+    verify,
+};
+
+/// Largest JSON body, bytes.
+pub const MAX_JSON_BYTES: u64 = 64 * 1024;
+/// Longest time for a body, whatever its pace.
+const BODY_TIMEOUT: Duration = Duration::from_secs(300);
+/// Rows of a page.
+const PAGE: usize = 100;
+/// Signed requests of one key, a second and at once.
+const SIGNED_PER_SECOND: u32 = 200;
+const SIGNED_BURST: u32 = 1_000;
+/// Longest query, bytes.
+const MAX_QUERY: usize = 1_024;
+
+type Answer<T> = Result<Json<T>, Refusal>;
+
+/// JSON out.
+struct Json<T>(T);
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        match serde_json::to_vec(&self.0) {
+            Ok(body) => ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response(),
+            Err(error) => Refusal::internal(&error.into()).into_response(),
+        }
+    }
+}
+
+struct Api {
+    oracle: Arc<Oracle>,
+    addresses: Buckets<std::net::IpAddr>,
+    keys: Buckets<Bytes32>,
+}
+
+type Shared = State<Arc<Api>>;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "IO Network oracle", description = "Matching, blobs, verification and attestations of one oracle. Amounts are base units as decimal strings."),
+    paths(
+        health, metrics, info, put_blob, get_blob, blob_status, offers, quote, jobs, job, attestation, devices, device,
+        attest_device, link_upgrade
+    ),
+    components(schemas(ApiError, Info, Peer, Limits, BlobStatus, Offer, Offers, QuoteRequest, Quote, JobView, Jobs, Attestation,
+        DeviceAttestRequest, DeviceAttestation, Health))
+)]
+struct Document;
+
+/// The whole interface.
+pub fn router(oracle: Arc<Oracle>) -> Router {
+    let addresses = Buckets::new(oracle.config.requests_per_second, oracle.config.requests_burst);
+    let keys = Buckets::new(SIGNED_PER_SECOND, SIGNED_BURST);
+    let api = Arc::new(Api { oracle, addresses, keys });
+    Router::new()
+        .route("/health", get(health))
+        .route("/metrics", get(metrics))
+        .route("/v1/openapi.json", get(openapi))
+        .route("/v1/info", get(info))
+        .route("/v1/blobs/{hash}", put(put_blob).get(get_blob))
+        .route("/v1/blobs/{hash}/status", get(blob_status))
+        .route("/v1/offers", get(offers))
+        .route("/v1/quote", post(quote))
+        .route("/v1/jobs", get(jobs))
+        .route("/v1/jobs/{job}", get(job))
+        .route("/v1/jobs/{job}/attestation", get(attestation))
+        .route("/v1/devices", get(devices))
+        .route("/v1/devices/{device}", get(device))
+        .route("/v1/devices/{device}/attest", post(attest_device))
+        .route("/v1/link", get(link_upgrade))
+        .fallback(async || Refusal::not_found("there is nothing at this path; /v1/openapi.json lists what there is"))
+        .method_not_allowed_fallback(async |method: Method| {
+            let message = format!("{method} is not for this path; /v1/openapi.json says what is");
+            Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "bad_request", message, None)
+        })
+        .layer(middleware::from_fn_with_state(api.clone(), guard))
+        .with_state(api)
+}
+
+/// Every request passes here: rates, and what every answer carries.
+async fn guard(State(api): Shared, request: Request, next: Next) -> Response {
+    let from = request.extensions().get::<ConnectedFrom>().map(|from| from.0);
+    let mut response = if from.is_some_and(|from| !api.addresses.take(from)) {
+        api.oracle.metrics.limited.inc();
+        Refusal::rate_limited().into_response()
+    } else if request.uri().query().is_some_and(|query| query.len() > MAX_QUERY) {
+        Refusal::bad(format!("the query is longer than {MAX_QUERY} bytes")).into_response()
+    } else {
+        next.run(request).await
+    };
+    // No page of another origin may read this: there is no access-control-allow-origin.
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'"));
+    if !headers.contains_key(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    api.oracle.metrics.requests.get_or_create(&[("status", response.status().as_str().to_owned())]).inc();
+    response
+}
+
+// Reading what came
+
+/// The query's fields; unknown and repeated ones are refused.
+fn query(uri: &Uri, allowed: &[&str]) -> Result<HashMap<String, String>, Refusal> {
+    let mut fields = HashMap::new();
+    for pair in uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').ok_or_else(|| Refusal::bad("a field of the query has no value"))?;
+        if !allowed.contains(&name) {
+            return Err(Refusal::bad(format!("'{}' is not a field of this query; it takes {}", plain(name), allowed.join(", "))));
+        }
+        let value = unescape(value).ok_or_else(|| Refusal::bad(format!("the query's '{name}' is not escaped UTF-8")))?;
+        if fields.insert(name.to_owned(), value).is_some() {
+            return Err(Refusal::bad(format!("the query has '{name}' twice")));
+        }
+    }
+    Ok(fields)
+}
+
+fn unescape(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte == b'%' {
+            let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
+            bytes.push((digit(rest.next())? * 16 + digit(rest.next())?) as u8);
+        } else {
+            bytes.push(byte);
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+fn plain(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(64).collect()
+}
+
+fn number(fields: &HashMap<String, String>, name: &str) -> Result<u64, Refusal> {
+    let text = fields.get(name).ok_or_else(|| Refusal::bad(format!("the query's '{name}' is missing")))?;
+    text.parse().map_err(|_| Refusal::bad(format!("the query's '{name}' is not a number: '{}'", plain(text))))
+}
+
+fn hash_of(text: &str) -> Result<Bytes32, Refusal> {
+    text::parse_hash(text).ok_or_else(|| Refusal::bad(format!("a blob's hash is 64 lower-case hex digits, not '{}'", plain(text))))
+}
+
+fn key_of(text: &str, what: &str) -> Result<Pubkey, Refusal> {
+    text::parse_key(text)
+        .map(Pubkey::new_from_array)
+        .ok_or_else(|| Refusal::bad(format!("{what} is 32 bytes in base58, not '{}'", plain(text))))
+}
+
+/// A body of at most `max` bytes, from a client that keeps sending.
+async fn body(api: &Api, headers: &HeaderMap, body: Body, max: u64) -> Result<Vec<u8>, Refusal> {
+    let too_large = || Refusal::too_large(format!("the body is larger than {max} bytes"));
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > max) {
+        return Err(too_large());
+    }
+    let slow = || Refusal::new(StatusCode::REQUEST_TIMEOUT, "bad_request", "the body did not come in time", None);
+    let patience = Duration::from_secs(api.oracle.config.io_timeout_seconds);
+    let read = async {
+        let mut bytes = Vec::with_capacity(announced.unwrap_or(0) as usize);
+        let mut pieces = body.into_data_stream();
+        while let Some(piece) = timeout(patience, pieces.next()).await.map_err(|_| slow())? {
+            let piece = piece.map_err(|_| Refusal::bad("the body broke off"))?;
+            if (bytes.len() + piece.len()) as u64 > max {
+                return Err(too_large());
+            }
+            bytes.extend_from_slice(&piece);
+        }
+        Ok(bytes)
+    };
+    timeout(BODY_TIMEOUT, read).await.map_err(|_| slow())?
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
+    serde_json::from_slice(bytes).map_err(|error| Refusal::bad(format!("the body is not the JSON expected: {error}")))
+}
+
+/// The key that signed a request.
+fn signer(api: &Api, method: &Method, uri: &Uri, headers: &HeaderMap, subject: Bytes32, body: &[u8]) -> Result<Bytes32, Refusal> {
+    let header = headers.get(auth::HEADER).ok_or(auth::AuthError::Missing)?;
+    let auth = auth::from_header(header.to_str().map_err(|_| auth::AuthError::Malformed)?)?;
+    let path = uri.path_and_query().map_or("", |path| path.as_str());
+    let about = About {
+        deployment: api.oracle.deployment,
+        recipient: api.oracle.key.to_bytes(),
+        subject,
+        action: auth::http_action(method.as_str(), path),
+    };
+    let now = now_ms();
+    let key = auth::verify(&auth, &about, body, now)?;
+    match api.oracle.nonces.see(&key, &auth, now) {
+        Seen::New => {}
+        Seen::Before => return Err(Refusal::unauthorized("this request has been sent before: sign a new one")),
+        Seen::Full => return Err(Refusal::rate_limited()),
+    }
+    if !api.keys.take(key) {
+        api.oracle.metrics.limited.inc();
+        return Err(Refusal::rate_limited());
+    }
+    Ok(key)
+}
+
+// Answers
+
+/// How this oracle is.
+#[derive(Serialize, utoipa::ToSchema)]
+struct Health {
+    ok: bool,
+    index_age_ms: u64,
+    slot: u64,
+    /// What is wrong.
+    problems: Vec<String>,
+}
+
+#[utoipa::path(get, path = "/health", responses((status = 200, body = Health), (status = 503, body = Health)))]
+async fn health(State(api): Shared) -> Response {
+    let oracle = &api.oracle;
+    let age = oracle.clock.age();
+    let mut problems = Vec::new();
+    if age > Duration::from_secs(oracle.config.max_index_age_seconds) {
+        problems.push(format!("the index is {} s old: is the RPC node up?", age.as_secs()));
+    }
+    if oracle.index.read().network.is_none() {
+        problems.push("the network's account is not indexed".into());
+    }
+    let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let health =
+        Health { ok: problems.is_empty(), index_age_ms: age.as_millis() as u64, slot: oracle.clock.slot(), problems };
+    (status, Json(health)).into_response()
+}
+
+#[utoipa::path(get, path = "/metrics", responses((status = 200, body = String, content_type = "text/plain")))]
+async fn metrics(State(api): Shared) -> Response {
+    let (bytes, blobs) = api.oracle.blobs.totals();
+    api.oracle.metrics.blob_bytes.set(bytes as i64);
+    api.oracle.metrics.blobs.set(blobs as i64);
+    let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+    ([(header::CONTENT_TYPE, kind)], api.oracle.metrics.text()).into_response()
+}
+
+async fn openapi() -> Json<utoipa::openapi::OpenApi> {
+    Json(Document::openapi())
+}
+
+#[utoipa::path(get, path = "/v1/info", responses((status = 200, body = Info)))]
+async fn info(State(api): Shared) -> Answer<Info> {
+    let oracle = &api.oracle;
+    let set = oracle.index.set();
+    Ok(Json(Info {
+        oracle: oracle.key.to_string(),
+        program: text::key(&oracle.deployment.program),
+        cluster: text::key(&oracle.deployment.cluster),
+        version: env!("CARGO_PKG_VERSION").into(),
+        set_version: set.map_or(0, |set| set.version),
+        active: set.is_some_and(|set| set.position(oracle.key.as_ref()).is_some()),
+        quorum: set.map_or(0, |set| set.quorum),
+        slot: oracle.clock.slot(),
+        index_age_ms: oracle.clock.age().as_millis() as u64,
+        peers: oracle.peers.list(),
+        now_ms: now_ms(),
+        limits: Limits {
+            max_blob_bytes: oracle.config.max_blob_bytes,
+            max_part_bytes: oracle.config.max_part_bytes,
+            max_json_bytes: MAX_JSON_BYTES,
+        },
+    }))
+}
+
+#[utoipa::path(
+    put, path = "/v1/blobs/{hash}",
+    params(("hash" = String, Path, description = "BLAKE3, lower-case hex"), ("offset" = u64, Query), ("size" = u64, Query, description = "Bytes of the whole"), ("x-io-auth" = String, Header)),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    responses((status = 200, body = BlobStatus), (status = 401, body = ApiError), (status = 409, body = ApiError, description = "Not where the upload is"), (status = 413, body = ApiError), (status = 422, body = ApiError, description = "The whole hashes to something else"))
+)]
+async fn put_blob(
+    State(api): Shared,
+    Path(hash): Path<String>,
+    OriginalUri(uri): OriginalUri,
+    method: Method,
+    headers: HeaderMap,
+    request: Body,
+) -> Answer<BlobStatus> {
+    let hash = hash_of(&hash)?;
+    let fields = query(&uri, &["offset", "size"])?;
+    let (offset, size) = (number(&fields, "offset")?, number(&fields, "size")?);
+    // Before the body is read: who has no signature costs nothing.
+    if !headers.contains_key(auth::HEADER) {
+        return Err(auth::AuthError::Missing.into());
+    }
+    let part = body(&api, &headers, request, api.oracle.config.max_part_bytes).await?;
+    let key = signer(&api, &method, &uri, &headers, NO_SUBJECT, &part)?;
+    let status = api.oracle.blobs.append(&hash, &text::key(&key), offset, size, part).await?;
+    if status.complete {
+        api.oracle.tell();
+    }
+    Ok(Json(status))
+}
+
+#[utoipa::path(
+    get, path = "/v1/blobs/{hash}/status",
+    params(("hash" = String, Path), ("uploader" = Option<String>, Query, description = "Whose upload; the farthest when left out")),
+    responses((status = 200, body = BlobStatus), (status = 404, body = ApiError))
+)]
+async fn blob_status(State(api): Shared, Path(hash): Path<String>, OriginalUri(uri): OriginalUri) -> Answer<BlobStatus> {
+    let fields = query(&uri, &["uploader"])?;
+    let uploader = fields.get("uploader").map(|key| key_of(key, "the uploader")).transpose()?.map(|key| key.to_string());
+    let hash = hash_of(&hash)?;
+    match api.oracle.blobs.status(&hash, uploader.as_deref()).await {
+        // A published model's file needs no upload: it is on this machine already.
+        Err(crate::blobs::StoreError::NotFound(_)) if known_size(&api.oracle, &hash).is_some() => {
+            let size = known_size(&api.oracle, &hash).unwrap_or_default();
+            Ok(Json(BlobStatus { hash: text::hash(&hash), size, received: size, complete: true }))
+        }
+        other => Ok(Json(other?)),
+    }
+}
+
+/// Size of a model's file that is here without having been uploaded.
+fn known_size(oracle: &Oracle, hash: &Bytes32) -> Option<u64> {
+    use io_engines::Blobs as _;
+    let path = oracle.models.locate(&io_engines::BlobHash(*hash)).ok()?;
+    std::fs::metadata(path).ok().map(|metadata| metadata.len())
+}
+
+#[utoipa::path(
+    get, path = "/v1/blobs/{hash}",
+    params(("hash" = String, Path), ("range" = Option<String>, Header, description = "One range of bytes")),
+    responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream"), (status = 206, body = Vec<u8>, content_type = "application/octet-stream"), (status = 404, body = ApiError), (status = 416, body = ApiError))
+)]
+async fn get_blob(
+    State(api): Shared,
+    Path(hash): Path<String>,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let hash = hash_of(&hash)?;
+    query(&uri, &[])?;
+    let store = api.oracle.blobs.clone();
+    let Some(size) = store.size(&hash) else {
+        let message = format!("blob {} is not here, or not whole yet", text::hash(&hash));
+        return Err(Refusal::not_found(message));
+    };
+    let range = match headers.get(header::RANGE) {
+        None => None,
+        Some(value) => {
+            let parsed = value.to_str().ok().and_then(|text| byte_range(text, size));
+            let unsatisfiable = || {
+                let message = format!("the range is not one range of bytes inside a blob of {size}");
+                let mut refused =
+                    Refusal::new(StatusCode::RANGE_NOT_SATISFIABLE, "bad_request", message, None).into_response();
+                if let Ok(value) = HeaderValue::from_str(&format!("bytes */{size}")) {
+                    refused.headers_mut().insert(header::CONTENT_RANGE, value);
+                }
+                refused
+            };
+            match parsed {
+                Some(range) => Some(range),
+                None => return Ok(unsatisfiable()),
+            }
+        }
+    };
+    let (from, until) = range.unwrap_or((0, size));
+    // The first chunk before the head: a damaged blob is an error and not half an answer.
+    let first = if from < until { Some(piece(&store, &hash, from, until).await?) } else { None };
+    let at = from + first.as_ref().map_or(0, |bytes| bytes.len() as u64);
+    let rest = stream::try_unfold(at, move |at| {
+        let store = store.clone();
+        async move {
+            if at >= until {
+                return Ok::<_, std::io::Error>(None);
+            }
+            let bytes = piece(&store, &hash, at, until).await.map_err(std::io::Error::other)?;
+            let next = at + bytes.len() as u64;
+            Ok(Some((bytes, next)))
+        }
+    });
+    let body = Body::from_stream(stream::iter(first.map(Ok)).chain(rest));
+    let mut response = Response::new(body);
+    if range.is_some() {
+        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+    }
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(until - from));
+    headers.insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
+    if range.is_some()
+        && let Ok(value) = HeaderValue::from_str(&format!("bytes {from}-{}/{size}", until - 1))
+    {
+        headers.insert(header::CONTENT_RANGE, value);
+    }
+    Ok(response)
+}
+
+/// Bytes from `at` to the end of its chunk, or to `until`.
+async fn piece(store: &crate::blobs::BlobStore, hash: &Bytes32, at: u64, until: u64) -> Result<Bytes, crate::blobs::StoreError> {
+    let (start, chunk) = store.chunk(hash, at).await?;
+    let (from, to) = ((at - start) as usize, (until - start).min(chunk.len() as u64) as usize);
+    if from >= to {
+        return Err(crate::blobs::StoreError::Damaged(text::hash(hash)));
+    }
+    Ok(Bytes::from(chunk).slice(from..to))
+}
+
+/// One range of `bytes=a-b`, `a-` or `-n` as [from, until) inside `size`.
+fn byte_range(text: &str, size: u64) -> Option<(u64, u64)> {
+    let (from, last) = text.strip_prefix("bytes=")?.split_once('-')?;
+    let digits = |text: &str| (text.len() <= 20 && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse::<u64>().ok())?;
+    let (from, until) = match (from, last) {
+        ("", last) => (size.saturating_sub(digits(last)?), size),
+        (from, "") => (digits(from)?, size),
+        (from, last) => {
+            let (from, last) = (digits(from)?, digits(last)?);
+            if last < from {
+                return None;
+            }
+            (from, last.saturating_add(1).min(size))
+        }
+    };
+    (from < until).then_some((from, until))
+}
+
+fn device_page(api: &Api, uri: &Uri, keep: impl Fn(&Oracle, &Pubkey, &Device) -> bool) -> Answer<Offers> {
+    let fields = query(uri, &["after"])?;
+    let after = fields.get("after").map(|key| key_of(key, "`after`")).transpose()?;
+    let oracle = &api.oracle;
+    let mut all: Vec<(Pubkey, Device)> = oracle.index.read().devices.iter().map(|(key, device)| (*key, *device)).collect();
+    all.retain(|(key, device)| keep(oracle, key, device));
+    all.sort_unstable_by_key(|(key, _)| key.to_bytes());
+    let total = all.len() as u64;
+    let start = after.map_or(0, |after| all.partition_point(|(key, _)| *key <= after));
+    let page: Vec<Offer> =
+        all.iter().skip(start).take(PAGE).map(|(key, device)| views::offer(oracle, key, device)).collect();
+    let next = (start + page.len() < all.len()).then(|| page.last().map(|offer| offer.device.clone())).flatten();
+    Ok(Json(Offers { offers: page, next, total }))
+}
+
+#[utoipa::path(get, path = "/v1/offers", params(("after" = Option<String>, Query)), responses((status = 200, body = Offers)))]
+async fn offers(State(api): Shared, OriginalUri(uri): OriginalUri) -> Answer<Offers> {
+    device_page(&api, &uri, |oracle, key, _| oracle.links.state(key).is_some_and(|state| state.heartbeat.is_some()))
+}
+
+#[utoipa::path(get, path = "/v1/devices", params(("after" = Option<String>, Query)), responses((status = 200, body = Offers)))]
+async fn devices(State(api): Shared, OriginalUri(uri): OriginalUri) -> Answer<Offers> {
+    device_page(&api, &uri, |_, _, _| true)
+}
+
+#[utoipa::path(get, path = "/v1/devices/{device}", params(("device" = String, Path)), responses((status = 200, body = Offer), (status = 404, body = ApiError)))]
+async fn device(State(api): Shared, Path(address): Path<String>) -> Answer<Offer> {
+    let address = key_of(&address, "a device")?;
+    let device = api.oracle.index.device(&address).ok_or_else(|| Refusal::not_found(format!("no device at {address}")))?;
+    Ok(Json(views::offer(&api.oracle, &address, &device)))
+}
+
+#[utoipa::path(
+    post, path = "/v1/devices/{device}/attest",
+    params(("device" = String, Path), ("x-io-auth" = String, Header, description = "By the device's operator")),
+    request_body = DeviceAttestRequest,
+    responses((status = 200, body = DeviceAttestation), (status = 401, body = ApiError), (status = 404, body = ApiError), (status = 409, body = ApiError, description = "Not linked here"))
+)]
+async fn attest_device(
+    State(api): Shared,
+    Path(address): Path<String>,
+    OriginalUri(uri): OriginalUri,
+    method: Method,
+    headers: HeaderMap,
+    request: Body,
+) -> Answer<DeviceAttestation> {
+    let address = key_of(&address, "a device")?;
+    query(&uri, &[])?;
+    let bytes = body(&api, &headers, request, MAX_JSON_BYTES).await?;
+    let key = signer(&api, &method, &uri, &headers, address.to_bytes(), &bytes)?;
+    let device = api.oracle.index.device(&address).ok_or_else(|| Refusal::not_found(format!("no device at {address}")))?;
+    if key != device.operator.to_bytes() {
+        let message = format!("signed by {}, and the device's operator is {}", text::key(&key), device.operator);
+        return Err(Refusal::unauthorized(message));
+    }
+    Ok(Json(attest::device(&api.oracle, &address, &parse(&bytes)?)?))
+}
+
+#[utoipa::path(post, path = "/v1/quote", request_body = QuoteRequest, responses((status = 200, body = Quote), (status = 400, body = ApiError)))]
+async fn quote(State(api): Shared, OriginalUri(uri): OriginalUri, headers: HeaderMap, request: Body) -> Answer<Quote> {
+    query(&uri, &[])?;
+    let bytes = body(&api, &headers, request, MAX_JSON_BYTES).await?;
+    let request: QuoteRequest = parse(&bytes)?;
+    let oracle = &api.oracle;
+    let mint = request.mint.as_deref().map(|mint| key_of(mint, "the mint")).transpose()?.unwrap_or(oracle.io_mint);
+    let (payment, reserve_bps) = {
+        let tables = oracle.index.read();
+        (tables.mints.get(&mint).copied(), tables.network.map_or(0, |network| network.reserve_bps))
+    };
+    let payment = payment.ok_or_else(|| Refusal::not_found(format!("jobs can't be paid in {mint}")))?;
+    if payment.enabled == 0 {
+        return Err(Refusal::bad(format!("new jobs can't be paid in {mint} at present")));
+    }
+    let region = match &request.requirement.region {
+        None => 0,
+        Some(region) => {
+            text::parse_region(region).ok_or_else(|| Refusal::bad("the region is not a two-letter ISO 3166 code, like DE"))?
+        }
+    };
+    let wanted = &request.requirement;
+    let want = Want {
+        engine: request.engine.clone(),
+        class: wanted.class,
+        min_multiplier_e2: wanted.min_multiplier_e2,
+        min_memory_mib: wanted.min_memory_mib,
+        region,
+        min_reputation_bps: wanted.min_reputation_bps,
+        max_price: u64::MAX,
+        max_units: request.units,
+        io_per_unit_e9: E9 as u64,
+    };
+    let survey = lock(&oracle.market).matcher.survey(&want);
+    // Asks are in IO; in another mint they are worth what its weight says.
+    let in_mint = |ask: u64| u64::try_from((u128::from(ask) * E9).div_ceil(payment.io_per_unit_e9.max(1).into())).unwrap_or(u64::MAX);
+    let ask_min = survey.asks.first().copied().map(in_mint);
+    let fees = payment.fees(reserve_bps);
+    let too_much = |_| Refusal::bad("so many units cost more than any amount can hold");
+    let (mut cost, mut fee) = (None, None);
+    if let Some(ask) = ask_min {
+        let amount = money::payment_floor(request.units, ask).map_err(too_much)?;
+        cost = Some(amount);
+        fee = Some(money::fee_ceil(amount, fees.renter_bps()).map_err(too_much)?);
+    }
+    let total = match (cost, fee) {
+        (Some(cost), Some(fee)) => Some(cost.checked_add(fee).ok_or_else(|| too_much(money::MoneyError::Overflow))?),
+        _ => None,
+    };
+    let mut removed: BTreeMap<String, u32> = BTreeMap::new();
+    if survey.asks.is_empty() {
+        removed.extend(survey.removed.iter().map(|(reason, count)| ((*reason).to_owned(), *count)));
+        let devices: Vec<_> = oracle.index.read().devices.iter().map(|(key, device)| (*key, *device)).collect();
+        for (key, device) in devices {
+            if let Some(because) = oracle.unavailable(&key, &device) {
+                *removed.entry(because.to_owned()).or_default() += 1;
+            }
+        }
+    }
+    Ok(Json(Quote {
+        engine: request.engine,
+        units: request.units,
+        mint: mint.to_string(),
+        devices: u32::try_from(survey.asks.len()).unwrap_or(u32::MAX),
+        ask_min: ask_min.map(Amount),
+        ask_median: survey.asks.get(survey.asks.len() / 2).copied().map(in_mint).map(Amount),
+        ask_max: survey.asks.last().copied().map(in_mint).map(Amount),
+        payment: cost.map(Amount),
+        fees: fee.map(Amount),
+        total: total.map(Amount),
+        reserve_bps,
+        payment_bps: payment.fee_bps,
+        seconds: survey.speed.filter(|speed| *speed > 0.0).map(|speed| request.units as f64 / speed),
+        removed,
+    }))
+}
+
+/// A job's newest state: of the index, or what the history kept of one that was closed.
+async fn find_job(oracle: &Oracle, address: &Pubkey) -> Result<Option<(Job, bool)>, Refusal> {
+    if let Some(job) = oracle.index.job(address) {
+        return Ok(Some((job, true)));
+    }
+    let Some(row) = oracle.db.job(&address.to_string()).await? else { return Ok(None) };
+    let job = bytemuck::try_pod_read_unaligned(&row.data).map_err(|_| anyhow::anyhow!("a stored job is damaged"))?;
+    Ok(Some((job, false)))
+}
+
+#[utoipa::path(
+    get, path = "/v1/jobs",
+    params(("renter" = Option<String>, Query), ("state" = Option<String>, Query), ("after" = Option<String>, Query)),
+    responses((status = 200, body = Jobs), (status = 400, body = ApiError))
+)]
+async fn jobs(State(api): Shared, OriginalUri(uri): OriginalUri) -> Answer<Jobs> {
+    let fields = query(&uri, &["renter", "state", "after"])?;
+    let renter = fields.get("renter").map(|key| key_of(key, "the renter")).transpose()?.map(|key| key.to_string());
+    let state = match fields.get("state") {
+        None => None,
+        Some(name) => Some(
+            (1..=8)
+                .find(|state| JobState::try_from(*state).is_ok_and(|state| crate::keeper::state_name(state) == name))
+                .ok_or_else(|| Refusal::bad(format!("'{}' is not a state; open, running, submitted, disputed, settled, rejected, cancelled and expired are", plain(name))))?,
+        ),
+    };
+    let after = match fields.get("after") {
+        None => None,
+        Some(text) => {
+            let bad = || Refusal::bad("`after` is not the `next` of a page before");
+            let (slot, job) = text.split_once('-').ok_or_else(bad)?;
+            Some((slot.parse::<u64>().map_err(|_| bad())?, key_of(job, "`after`")?.to_string()))
+        }
+    };
+    let oracle = &api.oracle;
+    let (rows, total) = oracle.db.jobs(renter.as_deref(), state, after, PAGE as u32).await?;
+    let next = (rows.len() == PAGE).then(|| rows.last().map(|row| format!("{}-{}", row.created_slot, row.job))).flatten();
+    let mut page = Vec::with_capacity(rows.len());
+    for row in rows {
+        let address = key_of(&row.job, "a job")?;
+        let stored: Job = bytemuck::try_pod_read_unaligned(&row.data).map_err(|_| anyhow::anyhow!("a stored job is damaged"))?;
+        let live = oracle.index.job(&address).filter(|live| live.created_slot == row.created_slot);
+        page.push(views::job(oracle, &address, &live.unwrap_or(stored), live.is_some()).await?);
+    }
+    Ok(Json(Jobs { jobs: page, next, total }))
+}
+
+#[utoipa::path(get, path = "/v1/jobs/{job}", params(("job" = String, Path)), responses((status = 200, body = JobView), (status = 404, body = ApiError)))]
+async fn job(State(api): Shared, Path(address): Path<String>) -> Answer<JobView> {
+    let address = key_of(&address, "a job")?;
+    match find_job(&api.oracle, &address).await? {
+        Some((job, live)) => Ok(Json(views::job(&api.oracle, &address, &job, live).await?)),
+        None => Err(Refusal::not_found(format!("this oracle has seen no job at {address}"))),
+    }
+}
+
+#[utoipa::path(get, path = "/v1/jobs/{job}/attestation", params(("job" = String, Path)), responses((status = 200, body = Attestation), (status = 404, body = ApiError)))]
+async fn attestation(State(api): Shared, Path(address): Path<String>) -> Answer<Attestation> {
+    let address = key_of(&address, "a job")?;
+    let none = || Refusal::not_found(format!("this oracle has no verdict about {address}"));
+    let (job, _) = find_job(&api.oracle, &address).await?.ok_or_else(none)?;
+    let found = verify::decision(&api.oracle, &address, job.created_slot).await?.ok_or_else(none)?;
+    let attestation = verify::attest(&api.oracle, &address, job.created_slot, &found);
+    attestation.map(Json).ok_or_else(|| Refusal::unavailable("the oracle set is not indexed yet"))
+}
+
+#[utoipa::path(get, path = "/v1/link", responses((status = 101, description = "WebSocket; the messages are ToWorker and ToOracle, as text frames of JSON")))]
+async fn link_upgrade(State(api): Shared, request: Request) -> Result<Response, Refusal> {
+    let from = request.extensions().get::<ConnectedFrom>().map(|from| from.0);
+    let (mut parts, _): (Parts, _) = request.into_parts();
+    let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &())
+        .await
+        .map_err(|_| Refusal::bad("this path is a WebSocket: connect with one"))?;
+    let oracle = api.oracle.clone();
+    if oracle.index.read().network.is_none() {
+        return Err(Refusal::unavailable("this oracle is still reading the chain"));
+    }
+    let from = from.unwrap_or(std::net::IpAddr::from([0, 0, 0, 0]));
+    Ok(upgrade
+        .max_message_size(link::MAX_MESSAGE_BYTES)
+        .max_frame_size(link::MAX_MESSAGE_BYTES)
+        .on_upgrade(move |socket| link::serve(oracle, socket, from)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_one_and_inside() {
+        let of_ten = |text| byte_range(text, 10);
+        assert_eq!(of_ten("bytes=0-"), Some((0, 10)));
+        assert_eq!(of_ten("bytes=3-4"), Some((3, 5)));
+        assert_eq!(of_ten("bytes=3-99"), Some((3, 10)));
+        assert_eq!(of_ten("bytes=-4"), Some((6, 10)));
+        assert_eq!(of_ten("bytes=-99"), Some((0, 10)));
+        for bad in ["", "bytes", "bytes=", "bytes=-", "bytes=10-", "bytes=4-3", "bytes=-0", "bytes=0-1,3-4", "bytes=a-b", "bits=0-1",
+            "bytes=+1-2", "bytes=99999999999999999999999-", "bytes= 1-2"] {
+            assert_eq!(of_ten(bad), None, "{bad}");
+        }
+        assert_eq!(byte_range("bytes=0-", 0), None);
+    }
+
+    #[test]
+    fn queries_are_strict() {
+        let ask = |text: &str| query(&text.parse().unwrap(), &["a", "b"]);
+        assert_eq!(ask("/x?a=1&b=%2F%c3%9f").unwrap(), HashMap::from([("a".into(), "1".into()), ("b".into(), "/ß".into())]));
+        for bad in ["/x?c=1", "/x?a", "/x?a=1&a=2", "/x?a=%f", "/x?a=%zz", "/x?a=%ff"] {
+            assert!(ask(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_document_names_every_path() {
+        let document = serde_json::to_value(Document::openapi()).unwrap();
+        let paths = document["paths"].as_object().unwrap();
+        for path in ["/health", "/v1/info", "/v1/blobs/{hash}", "/v1/blobs/{hash}/status", "/v1/quote", "/v1/jobs/{job}/attestation", "/v1/link"] {
+            assert!(paths.contains_key(path), "{path}");
+        }
+        assert_eq!(document["components"]["schemas"]["Amount"]["type"], "string");
+    }
+}

@@ -1,0 +1,218 @@
+//! The program's accounts in memory, with what the services look up by.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{PoisonError, RwLock, RwLockReadGuard},
+};
+
+use io_client::{Pubkey, accounts::AnyAccount};
+use io_network::state::{Device, DeviceClass, Job, JobState, Network, OracleSet, PaymentMint, Provider};
+
+/// States of a job, counted.
+const STATES: usize = 9;
+
+/// The accounts. Reading holds a lock: copy what is needed and let go.
+#[derive(Default)]
+pub struct Tables {
+    pub network: Option<Network>,
+    pub set: Option<OracleSet>,
+    /// By mint.
+    pub mints: HashMap<Pubkey, PaymentMint>,
+    pub classes: HashMap<u16, DeviceClass>,
+    pub providers: HashMap<Pubkey, Provider>,
+    pub devices: HashMap<Pubkey, Device>,
+    pub jobs: HashMap<Pubkey, Job>,
+    by_state: [BTreeSet<Pubkey>; STATES],
+    /// Finished jobs whose penalty no slash case holds yet.
+    penalties: BTreeSet<Pubkey>,
+    /// What each address holds, to know what went when it is closed.
+    kinds: HashMap<Pubkey, Kind>,
+    /// Newest slot of any account.
+    pub slot: u64,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Mint(Pubkey),
+    Class(u16),
+    Provider,
+    Device,
+    Job,
+}
+
+/// What a change was about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Changed {
+    Job(Pubkey),
+    Device(Pubkey),
+    /// Something that many things depend on.
+    Other,
+}
+
+impl Tables {
+    pub fn in_state(&self, state: JobState) -> &BTreeSet<Pubkey> {
+        &self.by_state[state as usize]
+    }
+
+    pub fn penalties(&self) -> &BTreeSet<Pubkey> {
+        &self.penalties
+    }
+
+    pub fn class_of(&self, device: &Device) -> Option<&DeviceClass> {
+        self.classes.get(&device.class)
+    }
+
+    /// Jobs in each state.
+    pub fn counts(&self) -> [(JobState, usize); STATES - 1] {
+        [
+            JobState::Open,
+            JobState::Running,
+            JobState::Submitted,
+            JobState::Disputed,
+            JobState::Settled,
+            JobState::Rejected,
+            JobState::Cancelled,
+            JobState::Expired,
+        ]
+        .map(|state| (state, self.in_state(state).len()))
+    }
+
+    fn unlist_job(&mut self, address: &Pubkey) {
+        if let Some(before) = self.jobs.remove(address) {
+            if let Some(set) = self.by_state.get_mut(usize::from(before.state)) {
+                set.remove(address);
+            }
+            self.penalties.remove(address);
+        }
+    }
+
+    /// Takes an account's newest state; `None` when it was closed.
+    pub fn apply(&mut self, address: Pubkey, slot: u64, account: Option<AnyAccount>) -> Changed {
+        self.slot = self.slot.max(slot);
+        let Some(account) = account else {
+            return match self.kinds.remove(&address) {
+                Some(Kind::Job) => {
+                    self.unlist_job(&address);
+                    Changed::Job(address)
+                }
+                Some(Kind::Device) => {
+                    self.devices.remove(&address);
+                    Changed::Device(address)
+                }
+                Some(Kind::Provider) => {
+                    self.providers.remove(&address);
+                    Changed::Other
+                }
+                Some(Kind::Mint(mint)) => {
+                    self.mints.remove(&mint);
+                    Changed::Other
+                }
+                Some(Kind::Class(id)) => {
+                    self.classes.remove(&id);
+                    Changed::Other
+                }
+                None => Changed::Other,
+            };
+        };
+        match account {
+            AnyAccount::Network(network) => self.network = Some(*network),
+            AnyAccount::OracleSet(set) => self.set = Some(*set),
+            AnyAccount::PaymentMint(mint) => {
+                self.kinds.insert(address, Kind::Mint(mint.mint));
+                self.mints.insert(mint.mint, *mint);
+            }
+            AnyAccount::DeviceClass(class) => {
+                self.kinds.insert(address, Kind::Class(class.id));
+                self.classes.insert(class.id, *class);
+            }
+            AnyAccount::Provider(provider) => {
+                self.kinds.insert(address, Kind::Provider);
+                self.providers.insert(address, *provider);
+            }
+            AnyAccount::Device(device) => {
+                self.kinds.insert(address, Kind::Device);
+                self.devices.insert(address, *device);
+                return Changed::Device(address);
+            }
+            AnyAccount::Job(job) => {
+                self.unlist_job(&address);
+                self.kinds.insert(address, Kind::Job);
+                if let Some(set) = self.by_state.get_mut(usize::from(job.state)) {
+                    set.insert(address);
+                }
+                if job.penalty_due > 0 {
+                    self.penalties.insert(address);
+                }
+                self.jobs.insert(address, *job);
+                return Changed::Job(address);
+            }
+            AnyAccount::SlashCase(_) => {}
+        }
+        Changed::Other
+    }
+}
+
+/// The tables, shared.
+#[derive(Default)]
+pub struct Index(RwLock<Tables>);
+
+impl Index {
+    pub fn read(&self) -> RwLockReadGuard<'_, Tables> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn apply(&self, address: Pubkey, slot: u64, account: Option<AnyAccount>) -> Changed {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).apply(address, slot, account)
+    }
+
+    pub fn job(&self, address: &Pubkey) -> Option<Job> {
+        self.read().jobs.get(address).copied()
+    }
+
+    pub fn device(&self, address: &Pubkey) -> Option<Device> {
+        self.read().devices.get(address).copied()
+    }
+
+    pub fn set(&self) -> Option<OracleSet> {
+        self.read().set
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytemuck::Zeroable;
+
+    use super::*;
+
+    fn key(n: u8) -> Pubkey {
+        Pubkey::new_from_array([n; 32])
+    }
+
+    fn job(state: JobState, penalty_due: u64) -> Option<AnyAccount> {
+        Some(AnyAccount::Job(Box::new(Job { state: state as u8, penalty_due, ..Job::zeroed() })))
+    }
+
+    #[test]
+    fn a_job_is_listed_in_its_state_only() {
+        let mut tables = Tables::default();
+        assert_eq!(tables.apply(key(1), 5, job(JobState::Open, 0)), Changed::Job(key(1)));
+        tables.apply(key(2), 5, job(JobState::Open, 0));
+        tables.apply(key(1), 7, job(JobState::Expired, 3));
+        assert_eq!(tables.in_state(JobState::Open).iter().collect::<Vec<_>>(), [&key(2)]);
+        assert!(tables.in_state(JobState::Expired).contains(&key(1)) && tables.penalties().contains(&key(1)));
+        tables.apply(key(1), 8, job(JobState::Expired, 0));
+        assert!(tables.penalties().is_empty());
+        assert_eq!(tables.apply(key(1), 9, None), Changed::Job(key(1)));
+        assert!(tables.in_state(JobState::Expired).is_empty() && !tables.jobs.contains_key(&key(1)));
+        assert_eq!(tables.slot, 9);
+    }
+
+    #[test]
+    fn a_closed_account_goes_from_its_own_table() {
+        let mut tables = Tables::default();
+        tables.apply(key(1), 1, Some(AnyAccount::Device(Box::new(Device::zeroed()))));
+        assert_eq!(tables.apply(key(1), 2, None), Changed::Device(key(1)));
+        assert!(tables.devices.is_empty());
+        assert_eq!(tables.apply(key(9), 3, None), Changed::Other);
+    }
+}

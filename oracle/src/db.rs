@@ -1,0 +1,363 @@
+//! What survives a restart: history of jobs, verdicts, tickets, uploads. One SQLite file. All but verdicts in progress
+//! and uploads comes back from the chain when it is deleted.
+
+use std::{path::Path, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use io_client::subscribe::Cursor;
+use sqlx::{
+    Row, SqlitePool,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
+};
+
+/// Layout of the tables.
+const VERSION: i64 = 1;
+/// How long a writer waits for another.
+const BUSY: Duration = Duration::from_secs(10);
+/// Connections at once.
+const CONNECTIONS: u32 = 4;
+/// Transitions shown of one job: more than a job can have.
+pub const MAX_HISTORY: i64 = 64;
+
+const SCHEMA: &[&str] = &[
+    "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS jobs (job TEXT PRIMARY KEY, created_slot INTEGER NOT NULL, renter TEXT NOT NULL, \
+     state INTEGER NOT NULL, closed INTEGER NOT NULL, data BLOB NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS jobs_by_slot ON jobs (created_slot DESC, job DESC)",
+    "CREATE INDEX IF NOT EXISTS jobs_by_renter ON jobs (renter, created_slot DESC, job DESC)",
+    "CREATE TABLE IF NOT EXISTS transitions (job TEXT NOT NULL, created_slot INTEGER NOT NULL, slot INTEGER NOT NULL, \
+     signature TEXT NOT NULL, number INTEGER NOT NULL, before INTEGER NOT NULL, after INTEGER NOT NULL, at INTEGER, \
+     PRIMARY KEY (job, created_slot, signature, number)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS verdicts (job TEXT NOT NULL, created_slot INTEGER NOT NULL, verdict TEXT NOT NULL, \
+     at INTEGER NOT NULL, PRIMARY KEY (job, created_slot)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS tickets (job TEXT NOT NULL, created_slot INTEGER NOT NULL, device TEXT NOT NULL, \
+     expires_at INTEGER NOT NULL, declined INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (job, created_slot, device, expires_at)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS blobs (hash TEXT NOT NULL, uploader TEXT NOT NULL, size INTEGER NOT NULL, \
+     complete INTEGER NOT NULL, touched INTEGER NOT NULL, PRIMARY KEY (hash, uploader)) WITHOUT ROWID",
+];
+
+/// The database. Cheap to clone.
+#[derive(Clone)]
+pub struct Db(SqlitePool);
+
+/// A job as the events told it last.
+#[derive(Clone, Debug)]
+pub struct JobRow {
+    pub job: String,
+    pub created_slot: u64,
+    pub closed: bool,
+    /// The account's bytes, without discriminator.
+    pub data: Vec<u8>,
+}
+
+/// A transition to be stored.
+#[derive(Clone, Debug)]
+pub struct TransitionRow {
+    pub job: String,
+    pub created_slot: u64,
+    pub slot: u64,
+    pub signature: String,
+    /// Which event of its transaction.
+    pub number: u32,
+    pub before: u8,
+    pub after: u8,
+    pub at: Option<i64>,
+}
+
+/// What one transaction did to a job.
+#[derive(Clone, Debug)]
+pub struct JobEvent {
+    pub row: JobRow,
+    pub renter: String,
+    pub state: u8,
+    /// `None` when the state is what it was.
+    pub transition: Option<TransitionRow>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TicketRow {
+    pub job: String,
+    pub created_slot: u64,
+    pub device: String,
+    pub expires_at: i64,
+    pub declined: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlobRow {
+    pub hash: String,
+    pub uploader: String,
+    pub size: u64,
+    pub complete: bool,
+    /// Unix seconds of the last write.
+    pub touched: i64,
+}
+
+fn to_i64(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+fn u64_of(row: &SqliteRow, column: &str) -> Result<u64> {
+    Ok(u64::try_from(row.try_get::<i64, _>(column)?)?)
+}
+
+impl Db {
+    pub async fn open(path: &Path) -> Result<Self> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // A verdict is on the disk before anybody sees it: never two different ones, whatever happens to the machine.
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(BUSY);
+        let pool = SqlitePoolOptions::new()
+            .max_connections(CONNECTIONS)
+            .acquire_timeout(BUSY)
+            .connect_with(options)
+            .await
+            .with_context(|| format!("can't open the database {}", path.display()))?;
+        let found: i64 = sqlx::query("PRAGMA user_version").fetch_one(&pool).await?.try_get(0)?;
+        if found > VERSION {
+            bail!(
+                "{} was written by a newer version (layout {found}, this build reads {VERSION}): use that, or delete the folder \
+                 (it comes back from the chain)",
+                path.display()
+            );
+        }
+        for statement in SCHEMA {
+            sqlx::query(*statement).execute(&pool).await.with_context(|| format!("the database {}", path.display()))?;
+        }
+        sqlx::query("PRAGMA user_version = 1").execute(&pool).await?;
+        Ok(Self(pool))
+    }
+
+    pub async fn close(&self) {
+        self.0.close().await;
+    }
+
+    // Meta
+
+    pub async fn meta(&self, name: &str) -> Result<Option<String>> {
+        let row = sqlx::query("SELECT value FROM meta WHERE name = ?").bind(name).fetch_optional(&self.0).await?;
+        Ok(row.map(|row| row.try_get("value")).transpose()?)
+    }
+
+    pub async fn set_meta(&self, name: &str, value: &str) -> Result<()> {
+        sqlx::query("INSERT INTO meta VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value")
+            .bind(name)
+            .bind(value)
+            .execute(&self.0)
+            .await?;
+        Ok(())
+    }
+
+    pub async fn cursor(&self) -> Result<Option<Cursor>> {
+        let Some(text) = self.meta("cursor").await? else { return Ok(None) };
+        Ok(Some(serde_json::from_str(&text).context("the stored cursor is damaged: delete the data folder")?))
+    }
+
+    // History
+
+    /// Stores one transaction's events and that it has been read, together.
+    pub async fn record(&self, cursor: &Cursor, events: &[JobEvent]) -> Result<()> {
+        let mut tx = self.0.begin().await?;
+        for event in events {
+            let row = &event.row;
+            // A closed job stays closed until another is created at its address.
+            sqlx::query(
+                "INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (job) DO UPDATE SET created_slot = excluded.created_slot, \
+                 renter = excluded.renter, state = excluded.state, closed = excluded.closed, data = excluded.data \
+                 WHERE excluded.created_slot >= jobs.created_slot",
+            )
+            .bind(&row.job)
+            .bind(to_i64(row.created_slot))
+            .bind(&event.renter)
+            .bind(i64::from(event.state))
+            .bind(row.closed)
+            .bind(&row.data)
+            .execute(&mut *tx)
+            .await?;
+            if let Some(t) = &event.transition {
+                sqlx::query("INSERT OR IGNORE INTO transitions VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
+                    .bind(&t.job)
+                    .bind(to_i64(t.created_slot))
+                    .bind(to_i64(t.slot))
+                    .bind(&t.signature)
+                    .bind(i64::from(t.number))
+                    .bind(i64::from(t.before))
+                    .bind(i64::from(t.after))
+                    .bind(t.at)
+                    .execute(&mut *tx)
+                    .await?;
+            }
+        }
+        sqlx::query("INSERT INTO meta VALUES ('cursor', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value")
+            .bind(serde_json::to_string(cursor)?)
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    pub async fn job(&self, job: &str) -> Result<Option<JobRow>> {
+        let row = sqlx::query("SELECT * FROM jobs WHERE job = ?").bind(job).fetch_optional(&self.0).await?;
+        row.as_ref().map(job_row).transpose()
+    }
+
+    /// Jobs, newest first, after (slot, job) in that order; and how many there are in all.
+    pub async fn jobs(
+        &self,
+        renter: Option<&str>,
+        state: Option<u8>,
+        after: Option<(u64, String)>,
+        limit: u32,
+    ) -> Result<(Vec<JobRow>, u64)> {
+        let (slot, last) = after.map_or((i64::MAX, None), |(slot, job)| (to_i64(slot), Some(job)));
+        let rows = sqlx::query(
+            "SELECT * FROM jobs WHERE (?1 IS NULL OR renter = ?1) AND (?2 IS NULL OR state = ?2) \
+             AND (created_slot < ?3 OR (created_slot = ?3 AND (?4 IS NULL OR job < ?4))) \
+             ORDER BY created_slot DESC, job DESC LIMIT ?5",
+        )
+        .bind(renter)
+        .bind(state.map(i64::from))
+        .bind(slot)
+        .bind(last)
+        .bind(i64::from(limit))
+        .fetch_all(&self.0)
+        .await?;
+        let total = sqlx::query("SELECT count(*) AS n FROM jobs WHERE (?1 IS NULL OR renter = ?1) AND (?2 IS NULL OR state = ?2)")
+            .bind(renter)
+            .bind(state.map(i64::from))
+            .fetch_one(&self.0)
+            .await?;
+        Ok((rows.iter().map(job_row).collect::<Result<_>>()?, u64_of(&total, "n")?))
+    }
+
+    /// Transitions of one job, oldest first.
+    pub async fn history(&self, job: &str, created_slot: u64) -> Result<Vec<TransitionRow>> {
+        let rows = sqlx::query(
+            "SELECT * FROM transitions WHERE job = ? AND created_slot = ? ORDER BY slot, after, number LIMIT ?",
+        )
+        .bind(job)
+        .bind(to_i64(created_slot))
+        .bind(MAX_HISTORY)
+        .fetch_all(&self.0)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(TransitionRow {
+                    job: row.try_get("job")?,
+                    created_slot: u64_of(row, "created_slot")?,
+                    slot: u64_of(row, "slot")?,
+                    signature: row.try_get("signature")?,
+                    number: row.try_get::<i64, _>("number")? as u32,
+                    before: row.try_get::<i64, _>("before")? as u8,
+                    after: row.try_get::<i64, _>("after")? as u8,
+                    at: row.try_get("at")?,
+                })
+            })
+            .collect()
+    }
+
+    // Verdicts
+
+    /// Stores the first verdict about a submission and returns what is stored: the first, whatever comes later.
+    pub async fn decide(&self, job: &str, created_slot: u64, verdict: &str, now: i64) -> Result<String> {
+        sqlx::query("INSERT OR IGNORE INTO verdicts VALUES (?, ?, ?, ?)")
+            .bind(job)
+            .bind(to_i64(created_slot))
+            .bind(verdict)
+            .bind(now)
+            .execute(&self.0)
+            .await?;
+        let stored = self.verdict(job, created_slot).await?;
+        stored.context("a verdict that was just stored is gone")
+    }
+
+    pub async fn verdict(&self, job: &str, created_slot: u64) -> Result<Option<String>> {
+        let row = sqlx::query("SELECT verdict FROM verdicts WHERE job = ? AND created_slot = ?")
+            .bind(job)
+            .bind(to_i64(created_slot))
+            .fetch_optional(&self.0)
+            .await?;
+        Ok(row.map(|row| row.try_get("verdict")).transpose()?)
+    }
+
+    // Tickets
+
+    pub async fn add_ticket(&self, ticket: &TicketRow) -> Result<()> {
+        sqlx::query("INSERT OR REPLACE INTO tickets VALUES (?, ?, ?, ?, ?)")
+            .bind(&ticket.job)
+            .bind(to_i64(ticket.created_slot))
+            .bind(&ticket.device)
+            .bind(ticket.expires_at)
+            .bind(ticket.declined)
+            .execute(&self.0)
+            .await?;
+        Ok(())
+    }
+
+    /// Tickets that end after `now`.
+    pub async fn live_tickets(&self, now: i64) -> Result<Vec<TicketRow>> {
+        let rows = sqlx::query("SELECT * FROM tickets WHERE expires_at >= ?").bind(now).fetch_all(&self.0).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(TicketRow {
+                    job: row.try_get("job")?,
+                    created_slot: u64_of(row, "created_slot")?,
+                    device: row.try_get("device")?,
+                    expires_at: row.try_get("expires_at")?,
+                    declined: row.try_get("declined")?,
+                })
+            })
+            .collect()
+    }
+
+    pub async fn forget_tickets(&self, before: i64) -> Result<()> {
+        sqlx::query("DELETE FROM tickets WHERE expires_at < ?").bind(before).execute(&self.0).await?;
+        Ok(())
+    }
+
+    // Blobs
+
+    pub async fn blobs(&self) -> Result<Vec<BlobRow>> {
+        let rows = sqlx::query("SELECT * FROM blobs").fetch_all(&self.0).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(BlobRow {
+                    hash: row.try_get("hash")?,
+                    uploader: row.try_get("uploader")?,
+                    size: u64_of(row, "size")?,
+                    complete: row.try_get("complete")?,
+                    touched: row.try_get("touched")?,
+                })
+            })
+            .collect()
+    }
+
+    pub async fn put_blob(&self, row: &BlobRow) -> Result<()> {
+        sqlx::query("INSERT OR REPLACE INTO blobs VALUES (?, ?, ?, ?, ?)")
+            .bind(&row.hash)
+            .bind(&row.uploader)
+            .bind(to_i64(row.size))
+            .bind(row.complete)
+            .bind(row.touched)
+            .execute(&self.0)
+            .await?;
+        Ok(())
+    }
+
+    pub async fn remove_blob(&self, hash: &str, uploader: &str) -> Result<()> {
+        sqlx::query("DELETE FROM blobs WHERE hash = ? AND uploader = ?").bind(hash).bind(uploader).execute(&self.0).await?;
+        Ok(())
+    }
+}
+
+fn job_row(row: &SqliteRow) -> Result<JobRow> {
+    Ok(JobRow {
+        job: row.try_get("job")?,
+        created_slot: u64_of(row, "created_slot")?,
+        closed: row.try_get("closed")?,
+        data: row.try_get("data")?,
+    })
+}

@@ -1,0 +1,352 @@
+//! What has to happen to jobs whoever else is there: wrong results disputed and rejected, deadlines kept, results settled
+//! whose worker has vanished, penalties moved. The oracle that leads a job acts first, the others after it one by one;
+//! every step is safe to repeat, and what another did first is no error.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use io_api::{
+    auth::verify_signature,
+    text,
+    types::WireVerdict,
+};
+use io_client::{
+    Instruction, Pubkey, Request, Signature, ed25519, instructions,
+    io_network::state::{Job, JobState},
+};
+use io_protocol::messages::Verdict;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::{
+    oracle::{Oracle, lock},
+    verify::{Decision, decision},
+};
+
+/// Pauses between looks at the jobs, on a chain far away and on one here.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+const LOOK_EVERY_LOCAL: Duration = Duration::from_millis(500);
+/// Jobs acted upon in one look.
+const MAX_ACTIONS: usize = 256;
+/// After a failure a thing is left alone for so long, doubling up to the longest.
+const RETRY: Duration = Duration::from_secs(1);
+const LONGEST_RETRY: Duration = Duration::from_secs(60);
+/// Failures remembered.
+const MAX_FAILURES: usize = 100_000;
+/// Longest wait for one peer's verdict.
+const PEER_TIMEOUT: Duration = Duration::from_secs(5);
+/// Seconds past a deadline before it counts: the chain's clock wavers.
+const PAST: i64 = 1;
+
+/// What is due for a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// Object to a result found wrong.
+    Dispute,
+    /// Gather a quorum against it.
+    Reject,
+    /// Gather a quorum for it: its worker does not.
+    Settle,
+    /// Nobody objected in time.
+    SettleUnobjected,
+    Expire,
+    /// Move a penalty to a slash case.
+    Slash,
+}
+
+impl Due {
+    fn name(self) -> &'static str {
+        match self {
+            Due::Dispute => "dispute",
+            Due::Reject => "reject",
+            Due::Settle => "settle",
+            Due::SettleUnobjected => "settle-unobjected",
+            Due::Expire => "expire",
+            Due::Slash => "slash",
+        }
+    }
+}
+
+/// Delays, seconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Delays {
+    /// For each place behind the leader.
+    pub rank: i64,
+    /// For the worker to settle.
+    pub grace: i64,
+}
+
+/// What an oracle of this rank has to do about a job now. Pure.
+pub fn due(job: &Job, found: Option<&Decision>, rank: usize, now: i64, delays: Delays) -> Option<Due> {
+    let wait = delays.rank.saturating_mul(i64::try_from(rank).unwrap_or(i64::MAX));
+    let passed = |deadline: i64| now > deadline.saturating_add(PAST).saturating_add(wait);
+    let state = job.state().ok()?;
+    match state {
+        JobState::Open => passed(job.deadline).then_some(Due::Expire),
+        JobState::Running => passed(job.run_until).then_some(Due::Expire),
+        JobState::Submitted => match found {
+            // At once, whatever the rank: one that objects is enough, and the window ends.
+            Some(found) if !found.valid => (now <= job.challenge_until).then_some(Due::Dispute).or(Some(Due::Reject)),
+            _ if passed(job.challenge_until) => Some(Due::SettleUnobjected),
+            Some(_) if passed(job.submitted_at.saturating_add(delays.grace)) => Some(Due::Settle),
+            _ => None,
+        },
+        JobState::Disputed => match found {
+            _ if passed(job.dispute_until) => Some(Due::Expire),
+            Some(found) if !found.valid => (now >= found.at.saturating_add(wait)).then_some(Due::Reject),
+            Some(_) => passed(job.submitted_at.saturating_add(delays.grace)).then_some(Due::Settle),
+            None => None,
+        },
+        _ => (job.penalty_due > 0 && passed(job.finished_at)).then_some(Due::Slash),
+    }
+}
+
+#[derive(Default)]
+struct Failures(HashMap<String, (Instant, Duration)>);
+
+/// Looks after the jobs until shutdown.
+pub async fn keep(oracle: Arc<Oracle>) {
+    let failures = Arc::new(std::sync::Mutex::new(Failures::default()));
+    let every = if oracle.config.local_chain { LOOK_EVERY_LOCAL } else { LOOK_EVERY };
+    let mut news = oracle.news.subscribe();
+    loop {
+        let _ = timeout(every, news.changed()).await;
+        // Much news is looked at once.
+        sleep(Duration::from_millis(20)).await;
+        if oracle.shutdown.is_cancelled() {
+            return;
+        }
+        for (address, job, due) in find(&oracle).await {
+            let what = format!("{}:{address}:{}", due.name(), job.created_slot);
+            let failures = failures.clone();
+            if lock(&failures).0.get(&what).is_some_and(|(until, _)| Instant::now() < *until) {
+                continue;
+            }
+            oracle.once(what.clone(), |oracle| async move {
+                let done = act(&oracle, &address, &job, due).await;
+                let mut failures = lock(&failures);
+                match done {
+                    Ok(true) => {
+                        failures.0.remove(&what);
+                        oracle.metrics.keeper.get_or_create(&[("kind", due.name())]).inc();
+                        tracing::info!(job = %address, kind = due.name(), "done");
+                        return;
+                    }
+                    Ok(false) => {}
+                    // What another did first shows in the index in a moment.
+                    Err(error) => tracing::debug!(job = %address, kind = due.name(), error = %format!("{error:#}"), "not done"),
+                }
+                if failures.0.len() >= MAX_FAILURES {
+                    failures.0.clear();
+                }
+                let pause = failures.0.get(&what).map_or(RETRY, |(_, pause)| (*pause * 2).min(LONGEST_RETRY));
+                // Gathering is asked for again soon: peers decide at their own pace.
+                let pause = if matches!(due, Due::Reject | Due::Settle) { pause.min(RETRY * 4) } else { pause };
+                failures.0.insert(what, (Instant::now() + pause, pause));
+            });
+        }
+    }
+}
+
+async fn find(oracle: &Oracle) -> Vec<(Pubkey, Job, Due)> {
+    let certain = oracle.clock.certain();
+    let delays = Delays { rank: oracle.config.keeper_seconds.into(), grace: oracle.config.settle_grace_seconds.into() };
+    let jobs: Vec<(Pubkey, Job)> = {
+        let tables = oracle.index.read();
+        for (state, count) in tables.counts() {
+            let label = state_name(state);
+            oracle.metrics.jobs.get_or_create(&[("state", label)]).set(count as i64);
+        }
+        let states = [JobState::Disputed, JobState::Submitted, JobState::Running, JobState::Open];
+        let keys = states.iter().flat_map(|state| tables.in_state(*state)).chain(tables.penalties());
+        keys.filter_map(|key| Some((*key, *tables.jobs.get(key)?))).collect()
+    };
+    let mut found = Vec::new();
+    for (address, job) in jobs {
+        // Only an active oracle may dispute, and a quorum is of active ones; deadlines are anybody's.
+        let rank = oracle.rank(&address);
+        let submitted = matches!(job.state(), Ok(JobState::Submitted | JobState::Disputed));
+        let decided = if submitted {
+            match decision(oracle, &address, job.created_slot).await {
+                Ok(decided) => decided,
+                Err(error) => {
+                    tracing::error!(error = %format!("{error:#}"), "can't read verdicts");
+                    continue;
+                }
+            }
+        } else {
+            None
+        };
+        let last = io_client::io_network::constants::MAX_ORACLES;
+        match due(&job, decided.as_ref(), rank.unwrap_or(last), certain, delays) {
+            Some(Due::Dispute | Due::Reject | Due::Settle) if rank.is_none() => {}
+            Some(Due::Slash) if !oracle.config.open_slash_cases => {}
+            Some(due) => found.push((address, job, due)),
+            None => {}
+        }
+        if found.len() >= MAX_ACTIONS {
+            break;
+        }
+    }
+    found
+}
+
+pub fn state_name(state: JobState) -> &'static str {
+    match state {
+        JobState::None => "none",
+        JobState::Open => "open",
+        JobState::Running => "running",
+        JobState::Submitted => "submitted",
+        JobState::Disputed => "disputed",
+        JobState::Settled => "settled",
+        JobState::Rejected => "rejected",
+        JobState::Cancelled => "cancelled",
+        JobState::Expired => "expired",
+    }
+}
+
+/// Does what is due. `Ok(false)`: not possible yet.
+async fn act(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job, due: Due) -> Result<bool> {
+    let instructions = match due {
+        Due::Dispute => vec![instructions::dispute_job(&oracle.key, address)],
+        Due::Expire => vec![instructions::expire_job(address, job)],
+        Due::SettleUnobjected => vec![instructions::settle_job(address, job)],
+        Due::Settle => match gather(oracle, address, job, Verdict::Valid).await? {
+            Some(check) => vec![check, instructions::settle_job(address, job)],
+            None => return Ok(false),
+        },
+        Due::Reject => match gather(oracle, address, job, Verdict::Invalid).await? {
+            Some(check) => vec![check, instructions::reject_job(address, job)],
+            None => return Ok(false),
+        },
+        Due::Slash => {
+            let number = oracle.index.read().providers.get(&job.provider).context("its provider is not indexed")?.slash_cases;
+            vec![instructions::open_slash_case(&oracle.key, address, job, number, &oracle.io_mint)]
+        }
+    };
+    if let Some(now) = oracle.index.job(address)
+        && (now.created_slot, now.state) != (job.created_slot, job.state)
+    {
+        return Ok(false);
+    }
+    // A transition happens once in a job's life; a statement of another oracle set is another transaction.
+    let set = oracle.index.set().map_or(0, |set| set.version);
+    let intent = format!("{}:{address}:{}:{set}", due.name(), job.created_slot);
+    oracle.sender.send(&Request::new(intent, oracle.wallet.signer(), instructions)).await?;
+    Ok(true)
+}
+
+/// A quorum's signatures over a verdict, as the instruction that checks them; `None` while there are too few.
+async fn gather(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job, verdict: Verdict) -> Result<Option<Instruction>> {
+    let Some(set) = oracle.index.set() else { bail!("the oracle set is not indexed") };
+    let statement = job.statement(address, oracle.deployment, set.version, verdict).to_bytes();
+    let quorum = usize::from(set.quorum);
+    let mut signatures: Vec<(Pubkey, Signature)> = vec![(oracle.key, oracle.wallet.sign(&statement))];
+    for (key, peer) in oracle.peers.known() {
+        if signatures.len() >= quorum {
+            break;
+        }
+        if set.position(&key).is_none() {
+            continue;
+        }
+        let Ok(Ok(Some(theirs))) = timeout(PEER_TIMEOUT, peer.attestation(&address.to_bytes())).await else { continue };
+        let said = match theirs.verdict {
+            WireVerdict::Valid => Verdict::Valid,
+            WireVerdict::Invalid => Verdict::Invalid,
+        };
+        let Some(signature) = text::parse_signature(&theirs.signature) else { continue };
+        if said == verdict && verify_signature(&key, &statement, &signature) {
+            signatures.push((Pubkey::new_from_array(key), Signature::from(signature)));
+        }
+    }
+    if signatures.len() < quorum {
+        return Ok(None);
+    }
+    signatures.sort_by_key(|(key, _)| key.to_bytes());
+    Ok(Some(ed25519::verify(&statement, &signatures)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use bytemuck::Zeroable;
+
+    use super::*;
+
+    const DELAYS: Delays = Delays { rank: 10, grace: 5 };
+
+    fn job(state: JobState) -> Job {
+        Job {
+            state: state as u8,
+            deadline: 1_000,
+            run_until: 500,
+            submitted_at: 400,
+            challenge_until: 600,
+            dispute_until: 800,
+            finished_at: 700,
+            ..Job::zeroed()
+        }
+    }
+
+    fn decided(valid: bool) -> Decision {
+        Decision {
+            valid,
+            output_hash: String::new(),
+            units: 1,
+            epoch: 0,
+            checked_steps: 1,
+            total_steps: 1,
+            reason: None,
+            verify_ms: 1,
+            sample_signature: None,
+            at: 410,
+        }
+    }
+
+    fn at(state: JobState, found: Option<bool>, rank: usize, now: i64) -> Option<Due> {
+        due(&job(state), found.map(decided).as_ref(), rank, now, DELAYS)
+    }
+
+    #[test]
+    fn deadlines_are_kept_by_one_after_the_other() {
+        for (state, deadline) in [(JobState::Open, 1_000), (JobState::Running, 500), (JobState::Disputed, 800)] {
+            assert_eq!(at(state, None, 0, deadline + PAST), None);
+            assert_eq!(at(state, None, 0, deadline + PAST + 1), Some(Due::Expire));
+            assert_eq!(at(state, None, 2, deadline + PAST + 20), None);
+            assert_eq!(at(state, None, 2, deadline + PAST + 21), Some(Due::Expire));
+        }
+    }
+
+    #[test]
+    fn what_this_oracle_found_wrong_it_never_helps_to_settle() {
+        for now in 400..2_000 {
+            for rank in 0..3 {
+                for state in [JobState::Submitted, JobState::Disputed] {
+                    let due = at(state, Some(false), rank, now);
+                    assert!(!matches!(due, Some(Due::Settle | Due::SettleUnobjected)), "{state:?} {now}: {due:?}");
+                }
+            }
+        }
+        assert_eq!(at(JobState::Submitted, Some(false), 2, 410), Some(Due::Dispute), "at once, whatever the rank");
+        assert_eq!(at(JobState::Submitted, Some(false), 0, 601), Some(Due::Reject), "too late to object: a quorum still can");
+        assert_eq!(at(JobState::Disputed, Some(false), 0, 410), Some(Due::Reject));
+        assert_eq!(at(JobState::Disputed, Some(false), 1, 410), None);
+    }
+
+    #[test]
+    fn a_vanished_workers_result_is_settled_for_it() {
+        assert_eq!(at(JobState::Submitted, Some(true), 0, 405), None, "the worker's turn");
+        assert_eq!(at(JobState::Submitted, Some(true), 0, 407), Some(Due::Settle));
+        assert_eq!(at(JobState::Disputed, Some(true), 0, 407), Some(Due::Settle));
+        assert_eq!(at(JobState::Submitted, None, 0, 500), None, "without a verdict nothing before the window's end");
+        assert_eq!(at(JobState::Submitted, None, 0, 602), Some(Due::SettleUnobjected));
+        assert_eq!(at(JobState::Submitted, Some(true), 0, 602), Some(Due::SettleUnobjected));
+    }
+
+    #[test]
+    fn penalties_are_moved_once_there_are_any() {
+        for state in [JobState::Rejected, JobState::Expired] {
+            assert_eq!(at(state, None, 0, 5_000), None);
+            let owing = Job { penalty_due: 1, ..job(state) };
+            assert_eq!(due(&owing, None, 0, 702, DELAYS), Some(Due::Slash));
+        }
+    }
+}

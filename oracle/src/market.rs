@@ -1,0 +1,346 @@
+//! The matching of jobs to devices: the matcher kept up with devices and links, and this oracle's tickets.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use io_api::{text, types::ToWorker};
+use io_client::{
+    Pubkey,
+    io_network::{
+        constants::ANY_CLASS,
+        state::{Device, Job, JobState},
+    },
+};
+use io_protocol::{messages::TicketStatement, money::E9};
+use tokio::time::timeout;
+
+use crate::{
+    db::TicketRow,
+    matching::{Candidate, MAX_ENGINES, Matcher, Skill, Want, turn},
+    oracle::{Oracle, SpecState, lock},
+};
+
+/// Longest pause between looks at the open jobs.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Open jobs tried in one look; the rest has its turn in the next.
+const JOBS_PER_LOOK: usize = 1_000;
+/// A device whose attestation ends so soon gets no new job, seconds.
+const ATTESTATION_MARGIN: i64 = 5;
+/// Refusals remembered.
+const MAX_DECLINED: usize = 200_000;
+/// Old tickets are kept this long in the database, seconds.
+const KEEP_TICKETS: i64 = 3_600;
+
+/// A job reserved for a device by this oracle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticket {
+    pub device: Pubkey,
+    pub created_slot: u64,
+    /// Chain time.
+    pub expires_at: i64,
+}
+
+#[derive(Default)]
+pub struct Market {
+    pub matcher: Matcher,
+    tickets: HashMap<Pubkey, Ticket>,
+    /// The ticket's job of each reserved device.
+    reserved: HashMap<Pubkey, Pubkey>,
+    /// Devices not to be asked for a job again before a chain time.
+    declined: HashMap<(Pubkey, Pubkey), i64>,
+    /// Where the next look begins among the open jobs.
+    next: Option<Pubkey>,
+}
+
+impl Market {
+    pub fn ticket(&self, job: &Pubkey) -> Option<Ticket> {
+        self.tickets.get(job).copied()
+    }
+
+    pub fn reserved_for(&self, device: &Pubkey) -> Option<Pubkey> {
+        self.reserved.get(device).copied()
+    }
+
+    fn add_ticket(&mut self, job: Pubkey, ticket: Ticket) {
+        self.end_ticket(&job);
+        self.tickets.insert(job, ticket);
+        self.reserved.insert(ticket.device, job);
+    }
+
+    /// Ends a job's ticket; its device is free for others.
+    pub fn end_ticket(&mut self, job: &Pubkey) -> Option<Pubkey> {
+        let ticket = self.tickets.remove(job)?;
+        if self.reserved.get(&ticket.device) == Some(job) {
+            self.reserved.remove(&ticket.device);
+        }
+        Some(ticket.device)
+    }
+
+    fn decline(&mut self, job: Pubkey, device: Pubkey, until: i64) {
+        if self.declined.len() >= MAX_DECLINED {
+            self.declined.clear();
+        }
+        self.declined.insert((job, device), until);
+    }
+}
+
+/// What a job needs, for matching.
+pub fn want(job: &Job, engine: &str) -> Want {
+    Want {
+        engine: engine.to_owned(),
+        class: (job.class != ANY_CLASS).then_some(job.class),
+        min_multiplier_e2: job.min_multiplier_e2,
+        min_memory_mib: job.min_memory_mib,
+        region: job.region,
+        min_reputation_bps: job.min_reputation_bps,
+        // Devices ask in IO: what the job pays in another mint is worth what its weight says.
+        max_price: u64::try_from(u128::from(job.max_price) * u128::from(job.io_per_unit_e9) / E9).unwrap_or(u64::MAX),
+        max_units: job.max_units,
+        io_per_unit_e9: E9 as u64,
+    }
+}
+
+impl Oracle {
+    /// Why a device takes no job now; `None` when it does.
+    pub fn unavailable(&self, address: &Pubkey, device: &Device) -> Option<&'static str> {
+        let Some(network) = self.index.read().network else { return Some("the network is not indexed yet") };
+        let now = self.clock.now();
+        let Some(state) = self.links.state(address) else { return Some("not connected to this oracle") };
+        let Some(heartbeat) = &state.heartbeat else { return Some("no heartbeat yet") };
+        if state.heartbeat_at.is_none_or(|at| at.elapsed() > Duration::from_secs(self.config.stale_seconds.into())) {
+            Some("no recent heartbeat")
+        } else if heartbeat.draining || device.state != 0 {
+            Some("draining")
+        } else if heartbeat.job.is_some() || !device.is_idle() {
+            Some("busy")
+        } else if device.attested_at == 0 {
+            Some("not attested yet")
+        } else if now.saturating_add(ATTESTATION_MARGIN) > device.attested_at.saturating_add(network.attestation_seconds.into()) {
+            Some("its attestation is too old")
+        } else if !device.minimum_bond(network.min_bond).is_ok_and(|least| device.bond >= least) {
+            Some("its bond is too small")
+        } else if lock(&self.market).reserved_for(address).is_some() {
+            Some("reserved for a job")
+        } else {
+            None
+        }
+    }
+
+    /// Takes over what changed about a device.
+    pub fn refresh_device(&self, address: &Pubkey) {
+        let device = self.index.device(address);
+        let candidate = device.filter(|device| self.unavailable(address, device).is_none()).and_then(|device| {
+            let provider = self.index.read().providers.get(&device.provider).copied()?;
+            let state = self.links.state(address)?;
+            let heartbeat = state.heartbeat?;
+            let skill = |(engine, offer): (&String, &io_api::types::EngineOffer)| Skill {
+                engine: engine.clone(),
+                ask: offer.ask.0,
+                speed: offer.speed,
+            };
+            Some(Candidate {
+                device: address.to_bytes(),
+                class: device.class,
+                multiplier_e2: device.multiplier_e2,
+                memory_mib: device.memory_mib,
+                region: device.region,
+                reputation_bps: device.reputation_bps(&provider),
+                free_bond: device.bond.saturating_sub(device.exposure),
+                rtt_ms: heartbeat.rtt_ms.unwrap_or(1_000),
+                skills: heartbeat.engines.iter().take(MAX_ENGINES).map(skill).collect(),
+            })
+        });
+        let mut market = lock(&self.market);
+        match candidate {
+            Some(candidate) => market.matcher.put(candidate),
+            None => {
+                market.matcher.remove(&address.to_bytes());
+            }
+        }
+        self.metrics.available.set(market.matcher.len() as i64);
+    }
+
+    /// A device's answer to an offer.
+    pub fn declined(&self, device: &Pubkey, job: &Pubkey, reason: &str) {
+        let now = self.clock.now();
+        {
+            let mut market = lock(&self.market);
+            if market.ticket(job).is_none_or(|ticket| ticket.device != *device) {
+                return;
+            }
+            market.end_ticket(job);
+            market.decline(*job, *device, now.saturating_add(self.config.decline_seconds.into()));
+        }
+        tracing::info!(%job, %device, reason, "declined");
+        self.metrics.declines.inc();
+        self.refresh_device(device);
+        self.tell();
+    }
+}
+
+/// Matches open jobs whenever something changed, until shutdown.
+pub async fn keep_matching(oracle: Arc<Oracle>) {
+    restore(&oracle).await;
+    let mut news = oracle.news.subscribe();
+    let mut swept = Instant::now();
+    loop {
+        let _ = timeout(LOOK_EVERY, news.changed()).await;
+        if oracle.shutdown.is_cancelled() {
+            return;
+        }
+        // Devices fall silent, attestations age, without news.
+        if swept.elapsed() >= Duration::from_secs(1) {
+            swept = Instant::now();
+            for device in oracle.links.devices() {
+                oracle.refresh_device(&device);
+            }
+        }
+        look(&oracle).await;
+    }
+}
+
+/// Tickets from before a restart still bind.
+async fn restore(oracle: &Oracle) {
+    let now = oracle.clock.now();
+    match oracle.db.live_tickets(now).await {
+        Ok(rows) => {
+            let mut market = lock(&oracle.market);
+            for row in rows {
+                let (Ok(job), Ok(device)) = (row.job.parse::<Pubkey>(), row.device.parse()) else { continue };
+                market.add_ticket(job, Ticket { device, created_slot: row.created_slot, expires_at: row.expires_at });
+            }
+        }
+        Err(error) => tracing::error!(error = %format!("{error:#}"), "can't read earlier tickets"),
+    }
+    if let Err(error) = oracle.db.forget_tickets(now.saturating_sub(KEEP_TICKETS)).await {
+        tracing::warn!(error = %format!("{error:#}"), "can't forget old tickets");
+    }
+}
+
+fn expire_tickets(oracle: &Oracle, now: i64) {
+    let freed: Vec<Pubkey> = {
+        let mut market = lock(&oracle.market);
+        let expired: Vec<_> =
+            market.tickets.iter().filter(|(_, ticket)| now > ticket.expires_at).map(|(job, ticket)| (*job, *ticket)).collect();
+        market.declined.retain(|_, until| *until > now);
+        for (job, ticket) in &expired {
+            market.end_ticket(job);
+            market.decline(*job, ticket.device, now.saturating_add(oracle.config.decline_seconds.into()));
+            tracing::info!(%job, device = %ticket.device, "the ticket passed unused");
+        }
+        expired.into_iter().map(|(_, ticket)| ticket.device).collect()
+    };
+    for device in freed {
+        oracle.refresh_device(&device);
+    }
+}
+
+async fn look(oracle: &Arc<Oracle>) {
+    let now = oracle.clock.now();
+    expire_tickets(oracle, now);
+    let oracles = oracle.active_oracles();
+    let Some(set_version) = oracle.index.set().map(|set| set.version) else { return };
+    let me = oracle.key.to_bytes();
+    for (address, job) in some_open_jobs(oracle) {
+        if now >= job.deadline || lock(&oracle.market).ticket(&address).is_some() {
+            continue;
+        }
+        let leads = crate::matching::rank(&address.to_bytes(), &oracles, &me)
+            .is_some_and(|rank| rank == turn(job.created_at, now, oracle.config.leader_seconds, oracles.len()));
+        let SpecState::Ready(spec) = oracle.note(&address).spec else { continue };
+        if !leads {
+            continue;
+        }
+        let want = want(&job, spec.engine.name());
+        let start = Instant::now();
+        let found = {
+            let market = lock(&oracle.market);
+            let declined =
+                |device: &[u8; 32]| market.declined.contains_key(&(address, Pubkey::new_from_array(*device)));
+            market.matcher.best(&address.to_bytes(), &want, &declined)
+        };
+        oracle.metrics.match_seconds.observe(start.elapsed().as_secs_f64());
+        match found {
+            Some(found) => issue(oracle, address, &job, Pubkey::new_from_array(found.device), set_version).await,
+            None => {
+                let reason = why_none(oracle, &want);
+                oracle.update_note(&address, job.created_slot, |note| note.reason = Some(reason));
+            }
+        }
+    }
+}
+
+/// Open jobs in the order of their addresses, going on where the last look ended.
+fn some_open_jobs(oracle: &Oracle) -> Vec<(Pubkey, Job)> {
+    let next = lock(&oracle.market).next.take();
+    let tables = oracle.index.read();
+    let open = tables.in_state(JobState::Open);
+    let order = open.range(next.unwrap_or_default()..).chain(open.range(..next.unwrap_or_default()));
+    let mut keys = order.take(JOBS_PER_LOOK + 1).copied().collect::<Vec<_>>();
+    if keys.len() > JOBS_PER_LOOK {
+        lock(&oracle.market).next = keys.pop();
+    }
+    keys.into_iter().filter_map(|key| Some((key, *tables.jobs.get(&key)?))).collect()
+}
+
+fn why_none(oracle: &Oracle, want: &Want) -> String {
+    let market = lock(&oracle.market);
+    if market.matcher.is_empty() {
+        return "no device takes jobs now".into();
+    }
+    let survey = market.matcher.survey(want);
+    if !survey.asks.is_empty() {
+        return format!("{} devices fit, and declined it lately", survey.asks.len());
+    }
+    let parts: Vec<_> = survey.removed.iter().map(|(reason, count)| format!("{reason}: {count}")).collect();
+    format!("no device meets the requirement ({})", parts.join(", "))
+}
+
+async fn issue(oracle: &Arc<Oracle>, address: Pubkey, job: &Job, device: Pubkey, set_version: u64) {
+    let expires_at = oracle.clock.now().saturating_add(oracle.config.ticket_seconds.into()).min(job.deadline);
+    let row = TicketRow {
+        job: address.to_string(),
+        created_slot: job.created_slot,
+        device: device.to_string(),
+        expires_at,
+        declined: false,
+    };
+    // On disk before it is signed: after a restart there is no second one beside it.
+    if let Err(error) = oracle.db.add_ticket(&row).await {
+        tracing::error!(error = %format!("{error:#}"), "a ticket can't be stored, so it is not given");
+        return;
+    }
+    {
+        let mut market = lock(&oracle.market);
+        if market.ticket(&address).is_some() || market.reserved_for(&device).is_some() {
+            return;
+        }
+        market.add_ticket(address, Ticket { device, created_slot: job.created_slot, expires_at });
+        market.matcher.gave(&device.to_bytes());
+        market.matcher.remove(&device.to_bytes());
+    }
+    let statement = TicketStatement {
+        deployment: oracle.deployment,
+        set_version,
+        job: address.to_bytes(),
+        created_slot: job.created_slot,
+        device: device.to_bytes(),
+        expires_at,
+    };
+    let signature: [u8; 64] = oracle.wallet.sign(&statement.to_bytes()).into();
+    let offer = ToWorker::Offer {
+        job: address.to_string(),
+        created_slot: job.created_slot,
+        set_version,
+        expires_at,
+        signature: text::signature(&signature),
+    };
+    oracle.metrics.tickets.inc();
+    tracing::info!(job = %address, %device, expires_at, "offered");
+    if !oracle.links.send(&device, offer) {
+        oracle.declined(&device, &address, "its link was lost");
+    }
+}

@@ -1,0 +1,169 @@
+//! A job's spec and inputs: found here or at a peer, checked.
+
+use std::{sync::Arc, time::Duration};
+
+use io_api::client::ClientError;
+use io_client::{Pubkey, io_network::state::Job};
+use io_engines::{BlobHash, Blobs, EngineSpec, JobSpec, limits::MAX_SPEC_BYTES};
+use io_protocol::messages::Bytes32;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::oracle::{Oracle, SpecState};
+
+/// Pauses between looks: the first, growing to the longest.
+pub const LOOK: Duration = Duration::from_millis(50);
+pub const LONGEST_LOOK: Duration = Duration::from_secs(3);
+/// Longest time for one blob from one peer.
+const PULL_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// A pause that grows.
+pub fn longer(pause: Duration) -> Duration {
+    pause.mul_f64(1.5).min(LONGEST_LOOK)
+}
+
+/// Whether the engines find a blob here.
+pub fn is_here(oracle: &Oracle, hash: &Bytes32) -> bool {
+    oracle.blobs.has(hash) || oracle.models.locate(&BlobHash(*hash)).is_ok()
+}
+
+/// Gets a blob of at most `max` bytes from whichever peer has it. False when none has it now.
+pub async fn pull(oracle: &Arc<Oracle>, hash: &Bytes32, max: u64) -> bool {
+    if is_here(oracle, hash) {
+        return true;
+    }
+    let path = oracle.blobs.pull_path(hash);
+    let max = max.min(oracle.config.max_blob_bytes);
+    for peer in oracle.peers.clients() {
+        // The file is one puller's at a time.
+        let guard = oracle.blobs.puller(hash);
+        let _alone = guard.lock().await;
+        if is_here(oracle, hash) {
+            return true;
+        }
+        let got = match timeout(PULL_TIMEOUT, pull_from(peer, hash, &path, max)).await {
+            Ok(got) => got,
+            Err(_) => continue,
+        };
+        match got {
+            Ok(true) => match oracle.blobs.adopt(hash, path.clone()).await {
+                Ok(()) => return true,
+                Err(error) => tracing::warn!(blob = %BlobHash(*hash), %error, "can't keep a peer's blob"),
+            },
+            Ok(false) => {}
+            Err(error) => tracing::debug!(blob = %BlobHash(*hash), %error, "a peer does not give a blob"),
+        }
+    }
+    false
+}
+
+async fn pull_from(peer: &io_api::client::OracleClient, hash: &Bytes32, path: &std::path::Path, max: u64) -> Result<bool, ClientError> {
+    match peer.blob_status(hash).await? {
+        Some(status) if status.complete => {}
+        _ => return Ok(false),
+    }
+    peer.get_blob(hash, path, max, |_| {}).await?;
+    Ok(true)
+}
+
+/// Why a spec cannot be this job's; `None` when it can.
+pub fn mismatch(spec: &JobSpec, job: &Job) -> Option<String> {
+    let class = match spec.engine {
+        EngineSpec::Embed(_) => 1,
+        EngineSpec::Wasm(_) => 0,
+    };
+    if job.verification != class {
+        let name = |class| ["exact", "tolerant", "metered"].get(usize::from(class)).copied().unwrap_or("unknown");
+        return Some(format!(
+            "the engine '{}' is verified as {}, and the job says {}",
+            spec.engine.name(),
+            name(class),
+            name(job.verification)
+        ));
+    }
+    if job.devices != 1 {
+        return Some(format!("the job wants {} devices, and the engine runs on one", job.devices));
+    }
+    None
+}
+
+/// The job's spec from the store; `Ok(None)` when it is not there.
+pub async fn read(oracle: &Oracle, job: &Job) -> Result<Option<JobSpec>, String> {
+    let Ok(bytes) = oracle.blobs.read(&job.spec_hash, MAX_SPEC_BYTES).await else {
+        return match oracle.blobs.size(&job.spec_hash) {
+            Some(size) if size > MAX_SPEC_BYTES => Err(format!("the spec has {size} bytes, and {MAX_SPEC_BYTES} are the most")),
+            _ => Ok(None),
+        };
+    };
+    let spec = JobSpec::from_canonical(&bytes).map_err(|error| error.to_string())?;
+    match mismatch(&spec, job) {
+        None => Ok(Some(spec)),
+        Some(reason) => Err(reason),
+    }
+}
+
+/// Finds a job's spec, and looks again and again while it is missing.
+pub async fn resolve(oracle: Arc<Oracle>, address: Pubkey, job: Job) {
+    let mut pause = LOOK;
+    loop {
+        match oracle.index.job(&address) {
+            Some(now) if now.created_slot == job.created_slot && now.state().is_ok_and(|state| !state.is_final()) => {}
+            _ => return,
+        }
+        if matches!(oracle.note(&address).spec, SpecState::Ready(_) | SpecState::Invalid(_)) {
+            return;
+        }
+        pull(&oracle, &job.spec_hash, MAX_SPEC_BYTES).await;
+        let state = match read(&oracle, &job).await {
+            Ok(Some(spec)) => SpecState::Ready(Arc::new(spec)),
+            Ok(None) => SpecState::Missing,
+            Err(reason) => SpecState::Invalid(reason),
+        };
+        let found = !matches!(state, SpecState::Missing);
+        oracle.update_note(&address, job.created_slot, |note| note.spec = state);
+        if found {
+            oracle.tell();
+            return;
+        }
+        sleep(pause).await;
+        pause = longer(pause);
+    }
+}
+
+/// Gets a running job's inputs here before they are needed.
+pub async fn prefetch(oracle: Arc<Oracle>, address: Pubkey, job: Job) {
+    let mut pause = LOOK;
+    loop {
+        match oracle.index.job(&address) {
+            Some(now) if now.created_slot == job.created_slot && now.state().is_ok_and(|state| !state.is_final()) => {}
+            _ => return,
+        }
+        if let SpecState::Ready(spec) = oracle.note(&address).spec {
+            let mut all = true;
+            for blob in spec.blobs() {
+                all &= pull(&oracle, &blob.hash.0, blob.size).await;
+            }
+            if all {
+                return;
+            }
+        }
+        sleep(pause).await;
+        pause = longer(pause);
+    }
+}
+
+/// What is still missing of some blobs, after asking every peer once.
+pub async fn missing(oracle: &Arc<Oracle>, wanted: &[(Bytes32, u64)]) -> Vec<Bytes32> {
+    let mut missing = Vec::new();
+    for (hash, max) in wanted {
+        if !pull(oracle, hash, *max).await {
+            missing.push(*hash);
+        }
+    }
+    missing
+}
+
+/// Until a deadline of the chain's clock.
+pub fn until(oracle: &Oracle, chain_time: i64) -> Instant {
+    let seconds = chain_time.saturating_sub(oracle.clock.now()).max(0);
+    Instant::now() + Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
+}

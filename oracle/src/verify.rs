@@ -1,0 +1,389 @@
+//! Verifying a submission: fetch what it names, run it again (all of it or an unforeseeable sample), and decide once.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::Instant,
+};
+
+use anyhow::{Context, Result};
+use io_api::{
+    text,
+    types::{Attestation, WireVerdict},
+};
+use io_client::{
+    Pubkey,
+    io_network::state::{Job, JobState},
+};
+use io_engines::{
+    BlobHash, CancelToken, Claim, Control, FirstOf, JobSpec, Manifest, Sampling, Verdict as EngineVerdict, limits::MAX_MANIFEST_BYTES,
+};
+use io_protocol::messages::{Bytes32, ResultStatement, Verdict, epoch_of};
+use serde::{Deserialize, Serialize};
+use tokio::time::{sleep, sleep_until};
+
+use crate::{
+    blobs::unix_now,
+    oracle::{Oracle, SpecState, lock},
+    specs,
+};
+
+/// Domain of the signature that a sample is drawn from.
+pub const SAMPLE_DOMAIN: [u8; 16] = *b"io/sample/1.....";
+/// Data that is still missing this share of the window (and at least and at most so many seconds) before its end counts as
+/// unavailable: there must be time to object.
+const MARGIN_PERCENT: i64 = 25;
+const LEAST_MARGIN: i64 = 1;
+const MOST_MARGIN: i64 = 60;
+/// Longest reason that is stored, bytes.
+const MAX_REASON: usize = 500;
+/// Verdicts kept at hand.
+const MAX_CACHED: usize = 100_000;
+
+/// What is decided about a submission, once and for ever. The signature is made when it is asked for: it names the oracle
+/// set, which may change; what it says may not.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Decision {
+    pub valid: bool,
+    pub output_hash: String,
+    pub units: u64,
+    pub epoch: u64,
+    pub checked_steps: u64,
+    pub total_steps: u64,
+    pub reason: Option<String>,
+    pub verify_ms: u64,
+    pub sample_signature: Option<String>,
+    /// Unix seconds by the chain's clock.
+    pub at: i64,
+}
+
+impl Decision {
+    pub fn verdict(&self) -> Verdict {
+        if self.valid { Verdict::Valid } else { Verdict::Invalid }
+    }
+}
+
+/// Decisions at hand; the database has all of them.
+#[derive(Default)]
+pub struct Verdicts(Mutex<HashMap<(Pubkey, u64), Decision>>);
+
+impl Verdicts {
+    pub fn cached(&self, job: &Pubkey, created_slot: u64) -> Option<Decision> {
+        lock(&self.0).get(&(*job, created_slot)).cloned()
+    }
+
+    fn keep(&self, job: &Pubkey, created_slot: u64, decision: Decision) {
+        let mut cache = lock(&self.0);
+        if cache.len() >= MAX_CACHED {
+            cache.clear();
+        }
+        cache.insert((*job, created_slot), decision);
+    }
+}
+
+/// What this oracle has decided about a submission.
+pub async fn decision(oracle: &Oracle, job: &Pubkey, created_slot: u64) -> Result<Option<Decision>> {
+    if let Some(decision) = oracle.verdicts.cached(job, created_slot) {
+        return Ok(Some(decision));
+    }
+    let Some(text) = oracle.db.verdict(&job.to_string(), created_slot).await? else { return Ok(None) };
+    let decision: Decision = serde_json::from_str(&text).context("a stored verdict is damaged")?;
+    oracle.verdicts.keep(job, created_slot, decision.clone());
+    Ok(Some(decision))
+}
+
+/// Signs a decision for the oracle set of now.
+pub fn attest(oracle: &Oracle, job: &Pubkey, created_slot: u64, decision: &Decision) -> Option<Attestation> {
+    let set_version = oracle.index.set()?.version;
+    let statement = ResultStatement {
+        deployment: oracle.deployment,
+        set_version,
+        job: job.to_bytes(),
+        created_slot,
+        epoch: decision.epoch,
+        verdict: decision.verdict(),
+        output_hash: text::parse_hash(&decision.output_hash)?,
+        units: decision.units,
+    };
+    Some(Attestation {
+        oracle: oracle.key.to_string(),
+        set_version,
+        job: job.to_string(),
+        created_slot,
+        epoch: decision.epoch,
+        verdict: if decision.valid { WireVerdict::Valid } else { WireVerdict::Invalid },
+        output_hash: decision.output_hash.clone(),
+        units: decision.units,
+        signature: oracle.wallet.sign(&statement.to_bytes()).to_string(),
+        checked_steps: decision.checked_steps,
+        total_steps: decision.total_steps,
+        reason: decision.reason.clone(),
+        verify_ms: decision.verify_ms,
+        sample_signature: decision.sample_signature.clone(),
+    })
+}
+
+/// What this oracle signs to draw the sample for a submission.
+pub fn sample_message(program: &Bytes32, cluster: &Bytes32, job: &Bytes32, created_slot: u64, output_hash: &Bytes32) -> Vec<u8> {
+    let mut message = SAMPLE_DOMAIN.to_vec();
+    message.extend(program);
+    message.extend(cluster);
+    message.extend(job);
+    message.extend(created_slot.to_le_bytes());
+    message.extend(output_hash);
+    message
+}
+
+/// What checking came to.
+enum Outcome {
+    Decided { valid: bool, checked: u64, total: u64, reason: Option<String>, sample: Option<[u8; 64]>, took_ms: u64 },
+    /// This machine can't tell now.
+    Unable(String),
+}
+
+fn invalid(reason: String) -> Outcome {
+    Outcome::Decided { valid: false, checked: 0, total: 0, reason: Some(reason), sample: None, took_ms: 0 }
+}
+
+/// Decides about a submission, stores the decision, and tells the worker.
+pub async fn verify(oracle: Arc<Oracle>, address: Pubkey, job: Job) {
+    match decision(&oracle, &address, job.created_slot).await {
+        Ok(None) => {}
+        Ok(Some(_)) => return push(&oracle, &address, &job).await,
+        Err(error) => return tracing::error!(job = %address, error = %format!("{error:#}"), "can't read verdicts"),
+    }
+    // Its signature would count for nothing.
+    if oracle.rank(&address).is_none() {
+        return;
+    }
+    oracle.update_note(&address, job.created_slot, |note| note.verifying = true);
+    let outcome = check(&oracle, &address, &job).await;
+    oracle.update_note(&address, job.created_slot, |note| note.verifying = false);
+    let (valid, checked, total, reason, sample, took_ms) = match outcome {
+        Some(Outcome::Decided { valid, checked, total, reason, sample, took_ms }) => (valid, checked, total, reason, sample, took_ms),
+        Some(Outcome::Unable(reason)) => {
+            tracing::error!(job = %address, reason, "no verdict: this machine can't tell");
+            return;
+        }
+        // The job has ended meanwhile.
+        None => return,
+    };
+    let decision = Decision {
+        valid,
+        output_hash: text::hash(&job.output_hash),
+        units: job.units,
+        epoch: epoch_of(job.submitted_at),
+        checked_steps: checked,
+        total_steps: total,
+        reason: reason.map(|mut reason| {
+            while reason.len() > MAX_REASON {
+                reason.pop();
+            }
+            reason
+        }),
+        verify_ms: took_ms,
+        sample_signature: sample.map(|signature| text::signature(&signature)),
+        at: oracle.clock.now(),
+    };
+    if let Err(error) = decide(&oracle, &address, job.created_slot, &decision).await {
+        tracing::error!(job = %address, error = %format!("{error:#}"), "the verdict can't be stored, so it is not given");
+        return;
+    }
+    let label = if valid { "valid" } else { "invalid" };
+    oracle.metrics.verdicts.get_or_create(&[("verdict", label)]).inc();
+    tracing::info!(job = %address, verdict = label, checked, total, took_ms, reason = decision.reason, "verified");
+    push(&oracle, &address, &job).await;
+    oracle.tell();
+}
+
+/// Stores a decision; what is stored already stays.
+async fn decide(oracle: &Oracle, address: &Pubkey, created_slot: u64, decision: &Decision) -> Result<()> {
+    let text = serde_json::to_string(decision)?;
+    let stored = oracle.db.decide(&address.to_string(), created_slot, &text, unix_now()).await?;
+    let stored: Decision = serde_json::from_str(&stored).context("a stored verdict is damaged")?;
+    oracle.verdicts.keep(address, created_slot, stored);
+    Ok(())
+}
+
+/// Sends the worker this oracle's verdict, if it is linked here.
+pub async fn push(oracle: &Oracle, address: &Pubkey, job: &Job) {
+    if let Some(decision) = oracle.verdicts.cached(address, job.created_slot)
+        && let Some(attestation) = attest(oracle, address, job.created_slot, &decision)
+    {
+        oracle.links.send(&job.device, io_api::types::ToWorker::Attested { attestation });
+    }
+}
+
+/// When missing data counts as unavailable, by the chain's clock.
+pub fn patience_ends(from: i64, until: i64) -> i64 {
+    let margin = (until.saturating_sub(from).max(0) * MARGIN_PERCENT / 100).clamp(LEAST_MARGIN, MOST_MARGIN);
+    until.saturating_sub(margin)
+}
+
+async fn check(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job) -> Option<Outcome> {
+    let mut pause = specs::LOOK;
+    loop {
+        let now = oracle.index.job(address).filter(|now| now.created_slot == job.created_slot)?;
+        let ends = match now.state().ok()? {
+            JobState::Submitted => patience_ends(job.submitted_at, now.challenge_until),
+            JobState::Disputed => patience_ends(job.submitted_at, now.dispute_until),
+            _ => return None,
+        };
+        let trouble = match gather(oracle, address, job).await {
+            Ok(spec) => match run(oracle, address, job, spec).await {
+                Outcome::Unable(reason) => reason,
+                decided => return Some(decided),
+            },
+            Err(Gap::Wrong(reason)) => return Some(invalid(reason)),
+            Err(Gap::Missing(what)) => {
+                if oracle.clock.now() >= ends {
+                    return Some(invalid(format!("unavailable before the window's end: {what}")));
+                }
+                oracle.update_note(address, job.created_slot, |note| note.reason = Some(format!("waiting for {what}")));
+                what
+            }
+        };
+        // What this machine can't do it abstains from: others may.
+        if oracle.clock.now() >= now.challenge_until.max(now.dispute_until) {
+            return Some(Outcome::Unable(trouble));
+        }
+        let end = specs::until(oracle, ends);
+        tokio::select! {
+            () = sleep(pause) => {}
+            () = sleep_until(end), if end > tokio::time::Instant::now() => {}
+        }
+        pause = specs::longer(pause);
+    }
+}
+
+enum Gap {
+    Missing(String),
+    Wrong(String),
+}
+
+/// Brings everything that a check needs here.
+async fn gather(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job) -> Result<Arc<JobSpec>, Gap> {
+    let spec = match oracle.note(address).spec {
+        SpecState::Ready(spec) => spec,
+        _ => {
+            specs::pull(oracle, &job.spec_hash, io_engines::limits::MAX_SPEC_BYTES).await;
+            match specs::read(oracle, job).await {
+                Ok(Some(spec)) => Arc::new(spec),
+                Ok(None) => return Err(Gap::Missing(format!("the spec {}", text::hash(&job.spec_hash)))),
+                Err(reason) => return Err(Gap::Wrong(format!("the spec is wrong: {reason}"))),
+            }
+        }
+    };
+    let inputs: Vec<_> = spec.blobs().iter().map(|blob| (blob.hash.0, blob.size)).collect();
+    if let Some(hash) = specs::missing(oracle, &inputs).await.first() {
+        return Err(Gap::Missing(format!("the input {}", text::hash(hash))));
+    }
+    if !specs::pull(oracle, &job.output_hash, MAX_MANIFEST_BYTES).await {
+        // A blob of that name that is no manifest: the engine says what is wrong with it.
+        if oracle.blobs.has(&job.output_hash) {
+            return Ok(spec);
+        }
+        return Err(Gap::Missing(format!("the result's manifest {}", text::hash(&job.output_hash))));
+    }
+    if let Ok(manifest) = Manifest::load(&oracle.blobs, &BlobHash(job.output_hash)) {
+        let files: Vec<_> = manifest.files.iter().map(|file| (file.hash.0, file.size)).collect();
+        if let Some(hash) = specs::missing(oracle, &files).await.first() {
+            return Err(Gap::Missing(format!("the result's file {}", text::hash(hash))));
+        }
+    }
+    Ok(spec)
+}
+
+/// Runs the check itself, on a thread that may be busy for long.
+async fn run(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job, spec: Arc<JobSpec>) -> Outcome {
+    let Ok(_permit) = oracle.verifying.acquire().await else { return Outcome::Unable("shutting down".into()) };
+    let (program, cluster) = (oracle.deployment.program, oracle.deployment.cluster);
+    let message = sample_message(&program, &cluster, &address.to_bytes(), job.created_slot, &job.output_hash);
+    let signature: [u8; 64] = oracle.wallet.sign(&message).into();
+    let seed = io_proof::sample_seed(&address.to_bytes(), &job.trace_root, &job.output_hash, &[&signature]);
+    let count = match oracle.config.sample_steps {
+        0 => io_engines::embed::DEFAULT_SAMPLE,
+        steps => steps,
+    };
+    let claim = Claim { output_hash: BlobHash(job.output_hash), trace_root: job.trace_root, units: job.units };
+    let cancel = CancelToken::new();
+    let (mine, job_id, threads) = (cancel.clone(), address.to_bytes(), oracle.config.verify_threads);
+    let me = oracle.clone();
+    let start = Instant::now();
+    let work = tokio::task::spawn_blocking(move || {
+        let control = Control { job: job_id, progress: &|_| {}, cancel: mine, threads };
+        let blobs = FirstOf(&[&me.blobs, &me.models]);
+        me.engines.get(&spec).verify(&spec, &blobs, &claim, &Sampling { seed, count }, &control)
+    });
+    // Dropped with this task: the thread ends within a second.
+    let _stop = CancelOnDrop(cancel);
+    let verdict = match work.await {
+        Ok(verdict) => verdict,
+        Err(error) => return Outcome::Unable(format!("the check broke off: {error}")),
+    };
+    let took = start.elapsed();
+    oracle.metrics.verify_seconds.observe(took.as_secs_f64());
+    let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    match verdict {
+        EngineVerdict::Accept(checked) if checked.units != job.units => Outcome::Decided {
+            valid: false,
+            checked: checked.checked,
+            total: checked.steps,
+            reason: Some(format!("{} units are right for this job, {} were submitted", checked.units, job.units)),
+            sample: Some(signature),
+            took_ms,
+        },
+        EngineVerdict::Accept(checked) => Outcome::Decided {
+            valid: true,
+            checked: checked.checked,
+            total: checked.steps,
+            reason: None,
+            sample: (checked.checked < checked.steps).then_some(signature),
+            took_ms,
+        },
+        EngineVerdict::Reject(rejection) => Outcome::Decided {
+            valid: false,
+            checked: 0,
+            total: 0,
+            reason: Some(format!("{:?}: {}", rejection.reason, rejection.detail)),
+            sample: Some(signature),
+            took_ms,
+        },
+        EngineVerdict::Inconclusive { reason } => Outcome::Unable(reason),
+    }
+}
+
+struct CancelOnDrop(CancelToken);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patience_leaves_time_to_object() {
+        assert_eq!(patience_ends(0, 1_000), 940);
+        assert_eq!(patience_ends(0, 100), 75);
+        assert_eq!(patience_ends(0, 3), 2);
+        assert_eq!(patience_ends(50, 50), 49);
+        assert_eq!(patience_ends(i64::MAX, i64::MIN), i64::MIN);
+    }
+
+    #[test]
+    fn a_sample_belongs_to_one_submission() {
+        let base = sample_message(&[1; 32], &[2; 32], &[3; 32], 4, &[5; 32]);
+        let others = [
+            sample_message(&[9; 32], &[2; 32], &[3; 32], 4, &[5; 32]),
+            sample_message(&[1; 32], &[9; 32], &[3; 32], 4, &[5; 32]),
+            sample_message(&[1; 32], &[2; 32], &[9; 32], 4, &[5; 32]),
+            sample_message(&[1; 32], &[2; 32], &[3; 32], 9, &[5; 32]),
+            sample_message(&[1; 32], &[2; 32], &[3; 32], 4, &[9; 32]),
+        ];
+        assert!(others.iter().all(|other| *other != base && other.len() == base.len()));
+    }
+}
