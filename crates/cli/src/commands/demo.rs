@@ -25,7 +25,7 @@ use super::{
 use crate::{
     amount::Unit,
     context::{Context, Done, put_amount},
-    failure::{Failure, Result, file_failure},
+    failure::{Exit, Failure, Result, file_failure},
     local::{self, LocalNet, LocalOptions},
     output::seconds,
     services,
@@ -210,7 +210,11 @@ pub async fn run(args: &DemoArgs, ctx: &Context) -> Result<()> {
         Ok(life) => life,
         Err(failure) => {
             // A process that died is the better explanation.
-            let failure = net.children.check().err().unwrap_or(failure);
+            let failure = if failure.exit == Exit::Interrupted {
+                interrupted()
+            } else {
+                net.children.check().err().unwrap_or(failure)
+            };
             let logs = local::logs_dir(&net.dir);
             net.stop().await;
             return Err(failure.hint_if_none(|| format!("The logs are in {}.", logs.display())));
