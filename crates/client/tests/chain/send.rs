@@ -313,12 +313,15 @@ async fn after_a_crash_before_the_journal_knew_the_landed_one_is_found() {
     proxy.always("sendTransaction", None);
     proxy.always("getSignatureStatuses", None);
 
+    let journal = Arc::new(FileJournal::open(&path).unwrap());
+    let signature = journal.in_flight().unwrap()[0].signature.parse().unwrap();
+    let rpc = chain.rpc();
+    eventually("its confirmation", || async {
+        Ok(rpc.statuses(&[signature], true).await?.1[0].is_some())
+    })
+    .await;
     let sent = proxy.calls("sendTransaction");
-    let sender = Sender::new(
-        proxy.rpc(),
-        Arc::new(FileJournal::open(&path).unwrap()),
-        SendConfig::local(),
-    );
+    let sender = Sender::new(proxy.rpc(), journal, SendConfig::local());
     assert!(sender.send(&request).await.unwrap().earlier);
     assert_eq!(
         proxy.calls("sendTransaction"),
