@@ -7,7 +7,7 @@ use io_client::{
     CommitmentConfig, Pubkey,
     accounts::AnyAccount,
     events::IoEvent,
-    io_network,
+    io_network, pda,
     subscribe::{AccountStream, EventStream, FollowConfig, Start, TransactionEvents, Update},
 };
 use io_network::state::Job;
@@ -32,7 +32,7 @@ fn follow_config(oracle: &Oracle) -> FollowConfig {
     }
 }
 
-/// Keeps the index; `whole` turns true once all accounts have been read.
+/// Keeps the index; `connected` tells whether news arrives.
 pub async fn follow_accounts(oracle: Arc<Oracle>, connected: watch::Sender<bool>) -> Result<()> {
     let config = follow_config(&oracle);
     let mut stream =
@@ -58,18 +58,41 @@ pub async fn follow_accounts(oracle: Arc<Oracle>, connected: watch::Sender<bool>
                         continue;
                     }
                 };
-                match oracle.index.apply(update.address, update.slot, account) {
-                    Changed::Job(job) => oracle.job_changed(&job),
-                    Changed::Device(device) => oracle.device_changed(&device),
-                    Changed::Other => oracle.all_changed(),
-                }
+                spread(&oracle, oracle.index.apply(update.address, update.slot, account));
             }
         }
     }
 }
 
+fn spread(oracle: &Oracle, changed: Option<Changed>) {
+    match changed {
+        Some(Changed::Job(job)) => oracle.job_changed(&job),
+        Some(Changed::Device(device)) => oracle.device_changed(&device),
+        Some(Changed::Other) => oracle.all_changed(),
+        None => {}
+    }
+}
+
+/// The account that an event tells of, with its state afterwards.
+fn account_of(event: IoEvent) -> (Pubkey, Option<AnyAccount>) {
+    match event {
+        IoEvent::JobChanged(event) => (event.job, Some(AnyAccount::Job(Box::new(event.after)))),
+        IoEvent::JobClosed(event) => (event.job, None),
+        IoEvent::DeviceChanged(event) => (event.device, Some(AnyAccount::Device(Box::new(event.after)))),
+        IoEvent::DeviceRetired(event) => (event.device, None),
+        IoEvent::ProviderChanged(event) => (event.provider, Some(AnyAccount::Provider(Box::new(event.after)))),
+        IoEvent::SlashCaseChanged(event) => (event.case, Some(AnyAccount::SlashCase(Box::new(event.after)))),
+        IoEvent::NetworkChanged(event) => (pda::network(), Some(AnyAccount::Network(Box::new(event.after)))),
+        IoEvent::OracleSetChanged(event) => (pda::oracle_set(), Some(AnyAccount::OracleSet(Box::new(event.after)))),
+        IoEvent::DeviceClassChanged(event) => (event.class, Some(AnyAccount::DeviceClass(Box::new(event.after)))),
+        IoEvent::PaymentMintChanged(event) => (event.payment, Some(AnyAccount::PaymentMint(Box::new(event.after)))),
+    }
+}
+
 /// Keeps the history: every transition, once, in the chain's order.
 pub async fn follow_events(oracle: Arc<Oracle>) -> Result<()> {
+    // What is older the accounts tell, all at once.
+    let present = oracle.clock.slot();
     let start = oracle.db.cursor().await?.map_or(Start::Beginning, Start::After);
     let mut stream =
         EventStream::start(oracle.rpc.clone(), &oracle.config.ws_url, io_network::ID, start, follow_config(&oracle))?;
@@ -79,8 +102,15 @@ pub async fn follow_events(oracle: Arc<Oracle>) -> Result<()> {
             update = stream.next() => update.context("the event subscription ended")?,
         };
         let Update::Transaction(transaction) = update else { continue };
-        let rows = rows(&transaction);
-        while let Err(error) = oracle.db.record(&transaction.cursor, &rows).await {
+        let (rows, cursor) = (rows(&transaction), transaction.cursor);
+        for event in transaction.events {
+            if cursor.slot < present {
+                break;
+            }
+            let (address, account) = account_of(event);
+            spread(&oracle, oracle.index.apply_event(address, cursor.slot, account));
+        }
+        while let Err(error) = oracle.db.record(&cursor, &rows).await {
             tracing::error!(error = %format!("{error:#}"), "the history can't be written: trying again");
             tokio::select! {
                 () = oracle.shutdown.cancelled() => return Ok(()),

@@ -8,6 +8,8 @@ use std::{
 use io_client::{Pubkey, accounts::AnyAccount};
 use io_network::state::{Device, DeviceClass, Job, JobState, Network, OracleSet, PaymentMint, Provider};
 
+/// Addresses whose sources are remembered; then those of closed accounts are forgotten.
+const MAX_SOURCES: usize = 2_000_000;
 /// States of a job, counted.
 const STATES: usize = 9;
 
@@ -27,6 +29,8 @@ pub struct Tables {
     penalties: BTreeSet<Pubkey>,
     /// What each address holds, to know what went when it is closed.
     kinds: HashMap<Pubkey, Kind>,
+    /// Where each address's state is from.
+    sources: HashMap<Pubkey, Source>,
     /// Newest slot of any account.
     pub slot: u64,
 }
@@ -38,6 +42,14 @@ enum Kind {
     Provider,
     Device,
     Job,
+}
+
+/// Where a state came from. Two ways lead here: events are complete and in order; notifications of accounts also tell what
+/// was before the history begins, but nodes send them out of order within a slot.
+#[derive(Clone, Copy)]
+struct Source {
+    slot: u64,
+    event: bool,
 }
 
 /// What a change was about.
@@ -86,9 +98,39 @@ impl Tables {
         }
     }
 
-    /// Takes an account's newest state; `None` when it was closed.
-    pub fn apply(&mut self, address: Pubkey, slot: u64, account: Option<AnyAccount>) -> Changed {
-        self.slot = self.slot.max(slot);
+    /// Takes a state that an account notification tells, unless a newer one is known; `None` when it was closed.
+    pub fn apply(&mut self, address: Pubkey, slot: u64, account: Option<AnyAccount>) -> Option<Changed> {
+        match self.sources.get(&address) {
+            Some(known) if slot < known.slot || (slot == known.slot && known.event) => None,
+            _ => Some(self.replace(address, Source { slot, event: false }, account)),
+        }
+    }
+
+    /// Takes a state that an event tells, unless a newer one is known; `None` when it was closed.
+    pub fn apply_event(&mut self, address: Pubkey, slot: u64, account: Option<AnyAccount>) -> Option<Changed> {
+        match (self.sources.get(&address), &account) {
+            (Some(known), _) if slot < known.slot => return None,
+            // Gone already, and this is from before.
+            (None, None) => return None,
+            // Of the same slot the account may have told the end already: jobs never go back.
+            (Some(known), Some(AnyAccount::Job(job))) if !known.event && slot == known.slot => {
+                if self.jobs.get(&address).is_some_and(|j| j.created_slot == job.created_slot && j.state > job.state) {
+                    return None;
+                }
+            }
+            _ => {}
+        }
+        Some(self.replace(address, Source { slot, event: true }, account))
+    }
+
+    fn replace(&mut self, address: Pubkey, source: Source, account: Option<AnyAccount>) -> Changed {
+        self.slot = self.slot.max(source.slot);
+        if self.sources.len() > MAX_SOURCES {
+            let kinds = &self.kinds;
+            self.sources.retain(|address, _| kinds.contains_key(address));
+        }
+        // Kept for closed accounts, too: a late notification from before must not bring one back.
+        self.sources.insert(address, source);
         let Some(account) = account else {
             return match self.kinds.remove(&address) {
                 Some(Kind::Job) => {
@@ -161,8 +203,12 @@ impl Index {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn apply(&self, address: Pubkey, slot: u64, account: Option<AnyAccount>) -> Changed {
+    pub fn apply(&self, address: Pubkey, slot: u64, account: Option<AnyAccount>) -> Option<Changed> {
         self.0.write().unwrap_or_else(PoisonError::into_inner).apply(address, slot, account)
+    }
+
+    pub fn apply_event(&self, address: Pubkey, slot: u64, account: Option<AnyAccount>) -> Option<Changed> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).apply_event(address, slot, account)
     }
 
     pub fn job(&self, address: &Pubkey) -> Option<Job> {
@@ -193,16 +239,40 @@ mod tests {
     }
 
     #[test]
+    fn what_comes_late_changes_nothing() {
+        let mut tables = Tables::default();
+        let state = |tables: &Tables| tables.jobs.get(&key(1)).map(|job| job.state);
+        // Accounts out of order within a slot: the events put it right.
+        tables.apply(key(1), 5, job(JobState::Settled, 0));
+        tables.apply(key(1), 5, job(JobState::Submitted, 0));
+        assert_eq!(state(&tables), Some(JobState::Submitted as u8));
+        tables.apply_event(key(1), 5, job(JobState::Submitted, 0));
+        tables.apply_event(key(1), 5, job(JobState::Settled, 0));
+        assert_eq!(tables.apply(key(1), 5, job(JobState::Submitted, 0)), None);
+        assert_eq!(state(&tables), Some(JobState::Settled as u8));
+        // Events of a slot whose end the account told already.
+        tables.apply(key(1), 6, job(JobState::Settled, 9));
+        assert_eq!(tables.apply_event(key(1), 6, job(JobState::Submitted, 0)), None);
+        assert_eq!(tables.apply_event(key(1), 5, job(JobState::Open, 0)), None);
+        // Closed is closed.
+        assert_eq!(tables.apply_event(key(1), 7, None), Some(Changed::Job(key(1))));
+        assert_eq!(tables.apply(key(1), 7, job(JobState::Settled, 0)), None);
+        assert_eq!(state(&tables), None);
+        tables.apply(key(1), 8, job(JobState::Open, 0));
+        assert_eq!(state(&tables), Some(JobState::Open as u8), "another job at the same address");
+    }
+
+    #[test]
     fn a_job_is_listed_in_its_state_only() {
         let mut tables = Tables::default();
-        assert_eq!(tables.apply(key(1), 5, job(JobState::Open, 0)), Changed::Job(key(1)));
+        assert_eq!(tables.apply(key(1), 5, job(JobState::Open, 0)), Some(Changed::Job(key(1))));
         tables.apply(key(2), 5, job(JobState::Open, 0));
         tables.apply(key(1), 7, job(JobState::Expired, 3));
         assert_eq!(tables.in_state(JobState::Open).iter().collect::<Vec<_>>(), [&key(2)]);
         assert!(tables.in_state(JobState::Expired).contains(&key(1)) && tables.penalties().contains(&key(1)));
         tables.apply(key(1), 8, job(JobState::Expired, 0));
         assert!(tables.penalties().is_empty());
-        assert_eq!(tables.apply(key(1), 9, None), Changed::Job(key(1)));
+        assert_eq!(tables.apply(key(1), 9, None), Some(Changed::Job(key(1))));
         assert!(tables.in_state(JobState::Expired).is_empty() && !tables.jobs.contains_key(&key(1)));
         assert_eq!(tables.slot, 9);
     }
@@ -211,8 +281,8 @@ mod tests {
     fn a_closed_account_goes_from_its_own_table() {
         let mut tables = Tables::default();
         tables.apply(key(1), 1, Some(AnyAccount::Device(Box::new(Device::zeroed()))));
-        assert_eq!(tables.apply(key(1), 2, None), Changed::Device(key(1)));
+        assert_eq!(tables.apply(key(1), 2, None), Some(Changed::Device(key(1))));
         assert!(tables.devices.is_empty());
-        assert_eq!(tables.apply(key(9), 3, None), Changed::Other);
+        assert_eq!(tables.apply(key(9), 3, None), Some(Changed::Other));
     }
 }
