@@ -148,9 +148,9 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<()> {
         }
     }
 
-    let driven = worker.driven();
+    let unfinished = worker.journal.unfinished().len();
     tracing::info!(
-        jobs = driven,
+        jobs = unfinished,
         "shutting down; unfinished jobs stay in the journal"
     );
     worker.tasks.close();

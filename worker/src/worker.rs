@@ -244,11 +244,6 @@ impl Worker {
         lock(&self.jobs).get(job).cloned()
     }
 
-    /// Addresses of all jobs that are being driven.
-    pub fn driven(&self) -> usize {
-        lock(&self.jobs).len()
-    }
-
     /// Ends a record: what is left of it waits for its retention.
     pub async fn end(&self, record: &mut Record, reason: &str) -> Result<()> {
         record.ended = Some(reason.to_owned());
