@@ -2,9 +2,10 @@
 //!
 //! # What a module must be
 //! A core WebAssembly module (no components) that exports a memory named `memory` and a function `run` without
-//! parameters that returns an `i32`: 0 when all is well, anything else is the module's own error code. It may
-//! use floating point, SIMD, bulk memory, multiple values, reference types and extended constants; threads,
-//! relaxed SIMD, garbage collection, exceptions, tail calls, 64-bit and multiple memories are refused.
+//! parameters that returns an `i32`: 0 when all is well, anything else is the module's own error code, and what
+//! it has written by then (its first 512 bytes) becomes the failure's message. It may use floating point, SIMD,
+//! bulk memory, multiple values, reference types and extended constants; threads, relaxed SIMD, garbage
+//! collection, exceptions, tail calls, 64-bit and multiple memories are refused.
 //!
 //! It may import these functions from `io`, and nothing else; there is no clock, no randomness, no file and no
 //! network:
@@ -64,6 +65,8 @@ const FUEL_SLICE: u64 = FUEL_PER_UNIT;
 const FIBER_STACK_BYTES: usize = MAX_WASM_STACK_BYTES + 512 * 1024;
 /// What a progress report costs, so that a module can't spend the host's time on reports.
 const PROGRESS_FUEL: u64 = 100;
+/// How much of a failed module's output its failure's message quotes.
+const MAX_FAILURE_TEXT_BYTES: usize = 512;
 /// An oracle waits this many times the renter's time limit before it gives up on a slower machine.
 const VERIFY_PATIENCE: u32 = 4;
 
@@ -221,7 +224,17 @@ impl WasmEngine {
         }
         let status = match ended {
             Ok(0) => Status::Ok,
-            Ok(code) => failed("exit_code", format!("run returned {code}"), fuel),
+            Ok(code) => {
+                let said = &host.output[..host.output.len().min(MAX_FAILURE_TEXT_BYTES)];
+                let said = String::from_utf8_lossy(said);
+                let said = said.trim_end();
+                let colon = if said.is_empty() { "" } else { ": " };
+                failed(
+                    "exit_code",
+                    format!("run returned {code}{colon}{said}"),
+                    fuel,
+                )
+            }
             Err(error) => failure_of(&error, fuel)?,
         };
         // What a failed run wrote is of no use to anybody, and this way it needs no storage.

@@ -171,7 +171,11 @@ impl Weights {
         outputs: usize,
     ) -> Result<(Tensor, Vec<f32>), EngineError> {
         let weight = self.take(&format!("{name}.weight"), &[outputs, inputs])?;
-        let weight = weight.t().map_err(model_error)?;
+        // Laid out as it is used: multiplying by a transposed view costs up to a third of the speed.
+        let weight = weight
+            .t()
+            .and_then(|t| t.contiguous())
+            .map_err(model_error)?;
         Ok((weight, self.vec(&format!("{name}.bias"), &[outputs])?))
     }
 }
@@ -273,9 +277,7 @@ impl Layer {
             parts.push(weight);
             qkv_bias.extend(bias);
         }
-        let qkv = Tensor::cat(&parts, 1)
-            .and_then(|t| t.contiguous())
-            .map_err(model_error)?;
+        let qkv = Tensor::cat(&parts, 1).map_err(model_error)?;
         let (attention_out, attention_out_bias) =
             weights.linear(&format!("{name}.attention.output.dense"), hidden, hidden)?;
         let (up, up_bias) = weights.linear(&format!("{name}.intermediate.dense"), hidden, wide)?;

@@ -1,0 +1,755 @@
+//! The WebAssembly engine: the shipped example, every limit, and every way a module or a claim can be wrong.
+
+mod common;
+use common::*;
+use io_engines::wasm::{FUEL_PER_UNIT, units_for_fuel};
+use io_engines::*;
+use proptest::prelude::*;
+
+const PRICER: &[u8] = include_bytes!("../../../examples/wasm/option-pricer.wasm");
+
+fn spec(module: BlobRef, input: BlobRef) -> JobSpec {
+    JobSpec {
+        version: io_engines::spec::SPEC_VERSION,
+        input,
+        engine: EngineSpec::Wasm(WasmSpec {
+            module,
+            fuel: 100_000_000,
+            memory_mib: 16,
+            time_limit_s: 60,
+            max_output: 1024,
+        }),
+    }
+}
+
+fn wasm_mut(spec: &mut JobSpec) -> &mut WasmSpec {
+    match &mut spec.engine {
+        EngineSpec::Wasm(wasm) => wasm,
+        _ => panic!("not a wasm job"),
+    }
+}
+
+/// A module with a page of memory, all imports, and `body` as `run`.
+fn module(body: &str) -> Vec<u8> {
+    full_module(&format!(
+        r#"(memory (export "memory") 1) (func $run (export "run") (result i32) {body})"#
+    ))
+}
+
+fn full_module(rest: &str) -> Vec<u8> {
+    wat::parse_str(format!(
+        r#"(module
+            (import "io" "input_len" (func $input_len (result i32)))
+            (import "io" "input_read" (func $input_read (param i32 i32 i32) (result i32)))
+            (import "io" "output_write" (func $output_write (param i32 i32)))
+            (import "io" "progress" (func $progress (param i32)))
+            {rest})"#
+    ))
+    .unwrap()
+}
+
+/// Runs a module; then an oracle must accept what came out of it.
+fn run_and_verify(bench: &Bench, spec: &JobSpec) -> Outcome {
+    let outcome = bench.run(spec, &Control::new(JOB)).unwrap();
+    let verdict = bench.verify(spec, &claim(&outcome), 0);
+    assert!(verdict.is_accept(), "{verdict:?}");
+    outcome
+}
+
+fn output(bench: &Bench) -> Vec<u8> {
+    std::fs::read(bench.out().join("output.bin")).unwrap()
+}
+
+fn failure(outcome: &Outcome) -> &Failure {
+    match &outcome.manifest.status {
+        Status::Failed(failure) => failure,
+        Status::Ok => panic!("the module should have failed"),
+    }
+}
+
+fn run_body(body: &str) -> (Bench, Outcome) {
+    let bench = Bench::new();
+    let spec = spec(bench.put(&module(body)), bench.put(b"input"));
+    let outcome = run_and_verify(&bench, &spec);
+    (bench, outcome)
+}
+
+fn refused(bytes: &[u8]) -> String {
+    let bench = Bench::new();
+    let spec = spec(bench.put(bytes), bench.put(b""));
+    let quoted = bench.quote(&spec).unwrap_err();
+    let run = bench.run(&spec, &Control::new(JOB)).unwrap_err();
+    assert!(matches!(run, EngineError::Module(_)), "{run:?}");
+    assert_eq!(quoted.to_string(), run.to_string());
+    assert_eq!(run.fault(), Fault::Renter);
+    assert!(!bench.out().join(MANIFEST_FILE).exists());
+    run.to_string()
+}
+
+// ---- The shipped example ----
+
+fn price(bench: &Bench, input: &str) -> (f64, f64, Outcome) {
+    let mut spec = spec(bench.put(PRICER), bench.put(input.as_bytes()));
+    wasm_mut(&mut spec).fuel = 20_000_000_000;
+    let outcome = run_and_verify(bench, &spec);
+    assert_eq!(
+        outcome.manifest.status,
+        Status::Ok,
+        "{:?}",
+        outcome.manifest.status
+    );
+    let result: serde_json::Value = serde_json::from_slice(&output(bench)).unwrap();
+    (
+        result["price"].as_f64().unwrap(),
+        result["standard_error"].as_f64().unwrap(),
+        outcome,
+    )
+}
+
+/// The closed formula for European options.
+fn black_scholes(
+    call: bool,
+    spot: f64,
+    strike: f64,
+    rate: f64,
+    volatility: f64,
+    years: f64,
+) -> f64 {
+    // Φ by the series of its density.
+    let normal = |x: f64| {
+        let (mut term, mut sum) = (x, x);
+        for k in 1..200 {
+            term *= x * x / f64::from(2 * k + 1);
+            sum += term;
+        }
+        0.5 + sum * (-x * x / 2.0).exp() / (2.0 * std::f64::consts::PI).sqrt()
+    };
+    let spread = volatility * years.sqrt();
+    let d1 = ((spot / strike).ln() + (rate + volatility * volatility / 2.0) * years) / spread;
+    let d2 = d1 - spread;
+    let discounted = strike * (-rate * years).exp();
+    if call {
+        spot * normal(d1) - discounted * normal(d2)
+    } else {
+        discounted * normal(-d2) - spot * normal(-d1)
+    }
+}
+
+#[test]
+fn the_option_pricer_agrees_with_black_and_scholes() {
+    let bench = Bench::new();
+    for (kind, spot, strike, rate, volatility, years, seed) in [
+        ("call", 100.0, 105.0, 0.03, 0.2, 1.0, 42),
+        ("put", 100.0, 105.0, 0.03, 0.2, 1.0, 43),
+        ("call", 36.0, 40.0, 0.06, 0.45, 2.0, 44),
+        ("put", 250.0, 200.0, -0.005, 0.3, 0.25, 45),
+    ] {
+        let input = format!(
+            r#"{{"kind":"{kind}","spot":{spot},"strike":{strike},"rate":{rate},"volatility":{volatility},"years":{years},"steps":4,"pairs":20000,"seed":{seed}}}"#
+        );
+        let (price, error, _) = price(&bench, &input);
+        let exact = black_scholes(kind == "call", spot, strike, rate, volatility, years);
+        assert!(
+            (price - exact).abs() < 4.0 * error,
+            "{input}: {price} ± {error}, and the formula gives {exact}"
+        );
+        assert!(error > 0.0 && error < 0.03 * exact, "{input}: ± {error}");
+    }
+}
+
+/// With no volatility an option is worth its discounted intrinsic value, and an Asian one that of the mean.
+#[test]
+fn the_option_pricer_is_exact_without_volatility() {
+    let bench = Bench::new();
+    let job = |kind: &str| {
+        format!(
+            r#"{{"kind":"{kind}","spot":100,"strike":90,"rate":0.05,"volatility":0,"years":1,"steps":2,"pairs":2,"seed":1}}"#
+        )
+    };
+    let (call, error, _) = price(&bench, &job("call"));
+    assert!((call - (100.0 - 90.0 * (-0.05f64).exp())).abs() < 1e-9);
+    assert_eq!(error, 0.0);
+    let (asian, ..) = price(&bench, &job("asian-call"));
+    let mean = 50.0 * (0.025f64.exp() + 0.05f64.exp());
+    assert!((asian - (mean - 90.0) * (-0.05f64).exp()).abs() < 1e-9);
+}
+
+/// The same bits and the same fuel on every machine and with every later build: change these figures only
+/// together with the spec's version.
+#[test]
+fn the_option_pricer_gives_the_same_bits_everywhere() {
+    let bench = Bench::new();
+    let input = r#"{"kind":"asian-put","spot":100,"strike":101,"rate":0.01,"volatility":0.25,"years":0.5,"steps":6,"pairs":1000,"seed":7}"#;
+    let (.., outcome) = price(&bench, input);
+    let again = price(&bench, input).2;
+    assert_eq!(outcome, again);
+    assert_eq!(String::from_utf8(output(&bench)).unwrap(), FIXED_OUTPUT);
+    assert_eq!(outcome.output_hash.to_string(), FIXED_OUTPUT_HASH);
+    assert_eq!(hex(&outcome.trace_root), FIXED_TRACE_ROOT);
+}
+const FIXED_OUTPUT: &str = "@OUTPUT@";
+const FIXED_OUTPUT_HASH: &str = "@HASH@";
+/// Binds the exact fuel.
+const FIXED_TRACE_ROOT: &str = "@ROOT@";
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+#[test]
+fn the_option_pricer_says_what_is_wrong_with_its_input() {
+    let bench = Bench::new();
+    for (input, said) in [
+        ("", "isn't a JSON object"),
+        ("{}", "isn't \"key\": value"),
+        (r#"{"kind":"call"}"#, "spot is missing"),
+        (
+            r#"{"kind":"call","spot":"x"}"#,
+            "spot is \"x\", not a number",
+        ),
+        (r#"{"kind":"swap","spot":1}"#, "it must be call, put"),
+        (r#"{"colour":1}"#, "unknown"),
+    ] {
+        let spec = spec(bench.put(PRICER), bench.put(input.as_bytes()));
+        let outcome = run_and_verify(&bench, &spec);
+        let failure = failure(&outcome);
+        assert_eq!(failure.kind, "exit_code");
+        assert!(
+            failure.message.starts_with("run returned 1: ") && failure.message.contains(said),
+            "{input}: {}",
+            failure.message
+        );
+    }
+}
+
+// ---- The host interface ----
+
+#[test]
+fn input_reaches_the_module_and_output_leaves_it() {
+    let bench = Bench::new();
+    // Copies the input to the output in two parts, then reads behind its end.
+    let body = r"
+        (drop (call $input_read (i32.const 8) (i32.const 0) (i32.const 3)))
+        (drop (call $input_read (i32.const 11) (i32.const 3) (i32.const 1000)))
+        (call $output_write (i32.const 8) (call $input_len))
+        (call $input_read (i32.const 0) (i32.const 1000) (i32.const 5))";
+    let spec = spec(bench.put(&module(body)), bench.put(b"hello, world"));
+    let outcome = run_and_verify(&bench, &spec);
+    assert_eq!(outcome.manifest.status, Status::Ok);
+    assert_eq!(output(&bench), b"hello, world");
+    assert_eq!(outcome.manifest.steps, 2);
+    assert_eq!(outcome.units, 1);
+}
+
+#[test]
+fn host_functions_cost_fuel_for_the_bytes_they_move() {
+    let fuel = |len: u32| {
+        let body = format!("(call $output_write (i32.const 0) (i32.const {len})) (unreachable)");
+        failure(&run_body(&body).1).fuel
+    };
+    assert_eq!(fuel(1000) - fuel(0), 1000);
+}
+
+#[test]
+fn a_module_that_loops_over_host_functions_runs_out_of_fuel() {
+    let (_, outcome) = run_body(
+        "(loop (call $output_write (i32.const 0) (i32.const 0)) (call $progress (i32.const 1)) (br 0)) \
+         (i32.const 0)",
+    );
+    assert_eq!(failure(&outcome).kind, "out_of_fuel");
+    let (_, outcome) = run_body(
+        "(loop (drop (call $input_read (i32.const 0) (i32.const 0) (i32.const -1))) (br 0)) (i32.const 0)",
+    );
+    assert_eq!(failure(&outcome).kind, "out_of_fuel");
+}
+
+#[test]
+fn output_is_limited() {
+    // max_output is 1024.
+    let (bench, outcome) =
+        run_body("(call $output_write (i32.const 0) (i32.const 1024)) (i32.const 0)");
+    assert_eq!(outcome.manifest.status, Status::Ok);
+    assert_eq!(output(&bench), [0; 1024]);
+    let (bench, outcome) = run_body(
+        "(call $output_write (i32.const 0) (i32.const 1024)) (call $output_write (i32.const 0) (i32.const 1)) \
+         (i32.const 0)",
+    );
+    let failure = failure(&outcome);
+    assert_eq!(failure.kind, "output_limit");
+    assert!(failure.message.contains("1024 bytes and then 1 more"));
+    assert!(outcome.manifest.files.is_empty());
+    assert!(!bench.out().join("output.bin").exists());
+}
+
+#[test]
+fn host_functions_refuse_memory_that_is_not_there() {
+    for body in [
+        "(call $output_write (i32.const 65536) (i32.const 1)) (i32.const 0)",
+        "(call $output_write (i32.const -1) (i32.const 1)) (i32.const 0)",
+        "(call $input_read (i32.const 65535) (i32.const 0) (i32.const 2))",
+        "(call $output_write (i32.const 1) (i32.const 65536)) (i32.const 0)",
+    ] {
+        assert_eq!(
+            failure(&run_body(body).1).kind,
+            "memory_out_of_bounds",
+            "{body}"
+        );
+    }
+}
+
+// ---- Limits ----
+
+#[test]
+fn an_endless_loop_ends_with_its_fuel() {
+    let (_, outcome) = run_body("(loop (br 0)) (i32.const 0)");
+    let failure = failure(&outcome);
+    assert_eq!(failure.kind, "out_of_fuel");
+    assert_eq!(failure.fuel, 100_000_000);
+    assert!(
+        failure.message.contains("100000000 fuel"),
+        "{}",
+        failure.message
+    );
+    assert_eq!(outcome.units, 100);
+}
+
+#[test]
+fn an_endless_loop_ends_at_its_time_limit() {
+    let bench = Bench::new();
+    let mut spec = spec(
+        bench.put(&module("(loop (br 0)) (i32.const 0)")),
+        bench.put(b""),
+    );
+    wasm_mut(&mut spec).fuel = limits::MAX_FUEL;
+    wasm_mut(&mut spec).time_limit_s = 1;
+    let error = bench.run(&spec, &Control::new(JOB)).unwrap_err();
+    assert!(
+        matches!(error, EngineError::TimeLimit { limit_s: 1 }),
+        "{error:?}"
+    );
+    assert!(!bench.out().join(MANIFEST_FILE).exists());
+}
+
+#[test]
+fn a_run_can_be_cancelled() {
+    let bench = Bench::new();
+    let body = "(call $progress (i32.const 500)) (loop (br 0)) (i32.const 0)";
+    let mut spec = spec(bench.put(&module(body)), bench.put(b""));
+    wasm_mut(&mut spec).fuel = limits::MAX_FUEL;
+    let cancel = CancelToken::new();
+    let seen = std::sync::Mutex::new(Vec::new());
+    let report = |progress: Progress| {
+        seen.lock().unwrap().push(progress);
+        cancel.cancel();
+    };
+    let control = Control {
+        progress: &report,
+        cancel: cancel.clone(),
+        ..Control::new(JOB)
+    };
+    let error = bench.run(&spec, &control).unwrap_err();
+    assert!(matches!(error, EngineError::Cancelled), "{error:?}");
+    assert_eq!(error.fault(), Fault::Cancelled);
+    let half = Progress {
+        done: 500,
+        total: 1000,
+    };
+    assert_eq!(*seen.lock().unwrap(), [half]);
+}
+
+#[test]
+fn memory_grows_to_its_limit_and_no_further() {
+    // 16 MiB are 256 pages; one is there at the start. 65,536 pages more than a memory can ever have.
+    let (bench, outcome) = run_body(
+        "(i32.store (i32.const 0) (memory.grow (i32.const 65536)))
+         (i32.store (i32.const 4) (memory.grow (i32.const 256)))
+         (i32.store (i32.const 8) (memory.grow (i32.const 255)))
+         (i32.store (i32.const 12) (memory.grow (i32.const 1)))
+         (i32.store (i32.const 16) (memory.size))
+         (i32.store8 (i32.const 0xffffff) (i32.const 1))
+         (call $output_write (i32.const 0) (i32.const 20)) (i32.const 0)",
+    );
+    assert_eq!(outcome.manifest.status, Status::Ok);
+    let got: Vec<i32> = output(&bench)
+        .chunks(4)
+        .map(|b| i32::from_le_bytes(b.try_into().unwrap()))
+        .collect();
+    assert_eq!(got, [-1, -1, 1, -1, 256]);
+}
+
+#[test]
+fn a_memory_or_table_that_starts_too_big_is_refused() {
+    let run = r#"(func (export "run") (result i32) (i32.const 0))"#;
+    let bench = Bench::new();
+    for rest in [
+        format!(r#"(memory (export "memory") 257) {run}"#),
+        format!(r#"(memory (export "memory") 1) (table 65537 funcref) {run}"#),
+        format!(
+            r#"(memory (export "memory") 1) (table 40000 funcref) (table 40000 funcref) {run}"#
+        ),
+    ] {
+        let spec = spec(bench.put(&full_module(&rest)), bench.put(b""));
+        let error = bench.run(&spec, &Control::new(JOB)).unwrap_err();
+        assert!(matches!(error, EngineError::Module(_)), "{error:?}");
+    }
+}
+
+#[test]
+fn endless_recursion_is_an_error_and_not_a_result() {
+    let bench = Bench::new();
+    let rest = r#"(memory (export "memory") 1)
+        (func $run (export "run") (result i32) (i32.add (call $run) (i32.const 1)))"#;
+    let mut spec = spec(bench.put(&full_module(rest)), bench.put(b""));
+    wasm_mut(&mut spec).fuel = limits::MAX_FUEL;
+    let error = bench.run(&spec, &Control::new(JOB)).unwrap_err();
+    assert!(
+        matches!(error, EngineError::NotReproducible(_)),
+        "{error:?}"
+    );
+}
+
+// ---- Failures ----
+
+#[test]
+fn every_trap_is_a_named_result_that_verifies() {
+    for (body, kind) in [
+        ("(unreachable)", "unreachable"),
+        (
+            "(i32.div_u (i32.const 1) (i32.const 0))",
+            "integer_division_by_zero",
+        ),
+        (
+            "(i32.div_s (i32.const 0x80000000) (i32.const -1))",
+            "integer_overflow",
+        ),
+        (
+            "(i32.trunc_f64_s (f64.const nan))",
+            "bad_conversion_to_integer",
+        ),
+        ("(i32.load (i32.const 65536))", "memory_out_of_bounds"),
+        (
+            "(memory.fill (i32.const 0) (i32.const 1) (i32.const 65537)) (i32.const 0)",
+            "memory_out_of_bounds",
+        ),
+        ("(i32.const 3)", "exit_code"),
+    ] {
+        let (_, outcome) = run_body(body);
+        let failure = failure(&outcome);
+        assert_eq!(failure.kind, kind, "{body}");
+        assert!(!failure.message.is_empty());
+        assert_eq!(outcome.manifest.steps, 1);
+        assert_eq!(outcome.units, units_for_fuel(failure.fuel));
+    }
+    for (index, kind) in [
+        (0, "indirect_call_to_null"),
+        (1, "bad_signature"),
+        (9, "table_out_of_bounds"),
+    ] {
+        let rest = format!(
+            r#"(memory (export "memory") 1) (table 2 funcref) (elem (i32.const 1) $other)
+               (func $other (param i64))
+               (func (export "run") (result i32) (call_indirect (result i32) (i32.const {index})))"#
+        );
+        let bench = Bench::new();
+        let outcome = run_and_verify(
+            &bench,
+            &spec(bench.put(&full_module(&rest)), bench.put(b"")),
+        );
+        assert_eq!(failure(&outcome).kind, kind);
+    }
+}
+
+/// The work before a trap is paid, although the trap comes in the middle of a loop.
+#[test]
+fn fuel_before_a_trap_is_counted_to_the_unit() {
+    let fuel = |trap: &str| {
+        let body = format!(
+            "(local $i i32)
+             (loop (local.set $i (i32.add (local.get $i) (i32.const 1)))
+                   (br_if 0 (i32.lt_u (local.get $i) (i32.const 1000000))))
+             {trap}"
+        );
+        failure(&run_body(&body).1).fuel
+    };
+    // `unreachable` saves the exact count; a division doesn't, but what it misses is less than a slice.
+    let exact = fuel("(unreachable)");
+    let at_trap = fuel("(i32.div_u (i32.const 1) (i32.const 0))");
+    assert!(exact > 4 * FUEL_PER_UNIT, "{exact}");
+    assert!(
+        at_trap <= exact && exact - at_trap <= FUEL_PER_UNIT,
+        "{at_trap} of {exact}"
+    );
+}
+
+/// A NaN's sign and payload are the one thing WebAssembly leaves open.
+#[test]
+fn nans_are_canonical() {
+    let (bench, _) = run_body(
+        "(f64.store (i32.const 0) (f64.div (f64.const 0) (f64.const 0)))
+         (f64.store (i32.const 8) (f64.sqrt (f64.const -1)))
+         (f64.store (i32.const 16) (f64.add (f64.const -nan:0x123456) (f64.const 1)))
+         (f64.store (i32.const 24) (f64.sub (f64.const inf) (f64.const inf)))
+         (f64.store (i32.const 32) (f64.promote_f32 (f32.min (f32.const -nan:0x1234) (f32.const 1))))
+         (v128.store (i32.const 40) (f64x2.mul
+            (v128.const f64x2 -nan:0x777 inf) (v128.const f64x2 1 0)))
+         (call $output_write (i32.const 0) (i32.const 56)) (i32.const 0)",
+    );
+    let canonical = 0x7ff8_0000_0000_0000u64.to_le_bytes();
+    assert_eq!(output(&bench), canonical.repeat(7));
+}
+
+// ---- Modules that are refused ----
+
+#[test]
+fn modules_that_want_more_than_the_host_gives_are_refused_by_name() {
+    let wasi = wat::parse_str(
+        r#"(module (import "wasi_snapshot_preview1" "fd_write" (func (param i32 i32 i32 i32) (result i32)))
+            (memory (export "memory") 1) (func (export "run") (result i32) (i32.const 0)))"#,
+    )
+    .unwrap();
+    let said = refused(&wasi);
+    assert!(
+        said.contains("wasi_snapshot_preview1.fd_write") && said.contains("io.input_read"),
+        "{said}"
+    );
+    let imported_memory = wat::parse_str(
+        r#"(module (import "io" "memory" (memory 1)) (export "memory" (memory 0))
+            (func (export "run") (result i32) (i32.const 0)))"#,
+    )
+    .unwrap();
+    assert!(refused(&imported_memory).contains("io.memory"));
+    let wrong_type = wat::parse_str(
+        r#"(module (import "io" "input_len" (func (result i64)))
+            (memory (export "memory") 1) (func (export "run") (result i32) (i32.const 0)))"#,
+    )
+    .unwrap();
+    assert!(refused(&wrong_type).contains("input_len"));
+}
+
+#[test]
+fn modules_without_the_right_exports_are_refused() {
+    for (text, said) in [
+        (
+            r#"(module (func (export "run") (result i32) (i32.const 0)))"#,
+            "memory",
+        ),
+        (r#"(module (memory (export "memory") 1))"#, "run"),
+        (
+            r#"(module (memory (export "memory") 1) (func (export "run")))"#,
+            "returns an i32",
+        ),
+        (
+            r#"(module (memory (export "memory") 1) (func (export "run") (param i32) (result i32) (i32.const 0)))"#,
+            "without parameters",
+        ),
+        (
+            r#"(module (func (export "memory")) (func (export "run") (result i32) (i32.const 0)))"#,
+            "memory",
+        ),
+    ] {
+        let error = refused(&wat::parse_str(text).unwrap());
+        assert!(error.contains(said), "{text}: {error}");
+    }
+}
+
+#[test]
+fn features_that_differ_between_machines_are_refused() {
+    let run = r#"(func (export "run") (result i32) (i32.const 0))"#;
+    for text in [
+        format!(r#"(module (memory (export "memory") 1 2 shared) {run})"#),
+        format!(r#"(module (memory (export "memory") i64 1) {run})"#),
+        format!(r#"(module (memory (export "memory") 1) (memory 1) {run})"#),
+        format!(
+            r#"(module (memory (export "memory") 1) {run}
+            (func (param v128 v128 v128) (result v128)
+                (f32x4.relaxed_madd (local.get 0) (local.get 1) (local.get 2))))"#
+        ),
+        format!(
+            r#"(module (memory (export "memory") 1) {run} (func (result i32) (return_call 0)))"#
+        ),
+        format!(r#"(module (memory (export "memory") 1) (tag (param i32)) {run})"#),
+    ] {
+        refused(&wat::parse_str(&text).unwrap());
+    }
+}
+
+#[test]
+fn what_is_not_a_module_is_refused() {
+    for bytes in [
+        &b""[..],
+        b"\0asm\x01\0\0",
+        b"(module)",
+        b"#!/bin/sh\nexit 0\n",
+        b"\0asm\x0d\0\x01\0", // a component
+    ] {
+        let bench = Bench::new();
+        let mut spec = spec(bench.put(bytes), bench.put(b""));
+        if bytes.len() < 8 {
+            // Shorter than any module: the spec itself says no.
+            assert!(matches!(bench.quote(&spec), Err(EngineError::Spec(_))));
+            wasm_mut(&mut spec).module.size = 8;
+            let error = bench.quote(&spec).unwrap_err();
+            assert!(
+                matches!(error, EngineError::Blob(BlobError::WrongSize { .. })),
+                "{error:?}"
+            );
+        } else {
+            refused(bytes);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Any damage to a module's bytes ends in an error or a result, never in a panic.
+    #[test]
+    fn damaged_modules_never_panic(
+        flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+    ) {
+        let mut bytes = module(
+            "(local $i i32) (loop (local.set $i (i32.add (local.get $i) (call $input_len)))
+             (br_if 0 (i32.lt_u (local.get $i) (i32.const 1000))))
+             (call $output_write (i32.const 0) (local.get $i)) (i32.const 0)",
+        );
+        for (at, value) in flips {
+            let at = at.index(bytes.len());
+            bytes[at] = value;
+        }
+        let bench = Bench::new();
+        let mut spec = spec(bench.put(&bytes), bench.put(b"123"));
+        wasm_mut(&mut spec).fuel = 1_000_000;
+        match bench.run(&spec, &Control::new(JOB)) {
+            Ok(outcome) => prop_assert!(bench.verify(&spec, &claim(&outcome), 0).is_accept()),
+            Err(error) => prop_assert_eq!(error.fault(), Fault::Renter),
+        }
+    }
+}
+
+// ---- Claims that are wrong ----
+
+fn honest() -> (Bench, JobSpec, Outcome) {
+    let bench = Bench::new();
+    let body = "(drop (call $input_read (i32.const 0) (i32.const 0) (i32.const 64)))
+        (call $output_write (i32.const 0) (call $input_len)) (i32.const 0)";
+    let spec = spec(bench.put(&module(body)), bench.put(b"the right output"));
+    let outcome = run_and_verify(&bench, &spec);
+    (bench, spec, outcome)
+}
+
+fn rejected(bench: &Bench, spec: &JobSpec, claim: &Claim) -> RejectReason {
+    match bench.verify(spec, claim, 0) {
+        Verdict::Reject(rejection) => {
+            assert!(rejection.reason.is_objective());
+            rejection.reason
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Stores a manifest and claims it.
+fn claim_of(bench: &Bench, honest: &Outcome, manifest: &Manifest) -> Claim {
+    Claim {
+        output_hash: bench.put(&manifest.canonical()).hash,
+        ..claim(honest)
+    }
+}
+
+#[test]
+fn another_output_is_rejected() {
+    let (bench, spec, outcome) = honest();
+    let wrong = bench.put(b"the wrong output");
+    let mut manifest = outcome.manifest.clone();
+    manifest.files[0].hash = wrong.hash;
+    assert_eq!(
+        rejected(&bench, &spec, &claim_of(&bench, &outcome, &manifest)),
+        RejectReason::Differs
+    );
+}
+
+#[test]
+fn another_status_is_rejected() {
+    let (bench, spec, outcome) = honest();
+    let mut manifest = outcome.manifest.clone();
+    manifest.status = Status::Failed(Failure {
+        kind: "unreachable".into(),
+        message: "pay me anyway".into(),
+        fuel: 100_000_000,
+    });
+    manifest.files.clear();
+    assert_eq!(
+        rejected(&bench, &spec, &claim_of(&bench, &outcome, &manifest)),
+        RejectReason::Differs
+    );
+}
+
+#[test]
+fn more_units_than_the_run_took_are_rejected() {
+    let (bench, spec, outcome) = honest();
+    let more = Claim {
+        units: outcome.units + 1,
+        ..claim(&outcome)
+    };
+    assert_eq!(rejected(&bench, &spec, &more), RejectReason::Units);
+    let mut manifest = outcome.manifest.clone();
+    manifest.units += 1;
+    let more = Claim {
+        units: manifest.units,
+        ..claim_of(&bench, &outcome, &manifest)
+    };
+    assert_eq!(rejected(&bench, &spec, &more), RejectReason::Differs);
+}
+
+#[test]
+fn the_trace_of_another_job_is_rejected() {
+    let (bench, spec, outcome) = honest();
+    let elsewhere = bench.run(&spec, &Control::new([1; 32])).unwrap();
+    assert_eq!(elsewhere.output_hash, outcome.output_hash);
+    assert_eq!(
+        rejected(&bench, &spec, &claim(&elsewhere)),
+        RejectReason::Trace
+    );
+}
+
+#[test]
+fn the_result_of_another_spec_is_rejected() {
+    let (bench, mut spec, outcome) = honest();
+    wasm_mut(&mut spec).fuel -= 1;
+    assert_eq!(
+        rejected(&bench, &spec, &claim(&outcome)),
+        RejectReason::OtherJob
+    );
+}
+
+#[test]
+fn a_manifest_in_another_form_is_rejected() {
+    let (bench, spec, outcome) = honest();
+    let canonical = outcome.manifest.canonical();
+    let mut spaced = canonical.clone();
+    spaced.push(b'\n');
+    for bytes in [&b"not json"[..], b"", b"{}", &spaced, &canonical[..40]] {
+        let claim = Claim {
+            output_hash: bench.put(bytes).hash,
+            ..claim(&outcome)
+        };
+        assert_eq!(rejected(&bench, &spec, &claim), RejectReason::Malformed);
+    }
+}
+
+#[test]
+fn what_is_missing_or_damaged_here_is_inconclusive() {
+    let (bench, spec, outcome) = honest();
+    let inconclusive = |why: &str| match bench.verify(&spec, &claim(&outcome), 0) {
+        Verdict::Inconclusive { reason } => assert!(reason.contains(why), "{reason}"),
+        other => panic!("{other:?}"),
+    };
+    bench.damage(&outcome.output_hash, b"bit rot");
+    inconclusive("delete the file and fetch it again");
+    bench.put(&outcome.manifest.canonical());
+    bench.remove(&outcome.manifest.files[0].hash);
+    inconclusive("fetch it first");
+    bench.put(b"the right output");
+    assert!(bench.verify(&spec, &claim(&outcome), 0).is_accept());
+    bench.remove(&spec.input.hash);
+    inconclusive("fetch it first");
+}
