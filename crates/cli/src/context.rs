@@ -347,11 +347,20 @@ impl Context {
 
     /// Asks before something is spent. `--yes` and `--dry-run` answer for the person.
     pub fn confirm(&self, question: &str) -> Result<()> {
+        self.confirm_unless(question, false)
+    }
+
+    /// The same; `limited` says that a limit was named on the command line, which is agreement enough where nobody is there
+    /// to be asked.
+    pub fn confirm_unless(&self, question: &str, limited: bool) -> Result<()> {
         if self.yes || self.dry_run {
             return Ok(());
         }
         let stdin = io::stdin();
         if !stdin.is_terminal() || !io::stderr().is_terminal() {
+            if limited {
+                return Ok(());
+            }
             return Err(
                 Failure::usage(format!("{question} Nobody is there to answer."))
                     .hint("Pass --yes to agree beforehand, or --dry-run to look only."),
@@ -372,19 +381,71 @@ impl Context {
     }
 }
 
+/// Fields that people look for first, in this order; the others follow by name.
+const FIRST: [&str; 28] = [
+    "kind",
+    "address",
+    "job",
+    "state",
+    "stage",
+    "reason",
+    "progress",
+    "engine",
+    "units",
+    "max_units",
+    "cost",
+    "cost_at_most",
+    "escrow",
+    "paid",
+    "fees",
+    "refunded",
+    "provider",
+    "authority",
+    "device",
+    "class",
+    "staked",
+    "committed",
+    "free",
+    "bond",
+    "exposure",
+    "created_at",
+    "submitted_at",
+    "finished_at",
+];
+
 /// Fields of an object as rows for people; the base units beside a readable amount are left out.
 pub fn rows_of(value: &Value) -> Vec<(String, String)> {
     let Some(object) = value.as_object() else {
         return Vec::new();
     };
-    object
+    let place = |key: &str| {
+        let name = key.strip_suffix("_text").unwrap_or(key);
+        FIRST
+            .iter()
+            .position(|first| *first == name)
+            .unwrap_or(FIRST.len())
+    };
+    let mut fields: Vec<(&String, &Value)> = object
         .iter()
         .filter(|(key, _)| !object.contains_key(&format!("{key}_text")))
+        .collect();
+    fields.sort_by_key(|(key, _)| place(key));
+    fields
+        .into_iter()
         .map(|(key, value)| {
             let label = key.strip_suffix("_text").unwrap_or(key).replace('_', " ");
             let text = match value {
                 Value::Null => String::new(),
                 Value::String(text) => text.clone(),
+                Value::Array(items) => items
+                    .iter()
+                    .map(|item| {
+                        item.as_str()
+                            .map_or_else(|| item.to_string(), str::to_owned)
+                    })
+                    .collect::<Vec<_>>()
+                    .join(" "),
+                Value::Object(fields) if fields.is_empty() => String::new(),
                 other => other.to_string(),
             };
             (label, text)

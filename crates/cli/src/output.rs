@@ -239,6 +239,7 @@ pub fn utc(seconds: i64) -> String {
 pub fn seconds(total: f64) -> String {
     match total {
         t if t < 0.995 => format!("{:.0} ms", t * 1_000.0),
+        t if t < 99.5 && (t - t.round()).abs() < 0.05 => format!("{t:.0} s"),
         t if t < 99.5 => format!("{t:.1} s"),
         t if t < 5_400.0 => format!("{:.0} min", t / 60.0),
         t if t < 172_800.0 => format!("{:.1} h", t / 3_600.0),

@@ -69,6 +69,7 @@ pub enum SubmitCommand {
 #[derive(Debug, Clone, Args)]
 pub struct TermsArgs {
     /// The most that the whole job may cost, fees included, in the payment token. Without it: what the median device asks.
+    /// Where nobody is there to be asked, naming it is agreement.
     #[arg(long, value_name = "AMOUNT")]
     pub max_price: Option<String>,
     /// Payment token: IO, a mint's address, or its symbol in the configuration.

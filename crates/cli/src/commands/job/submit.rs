@@ -305,10 +305,13 @@ pub async fn run(ctx: &Context, prepared: Prepared, terms: &TermsArgs) -> Result
         ctx.say(format!("{label:<9} {text}"));
     }
     check_funds(ctx, &wallet, &mint, &price).await?;
-    ctx.confirm(&format!(
-        "Submit this job and escrow {}?",
-        mint.unit.show(price.escrow)
-    ))?;
+    ctx.confirm_unless(
+        &format!(
+            "Submit this job and escrow {}?",
+            mint.unit.show(price.escrow)
+        ),
+        max_total.is_some(),
+    )?;
 
     let submitted = submit(ctx, &wallet, &prepared, &mint, &price, &options).await?;
     let Done::Landed(landed) = &submitted.done else {
