@@ -32,7 +32,6 @@ struct Inner {
     sender: Sender,
     wallet: Wallet,
     deployment: Deployment,
-    io_mint: Pubkey,
     /// Seconds that the chain's clock was ahead of this machine's when it was last read.
     ahead: AtomicI64,
     token_accounts: Mutex<HashSet<Pubkey>>,
@@ -70,7 +69,6 @@ impl Chain {
             sender,
             wallet,
             deployment: network.deployment(),
-            io_mint: network.io_mint,
             ahead: AtomicI64::new(0),
             token_accounts: Mutex::default(),
         })))
@@ -86,10 +84,6 @@ impl Chain {
 
     pub fn deployment(&self) -> Deployment {
         self.0.deployment
-    }
-
-    pub fn io_mint(&self) -> Pubkey {
-        self.0.io_mint
     }
 
     /// The signing key's address.

@@ -25,8 +25,6 @@ pub struct Config {
     pub ws_url: String,
     /// Key file of the device's operator (hot: accepts jobs, submits results, pays transaction fees).
     pub operator: PathBuf,
-    /// Key file of the provider's authority. Only registering needs it; a running worker never reads it.
-    pub authority: Option<PathBuf>,
     /// Which device this worker runs.
     pub device: DeviceSelection,
     /// Everything that the worker writes is in here. One worker a folder.
@@ -59,7 +57,6 @@ impl Default for Config {
             rpc_url: "http://127.0.0.1:8899".into(),
             ws_url: "ws://127.0.0.1:8900".into(),
             operator: PathBuf::new(),
-            authority: None,
             device: DeviceSelection::default(),
             data_dir: PathBuf::from("io-worker"),
             // 0.5 IO for 1,000 passages; 0.001 IO for 10⁹ fuel, about a second of one core.

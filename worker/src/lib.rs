@@ -1,7 +1,7 @@
 //! The worker service: runs jobs on one device, proves the work and is paid for it.
 //!
 //! - [`run`] is the service; [`Config`] configures it;
-//! - [`devices`]: which hardware is here; [`register`]: binding it to a provider, once;
+//! - [`devices`]: which hardware is here (the command line registers it);
 //! - [`link`]: one WebSocket to each oracle; `offers`: which jobs to take;
 //! - [`journal`]: what survives a crash, and what to do next; `job`: doing it;
 //! - [`prove`]: running the engines, and the self-test; [`settle`]: verdicts and the settlement;
@@ -24,7 +24,6 @@ pub mod lock;
 mod offers;
 pub mod prices;
 pub mod prove;
-pub mod register;
 mod service;
 pub mod settle;
 mod worker;
