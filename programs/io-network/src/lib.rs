@@ -29,121 +29,7 @@ declare_id!("5NeGiwEWmbW5Nn8GvnnpC5tUkn2hNmLccsm4B6uG5SXr");
 pub mod io_network {
     use super::*;
 
-    // Network
-
-    /// Creates the network and its empty oracle set. Only the program's upgrade authority.
-    pub fn initialize_network(ctx: Context<InitializeNetwork>, args: InitializeNetworkArgs) -> Result<()> {
-        instructions::initialize_network(ctx, args)
-    }
-
-    /// Changes parameters, inside their bounds. Jobs keep the terms they were created with.
-    pub fn update_params(ctx: Context<Administer>, params: state::NetworkParams) -> Result<()> {
-        instructions::update_params(ctx, params)
-    }
-
-    /// Stops or restarts new jobs and stakes.
-    pub fn set_paused(ctx: Context<Administer>, paused: bool) -> Result<()> {
-        instructions::set_paused(ctx, paused)
-    }
-
-    /// Proposes a new administrator; zero takes a proposal back.
-    pub fn propose_admin(ctx: Context<Administer>, admin: Pubkey) -> Result<()> {
-        instructions::propose_admin(ctx, admin)
-    }
-
-    /// The proposed administrator takes over.
-    pub fn accept_admin(ctx: Context<AcceptAdmin>) -> Result<()> {
-        instructions::accept_admin(ctx)
-    }
-
-    /// Replaces the oracle set. Statements signed for the earlier set become void.
-    pub fn set_oracles(ctx: Context<SetOracles>, args: SetOraclesArgs) -> Result<()> {
-        instructions::set_oracles(ctx, args)
-    }
-
-    /// Allows a mint for payments.
-    pub fn add_payment_mint(ctx: Context<AddPaymentMint>, args: PaymentMintArgs) -> Result<()> {
-        instructions::add_payment_mint(ctx, args)
-    }
-
-    /// Changes a payment mint's fee, weight or availability.
-    pub fn update_payment_mint(ctx: Context<UpdatePaymentMint>, args: PaymentMintArgs) -> Result<()> {
-        instructions::update_payment_mint(ctx, args)
-    }
-
-    /// Creates one of a payment mint's treasury token accounts. Anybody may.
-    pub fn init_treasury_shard(ctx: Context<InitTreasuryShard>, shard: u8) -> Result<()> {
-        instructions::init_treasury_shard(ctx, shard)
-    }
-
-    /// Adds a device class.
-    pub fn add_class(ctx: Context<AddClass>, args: ClassArgs) -> Result<()> {
-        instructions::add_class(ctx, args)
-    }
-
-    /// Changes a device class. Devices take the change over with their next attestation.
-    pub fn update_class(ctx: Context<UpdateClass>, args: ClassArgs) -> Result<()> {
-        instructions::update_class(ctx, args)
-    }
-
-    // Provider
-
-    /// Creates a provider and its stake vault.
-    pub fn register_provider(ctx: Context<RegisterProvider>, payout_owner: Pubkey) -> Result<()> {
-        instructions::register_provider(ctx, payout_owner)
-    }
-
-    /// Changes who owns the accounts that earnings go to. Jobs already accepted keep theirs.
-    pub fn set_payout_owner(ctx: Context<ManageProvider>, payout_owner: Pubkey) -> Result<()> {
-        instructions::set_payout_owner(ctx, payout_owner)
-    }
-
-    /// Stakes IO.
-    pub fn stake(ctx: Context<MoveStake>, amount: u64) -> Result<()> {
-        instructions::stake(ctx, amount)
-    }
-
-    /// Starts unbonding free stake. It counts for nothing at once.
-    pub fn request_unstake(ctx: Context<ManageProvider>, amount: u64) -> Result<()> {
-        instructions::request_unstake(ctx, amount)
-    }
-
-    /// Withdraws everything that has matured.
-    pub fn withdraw_stake(ctx: Context<MoveStake>) -> Result<()> {
-        instructions::withdraw_stake(ctx)
-    }
-
-    // Device
-
-    /// Registers a device and binds stake to it.
-    pub fn register_device(ctx: Context<RegisterDevice>, args: RegisterDeviceArgs) -> Result<()> {
-        instructions::register_device(ctx, args)
-    }
-
-    /// Records figures that a quorum of oracles measured.
-    pub fn attest_device(ctx: Context<AttestDevice>, args: AttestDeviceArgs) -> Result<()> {
-        instructions::attest_device(ctx, args)
-    }
-
-    /// Changes the stake bound to a device.
-    pub fn set_device_bond(ctx: Context<ManageDevice>, bond: u64) -> Result<()> {
-        instructions::set_device_bond(ctx, bond)
-    }
-
-    /// Replaces a device's hot key.
-    pub fn set_device_operator(ctx: Context<ManageDevice>, operator: Pubkey) -> Result<()> {
-        instructions::set_device_operator(ctx, operator)
-    }
-
-    /// Drains a device (it finishes what it has) or makes it take jobs again. Its provider or its operator.
-    pub fn set_device_draining(ctx: Context<SetDeviceDraining>, draining: bool) -> Result<()> {
-        instructions::set_device_draining(ctx, draining)
-    }
-
-    /// Closes a device without unsettled jobs; its bond becomes free stake, its record stays with the provider.
-    pub fn retire_device(ctx: Context<RetireDevice>) -> Result<()> {
-        instructions::retire_device(ctx)
-    }
+    // The order is that of how often they are called: the dispatcher tries one after the other.
 
     // Job
 
@@ -200,5 +86,121 @@ pub mod io_network {
     /// Closes a finished job and returns its rent to the payer.
     pub fn close_job(ctx: Context<CloseJob>) -> Result<()> {
         instructions::close_job(ctx)
+    }
+
+    // Device
+
+    /// Registers a device and binds stake to it.
+    pub fn register_device(ctx: Context<RegisterDevice>, args: RegisterDeviceArgs) -> Result<()> {
+        instructions::register_device(ctx, args)
+    }
+
+    /// Records figures that a quorum of oracles measured.
+    pub fn attest_device(ctx: Context<AttestDevice>, args: AttestDeviceArgs) -> Result<()> {
+        instructions::attest_device(ctx, args)
+    }
+
+    /// Changes the stake bound to a device.
+    pub fn set_device_bond(ctx: Context<ManageDevice>, bond: u64) -> Result<()> {
+        instructions::set_device_bond(ctx, bond)
+    }
+
+    /// Replaces a device's hot key.
+    pub fn set_device_operator(ctx: Context<ManageDevice>, operator: Pubkey) -> Result<()> {
+        instructions::set_device_operator(ctx, operator)
+    }
+
+    /// Drains a device (it finishes what it has) or makes it take jobs again. Its provider or its operator.
+    pub fn set_device_draining(ctx: Context<SetDeviceDraining>, draining: bool) -> Result<()> {
+        instructions::set_device_draining(ctx, draining)
+    }
+
+    /// Closes a device without unsettled jobs; its bond becomes free stake, its record stays with the provider.
+    pub fn retire_device(ctx: Context<RetireDevice>) -> Result<()> {
+        instructions::retire_device(ctx)
+    }
+
+    // Provider
+
+    /// Creates a provider and its stake vault.
+    pub fn register_provider(ctx: Context<RegisterProvider>, payout_owner: Pubkey) -> Result<()> {
+        instructions::register_provider(ctx, payout_owner)
+    }
+
+    /// Changes who owns the accounts that earnings go to. Jobs already accepted keep theirs.
+    pub fn set_payout_owner(ctx: Context<ManageProvider>, payout_owner: Pubkey) -> Result<()> {
+        instructions::set_payout_owner(ctx, payout_owner)
+    }
+
+    /// Stakes IO.
+    pub fn stake(ctx: Context<MoveStake>, amount: u64) -> Result<()> {
+        instructions::stake(ctx, amount)
+    }
+
+    /// Starts unbonding free stake. It counts for nothing at once.
+    pub fn request_unstake(ctx: Context<ManageProvider>, amount: u64) -> Result<()> {
+        instructions::request_unstake(ctx, amount)
+    }
+
+    /// Withdraws everything that has matured.
+    pub fn withdraw_stake(ctx: Context<MoveStake>) -> Result<()> {
+        instructions::withdraw_stake(ctx)
+    }
+
+    // Network
+
+    /// Creates the network and its empty oracle set. Only the program's upgrade authority.
+    pub fn initialize_network(ctx: Context<InitializeNetwork>, args: InitializeNetworkArgs) -> Result<()> {
+        instructions::initialize_network(ctx, args)
+    }
+
+    /// Changes parameters, inside their bounds. Jobs keep the terms they were created with.
+    pub fn update_params(ctx: Context<Administer>, params: state::NetworkParams) -> Result<()> {
+        instructions::update_params(ctx, params)
+    }
+
+    /// Stops or restarts new jobs and stakes.
+    pub fn set_paused(ctx: Context<Administer>, paused: bool) -> Result<()> {
+        instructions::set_paused(ctx, paused)
+    }
+
+    /// Proposes a new administrator; zero takes a proposal back.
+    pub fn propose_admin(ctx: Context<Administer>, admin: Pubkey) -> Result<()> {
+        instructions::propose_admin(ctx, admin)
+    }
+
+    /// The proposed administrator takes over.
+    pub fn accept_admin(ctx: Context<AcceptAdmin>) -> Result<()> {
+        instructions::accept_admin(ctx)
+    }
+
+    /// Replaces the oracle set. Statements signed for the earlier set become void.
+    pub fn set_oracles(ctx: Context<SetOracles>, args: SetOraclesArgs) -> Result<()> {
+        instructions::set_oracles(ctx, args)
+    }
+
+    /// Allows a mint for payments.
+    pub fn add_payment_mint(ctx: Context<AddPaymentMint>, args: PaymentMintArgs) -> Result<()> {
+        instructions::add_payment_mint(ctx, args)
+    }
+
+    /// Changes a payment mint's fee, weight or availability.
+    pub fn update_payment_mint(ctx: Context<UpdatePaymentMint>, args: PaymentMintArgs) -> Result<()> {
+        instructions::update_payment_mint(ctx, args)
+    }
+
+    /// Creates one of a payment mint's treasury token accounts. Anybody may.
+    pub fn init_treasury_shard(ctx: Context<InitTreasuryShard>, shard: u8) -> Result<()> {
+        instructions::init_treasury_shard(ctx, shard)
+    }
+
+    /// Adds a device class.
+    pub fn add_class(ctx: Context<AddClass>, args: ClassArgs) -> Result<()> {
+        instructions::add_class(ctx, args)
+    }
+
+    /// Changes a device class. Devices take the change over with their next attestation.
+    pub fn update_class(ctx: Context<UpdateClass>, args: ClassArgs) -> Result<()> {
+        instructions::update_class(ctx, args)
     }
 }

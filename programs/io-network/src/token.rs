@@ -96,7 +96,8 @@ impl<'info> Batch<'info> {
 
     fn push(&mut self, account: &AccountInfo<'info>, writable: bool, signer: bool) {
         self.metas.push(AccountMeta { pubkey: *account.key, is_signer: signer, is_writable: writable });
-        if !self.infos.iter().any(|i| i.key == account.key) {
+        // The runtime hands out one key for one account, however often it is named.
+        if !self.infos.iter().any(|i| core::ptr::eq(i.key, account.key)) {
             self.infos.push(account.clone());
         }
     }

@@ -307,7 +307,7 @@ fn treasury_shards_are_made_once_each() {
     }
     let mut call = w.init_treasury_shard_call(&mint, 3);
     call.instruction.accounts[4].pubkey = world::treasury_shard(&mint, 4);
-    w.refuse(&call, IoError::WrongAccount);
+    w.refuse(&call, ErrorCode::ConstraintSeeds);
     let call = w.init_treasury_shard_call(&mint, 3);
     w.ok(&call);
     w.refuse(&call, IoError::SameAccount);
@@ -520,7 +520,7 @@ fn addresses_are_canonical_and_never_collide() {
         .collect();
     let mut call = stage.world.create_job_call(&stage.renter.key, &stage.payer, Mint::Io, stage.terms);
     call.instruction.accounts[6].pubkey = vaults[1];
-    stage.world.refuse(&call, IoError::WrongAccount);
+    stage.world.refuse(&call, ErrorCode::ConstraintSeeds);
 
     // Jobs of one renter differ by nonce, jobs of two renters by renter, and no account is two things.
     let mut seen = std::collections::BTreeSet::new();

@@ -9,7 +9,7 @@ use anchor_lang::{error::ErrorCode, prelude::Pubkey};
 use io_network::{Payee, attest::INSTRUCTIONS_SYSVAR, errors::IoError, token::TOKEN_PROGRAM};
 use io_protocol::money::IO;
 use io_tests::{
-    ASK, At, CLASS_BIG, CLASS_SMALL, Call, ESCALATION, Mint, NOT_TOKEN_OWNER, PARAMS, Party, Refusal, Rig, Stage, UNITS,
+    ASK, At, CLASS_BIG, CLASS_SMALL, Call, Mint, NOT_TOKEN_OWNER, PARAMS, Party, Refusal, Rig, Stage, UNITS,
     World, world,
 };
 use serde_json::Value;
@@ -28,13 +28,11 @@ type Another = Option<Refusal>;
 enum Role {
     /// Signs. Somebody else's signature in its place comes to this.
     Signs(Another),
-    /// Signs, and pays for an account that Anchor creates before it looks at anything else.
-    Funds(Another),
     /// One of the program's accounts. Another of its type comes to this.
     Typed(Another),
     /// One of the program's accounts of which there is only one.
     Only,
-    /// Created by Anchor at its PDA.
+    /// Created at its PDA.
     New,
     /// Recognised by its address: whatever else is there comes to this.
     Bound(Refusal),
@@ -56,10 +54,6 @@ fn signs(e: IoError) -> Role {
     Signs(Some(io(e)))
 }
 
-fn funds(e: IoError) -> Role {
-    Funds(Some(io(e)))
-}
-
 fn typed(e: IoError) -> Role {
     Typed(Some(io(e)))
 }
@@ -78,7 +72,6 @@ fn table() -> BTreeMap<&'static str, Vec<(&'static str, Role)>> {
     let oracle_set = ("oracle_set", Only);
     let instructions = ("instructions", wrong);
     let admin = ("admin", signs(NotAdmin));
-    let founder = ("admin", funds(NotAdmin));
     let authority = ("authority", signs(NotProviderAuthority));
     let own_provider = ("provider", typed(NotProviderAuthority));
     let own_device = ("device", typed(WrongAccount));
@@ -91,7 +84,7 @@ fn table() -> BTreeMap<&'static str, Vec<(&'static str, Role)>> {
         (
             "initialize_network",
             vec![
-                ("authority", funds(NotUpgradeAuthority)),
+                ("authority", signs(NotUpgradeAuthority)),
                 ("network", New),
                 ("oracle_set", New),
                 (
@@ -109,7 +102,7 @@ fn table() -> BTreeMap<&'static str, Vec<(&'static str, Role)>> {
         ("accept_admin", vec![("pending_admin", signs(NotPendingAdmin)), network]),
         ("set_oracles", vec![admin, network, oracle_set]),
         // The mint is one of the payment's seeds.
-        ("add_payment_mint", vec![founder, network, ("mint", Bound(seeds())), ("payment", New), system]),
+        ("add_payment_mint", vec![admin, network, ("mint", Bound(seeds())), ("payment", New), system]),
         ("update_payment_mint", vec![admin, network, ("payment", Typed(None))]),
         (
             "init_treasury_shard",
@@ -117,18 +110,19 @@ fn table() -> BTreeMap<&'static str, Vec<(&'static str, Role)>> {
                 ("payer", Signs(None)),
                 network,
                 ("payment", typed(WrongMint)),
-                ("mint", Bound(io(WrongMint))),
-                ("treasury", wrong),
+                // The mint is one of the treasury's seeds.
+                ("mint", Bound(seeds())),
+                ("treasury", New),
                 token,
                 system,
             ],
         ),
-        ("add_class", vec![founder, network, ("class", New), system]),
+        ("add_class", vec![admin, network, ("class", New), system]),
         ("update_class", vec![admin, network, ("class", typed(WrongAccount))]),
         (
             "register_provider",
             // The authority is one of the provider's seeds.
-            vec![("authority", Funds(Some(seeds()))), network, ("provider", New), stake_vault, io_mint, token, system],
+            vec![("authority", Signs(Some(seeds()))), network, ("provider", New), ("stake_vault", New), io_mint, token, system],
         ),
         ("set_payout_owner", vec![authority, network, own_provider]),
         ("request_unstake", vec![authority, network, own_provider]),
@@ -144,7 +138,7 @@ fn table() -> BTreeMap<&'static str, Vec<(&'static str, Role)>> {
         (
             "register_device",
             vec![
-                ("authority", funds(NotProviderAuthority)),
+                ("authority", signs(NotProviderAuthority)),
                 network,
                 own_provider,
                 ("class", typed(BondTooSmall)),
@@ -168,12 +162,12 @@ fn table() -> BTreeMap<&'static str, Vec<(&'static str, Role)>> {
             vec![
                 // The renter is one of the job's seeds.
                 ("renter", Signs(Some(seeds()))),
-                ("payer", funds(WrongOwner)),
+                ("payer", signs(WrongOwner)),
                 network,
                 ("payment", typed(WrongMint)),
                 ("mint", Bound(io(WrongMint))),
                 ("job", New),
-                vault,
+                ("vault", New),
                 ("payer_token", bad_token(Some(io(WrongOwner)))),
                 token,
                 system,
@@ -232,14 +226,14 @@ fn table() -> BTreeMap<&'static str, Vec<(&'static str, Role)>> {
         (
             "open_slash_case",
             vec![
-                ("opener", Funds(None)),
+                ("opener", Signs(None)),
                 network,
                 ("job", typed(WrongAccount)),
                 // The provider is one of the case's seeds.
                 ("provider", Typed(Some(seeds()))),
                 stake_vault,
                 ("slash_case", New),
-                ("slash_vault", wrong),
+                ("slash_vault", New),
                 io_mint,
                 token,
                 system,
@@ -500,7 +494,7 @@ fn mutations(scene: &Scene, index: usize, listed: &Listed, role: Role) -> Vec<Mu
         swap(&changed, index, what, key, Some(expected))
     };
     match role {
-        Signs(expected) | Funds(expected) => {
+        Signs(expected) => {
             let mut other = scene.fork();
             let key = other.world.person();
             other.call.signers.push(key.insecure_clone());
@@ -564,8 +558,7 @@ fn mutations(scene: &Scene, index: usize, listed: &Listed, role: Role) -> Vec<Mu
     if listed.writable {
         let mut read_only = scene.fork();
         read_only.call.instruction.accounts[index].is_writable = false;
-        let expected = if matches!(role, New | Funds(_)) { ESCALATION } else { ErrorCode::ConstraintMut.into() };
-        all.push(Mutation { what: "read-only", scene: read_only, expected: Some(expected) });
+        all.push(Mutation { what: "read-only", scene: read_only, expected: Some(ErrorCode::ConstraintMut.into()) });
     }
     all
 }

@@ -1,6 +1,7 @@
 use anchor_lang::prelude::*;
 
 use crate::{
+    accounts_util::Creator,
     constants::VERSION,
     errors::{IoError, MoneyResult},
     events::{device_changed, provider_changed},
@@ -27,8 +28,9 @@ pub struct RegisterDevice<'info> {
     #[account(mut)]
     pub provider: AccountLoader<'info, Provider>,
     pub class: AccountLoader<'info, DeviceClass>,
-    #[account(init, payer = authority, space = Device::SPACE, seeds = [seeds::DEVICE, args.hardware.as_ref()], bump)]
-    pub device: AccountLoader<'info, Device>,
+    /// CHECK: created here at its PDA.
+    #[account(mut, seeds = [seeds::DEVICE, args.hardware.as_ref()], bump)]
+    pub device: UncheckedAccount<'info>,
     pub system_program: Program<'info, System>,
 }
 
@@ -47,7 +49,8 @@ pub fn register_device(ctx: Context<RegisterDevice>, args: RegisterDeviceArgs) -
     let a = ctx.accounts;
     a.validate(&args)?;
     let class = a.class.load()?;
-    let mut device = a.device.load_init()?;
+    let seeds: &[&[u8]] = &[seeds::DEVICE, &args.hardware, &[ctx.bumps.device]];
+    let mut device = Creator::new(&a.authority, &a.system_program)?.create::<Device>(&a.device, seeds)?;
     device.provider = a.provider.key();
     device.operator = args.operator;
     device.hardware = args.hardware;

@@ -2,7 +2,7 @@ use anchor_lang::prelude::*;
 use io_protocol::money;
 
 use crate::{
-    accounts_util::create_pda,
+    accounts_util::Creator,
     constants::*,
     errors::{IoError, MoneyResult},
     events::job_changed,
@@ -23,13 +23,11 @@ pub struct CreateJob<'info> {
     pub payment: AccountLoader<'info, PaymentMint>,
     /// CHECK: the payment mint, checked in `validate`.
     pub mint: UncheckedAccount<'info>,
-    #[account(
-        init, payer = payer, space = Job::SPACE,
-        seeds = [seeds::JOB, renter.key().as_ref(), &terms.nonce.to_le_bytes()], bump
-    )]
-    pub job: AccountLoader<'info, Job>,
-    /// CHECK: created here at its PDA, checked in the handler.
-    #[account(mut)]
+    /// CHECK: created here at its PDA.
+    #[account(mut, seeds = [seeds::JOB, renter.key().as_ref(), &terms.nonce.to_le_bytes()], bump)]
+    pub job: UncheckedAccount<'info>,
+    /// CHECK: created here at its PDA.
+    #[account(mut, seeds = [seeds::VAULT, job.key().as_ref()], bump)]
     pub vault: UncheckedAccount<'info>,
     /// CHECK: pays the escrow and receives refunds; the payer's, checked in `validate`.
     #[account(mut)]
@@ -41,7 +39,7 @@ pub struct CreateJob<'info> {
 
 impl CreateJob<'_> {
     /// renter, payer: sign for themselves · network: the only account of its type · payment: of the mint, enabled · mint: by
-    /// payment · job: created here at its PDA · vault: PDA, in the handler · payer_token: a usable account of the mint that the
+    /// payment · job, vault: created here at their PDAs · payer_token: a usable account of the mint that the
     /// payer owns · token_program, system_program: by address.
     fn validate(&self, terms: &JobTerms, now: i64) -> Result<()> {
         self.network.load()?.require_running()?;
@@ -67,8 +65,15 @@ pub fn create_job(ctx: Context<CreateJob>, terms: JobTerms) -> Result<()> {
     let clock = Clock::get()?;
     a.validate(&terms, clock.unix_timestamp)?;
     let address = a.job.key();
-    let (vault, vault_bump) = Pubkey::find_program_address(&[seeds::VAULT, address.as_ref()], &crate::ID);
-    require_keys_eq!(vault, a.vault.key(), IoError::WrongAccount);
+    let creator = Creator::new(&a.payer, &a.system_program)?;
+    let renter = a.renter.key();
+    creator.create_for(
+        &token::TOKEN_PROGRAM,
+        &a.vault,
+        TOKEN_ACCOUNT_LEN,
+        &[seeds::VAULT, address.as_ref(), &[ctx.bumps.vault]],
+    )?;
+    let mut job = creator.create::<Job>(&a.job, &[seeds::JOB, renter.as_ref(), &terms.nonce.to_le_bytes(), &[ctx.bumps.job]])?;
     let escrow = {
         let network = a.network.load()?;
         let payment = a.payment.load()?;
@@ -77,11 +82,10 @@ pub fn create_job(ctx: Context<CreateJob>, terms: JobTerms) -> Result<()> {
         let treasury = payment.shard_for(&address);
         require_keys_neq!(treasury, Pubkey::default(), IoError::MintNotAllowed);
 
-        let mut job = a.job.load_init()?;
-        job.renter = a.renter.key();
+        job.renter = renter;
         job.payer = a.payer.key();
         job.mint = payment.mint;
-        job.vault = vault;
+        job.vault = a.vault.key();
         job.payer_token = a.payer_token.key();
         job.treasury = treasury;
         job.spec_hash = terms.spec_hash;
@@ -111,20 +115,13 @@ pub fn create_job(ctx: Context<CreateJob>, terms: JobTerms) -> Result<()> {
         job.devices = terms.devices;
         job.state = JobState::Open as u8;
         job.bump = ctx.bumps.job;
-        job.vault_bump = vault_bump;
+        job.vault_bump = ctx.bumps.vault;
         job.version = VERSION;
         job.invariant()?;
         job_changed(&address, JobState::None, &job);
+        drop(job);
         escrow
     };
-    create_pda(
-        &a.payer,
-        &a.vault,
-        &a.system_program,
-        TOKEN_ACCOUNT_LEN,
-        &token::TOKEN_PROGRAM,
-        &[seeds::VAULT, address.as_ref(), &[vault_bump]],
-    )?;
     let mut batch = Batch::new();
     batch.initialize(&a.vault, &a.mint, &address);
     batch.transfer(&a.payer_token, &a.vault, &a.payer, escrow);

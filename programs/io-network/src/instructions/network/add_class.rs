@@ -1,6 +1,7 @@
 use anchor_lang::prelude::*;
 
 use crate::{
+    accounts_util::Creator,
     constants::*,
     errors::IoError,
     events::{log_snapshot, DeviceClassChanged},
@@ -26,8 +27,9 @@ pub struct AddClass<'info> {
     #[account(mut)]
     pub admin: Signer<'info>,
     pub network: AccountLoader<'info, Network>,
-    #[account(init, payer = admin, space = DeviceClass::SPACE, seeds = [seeds::CLASS, &args.id.to_le_bytes()], bump)]
-    pub class: AccountLoader<'info, DeviceClass>,
+    /// CHECK: created here at its PDA.
+    #[account(mut, seeds = [seeds::CLASS, &args.id.to_le_bytes()], bump)]
+    pub class: UncheckedAccount<'info>,
     pub system_program: Program<'info, System>,
 }
 
@@ -57,7 +59,8 @@ fn write(class: &mut DeviceClass, address: &Pubkey, args: &ClassArgs) -> Result<
 pub fn add_class(ctx: Context<AddClass>, args: ClassArgs) -> Result<()> {
     let a = ctx.accounts;
     a.validate()?;
-    let mut class = a.class.load_init()?;
+    let seeds: &[&[u8]] = &[seeds::CLASS, &args.id.to_le_bytes(), &[ctx.bumps.class]];
+    let mut class = Creator::new(&a.admin, &a.system_program)?.create::<DeviceClass>(&a.class, seeds)?;
     class.bump = ctx.bumps.class;
     class.version = VERSION;
     write(&mut class, &a.class.key(), &args)

@@ -1,6 +1,7 @@
 use anchor_lang::prelude::*;
 
 use crate::{
+    accounts_util::Creator,
     constants::VERSION,
     errors::IoError,
     events::{log_snapshot, PaymentMintChanged},
@@ -25,8 +26,9 @@ pub struct AddPaymentMint<'info> {
     pub network: AccountLoader<'info, Network>,
     /// CHECK: a mint of the SPL Token program, checked in `validate`.
     pub mint: UncheckedAccount<'info>,
-    #[account(init, payer = admin, space = PaymentMint::SPACE, seeds = [seeds::PAYMENT, mint.key().as_ref()], bump)]
-    pub payment: AccountLoader<'info, PaymentMint>,
+    /// CHECK: created here at its PDA.
+    #[account(mut, seeds = [seeds::PAYMENT, mint.key().as_ref()], bump)]
+    pub payment: UncheckedAccount<'info>,
     pub system_program: Program<'info, System>,
 }
 
@@ -51,8 +53,10 @@ fn write(payment: &mut PaymentMint, address: &Pubkey, args: &PaymentMintArgs) ->
 pub fn add_payment_mint(ctx: Context<AddPaymentMint>, args: PaymentMintArgs) -> Result<()> {
     let a = ctx.accounts;
     let decimals = a.validate()?;
-    let mut payment = a.payment.load_init()?;
-    payment.mint = a.mint.key();
+    let mint = a.mint.key();
+    let seeds: &[&[u8]] = &[seeds::PAYMENT, mint.as_ref(), &[ctx.bumps.payment]];
+    let mut payment = Creator::new(&a.admin, &a.system_program)?.create::<PaymentMint>(&a.payment, seeds)?;
+    payment.mint = mint;
     payment.decimals = decimals;
     payment.bump = ctx.bumps.payment;
     payment.version = VERSION;

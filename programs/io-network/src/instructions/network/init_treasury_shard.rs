@@ -1,7 +1,7 @@
 use anchor_lang::prelude::*;
 
 use crate::{
-    accounts_util::create_pda,
+    accounts_util::Creator,
     constants::TREASURY_SHARDS,
     errors::IoError,
     events::{log_snapshot, PaymentMintChanged},
@@ -11,6 +11,7 @@ use crate::{
 };
 
 #[derive(Accounts)]
+#[instruction(shard: u8)]
 pub struct InitTreasuryShard<'info> {
     /// Pays the rent.
     #[account(mut)]
@@ -20,8 +21,8 @@ pub struct InitTreasuryShard<'info> {
     pub payment: AccountLoader<'info, PaymentMint>,
     /// CHECK: the payment mint, checked in `validate`.
     pub mint: UncheckedAccount<'info>,
-    /// CHECK: created here at its PDA, checked in the handler.
-    #[account(mut)]
+    /// CHECK: created here at its PDA.
+    #[account(mut, seeds = [seeds::TREASURY, mint.key().as_ref(), &[shard]], bump)]
     pub treasury: UncheckedAccount<'info>,
     /// CHECK: checked by the batched call.
     pub token_program: UncheckedAccount<'info>,
@@ -30,7 +31,7 @@ pub struct InitTreasuryShard<'info> {
 
 impl InitTreasuryShard<'_> {
     /// payer: pays, nothing else · network: the only account of its type, becomes the shard's authority · payment: any of its
-    /// type · mint: the one in payment · treasury: PDA, in the handler · token_program, system_program: by address.
+    /// type · mint: the one in payment · treasury: created here at its PDA · token_program, system_program: by address.
     fn validate(&self, shard: u8) -> Result<()> {
         require!(usize::from(shard) < TREASURY_SHARDS, IoError::ParameterOutOfBounds);
         let payment = self.payment.load()?;
@@ -44,22 +45,17 @@ pub fn init_treasury_shard(ctx: Context<InitTreasuryShard>, shard: u8) -> Result
     let a = ctx.accounts;
     a.validate(shard)?;
     let mint = a.mint.key();
-    let parts: [&[u8]; 3] = [seeds::TREASURY, mint.as_ref(), &[shard]];
-    let (address, bump) = Pubkey::find_program_address(&parts, &crate::ID);
-    require_keys_eq!(address, a.treasury.key(), IoError::WrongAccount);
-    create_pda(
-        &a.payer,
-        &a.treasury,
-        &a.system_program,
-        TOKEN_ACCOUNT_LEN,
+    Creator::new(&a.payer, &a.system_program)?.create_for(
         &token::TOKEN_PROGRAM,
-        &[parts[0], parts[1], parts[2], &[bump]],
+        &a.treasury,
+        TOKEN_ACCOUNT_LEN,
+        &[seeds::TREASURY, mint.as_ref(), &[shard], &[ctx.bumps.treasury]],
     )?;
     let mut batch = Batch::new();
     batch.initialize(&a.treasury, &a.mint, &a.network.key());
     batch.invoke(&a.token_program, &[])?;
     let mut payment = a.payment.load_mut()?;
-    payment.shards[usize::from(shard)] = address;
+    payment.shards[usize::from(shard)] = a.treasury.key();
     payment.invariant()?;
     log_snapshot::<PaymentMintChanged, _>(Some(&a.payment.key()), None, &*payment);
     Ok(())

@@ -1,6 +1,7 @@
 use anchor_lang::prelude::*;
 
 use crate::{
+    accounts_util::Creator,
     constants::VERSION,
     errors::IoError,
     events::{log_snapshot, NetworkChanged, OracleSetChanged},
@@ -25,10 +26,12 @@ pub struct InitializeNetwork<'info> {
     /// Becomes the administrator. Must be the program's upgrade authority, so that nobody can be first.
     #[account(mut)]
     pub authority: Signer<'info>,
-    #[account(init, payer = authority, space = Network::SPACE, seeds = [seeds::NETWORK], bump)]
-    pub network: AccountLoader<'info, Network>,
-    #[account(init, payer = authority, space = OracleSet::SPACE, seeds = [seeds::ORACLES], bump)]
-    pub oracle_set: AccountLoader<'info, OracleSet>,
+    /// CHECK: created here at its PDA.
+    #[account(mut, seeds = [seeds::NETWORK], bump)]
+    pub network: UncheckedAccount<'info>,
+    /// CHECK: created here at its PDA.
+    #[account(mut, seeds = [seeds::ORACLES], bump)]
+    pub oracle_set: UncheckedAccount<'info>,
     /// CHECK: a mint of the SPL Token program, checked in `validate`.
     pub io_mint: UncheckedAccount<'info>,
     #[account(constraint = program.programdata_address()? == Some(program_data.key()) @ IoError::WrongAccount)]
@@ -51,7 +54,8 @@ impl InitializeNetwork<'_> {
 pub fn initialize_network(ctx: Context<InitializeNetwork>, args: InitializeNetworkArgs) -> Result<()> {
     let a = ctx.accounts;
     a.validate()?;
-    let mut network = a.network.load_init()?;
+    let creator = Creator::new(&a.authority, &a.system_program)?;
+    let mut network = creator.create::<Network>(&a.network, &[seeds::NETWORK, &[ctx.bumps.network]])?;
     network.admin = a.authority.key();
     network.io_mint = a.io_mint.key();
     network.cluster = args.cluster;
@@ -60,8 +64,9 @@ pub fn initialize_network(ctx: Context<InitializeNetwork>, args: InitializeNetwo
     network.version = VERSION;
     network.invariant()?;
     log_snapshot::<NetworkChanged, _>(None, None, &*network);
+    drop(network);
 
-    let mut set = a.oracle_set.load_init()?;
+    let mut set = creator.create::<OracleSet>(&a.oracle_set, &[seeds::ORACLES, &[ctx.bumps.oracle_set]])?;
     set.bump = ctx.bumps.oracle_set;
     set.layout = VERSION;
     super::replace(&mut set, args.quorum, &args.oracles)?;

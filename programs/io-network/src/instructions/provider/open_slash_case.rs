@@ -1,7 +1,7 @@
 use anchor_lang::prelude::*;
 
 use crate::{
-    accounts_util::create_pda,
+    accounts_util::Creator,
     constants::{APPEAL_SECONDS, VERSION},
     errors::{IoError, MoneyResult},
     events::{job_changed, log_snapshot, provider_changed, SlashCaseChanged},
@@ -23,13 +23,11 @@ pub struct OpenSlashCase<'info> {
     /// CHECK: the provider's stake vault, a PDA checked in `validate`.
     #[account(mut)]
     pub stake_vault: UncheckedAccount<'info>,
-    #[account(
-        init, payer = opener, space = SlashCase::SPACE,
-        seeds = [seeds::SLASH, provider.key().as_ref(), &provider.load()?.slash_cases.to_le_bytes()], bump
-    )]
-    pub slash_case: AccountLoader<'info, SlashCase>,
-    /// CHECK: created here at its PDA, checked in the handler.
-    #[account(mut)]
+    /// CHECK: created here at its PDA.
+    #[account(mut, seeds = [seeds::SLASH, provider.key().as_ref(), &provider.load()?.slash_cases.to_le_bytes()], bump)]
+    pub slash_case: UncheckedAccount<'info>,
+    /// CHECK: created here at its PDA.
+    #[account(mut, seeds = [seeds::VAULT, slash_case.key().as_ref()], bump)]
     pub slash_vault: UncheckedAccount<'info>,
     /// CHECK: the network's IO mint, checked in `validate`.
     pub io_mint: UncheckedAccount<'info>,
@@ -40,8 +38,8 @@ pub struct OpenSlashCase<'info> {
 
 impl OpenSlashCase<'_> {
     /// opener: pays, nothing else · network: the only account of its type · job: final, with a penalty due · provider: the
-    /// job's · stake_vault: the provider's PDA · slash_case: created here at its PDA · slash_vault: PDA, in the handler · io_mint:
-    /// the network's · token_program, system_program: by address.
+    /// job's · stake_vault: the provider's PDA · slash_case, slash_vault: created here at their PDAs ·
+    /// io_mint: the network's · token_program, system_program: by address.
     fn validate(&self) -> Result<()> {
         let job = self.job.load()?;
         require!(job.state()?.is_final(), IoError::WrongState);
@@ -61,15 +59,13 @@ pub fn open_slash_case(ctx: Context<OpenSlashCase>) -> Result<()> {
     let a = ctx.accounts;
     a.validate()?;
     let address = a.slash_case.key();
-    let (vault, vault_bump) = Pubkey::find_program_address(&[seeds::VAULT, address.as_ref()], &crate::ID);
-    require_keys_eq!(vault, a.slash_vault.key(), IoError::WrongAccount);
-    create_pda(
-        &a.opener,
-        &a.slash_vault,
-        &a.system_program,
-        TOKEN_ACCOUNT_LEN,
+    let number = a.provider.load()?.slash_cases;
+    let creator = Creator::new(&a.opener, &a.system_program)?;
+    creator.create_for(
         &token::TOKEN_PROGRAM,
-        &[seeds::VAULT, address.as_ref(), &[vault_bump]],
+        &a.slash_vault,
+        TOKEN_ACCOUNT_LEN,
+        &[seeds::VAULT, address.as_ref(), &[ctx.bumps.slash_vault]],
     )?;
 
     let amount = {
@@ -77,7 +73,8 @@ pub fn open_slash_case(ctx: Context<OpenSlashCase>) -> Result<()> {
         let state = job.state()?;
         let amount = core::mem::take(&mut job.penalty_due);
         let now = Clock::get()?.unix_timestamp;
-        let mut case = a.slash_case.load_init()?;
+        let seeds: &[&[u8]] = &[seeds::SLASH, job.provider.as_ref(), &number.to_le_bytes(), &[ctx.bumps.slash_case]];
+        let mut case = creator.create::<SlashCase>(&a.slash_case, seeds)?;
         case.provider = job.provider;
         case.device = job.device;
         case.job = a.job.key();
@@ -87,12 +84,12 @@ pub fn open_slash_case(ctx: Context<OpenSlashCase>) -> Result<()> {
             JobState::Rejected => (SlashCause::Rejected as u8, job.output_hash),
             _ => (SlashCause::Expired as u8, job.spec_hash),
         };
-        case.number = a.provider.load()?.slash_cases;
+        case.number = number;
         case.amount = amount;
         case.opened_at = now;
         case.appeal_until = now.checked_add(APPEAL_SECONDS).or_overflow()?;
         case.bump = ctx.bumps.slash_case;
-        case.vault_bump = vault_bump;
+        case.vault_bump = ctx.bumps.slash_vault;
         case.version = VERSION;
         job.invariant()?;
         job_changed(&a.job.key(), state, &job);

@@ -1,7 +1,7 @@
 use anchor_lang::prelude::*;
 
 use crate::{
-    accounts_util::create_pda,
+    accounts_util::Creator,
     constants::VERSION,
     errors::IoError,
     events::provider_changed,
@@ -15,10 +15,11 @@ pub struct RegisterProvider<'info> {
     #[account(mut)]
     pub authority: Signer<'info>,
     pub network: AccountLoader<'info, Network>,
-    #[account(init, payer = authority, space = Provider::SPACE, seeds = [seeds::PROVIDER, authority.key().as_ref()], bump)]
-    pub provider: AccountLoader<'info, Provider>,
-    /// CHECK: created here at its PDA, checked in the handler.
-    #[account(mut)]
+    /// CHECK: created here at its PDA.
+    #[account(mut, seeds = [seeds::PROVIDER, authority.key().as_ref()], bump)]
+    pub provider: UncheckedAccount<'info>,
+    /// CHECK: created here at its PDA.
+    #[account(mut, seeds = [seeds::STAKE, provider.key().as_ref()], bump)]
     pub stake_vault: UncheckedAccount<'info>,
     /// CHECK: the network's IO mint, checked in `validate`.
     pub io_mint: UncheckedAccount<'info>,
@@ -29,7 +30,7 @@ pub struct RegisterProvider<'info> {
 
 impl RegisterProvider<'_> {
     /// authority: signs for itself · network: the only account of its type · provider: created here at its PDA ·
-    /// stake_vault: PDA, in the handler · io_mint: the network's · token_program, system_program: by address.
+    /// stake_vault: created here at its PDA · io_mint: the network's · token_program, system_program: by address.
     fn validate(&self, payout_owner: &Pubkey) -> Result<()> {
         let network = self.network.load()?;
         network.require_running()?;
@@ -43,26 +44,25 @@ pub fn register_provider(ctx: Context<RegisterProvider>, payout_owner: Pubkey) -
     let a = ctx.accounts;
     a.validate(&payout_owner)?;
     let address = a.provider.key();
-    let (vault, vault_bump) = Pubkey::find_program_address(&[seeds::STAKE, address.as_ref()], &crate::ID);
-    require_keys_eq!(vault, a.stake_vault.key(), IoError::WrongAccount);
-    create_pda(
-        &a.authority,
-        &a.stake_vault,
-        &a.system_program,
-        TOKEN_ACCOUNT_LEN,
+    let creator = Creator::new(&a.authority, &a.system_program)?;
+    creator.create_for(
         &token::TOKEN_PROGRAM,
-        &[seeds::STAKE, address.as_ref(), &[vault_bump]],
+        &a.stake_vault,
+        TOKEN_ACCOUNT_LEN,
+        &[seeds::STAKE, address.as_ref(), &[ctx.bumps.stake_vault]],
     )?;
     let mut batch = Batch::new();
     batch.initialize(&a.stake_vault, &a.io_mint, &address);
     batch.invoke(&a.token_program, &[])?;
 
-    let mut provider = a.provider.load_init()?;
-    provider.authority = a.authority.key();
+    let authority = a.authority.key();
+    let seeds: &[&[u8]] = &[seeds::PROVIDER, authority.as_ref(), &[ctx.bumps.provider]];
+    let mut provider = creator.create::<Provider>(&a.provider, seeds)?;
+    provider.authority = authority;
     provider.payout_owner = payout_owner;
     provider.since = Clock::get()?.unix_timestamp;
     provider.bump = ctx.bumps.provider;
-    provider.vault_bump = vault_bump;
+    provider.vault_bump = ctx.bumps.stake_vault;
     provider.version = VERSION;
     provider.invariant()?;
     provider_changed(&address, &provider);
