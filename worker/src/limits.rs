@@ -43,7 +43,7 @@ pub const RETRY: Duration = Duration::from_millis(200);
 pub const LONGEST_RETRY: Duration = Duration::from_secs(10);
 /// Tries of a run that failed by this machine's own fault.
 pub const MAX_RUN_ATTEMPTS: u32 = 3;
-/// Longest fetching of an open job's spec and inputs, however late its deadline.
+/// Longest fetching of an offered job's inputs, however long its ticket holds.
 pub const FETCH_TIMEOUT: Duration = Duration::from_secs(300);
 /// A run's progress is reported this often.
 pub const PROGRESS_EVERY: Duration = Duration::from_millis(500);

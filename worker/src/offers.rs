@@ -308,7 +308,9 @@ pub async fn evaluate(worker: &Worker, link: usize, offer: &Offer) -> Result<Rec
     check_spec(&spec, &job, worker.device.memory_mib)?;
     let ask = check_price(&job, &device, *ask)?;
 
-    let left = Duration::from_secs(u64::try_from(job.deadline.saturating_sub(now)).unwrap_or(0))
+    // No longer than the ticket holds: the device waits meanwhile. What was fetched by then stays for the next offer.
+    let until = offer.expires_at.min(job.deadline);
+    let left = Duration::from_secs(u64::try_from(until.saturating_sub(now)).unwrap_or(0))
         .min(FETCH_TIMEOUT);
     let progress = |done, total| worker.progress(&address, "fetching", done, total);
     timeout(left, fetch_inputs(worker, link, &spec, &progress))
