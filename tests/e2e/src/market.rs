@@ -508,13 +508,29 @@ impl Market {
     }
 
     pub fn start_oracle(&mut self, number: usize) {
-        let command = self.service_command("oracle", &self.oracles[number].config);
+        let config = self.oracles[number].config.clone();
+        self.start_oracle_with(number, &config);
+    }
+
+    pub fn start_oracle_with(&mut self, number: usize, config: &Path) {
+        let command = self.service_command("oracle", config);
         self.starts += 1;
         let log = self
             .home
             .path()
             .join(format!("oracle-{}-start-{}.log", number + 1, self.starts));
         start(&mut self.oracles[number], command, log, &mut self.pids);
+    }
+
+    /// A copy of a service's configuration with some fields changed.
+    pub fn changed(&self, config: &Path, fields: &[(&str, Value)]) -> PathBuf {
+        let text = std::fs::read_to_string(config).expect("the configuration");
+        let mut value: Value = serde_json::from_str(&text).expect("the configuration");
+        for (name, field) in fields {
+            value[*name] = field.clone();
+        }
+        let name = format!("changed-{}.json", self.starts);
+        crate::inputs::write(self.home.path(), &name, value.to_string().as_bytes())
     }
 
     fn service_command(&self, kind: &str, config: &Path) -> tokio::process::Command {

@@ -9,7 +9,7 @@ use io_e2e::{
 };
 
 /// Most units of the job that is let down.
-const UNITS: u64 = 2_000;
+const UNITS: u64 = 100;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_payer_is_refunded_in_full_and_the_penalty_lies_in_a_slash_case() {
