@@ -85,6 +85,8 @@ pub struct Oracle {
     pub tasks: TaskTracker,
     /// Rises with everything that may concern matching or keeping.
     pub news: watch::Sender<u64>,
+    /// Rises with every blob that somebody has uploaded.
+    pub blob_news: watch::Sender<u64>,
     notes: Mutex<HashMap<Pubkey, Note>>,
     /// Things that are being done, each once at a time.
     busy: Mutex<HashSet<String>>,
@@ -157,6 +159,7 @@ impl Oracle {
             shutdown,
             tasks: TaskTracker::new(),
             news: watch::channel(0).0,
+            blob_news: watch::channel(0).0,
             notes: Mutex::default(),
             busy: Mutex::default(),
             me: me.clone(),

@@ -25,7 +25,7 @@ pub struct Peers {
 
 impl Peers {
     pub fn new(urls: &[String], deployment: Deployment) -> anyhow::Result<Self> {
-        let clients = urls.iter().map(|url| OracleClient::for_deployment(url, deployment)).collect::<Result<_, _>>()?;
+        let clients = urls.iter().map(|url| OracleClient::for_deployment_once(url, deployment)).collect::<Result<_, _>>()?;
         Ok(Self { clients, known: Mutex::default() })
     }
 

@@ -2,17 +2,20 @@
 
 use std::{sync::Arc, time::Duration};
 
-use io_api::client::ClientError;
+use futures_util::future::join_all;
+use io_api::client::OracleClient;
 use io_client::{Pubkey, io_network::state::Job};
 use io_engines::{BlobHash, Blobs, EngineSpec, JobSpec, limits::MAX_SPEC_BYTES};
 use io_protocol::messages::Bytes32;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
 use crate::oracle::{Oracle, SpecState};
 
 /// Pauses between looks: the first, growing to the longest.
 pub const LOOK: Duration = Duration::from_millis(50);
 pub const LONGEST_LOOK: Duration = Duration::from_secs(3);
+/// Longest wait for a peer to say whether it has a blob.
+const ASK_TIMEOUT: Duration = Duration::from_secs(3);
 /// Longest time for one blob from one peer.
 const PULL_TIMEOUT: Duration = Duration::from_secs(600);
 
@@ -31,38 +34,37 @@ pub async fn pull(oracle: &Arc<Oracle>, hash: &Bytes32, max: u64) -> bool {
     if is_here(oracle, hash) {
         return true;
     }
-    let path = oracle.blobs.pull_path(hash);
     let max = max.min(oracle.config.max_blob_bytes);
-    for peer in oracle.peers.clients() {
+    // All are asked at once: one that is down holds nobody up.
+    let ask = |peer: OracleClient| async move {
+        let status = timeout(ASK_TIMEOUT, peer.blob_status(hash)).await.ok()?.ok()??;
+        (status.complete && status.size <= max).then_some(peer)
+    };
+    let answers = join_all(oracle.peers.clients().iter().cloned().map(ask)).await;
+    for peer in answers.into_iter().flatten() {
         // The file is one puller's at a time.
         let guard = oracle.blobs.puller(hash);
         let _alone = guard.lock().await;
         if is_here(oracle, hash) {
             return true;
         }
-        let got = match timeout(PULL_TIMEOUT, pull_from(peer, hash, &path, max)).await {
-            Ok(got) => got,
-            Err(_) => continue,
-        };
-        match got {
-            Ok(true) => match oracle.blobs.adopt(hash, path.clone()).await {
+        let path = oracle.blobs.pull_path(hash);
+        match timeout(PULL_TIMEOUT, peer.get_blob(hash, &path, max, |_| {})).await {
+            Ok(Ok(_)) => match oracle.blobs.adopt(hash, path).await {
                 Ok(()) => return true,
                 Err(error) => tracing::warn!(blob = %BlobHash(*hash), %error, "can't keep a peer's blob"),
             },
-            Ok(false) => {}
-            Err(error) => tracing::debug!(blob = %BlobHash(*hash), %error, "a peer does not give a blob"),
+            Ok(Err(error)) => tracing::debug!(blob = %BlobHash(*hash), peer = peer.host(), %error, "a peer does not give a blob"),
+            Err(_) => tracing::debug!(blob = %BlobHash(*hash), peer = peer.host(), "a peer is too slow"),
         }
     }
     false
 }
 
-async fn pull_from(peer: &io_api::client::OracleClient, hash: &Bytes32, path: &std::path::Path, max: u64) -> Result<bool, ClientError> {
-    match peer.blob_status(hash).await? {
-        Some(status) if status.complete => {}
-        _ => return Ok(false),
-    }
-    peer.get_blob(hash, path, max, |_| {}).await?;
-    Ok(true)
+/// Waits a while, or until somebody has uploaded a blob here.
+pub async fn wait(oracle: &Oracle, pause: Duration) {
+    let mut news = oracle.blob_news.subscribe();
+    let _ = timeout(pause, news.changed()).await;
 }
 
 /// Why a spec cannot be this job's; `None` when it can.
@@ -124,7 +126,7 @@ pub async fn resolve(oracle: Arc<Oracle>, address: Pubkey, job: Job) {
             oracle.tell();
             return;
         }
-        sleep(pause).await;
+        wait(&oracle, pause).await;
         pause = longer(pause);
     }
 }
@@ -146,7 +148,7 @@ pub async fn prefetch(oracle: Arc<Oracle>, address: Pubkey, job: Job) {
                 return;
             }
         }
-        sleep(pause).await;
+        wait(&oracle, pause).await;
         pause = longer(pause);
     }
 }

@@ -20,7 +20,7 @@ use io_engines::{
 };
 use io_protocol::messages::{Bytes32, ResultStatement, Verdict, epoch_of};
 use serde::{Deserialize, Serialize};
-use tokio::time::{sleep, sleep_until};
+use tokio::time::sleep_until;
 
 use crate::{
     blobs::unix_now,
@@ -249,7 +249,7 @@ async fn check(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job) -> Option<Outc
         }
         let end = specs::until(oracle, ends);
         tokio::select! {
-            () = sleep(pause) => {}
+            () = specs::wait(oracle, pause) => {}
             () = sleep_until(end), if end > tokio::time::Instant::now() => {}
         }
         pause = specs::longer(pause);

@@ -135,6 +135,8 @@ struct Inner {
     host: String,
     /// What the oracle must belong to, where the caller knows.
     expected: Option<Deployment>,
+    /// Tries after the first.
+    retries: usize,
     known: OnceCell<Known>,
 }
 
@@ -168,15 +170,20 @@ impl<'a> Call<'a> {
 impl OracleClient {
     /// `url` like `http://127.0.0.1:8700`. Nothing is sent yet.
     pub fn new(url: &str) -> Result<Self> {
-        Self::build(url, None)
+        Self::build(url, None, RETRIES)
     }
 
     /// A client that refuses oracles of another deployment.
     pub fn for_deployment(url: &str, deployment: Deployment) -> Result<Self> {
-        Self::build(url, Some(deployment))
+        Self::build(url, Some(deployment), RETRIES)
     }
 
-    fn build(url: &str, expected: Option<Deployment>) -> Result<Self> {
+    /// The same, but every call is tried once: for callers that have others to ask.
+    pub fn for_deployment_once(url: &str, deployment: Deployment) -> Result<Self> {
+        Self::build(url, Some(deployment), 0)
+    }
+
+    fn build(url: &str, expected: Option<Deployment>, retries: usize) -> Result<Self> {
         let bad = || ClientError::BadUrl { url: url.chars().filter(|c| !c.is_control()).take(100).collect() };
         let parsed = reqwest::Url::parse(url).map_err(|_| bad())?;
         let host = parsed.host_str().ok_or_else(bad)?;
@@ -191,7 +198,7 @@ impl OracleClient {
             .build()
             .map_err(|error| ClientError::Unreachable { host: host.clone(), message: error.to_string() })?;
         let base = url.trim_end_matches('/').to_owned();
-        Ok(Self(Arc::new(Inner { http, base, host, expected, known: OnceCell::new() })))
+        Ok(Self(Arc::new(Inner { http, base, host, expected, retries, known: OnceCell::new() })))
     }
 
     /// Host and port.
@@ -351,7 +358,7 @@ impl OracleClient {
             fs::create_dir_all(folder).await.map_err(io_error(folder))?;
         }
         let attempt = || self.get_blob_once(hash, &part, max, &progress);
-        let size = attempt.retry(backoff()).when(ClientError::is_transient).await?;
+        let size = attempt.retry(self.backoff()).when(ClientError::is_transient).await?;
         let found = hash_file(&part).await.map_err(io_error(&part))?;
         if found != *hash {
             let _ = fs::remove_file(&part).await;
@@ -376,7 +383,7 @@ impl OracleClient {
             }
             Ok(bytes)
         };
-        let bytes = once.retry(backoff()).when(ClientError::is_transient).await?;
+        let bytes = once.retry(self.backoff()).when(ClientError::is_transient).await?;
         let found = *blake3::hash(&bytes).as_bytes();
         if found != *hash {
             let (expected, found) = (text::hash(hash), text::hash(&found));
@@ -426,6 +433,14 @@ impl OracleClient {
 
     // Underneath
 
+    fn backoff(&self) -> ExponentialBuilder {
+        ExponentialBuilder::default()
+            .with_min_delay(RETRY_DELAY)
+            .with_max_delay(LONGEST_RETRY_DELAY)
+            .with_max_times(self.0.retries)
+            .with_jitter()
+    }
+
     async fn known(&self) -> Result<&Known> {
         self.0
             .known
@@ -468,7 +483,7 @@ impl OracleClient {
             }
             serde_json::from_slice(&bytes).map_err(|error| self.bad_answer(format!("unexpected JSON ({error})")))
         };
-        once.retry(backoff()).when(ClientError::is_transient).await
+        once.retry(self.backoff()).when(ClientError::is_transient).await
     }
 
     /// Sends once; an answer that is not a success is an error.
@@ -524,14 +539,6 @@ impl OracleClient {
     fn bad_answer(&self, what: String) -> ClientError {
         ClientError::BadAnswer { host: self.0.host.clone(), what }
     }
-}
-
-fn backoff() -> ExponentialBuilder {
-    ExponentialBuilder::default()
-        .with_min_delay(RETRY_DELAY)
-        .with_max_delay(LONGEST_RETRY_DELAY)
-        .with_max_times(RETRIES)
-        .with_jitter()
 }
 
 fn maybe<T>(answer: Result<T>) -> Result<Option<T>> {

@@ -343,7 +343,7 @@ async fn put_blob(
     let key = signer(&api, &method, &uri, &headers, NO_SUBJECT, &part)?;
     let status = api.oracle.blobs.append(&hash, &text::key(&key), offset, size, part).await?;
     if status.complete {
-        api.oracle.tell();
+        api.oracle.blob_news.send_modify(|n| *n = n.wrapping_add(1));
     }
     Ok(Json(status))
 }
