@@ -1,10 +1,14 @@
-//! The on-chain program, as bytecode on a virtual machine. One binary: the machine takes long to link.
+//! The on-chain programs, as bytecode on a virtual machine. One binary: the machine takes long to link.
 
 mod administration;
 mod attestations;
+mod consumer;
 mod cu;
 mod deadlines;
+mod events;
 mod griefing;
+mod layouts;
+mod ledger;
 mod model;
 mod money;
 mod providers;

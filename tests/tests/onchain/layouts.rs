@@ -1,0 +1,288 @@
+//! Stored accounts of every type still load, with every field where it was. `tests/fixtures` holds them as they were on
+//! the day each layout was fixed; a file that exists is never written again (`UPDATE_FIXTURES=1` adds missing ones).
+
+use std::{fmt::Debug, path::PathBuf};
+
+use anchor_lang::{AccountDeserialize, Discriminator, prelude::Pubkey};
+use io_network::state::{
+    Device, DeviceClass, Job, Network, OracleSet, PaymentMint, Provider, SlashCase, Unbonding,
+};
+
+fn key(n: u8) -> Pubkey {
+    Pubkey::new_from_array([n; 32])
+}
+
+/// A number whose bytes are all different, so that no two fields can change places unseen.
+fn number(n: u8) -> u64 {
+    u64::from_le_bytes(std::array::from_fn(|i| n.wrapping_mul(8).wrapping_add(i as u8)))
+}
+
+fn time(n: u8) -> i64 {
+    i64::from(half(n)) + (1 << 33)
+}
+
+fn half(n: u8) -> u32 {
+    number(n) as u32
+}
+
+fn quarter(n: u8) -> u16 {
+    number(n) as u16
+}
+
+fn check<T: AccountDeserialize + Discriminator + bytemuck::NoUninit + PartialEq + Debug>(name: &str, expected: &T) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(format!("{name}.bin"));
+    if !path.exists() && std::env::var_os("UPDATE_FIXTURES").is_some() {
+        let data = [T::DISCRIMINATOR, bytemuck::bytes_of(expected)].concat();
+        std::fs::write(&path, data).expect("the fixture is written");
+    }
+    let stored = std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let loaded = T::try_deserialize(&mut stored.as_slice()).expect("an old account loads");
+    assert_eq!(&loaded, expected, "{name}");
+    assert_eq!(&stored[8..], bytemuck::bytes_of(expected), "{name}");
+    assert_eq!(stored.len(), 8 + size_of::<T>(), "{name} keeps its size");
+}
+
+#[test]
+fn network() {
+    check(
+        "network",
+        &Network {
+            admin: key(1),
+            pending_admin: key(2),
+            io_mint: key(3),
+            cluster: [4; 32],
+            min_bond: number(5),
+            match_seconds: half(6),
+            challenge_seconds: half(7),
+            dispute_seconds: half(8),
+            attestation_seconds: half(9),
+            unbond_seconds: half(10),
+            retention_seconds: half(11),
+            reserve_bps: quarter(12),
+            expire_penalty_bps: quarter(13),
+            reject_penalty_bps: quarter(14),
+            paused: 1,
+            bump: 254,
+            version: 1,
+            reserved: [0; 127],
+        },
+    );
+}
+
+#[test]
+fn oracle_set() {
+    check(
+        "oracle_set",
+        &OracleSet {
+            version: number(1),
+            oracles: std::array::from_fn(|i| if i < 31 { key(i as u8 + 1) } else { Pubkey::default() }),
+            count: 31,
+            quorum: 21,
+            bump: 253,
+            layout: 1,
+            reserved: [0; 60],
+        },
+    );
+}
+
+#[test]
+fn device_class() {
+    check(
+        "device_class",
+        &DeviceClass {
+            name: std::array::from_fn(|i| i as u8 + 1),
+            multiplier_e2: half(1),
+            min_tops_e2: half(2),
+            min_memory_mib: half(3),
+            id: quarter(4),
+            group: 1,
+            bump: 252,
+            version: 1,
+            reserved: [0; 47],
+        },
+    );
+}
+
+#[test]
+fn payment_mint() {
+    check(
+        "payment_mint",
+        &PaymentMint {
+            mint: key(1),
+            shards: std::array::from_fn(|i| key(i as u8 + 2)),
+            io_per_unit_e9: number(20),
+            fee_bps: quarter(21),
+            enabled: 1,
+            decimals: 6,
+            bump: 251,
+            version: 1,
+            reserved: [0; 58],
+        },
+    );
+}
+
+#[test]
+fn provider() {
+    check(
+        "provider",
+        &Provider {
+            authority: key(1),
+            payout_owner: key(2),
+            staked: number(3),
+            committed: number(4),
+            unbonding: std::array::from_fn(|i| Unbonding { amount: number(5 + i as u8), ready_at: time(13 + i as u8) }),
+            completed: number(22),
+            failed: number(23),
+            claimed: number(24),
+            since: time(25),
+            slash_cases: number(26),
+            devices: half(27),
+            bump: 250,
+            vault_bump: 249,
+            version: 1,
+            reserved: [0; 65],
+        },
+    );
+}
+
+#[test]
+fn device() {
+    check(
+        "device",
+        &Device {
+            provider: key(1),
+            operator: key(2),
+            hardware: [3; 32],
+            current_job: key(4),
+            bond: number(5),
+            exposure: number(6),
+            completed: number(7),
+            failed: number(8),
+            volume: number(9),
+            attested_at: time(10),
+            attested_epoch: number(11),
+            since: time(12),
+            open_jobs: half(13),
+            multiplier_e2: half(14),
+            tops_e2: half(15),
+            memory_mib: half(16),
+            bandwidth_mib_s: half(17),
+            class: quarter(18),
+            region: quarter(19),
+            state: 1,
+            bump: 248,
+            version: 1,
+            reserved: [0; 61],
+        },
+    );
+}
+
+#[test]
+fn job() {
+    check(
+        "job",
+        &Job {
+            renter: key(1),
+            payer: key(2),
+            mint: key(3),
+            vault: key(4),
+            payer_token: key(5),
+            treasury: key(6),
+            provider: key(7),
+            device: key(8),
+            provider_token: key(9),
+            spec_hash: [10; 32],
+            output_hash: [11; 32],
+            trace_root: [12; 32],
+            nonce: number(13),
+            max_price: number(14),
+            max_units: number(15),
+            escrow: number(16),
+            ask: number(17),
+            units: number(18),
+            exposure: number(19),
+            io_per_unit_e9: number(20),
+            paid: number(21),
+            fees: number(22),
+            refunded: number(23),
+            owed_provider: number(24),
+            owed_treasury: number(25),
+            owed_payer: number(26),
+            penalty_due: number(27),
+            created_slot: number(28),
+            created_at: time(1),
+            match_until: time(2),
+            deadline: time(3),
+            accepted_at: time(4),
+            run_until: time(5),
+            submitted_at: time(6),
+            challenge_until: time(7),
+            dispute_until: time(8),
+            finished_at: time(9),
+            max_run_seconds: half(10),
+            min_multiplier_e2: half(11),
+            min_memory_mib: half(12),
+            challenge_seconds: half(13),
+            dispute_seconds: half(14),
+            retention_seconds: half(15),
+            class: quarter(16),
+            region: quarter(17),
+            min_reputation_bps: quarter(18),
+            reserve_bps: quarter(19),
+            payment_bps: quarter(20),
+            expire_penalty_bps: quarter(21),
+            reject_penalty_bps: quarter(22),
+            verification: 1,
+            devices: 2,
+            state: 3,
+            bump: 247,
+            vault_bump: 246,
+            version: 1,
+            reserved: [0; 60],
+        },
+    );
+}
+
+#[test]
+fn slash_case() {
+    check(
+        "slash_case",
+        &SlashCase {
+            provider: key(1),
+            device: key(2),
+            job: key(3),
+            renter: key(4),
+            opener: key(5),
+            evidence: [6; 32],
+            number: number(7),
+            amount: number(8),
+            opened_at: time(9),
+            appeal_until: time(10),
+            cause: 2,
+            state: 3,
+            bump: 245,
+            vault_bump: 244,
+            version: 1,
+            reserved: [0; 59],
+        },
+    );
+}
+
+/// Instructions and events keep their names' discriminators, accounts theirs: what is stored or signed today is read
+/// tomorrow.
+#[test]
+fn discriminators() {
+    use sha2::{Digest, Sha256};
+    let of = |space: &str, name: &str| Sha256::digest(format!("{space}:{name}"))[..8].to_vec();
+    assert_eq!(Job::DISCRIMINATOR, of("account", "Job"));
+    assert_eq!(Device::DISCRIMINATOR, of("account", "Device"));
+    assert_eq!(Provider::DISCRIMINATOR, of("account", "Provider"));
+    assert_eq!(Network::DISCRIMINATOR, of("account", "Network"));
+    assert_eq!(OracleSet::DISCRIMINATOR, of("account", "OracleSet"));
+    assert_eq!(PaymentMint::DISCRIMINATOR, of("account", "PaymentMint"));
+    assert_eq!(DeviceClass::DISCRIMINATOR, of("account", "DeviceClass"));
+    assert_eq!(SlashCase::DISCRIMINATOR, of("account", "SlashCase"));
+    assert_eq!(io_network::events::JobChanged::DISCRIMINATOR, of("event", "JobChanged"));
+    assert_eq!(io_network::instruction::SettleJob::DISCRIMINATOR, of("global", "settle_job"));
+    assert_eq!(io_network::instruction::CreateJob::DISCRIMINATOR, of("global", "create_job"));
+}
