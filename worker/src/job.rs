@@ -245,6 +245,7 @@ impl Drive {
         let (cancel, progress) = (CancelToken::new(), Arc::new(Progress::default()));
         // However this ends, the engine ends with it.
         let _guard = CancelOnDrop(cancel.clone());
+        let engine = spec.engine.name();
         let run = Run {
             spec,
             blobs: worker.blobs.clone(),
@@ -277,7 +278,9 @@ impl Drive {
         match outcome {
             Ok(outcome) => {
                 faults::crash_after("run");
-                let seconds = started.elapsed().as_secs_f64();
+                let took = started.elapsed();
+                worker.learn_speed(engine, outcome.units, took);
+                let seconds = took.as_secs_f64();
                 tracing::info!(job = %address, units = outcome.units, seconds, output = %outcome.output_hash, "done");
                 worker.progress(
                     &address,

@@ -301,8 +301,8 @@ pub async fn evaluate(worker: &Worker, link: usize, offer: &Offer) -> Result<Rec
     // Before the spec is here, the cheapest engine must fit.
     let spec = fetch_spec(worker, link, BlobHash(job.spec_hash)).await?;
     let engine = spec.engine.name();
-    let asks = lock(&worker.state).asks.clone();
-    let (Some(ask), Some(speed)) = (asks.get(engine), worker.test.engines.get(engine)) else {
+    let state = lock(&worker.state).clone();
+    let (Some(ask), Some(speed)) = (state.asks.get(engine), state.speeds.get(engine)) else {
         return Err(format!("this device doesn't offer {engine}"));
     };
     check_spec(&spec, &job, worker.device.memory_mib)?;

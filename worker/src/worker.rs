@@ -1,11 +1,12 @@
 //! What the parts of a running worker share.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use anyhow::Result;
@@ -31,6 +32,10 @@ use crate::{
 
 /// Jobs worked on at once: until a result is submitted, the program binds a device to one.
 pub const CONCURRENT_JOBS: usize = 1;
+/// A run shorter than this tells more about starting than about speed.
+const LEARN_FROM: Duration = Duration::from_secs(1);
+/// Weight of the newest run in an engine's speed.
+const LEARN_WEIGHT: f64 = 0.3;
 /// Verdicts that wait for a job's turn.
 const INBOX: usize = 2 * MAX_ORACLES;
 
@@ -71,6 +76,8 @@ pub struct State {
     pub sample: Sample,
     pub job: Option<Pubkey>,
     pub asks: Asks,
+    /// Units of work a second by engine: measured at first, then learnt from the jobs that were run.
+    pub speeds: BTreeMap<String, f64>,
 }
 
 /// A job that is being driven, for whoever has news about it.
@@ -79,6 +86,14 @@ pub struct Handle {
     pub inbox: mpsc::Sender<Box<Attestation>>,
     /// Its account changed.
     pub changed: Notify,
+}
+
+/// A speed after one more run of `units` that took `took`.
+fn learnt(speed: f64, units: u64, took: Duration) -> f64 {
+    if took < LEARN_FROM {
+        return speed;
+    }
+    speed + LEARN_WEIGHT * (units as f64 / took.as_secs_f64() - speed)
 }
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -108,6 +123,7 @@ impl Worker {
             pending: Arc::new(Semaphore::new(MAX_PENDING_OFFERS)),
             state: Mutex::new(State {
                 asks,
+                speeds: test.engines.clone(),
                 ..State::default()
             }),
             news: watch::channel(0).0,
@@ -132,20 +148,11 @@ impl Worker {
     /// The device's state now.
     pub fn heartbeat(&self, rtt_ms: Option<u32>) -> Heartbeat {
         let state = lock(&self.state).clone();
-        let engines = self
-            .test
-            .engines
-            .iter()
-            .filter_map(|(name, speed)| {
-                Some((
-                    name.clone(),
-                    EngineOffer {
-                        ask: *state.asks.get(name)?,
-                        speed: *speed,
-                    },
-                ))
-            })
-            .collect();
+        let offer = |(name, speed): (&String, &f64)| {
+            let ask = *state.asks.get(name)?;
+            Some((name.clone(), EngineOffer { ask, speed: *speed }))
+        };
+        let engines = state.speeds.iter().filter_map(offer).collect();
         Heartbeat {
             device: self.address.to_string(),
             sequence: self.sequence.fetch_add(1, Ordering::Relaxed) + 1,
@@ -160,6 +167,13 @@ impl Worker {
             job: state.job.map(|job| job.to_string()),
             rtt_ms,
             version: env!("CARGO_PKG_VERSION").into(),
+        }
+    }
+
+    /// Learns from a run how fast an engine is here.
+    pub fn learn_speed(&self, engine: &str, units: u64, took: Duration) {
+        if let Some(speed) = lock(&self.state).speeds.get_mut(engine) {
+            *speed = learnt(*speed, units, took);
         }
     }
 
@@ -249,5 +263,21 @@ impl Worker {
         record.ended = Some(reason.to_owned());
         record.ended_at = Some(local_time());
         self.put(record).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_speed_follows_the_runs_and_ignores_short_ones() {
+        assert_eq!(learnt(10.0, 1_000, Duration::from_millis(900)), 10.0);
+        let mut speed = 10.0;
+        for _ in 0..20 {
+            speed = learnt(speed, 400, Duration::from_secs(4));
+        }
+        assert!((99.0..100.0).contains(&speed), "{speed}");
+        assert!(learnt(speed, 0, Duration::from_secs(9)) > 0.0);
     }
 }

@@ -1,6 +1,11 @@
 //! What this device measures: the figures that oracles attest, and the speed of each engine, which the matching uses.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Instant};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result};
 use io_client::Pubkey;
@@ -19,6 +24,10 @@ use crate::{
     limits::MAX_STATE_FILE_BYTES,
 };
 
+/// Runs of each benchmark; the best counts: what else the machine does makes it worse.
+const ROUNDS: u32 = 3;
+/// After so long there is no other.
+const ENOUGH: Duration = Duration::from_secs(1);
 /// Passages of the embedding benchmark: about a second of two cores.
 const PASSAGES: usize = 96;
 /// Fuel that the benchmark's module may use.
@@ -202,19 +211,26 @@ async fn speed(
     };
     // Loads the model, compiles the module, so that only the work itself is timed.
     engines.quote(&spec, &blobs).await?;
-    let started = Instant::now();
-    let outcome = engines
-        .run(Run {
-            spec,
-            blobs,
+    let begun = Instant::now();
+    let mut best = 0.0_f64;
+    for _ in 0..ROUNDS {
+        let started = Instant::now();
+        let run = Run {
+            spec: spec.clone(),
+            blobs: blobs.clone(),
             out_dir: folder.path().join("out"),
             job: Pubkey::default().to_bytes(),
             threads,
             cancel: CancelToken::new(),
             progress: Arc::new(Progress::default()),
-        })
-        .await?;
-    Ok(outcome.units as f64 / started.elapsed().as_secs_f64().max(1e-6))
+        };
+        let outcome = engines.run(run).await?;
+        best = best.max(outcome.units as f64 / started.elapsed().as_secs_f64().max(1e-6));
+        if begun.elapsed() >= ENOUGH {
+            break;
+        }
+    }
+    Ok(best)
 }
 
 async fn known_model(blobs: &LocalBlobs) -> Option<&'static io_engines::models::KnownModel> {
