@@ -106,16 +106,14 @@ async fn nothing_more(stream: &mut EventStream, changes: &mut Changes) {
 }
 
 async fn caught_up(stream: &mut EventStream) {
-    loop {
-        match timeout(PATIENCE, stream.next())
-            .await
-            .expect("catching up")
-            .expect("the stream goes on")
-        {
-            Update::CaughtUp => return,
-            Update::Transaction(transaction) => panic!("{transaction:?} before the start"),
-        }
-    }
+    let update = timeout(PATIENCE, stream.next())
+        .await
+        .expect("catching up")
+        .expect("the stream goes on");
+    assert!(
+        matches!(update, Update::CaughtUp),
+        "{update:?} before the start"
+    );
 }
 
 async fn connected(stream: &EventStream, times: u64) {
@@ -129,7 +127,7 @@ async fn connected(stream: &EventStream, times: u64) {
 #[tokio::test(flavor = "multi_thread")]
 async fn events_come_once_in_order_and_without_polling() {
     let mut changes = Changes::start().await;
-    let mut stream = changes.follow(&changes.chain.ws_url().to_owned(), Start::Now, NO_SWEEPS);
+    let mut stream = changes.follow(changes.chain.ws_url(), Start::Now, NO_SWEEPS);
     caught_up(&mut stream).await;
     connected(&stream, 1).await;
     let expected = changes.make(12).await;
@@ -140,7 +138,7 @@ async fn events_come_once_in_order_and_without_polling() {
 #[tokio::test(flavor = "multi_thread")]
 async fn bursts_in_one_slot_keep_the_chains_order() {
     let mut changes = Changes::start().await;
-    let mut stream = changes.follow(&changes.chain.ws_url().to_owned(), Start::Now, NO_SWEEPS);
+    let mut stream = changes.follow(changes.chain.ws_url(), Start::Now, NO_SWEEPS);
     caught_up(&mut stream).await;
     connected(&stream, 1).await;
     // Sent all at once: the chain decides on the order, and all readers see the same.
@@ -154,11 +152,7 @@ async fn bursts_in_one_slot_keep_the_chains_order() {
     }
     let (heard, _) = take(&mut stream, 30).await;
     if !changes.chain.is_external() {
-        let mut reread = changes.follow(
-            &changes.chain.ws_url().to_owned(),
-            Start::Beginning,
-            NO_SWEEPS,
-        );
+        let mut reread = changes.follow(changes.chain.ws_url(), Start::Beginning, NO_SWEEPS);
         let (all, _) = take(&mut reread, 31).await;
         assert_eq!(
             all[1..],
@@ -285,7 +279,7 @@ async fn a_node_that_fails_a_third_of_all_calls_delays_events_and_loses_none() {
 #[tokio::test(flavor = "multi_thread")]
 async fn another_programs_forged_lines_are_no_events() {
     let mut changes = Changes::start().await;
-    let mut stream = changes.follow(&changes.chain.ws_url().to_owned(), Start::Now, NO_SWEEPS);
+    let mut stream = changes.follow(changes.chain.ws_url(), Start::Now, NO_SWEEPS);
     caught_up(&mut stream).await;
     connected(&stream, 1).await;
     // A transaction that mentions the program and logs the runtime's own words through the memo program.
