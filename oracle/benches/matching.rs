@@ -23,8 +23,16 @@ impl Random {
     }
 }
 
-const CLASSES: [(u16, u32, u32); 8] =
-    [(1, 3_000, 196_608), (2, 1_200, 144_384), (3, 1_000, 81_920), (4, 500, 81_920), (5, 450, 49_152), (6, 175, 24_576), (7, 125, 24_576), (8, 100, 16_384)];
+const CLASSES: [(u16, u32, u32); 8] = [
+    (1, 3_000, 196_608),
+    (2, 1_200, 144_384),
+    (3, 1_000, 81_920),
+    (4, 500, 81_920),
+    (5, 450, 49_152),
+    (6, 175, 24_576),
+    (7, 125, 24_576),
+    (8, 100, 16_384),
+];
 
 fn candidate(random: &mut Random, n: u32) -> Candidate {
     let (class, multiplier_e2, memory_mib) = CLASSES[random.below(8) as usize];
@@ -53,9 +61,17 @@ fn want(random: &mut Random) -> Want {
     Want {
         engine: "embed".into(),
         class: (random.below(3) == 0).then_some(class),
-        min_multiplier_e2: if random.below(3) == 0 { multiplier_e2 } else { 0 },
+        min_multiplier_e2: if random.below(3) == 0 {
+            multiplier_e2
+        } else {
+            0
+        },
         min_memory_mib: if random.below(2) == 0 { memory_mib } else { 0 },
-        region: if random.below(3) == 0 { 0x4141 + random.below(45) as u16 } else { 0 },
+        region: if random.below(3) == 0 {
+            0x4141 + random.below(45) as u16
+        } else {
+            0
+        },
         min_reputation_bps: random.below(10_000) as u16,
         max_price: 5_000_000 + random.below(95_000_000),
         max_units: random.below(2_000_000),
@@ -65,7 +81,9 @@ fn want(random: &mut Random) -> Want {
 
 fn line(name: &str, value: f64, unit: &str, baseline: Option<f64>) {
     let baseline = baseline.map_or_else(|| "null".to_owned(), |baseline| baseline.to_string());
-    println!("{{\"name\":\"{name}\",\"value\":{value},\"unit\":\"{unit}\",\"baseline\":{baseline}}}");
+    println!(
+        "{{\"name\":\"{name}\",\"value\":{value},\"unit\":\"{unit}\",\"baseline\":{baseline}}}"
+    );
 }
 
 fn measure(devices: u32, jobs: usize) {
@@ -91,23 +109,49 @@ fn measure(devices: u32, jobs: usize) {
             // The device takes the job, and comes back with a new ask.
             matcher.gave(&found.device);
             matcher.remove(&found.device);
-            let n = u32::from_le_bytes([found.device[0], found.device[1], found.device[2], found.device[3]]);
-            matcher.put(Candidate { device: found.device, ..candidate(&mut random, n) });
+            let n = u32::from_le_bytes([
+                found.device[0],
+                found.device[1],
+                found.device[2],
+                found.device[3],
+            ]);
+            matcher.put(Candidate {
+                device: found.device,
+                ..candidate(&mut random, n)
+            });
         }
         rounds.push(start.elapsed().as_secs_f64() * 1e6);
     }
     assert_eq!(matcher.len(), devices as usize);
-    assert!(matched > 0 && (matched as usize) < jobs, "the market has both jobs that find a device and jobs that do not");
+    assert!(
+        matched > 0 && (matched as usize) < jobs,
+        "the market has both jobs that find a device and jobs that do not"
+    );
     let quantile = |all: &mut Vec<f64>, q: f64| {
         all.sort_by(f64::total_cmp);
         all[((all.len() - 1) as f64 * q) as usize]
     };
     let name = |what: &str| format!("match_{what}_{devices}_devices_{jobs}_jobs");
     line(&name("p50"), quantile(&mut finds, 0.5), "us", None);
-    line(&name("p99"), quantile(&mut finds, 0.99), "us", Some(AIM_P99_US));
-    line(&name("with_update_p99"), quantile(&mut rounds, 0.99), "us", Some(AIM_P99_US));
+    line(
+        &name("p99"),
+        quantile(&mut finds, 0.99),
+        "us",
+        Some(AIM_P99_US),
+    );
+    line(
+        &name("with_update_p99"),
+        quantile(&mut rounds, 0.99),
+        "us",
+        Some(AIM_P99_US),
+    );
     line(&name("matched"), f64::from(matched), "jobs", None);
-    line(&format!("market_fill_{devices}_devices"), filled.as_secs_f64() * 1e3, "ms", None);
+    line(
+        &format!("market_fill_{devices}_devices"),
+        filled.as_secs_f64() * 1e3,
+        "ms",
+        None,
+    );
 }
 
 fn main() {

@@ -17,10 +17,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use io_api::{
-    text,
-    types::BlobStatus,
-};
+use io_api::{text, types::BlobStatus};
 use io_engines::{BlobError, BlobHash, Blobs};
 use io_protocol::messages::Bytes32;
 use tokio::task::spawn_blocking;
@@ -142,7 +139,9 @@ fn lock_for(locks: &Mutex<Locks>, hash: &Bytes32) -> Arc<tokio::sync::Mutex<()>>
 pub struct BlobStore(Arc<Inner>);
 
 pub fn unix_now() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| i64::try_from(age.as_secs()).unwrap_or(i64::MAX))
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |age| i64::try_from(age.as_secs()).unwrap_or(i64::MAX))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -154,30 +153,52 @@ impl BlobStore {
     pub async fn open(root: PathBuf, quotas: Quotas, db: Db) -> Result<Self> {
         for folder in ["full", "sums", "partial", "pull"] {
             let folder = root.join(folder);
-            fs::create_dir_all(&folder).with_context(|| format!("can't create {}", folder.display()))?;
+            fs::create_dir_all(&folder)
+                .with_context(|| format!("can't create {}", folder.display()))?;
         }
-        let store = Self(Arc::new(Inner { root, quotas, db, ledger: Mutex::default(), writers: Mutex::default(), pullers: Mutex::default() }));
+        let store = Self(Arc::new(Inner {
+            root,
+            quotas,
+            db,
+            ledger: Mutex::default(),
+            writers: Mutex::default(),
+            pullers: Mutex::default(),
+        }));
         store.reconcile().await?;
         Ok(store)
     }
 
     async fn reconcile(&self) -> Result<()> {
         let db = &self.0.db;
-        let mut known: HashMap<(String, String), BlobRow> =
-            db.blobs().await?.into_iter().map(|row| ((row.hash.clone(), row.uploader.clone()), row)).collect();
+        let mut known: HashMap<(String, String), BlobRow> = db
+            .blobs()
+            .await?
+            .into_iter()
+            .map(|row| ((row.hash.clone(), row.uploader.clone()), row))
+            .collect();
         let root = self.0.root.clone();
         let (full, partial) = spawn_blocking(move || scan(&root)).await??;
         let mut ledger = Ledger::default();
         for (hash, size) in full {
             let name = text::hash(&hash);
-            let row = known.iter().find(|((h, _), row)| *h == name && row.complete).map(|(key, _)| key.clone());
+            let row = known
+                .iter()
+                .find(|((h, _), row)| *h == name && row.complete)
+                .map(|(key, _)| key.clone());
             let (uploader, touched) = match row.and_then(|key| known.remove(&key)) {
                 Some(row) => (row.uploader, row.touched),
                 // Finished just before the books could be written.
                 None => {
                     let row = known.extract_if(|(h, _), _| *h == name).next();
-                    let uploader = row.map_or_else(|| FROM_PEERS.to_owned(), |((_, uploader), _)| uploader);
-                    let row = BlobRow { hash: name, uploader: uploader.clone(), size, complete: true, touched: unix_now() };
+                    let uploader =
+                        row.map_or_else(|| FROM_PEERS.to_owned(), |((_, uploader), _)| uploader);
+                    let row = BlobRow {
+                        hash: name,
+                        uploader: uploader.clone(),
+                        size,
+                        complete: true,
+                        touched: unix_now(),
+                    };
                     db.put_blob(&row).await?;
                     (uploader, row.touched)
                 }
@@ -190,9 +211,12 @@ impl BlobStore {
             match known.remove(&(name, uploader.clone())) {
                 Some(row) if !row.complete && !ledger.full.contains_key(&hash) => {
                     ledger.charge(&uploader, row.size);
-                    ledger.partial.insert((hash, uploader), (row.size, row.touched));
+                    ledger
+                        .partial
+                        .insert((hash, uploader), (row.size, row.touched));
                 }
-                _ => fs::remove_file(&path).with_context(|| format!("can't remove {}", path.display()))?,
+                _ => fs::remove_file(&path)
+                    .with_context(|| format!("can't remove {}", path.display()))?,
             }
         }
         for (hash, uploader) in known.into_keys() {
@@ -212,7 +236,10 @@ impl BlobStore {
     }
 
     fn partial_path(&self, hash: &Bytes32, uploader: &str) -> PathBuf {
-        self.0.root.join("partial").join(format!("{}.{uploader}", text::hash(hash)))
+        self.0
+            .root
+            .join("partial")
+            .join(format!("{}.{uploader}", text::hash(hash)))
     }
 
     fn writer(&self, hash: &Bytes32) -> Arc<tokio::sync::Mutex<()>> {
@@ -243,10 +270,19 @@ impl BlobStore {
     }
 
     /// How far a blob is: `uploader`'s own upload where given, else the one that is farthest.
-    pub async fn status(&self, hash: &Bytes32, uploader: Option<&str>) -> Result<BlobStatus, StoreError> {
+    pub async fn status(
+        &self,
+        hash: &Bytes32,
+        uploader: Option<&str>,
+    ) -> Result<BlobStatus, StoreError> {
         let name = text::hash(hash);
         if let Some(size) = self.size(hash) {
-            return Ok(BlobStatus { hash: name, size, received: size, complete: true });
+            return Ok(BlobStatus {
+                hash: name,
+                size,
+                received: size,
+                complete: true,
+            });
         }
         let uploads: Vec<(String, u64)> = lock(&self.0.ledger)
             .partial
@@ -256,10 +292,20 @@ impl BlobStore {
             .collect();
         let farthest = uploads
             .into_iter()
-            .map(|(by, size)| (fs::metadata(self.partial_path(hash, &by)).map_or(0, |m| m.len()), size))
+            .map(|(by, size)| {
+                (
+                    fs::metadata(self.partial_path(hash, &by)).map_or(0, |m| m.len()),
+                    size,
+                )
+            })
             .max()
             .ok_or_else(|| StoreError::NotFound(name.clone()))?;
-        Ok(BlobStatus { hash: name, size: farthest.1, received: farthest.0, complete: false })
+        Ok(BlobStatus {
+            hash: name,
+            size: farthest.1,
+            received: farthest.0,
+            complete: false,
+        })
     }
 
     /// Appends a part. The last one makes the blob whole, if it hashes right.
@@ -273,7 +319,10 @@ impl BlobStore {
     ) -> Result<BlobStatus, StoreError> {
         let name = text::hash(hash);
         if size > self.0.quotas.blob {
-            return Err(StoreError::TooLarge { size, max: self.0.quotas.blob });
+            return Err(StoreError::TooLarge {
+                size,
+                max: self.0.quotas.blob,
+            });
         }
         let end = offset.saturating_add(part.len() as u64);
         if end > size {
@@ -285,11 +334,19 @@ impl BlobStore {
         let writer = self.writer(hash);
         let _alone = writer.lock().await;
         if let Some(size) = self.size(hash) {
-            return Ok(BlobStatus { hash: name, size, received: size, complete: true });
+            return Ok(BlobStatus {
+                hash: name,
+                size,
+                received: size,
+                complete: true,
+            });
         }
         let path = self.partial_path(hash, uploader);
         let key = (*hash, uploader.to_owned());
-        let begun = lock(&self.0.ledger).partial.get(&key).map(|(size, _)| *size);
+        let begun = lock(&self.0.ledger)
+            .partial
+            .get(&key)
+            .map(|(size, _)| *size);
         match begun {
             Some(began) if began != size => {
                 // Nothing received is lost by mistake: another size starts anew only from the beginning.
@@ -313,7 +370,13 @@ impl BlobStore {
             }
             return Err(StoreError::WrongOffset { received, offset });
         }
-        let row = BlobRow { hash: name.clone(), uploader: uploader.to_owned(), size, complete: false, touched: unix_now() };
+        let row = BlobRow {
+            hash: name.clone(),
+            uploader: uploader.to_owned(),
+            size,
+            complete: false,
+            touched: unix_now(),
+        };
         if begun.is_none() {
             self.0.db.put_blob(&row).await?;
         }
@@ -334,7 +397,12 @@ impl BlobStore {
         .await
         .map_err(|error| StoreError::Io(error.into()))??;
         if end < size {
-            return Ok(BlobStatus { hash: name, size, received: end, complete: false });
+            return Ok(BlobStatus {
+                hash: name,
+                size,
+                received: end,
+                complete: false,
+            });
         }
         match self.finish(hash, path).await {
             Ok(()) => {}
@@ -344,18 +412,36 @@ impl BlobStore {
             }
             Err(error) => return Err(error),
         }
-        self.0.db.put_blob(&BlobRow { complete: true, ..row }).await?;
+        self.0
+            .db
+            .put_blob(&BlobRow {
+                complete: true,
+                ..row
+            })
+            .await?;
         let others: Vec<String> = {
             let mut ledger = lock(&self.0.ledger);
             ledger.partial.remove(&key);
             // Already charged when it was begun.
-            ledger.full.insert(*hash, (size, uploader.to_owned(), unix_now()));
-            ledger.partial.keys().filter(|(h, _)| h == hash).map(|(_, by)| by.clone()).collect()
+            ledger
+                .full
+                .insert(*hash, (size, uploader.to_owned(), unix_now()));
+            ledger
+                .partial
+                .keys()
+                .filter(|(h, _)| h == hash)
+                .map(|(_, by)| by.clone())
+                .collect()
         };
         for other in others {
             self.drop_partial(hash, &other).await?;
         }
-        Ok(BlobStatus { hash: name, size, received: size, complete: true })
+        Ok(BlobStatus {
+            hash: name,
+            size,
+            received: size,
+            complete: true,
+        })
     }
 
     /// Reserves room for an upload.
@@ -364,10 +450,18 @@ impl BlobStore {
         let mut ledger = lock(&self.0.ledger);
         let used = ledger.by_uploader.get(&key.1).copied().unwrap_or(0);
         if used.saturating_add(size) > quotas.uploader {
-            return Err(StoreError::UploaderFull { used, size, max: quotas.uploader });
+            return Err(StoreError::UploaderFull {
+                used,
+                size,
+                max: quotas.uploader,
+            });
         }
         if ledger.total.saturating_add(size) > quotas.total || ledger.full.len() >= MAX_BLOBS {
-            return Err(StoreError::Full { used: ledger.total, size, max: quotas.total });
+            return Err(StoreError::Full {
+                used: ledger.total,
+                size,
+                max: quotas.total,
+            });
         }
         let own = ledger.partial.keys().filter(|(_, by)| *by == key.1).count();
         if own >= MAX_PARTIALS_PER_KEY || ledger.partial.len() >= MAX_PARTIALS {
@@ -396,7 +490,10 @@ impl BlobStore {
             file.sync_all()?;
             let (found, chunk_sums) = hash_chunks(&mut file)?;
             if found != expected {
-                return Err(StoreError::WrongHash { expected: text::hash(&expected), found: text::hash(&found) });
+                return Err(StoreError::WrongHash {
+                    expected: text::hash(&expected),
+                    found: text::hash(&found),
+                });
             }
             let partial = sums.with_extension("part");
             let mut out = File::create(&partial)?;
@@ -426,16 +523,27 @@ impl BlobStore {
         {
             let ledger = lock(&self.0.ledger);
             if ledger.total.saturating_add(size) > self.0.quotas.total {
-                return Err(StoreError::Full { used: ledger.total, size, max: self.0.quotas.total });
+                return Err(StoreError::Full {
+                    used: ledger.total,
+                    size,
+                    max: self.0.quotas.total,
+                });
             }
         }
         self.finish(hash, from).await?;
-        let row =
-            BlobRow { hash: text::hash(hash), uploader: FROM_PEERS.to_owned(), size, complete: true, touched: unix_now() };
+        let row = BlobRow {
+            hash: text::hash(hash),
+            uploader: FROM_PEERS.to_owned(),
+            size,
+            complete: true,
+            touched: unix_now(),
+        };
         self.0.db.put_blob(&row).await?;
         let mut ledger = lock(&self.0.ledger);
         ledger.charge(FROM_PEERS, size);
-        ledger.full.insert(*hash, (size, FROM_PEERS.to_owned(), unix_now()));
+        ledger
+            .full
+            .insert(*hash, (size, FROM_PEERS.to_owned(), unix_now()));
         Ok(())
     }
 
@@ -452,7 +560,9 @@ impl BlobStore {
             let start = number * CHUNK;
             let mut file = match File::open(&full) {
                 Ok(file) => file,
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(StoreError::NotFound(text::hash(&hash))),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                    return Err(StoreError::NotFound(text::hash(&hash)));
+                }
                 Err(error) => return Err(error.into()),
             };
             file.seek(SeekFrom::Start(start))?;
@@ -489,7 +599,9 @@ impl BlobStore {
 
     /// A whole blob of at most `max` bytes, checked.
     pub async fn read(&self, hash: &Bytes32, max: u64) -> Result<Vec<u8>, StoreError> {
-        let size = self.size(hash).ok_or_else(|| StoreError::NotFound(text::hash(hash)))?;
+        let size = self
+            .size(hash)
+            .ok_or_else(|| StoreError::NotFound(text::hash(hash)))?;
         if size > max {
             return Err(StoreError::TooLarge { size, max });
         }
@@ -516,13 +628,24 @@ impl BlobStore {
     }
 
     /// Drops uploads that stand still, and whole blobs that nothing names and nobody has used. Returns how many.
-    pub async fn collect(&self, named: &HashSet<Bytes32>, partial_seconds: u64, unnamed_seconds: u64) -> Result<usize, StoreError> {
+    pub async fn collect(
+        &self,
+        named: &HashSet<Bytes32>,
+        partial_seconds: u64,
+        unnamed_seconds: u64,
+    ) -> Result<usize, StoreError> {
         let now = unix_now();
-        let old = |at: i64, seconds: u64| now.saturating_sub(at) > i64::try_from(seconds).unwrap_or(i64::MAX);
+        let old = |at: i64, seconds: u64| {
+            now.saturating_sub(at) > i64::try_from(seconds).unwrap_or(i64::MAX)
+        };
         let (partial, full) = {
             let ledger = lock(&self.0.ledger);
-            let partial: Vec<_> =
-                ledger.partial.iter().filter(|(_, (_, at))| old(*at, partial_seconds)).map(|(key, _)| key.clone()).collect();
+            let partial: Vec<_> = ledger
+                .partial
+                .iter()
+                .filter(|(_, (_, at))| old(*at, partial_seconds))
+                .map(|(key, _)| key.clone())
+                .collect();
             let full: Vec<_> = ledger
                 .full
                 .iter()
@@ -547,7 +670,11 @@ impl BlobStore {
 
 impl Blobs for BlobStore {
     fn locate(&self, hash: &BlobHash) -> Result<PathBuf, BlobError> {
-        if self.has(&hash.0) { Ok(self.full_path(&hash.0)) } else { Err(BlobError::Missing(*hash)) }
+        if self.has(&hash.0) {
+            Ok(self.full_path(&hash.0))
+        } else {
+            Err(BlobError::Missing(*hash))
+        }
     }
 }
 
@@ -600,7 +727,10 @@ fn scan(root: &Path) -> Result<Scanned> {
         let name = entry.file_name();
         let parsed = name.to_str().and_then(|name| {
             let (hash, uploader) = name.split_once('.')?;
-            Some((text::parse_hash(hash)?, text::key(&text::parse_key(uploader)?)))
+            Some((
+                text::parse_hash(hash)?,
+                text::key(&text::parse_key(uploader)?),
+            ))
         });
         match parsed {
             Some((hash, uploader)) => partial.push((hash, uploader, entry.path())),
@@ -614,20 +744,28 @@ fn scan(root: &Path) -> Result<Scanned> {
 mod tests {
     use super::*;
 
-    const QUOTAS: Quotas = Quotas { blob: 4 << 20, uploader: 6 << 20, total: 8 << 20 };
+    const QUOTAS: Quotas = Quotas {
+        blob: 4 << 20,
+        uploader: 6 << 20,
+        total: 8 << 20,
+    };
 
     fn uploader(n: u8) -> String {
         text::key(&[n; 32])
     }
 
     fn bytes(seed: u8, size: usize) -> (Bytes32, Vec<u8>) {
-        let bytes: Vec<u8> = (0..size).map(|i| (i as u8).wrapping_mul(31).wrapping_add(seed)).collect();
+        let bytes: Vec<u8> = (0..size)
+            .map(|i| (i as u8).wrapping_mul(31).wrapping_add(seed))
+            .collect();
         (*blake3::hash(&bytes).as_bytes(), bytes)
     }
 
     async fn open(folder: &Path) -> BlobStore {
         let db = Db::open(&folder.join("db.sqlite")).await.unwrap();
-        BlobStore::open(folder.join("blobs"), QUOTAS, db).await.unwrap()
+        BlobStore::open(folder.join("blobs"), QUOTAS, db)
+            .await
+            .unwrap()
     }
 
     #[tokio::test]
@@ -636,14 +774,42 @@ mod tests {
         let (hash, data) = bytes(1, 3 * CHUNK as usize / 2);
         let size = data.len() as u64;
         let store = open(folder.path()).await;
-        let status = store.append(&hash, &uploader(1), 0, size, data[..1000].to_vec()).await.unwrap();
+        let status = store
+            .append(&hash, &uploader(1), 0, size, data[..1000].to_vec())
+            .await
+            .unwrap();
         assert_eq!((status.received, status.complete), (1000, false));
         drop(store);
         let store = open(folder.path()).await;
-        assert_eq!(store.status(&hash, Some(&uploader(1))).await.unwrap().received, 1000);
-        let wrong = store.append(&hash, &uploader(1), 999, size, data[999..].to_vec()).await.unwrap_err();
-        assert!(matches!(wrong, StoreError::WrongOffset { received: 1000, offset: 999 }), "{wrong}");
-        assert!(store.append(&hash, &uploader(1), 1000, size, data[1000..].to_vec()).await.unwrap().complete);
+        assert_eq!(
+            store
+                .status(&hash, Some(&uploader(1)))
+                .await
+                .unwrap()
+                .received,
+            1000
+        );
+        let wrong = store
+            .append(&hash, &uploader(1), 999, size, data[999..].to_vec())
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(
+                wrong,
+                StoreError::WrongOffset {
+                    received: 1000,
+                    offset: 999
+                }
+            ),
+            "{wrong}"
+        );
+        assert!(
+            store
+                .append(&hash, &uploader(1), 1000, size, data[1000..].to_vec())
+                .await
+                .unwrap()
+                .complete
+        );
         drop(store);
         let store = open(folder.path()).await;
         assert_eq!(store.read(&hash, size).await.unwrap(), data);
@@ -655,7 +821,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = open(folder.path()).await;
         let (hash, _) = bytes(0, 0);
-        assert!(store.append(&hash, &uploader(1), 0, 0, Vec::new()).await.unwrap().complete);
+        assert!(
+            store
+                .append(&hash, &uploader(1), 0, 0, Vec::new())
+                .await
+                .unwrap()
+                .complete
+        );
         assert_eq!(store.read(&hash, 10).await.unwrap(), Vec::<u8>::new());
     }
 
@@ -664,12 +836,27 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = open(folder.path()).await;
         let (hash, data) = bytes(2, 5000);
-        store.append(&hash, &uploader(1), 0, 5000, data[..2500].to_vec()).await.unwrap();
-        let error = store.append(&hash, &uploader(2), 0, 5000, vec![9; 5000]).await.unwrap_err();
+        store
+            .append(&hash, &uploader(1), 0, 5000, data[..2500].to_vec())
+            .await
+            .unwrap();
+        let error = store
+            .append(&hash, &uploader(2), 0, 5000, vec![9; 5000])
+            .await
+            .unwrap_err();
         assert!(matches!(error, StoreError::WrongHash { .. }), "{error}");
         assert!(!store.has(&hash));
-        assert!(matches!(store.status(&hash, Some(&uploader(2))).await, Err(StoreError::NotFound(_))));
-        assert!(store.append(&hash, &uploader(1), 2500, 5000, data[2500..].to_vec()).await.unwrap().complete);
+        assert!(matches!(
+            store.status(&hash, Some(&uploader(2))).await,
+            Err(StoreError::NotFound(_))
+        ));
+        assert!(
+            store
+                .append(&hash, &uploader(1), 2500, 5000, data[2500..].to_vec())
+                .await
+                .unwrap()
+                .complete
+        );
         assert_eq!(store.totals(), (5000, 1));
     }
 
@@ -680,22 +867,41 @@ mod tests {
         let mib = 1 << 20;
         let begin = |n: u8, by: u8, size: u64| {
             let store = store.clone();
-            async move { store.append(&[n; 32], &uploader(by), 0, size, vec![0]).await }
+            async move {
+                store
+                    .append(&[n; 32], &uploader(by), 0, size, vec![0])
+                    .await
+            }
         };
-        assert!(matches!(begin(1, 1, 5 * mib).await, Err(StoreError::TooLarge { .. })));
+        assert!(matches!(
+            begin(1, 1, 5 * mib).await,
+            Err(StoreError::TooLarge { .. })
+        ));
         begin(1, 1, 4 * mib).await.unwrap();
-        assert!(matches!(begin(2, 1, 3 * mib).await, Err(StoreError::UploaderFull { .. })));
+        assert!(matches!(
+            begin(2, 1, 3 * mib).await,
+            Err(StoreError::UploaderFull { .. })
+        ));
         begin(2, 2, 3 * mib).await.unwrap();
-        assert!(matches!(begin(3, 3, 2 * mib).await, Err(StoreError::Full { .. })));
+        assert!(matches!(
+            begin(3, 3, 2 * mib).await,
+            Err(StoreError::Full { .. })
+        ));
         let beyond = store.append(&[4; 32], &uploader(3), 0, 3, vec![0; 4]).await;
         assert!(matches!(beyond, Err(StoreError::BeyondSize { .. })));
         assert_eq!(store.totals().0, 7 * mib);
         // Nothing younger is dropped.
-        assert_eq!(store.collect(&HashSet::new(), 3_600, 3_600).await.unwrap(), 0);
+        assert_eq!(
+            store.collect(&HashSet::new(), 3_600, 3_600).await.unwrap(),
+            0
+        );
         for (_, at) in lock(&store.0.ledger).partial.values_mut() {
             *at -= 4_000;
         }
-        assert_eq!(store.collect(&HashSet::new(), 3_600, 3_600).await.unwrap(), 2);
+        assert_eq!(
+            store.collect(&HashSet::new(), 3_600, 3_600).await.unwrap(),
+            2
+        );
         assert_eq!(store.totals(), (0, 0));
         begin(3, 3, 2 * mib).await.unwrap();
     }
@@ -705,15 +911,27 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = open(folder.path()).await;
         let (hash, data) = bytes(3, 2 * CHUNK as usize);
-        store.append(&hash, &uploader(1), 0, data.len() as u64, data.clone()).await.unwrap();
+        store
+            .append(&hash, &uploader(1), 0, data.len() as u64, data.clone())
+            .await
+            .unwrap();
         // Damaged sums are made anew from the blob.
         fs::write(store.sums_path(&hash), [0; 64]).unwrap();
-        assert_eq!(store.chunk(&hash, CHUNK).await.unwrap().1, &data[CHUNK as usize..]);
+        assert_eq!(
+            store.chunk(&hash, CHUNK).await.unwrap().1,
+            &data[CHUNK as usize..]
+        );
         let mut damaged = data.clone();
         damaged[CHUNK as usize + 7] ^= 1;
         fs::write(store.full_path(&hash), &damaged).unwrap();
-        assert!(store.chunk(&hash, 0).await.is_ok(), "the first chunk is right");
-        assert!(matches!(store.chunk(&hash, CHUNK).await, Err(StoreError::Damaged(_))));
+        assert!(
+            store.chunk(&hash, 0).await.is_ok(),
+            "the first chunk is right"
+        );
+        assert!(matches!(
+            store.chunk(&hash, CHUNK).await,
+            Err(StoreError::Damaged(_))
+        ));
         assert!(!store.has(&hash), "it can be uploaded again");
     }
 
@@ -722,14 +940,42 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = open(folder.path()).await;
         let (hash, data) = bytes(4, 3000);
-        store.append(&hash, &uploader(1), 0, 3000, data[..1000].to_vec()).await.unwrap();
+        store
+            .append(&hash, &uploader(1), 0, 3000, data[..1000].to_vec())
+            .await
+            .unwrap();
         let (whole, rest) = bytes(5, 2000);
-        store.append(&whole, &uploader(1), 0, 2000, rest.clone()).await.unwrap();
+        store
+            .append(&whole, &uploader(1), 0, 2000, rest.clone())
+            .await
+            .unwrap();
         // Renamed, but not yet in the books.
-        store.0.db.put_blob(&BlobRow { hash: text::hash(&whole), uploader: uploader(1), size: 2000, complete: false, touched: 0 }).await.unwrap();
+        store
+            .0
+            .db
+            .put_blob(&BlobRow {
+                hash: text::hash(&whole),
+                uploader: uploader(1),
+                size: 2000,
+                complete: false,
+                touched: 0,
+            })
+            .await
+            .unwrap();
         // A stray file, and a row whose file is gone.
         fs::write(store.0.root.join("partial/garbage"), b"x").unwrap();
-        store.0.db.put_blob(&BlobRow { hash: text::hash(&[9; 32]), uploader: uploader(2), size: 5, complete: true, touched: 0 }).await.unwrap();
+        store
+            .0
+            .db
+            .put_blob(&BlobRow {
+                hash: text::hash(&[9; 32]),
+                uploader: uploader(2),
+                size: 5,
+                complete: true,
+                touched: 0,
+            })
+            .await
+            .unwrap();
         drop(store);
         let store = open(folder.path()).await;
         assert_eq!(store.read(&whole, 2000).await.unwrap(), rest);

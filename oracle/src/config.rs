@@ -119,21 +119,52 @@ impl Default for Config {
 impl Config {
     /// Says what is wrong before anything starts.
     pub fn check(&self) -> Result<()> {
-        ensure!(!self.key.as_os_str().is_empty(), "`key` is missing: name the oracle's key file");
-        ensure!(self.leader_seconds > 0, "`leader_seconds` is 0: it must be at least 1");
-        ensure!((5..=3_600).contains(&self.ticket_seconds), "`ticket_seconds` is {}: it must be 5 to 3600", self.ticket_seconds);
-        ensure!(self.stale_seconds > 0, "`stale_seconds` is 0: it must be at least 1");
-        ensure!((1..=64).contains(&self.verify_concurrency), "`verify_concurrency` is {}: it must be 1 to 64", self.verify_concurrency);
+        ensure!(
+            !self.key.as_os_str().is_empty(),
+            "`key` is missing: name the oracle's key file"
+        );
+        ensure!(
+            self.leader_seconds > 0,
+            "`leader_seconds` is 0: it must be at least 1"
+        );
+        ensure!(
+            (5..=3_600).contains(&self.ticket_seconds),
+            "`ticket_seconds` is {}: it must be 5 to 3600",
+            self.ticket_seconds
+        );
+        ensure!(
+            self.stale_seconds > 0,
+            "`stale_seconds` is 0: it must be at least 1"
+        );
+        ensure!(
+            (1..=64).contains(&self.verify_concurrency),
+            "`verify_concurrency` is {}: it must be 1 to 64",
+            self.verify_concurrency
+        );
         ensure!(
             (1..=1 << 26).contains(&self.max_part_bytes),
             "`max_part_bytes` is {}: it must be 1 to {} (a part is held in memory)",
             self.max_part_bytes,
             1 << 26
         );
-        ensure!(self.requests_per_second > 0 && self.requests_burst > 0, "`requests_per_second` and `requests_burst` must be at least 1");
-        ensure!(self.max_connections > 0 && self.max_connections_per_address > 0, "the connection limits must be at least 1");
-        ensure!((1..=600).contains(&self.io_timeout_seconds), "`io_timeout_seconds` is {}: it must be 1 to 600", self.io_timeout_seconds);
-        ensure!(self.peers.len() <= MAX_PEERS, "`peers` has {} entries, at most {MAX_PEERS} are taken", self.peers.len());
+        ensure!(
+            self.requests_per_second > 0 && self.requests_burst > 0,
+            "`requests_per_second` and `requests_burst` must be at least 1"
+        );
+        ensure!(
+            self.max_connections > 0 && self.max_connections_per_address > 0,
+            "the connection limits must be at least 1"
+        );
+        ensure!(
+            (1..=600).contains(&self.io_timeout_seconds),
+            "`io_timeout_seconds` is {}: it must be 1 to 600",
+            self.io_timeout_seconds
+        );
+        ensure!(
+            self.peers.len() <= MAX_PEERS,
+            "`peers` has {} entries, at most {MAX_PEERS} are taken",
+            self.peers.len()
+        );
         Ok(())
     }
 }

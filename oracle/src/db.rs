@@ -7,7 +7,9 @@ use anyhow::{Context, Result, bail};
 use io_client::subscribe::Cursor;
 use sqlx::{
     Row, SqlitePool,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
+    sqlite::{
+        SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
+    },
 };
 
 /// Layout of the tables.
@@ -116,7 +118,10 @@ impl Db {
             .connect_with(options)
             .await
             .with_context(|| format!("can't open the database {}", path.display()))?;
-        let found: i64 = sqlx::query("PRAGMA user_version").fetch_one(&pool).await?.try_get(0)?;
+        let found: i64 = sqlx::query("PRAGMA user_version")
+            .fetch_one(&pool)
+            .await?
+            .try_get(0)?;
         if found > VERSION {
             bail!(
                 "{} was written by a newer version (layout {found}, this build reads {VERSION}): use that, or delete the folder \
@@ -125,9 +130,14 @@ impl Db {
             );
         }
         for statement in SCHEMA {
-            sqlx::query(*statement).execute(&pool).await.with_context(|| format!("the database {}", path.display()))?;
+            sqlx::query(*statement)
+                .execute(&pool)
+                .await
+                .with_context(|| format!("the database {}", path.display()))?;
         }
-        sqlx::query("PRAGMA user_version = 1").execute(&pool).await?;
+        sqlx::query("PRAGMA user_version = 1")
+            .execute(&pool)
+            .await?;
         Ok(Self(pool))
     }
 
@@ -138,7 +148,10 @@ impl Db {
     // Meta
 
     pub async fn meta(&self, name: &str) -> Result<Option<String>> {
-        let row = sqlx::query("SELECT value FROM meta WHERE name = ?").bind(name).fetch_optional(&self.0).await?;
+        let row = sqlx::query("SELECT value FROM meta WHERE name = ?")
+            .bind(name)
+            .fetch_optional(&self.0)
+            .await?;
         Ok(row.map(|row| row.try_get("value")).transpose()?)
     }
 
@@ -152,8 +165,12 @@ impl Db {
     }
 
     pub async fn cursor(&self) -> Result<Option<Cursor>> {
-        let Some(text) = self.meta("cursor").await? else { return Ok(None) };
-        Ok(Some(serde_json::from_str(&text).context("the stored cursor is damaged: delete the data folder")?))
+        let Some(text) = self.meta("cursor").await? else {
+            return Ok(None);
+        };
+        Ok(Some(serde_json::from_str(&text).context(
+            "the stored cursor is damaged: delete the data folder",
+        )?))
     }
 
     // History
@@ -200,7 +217,10 @@ impl Db {
     }
 
     pub async fn job(&self, job: &str) -> Result<Option<JobRow>> {
-        let row = sqlx::query("SELECT * FROM jobs WHERE job = ?").bind(job).fetch_optional(&self.0).await?;
+        let row = sqlx::query("SELECT * FROM jobs WHERE job = ?")
+            .bind(job)
+            .fetch_optional(&self.0)
+            .await?;
         row.as_ref().map(job_row).transpose()
     }
 
@@ -230,7 +250,10 @@ impl Db {
             .bind(state.map(i64::from))
             .fetch_one(&self.0)
             .await?;
-        Ok((rows.iter().map(job_row).collect::<Result<_>>()?, u64_of(&total, "n")?))
+        Ok((
+            rows.iter().map(job_row).collect::<Result<_>>()?,
+            u64_of(&total, "n")?,
+        ))
     }
 
     /// Transitions of one job, oldest first.
@@ -262,7 +285,13 @@ impl Db {
     // Verdicts
 
     /// Stores the first verdict about a submission and returns what is stored: the first, whatever comes later.
-    pub async fn decide(&self, job: &str, created_slot: u64, verdict: &str, now: i64) -> Result<String> {
+    pub async fn decide(
+        &self,
+        job: &str,
+        created_slot: u64,
+        verdict: &str,
+        now: i64,
+    ) -> Result<String> {
         sqlx::query("INSERT OR IGNORE INTO verdicts VALUES (?, ?, ?, ?)")
             .bind(job)
             .bind(to_i64(created_slot))
@@ -299,7 +328,10 @@ impl Db {
 
     /// Tickets that end after `now`.
     pub async fn live_tickets(&self, now: i64) -> Result<Vec<TicketRow>> {
-        let rows = sqlx::query("SELECT * FROM tickets WHERE expires_at >= ?").bind(now).fetch_all(&self.0).await?;
+        let rows = sqlx::query("SELECT * FROM tickets WHERE expires_at >= ?")
+            .bind(now)
+            .fetch_all(&self.0)
+            .await?;
         rows.iter()
             .map(|row| {
                 Ok(TicketRow {
@@ -314,14 +346,19 @@ impl Db {
     }
 
     pub async fn forget_tickets(&self, before: i64) -> Result<()> {
-        sqlx::query("DELETE FROM tickets WHERE expires_at < ?").bind(before).execute(&self.0).await?;
+        sqlx::query("DELETE FROM tickets WHERE expires_at < ?")
+            .bind(before)
+            .execute(&self.0)
+            .await?;
         Ok(())
     }
 
     // Blobs
 
     pub async fn blobs(&self) -> Result<Vec<BlobRow>> {
-        let rows = sqlx::query("SELECT * FROM blobs").fetch_all(&self.0).await?;
+        let rows = sqlx::query("SELECT * FROM blobs")
+            .fetch_all(&self.0)
+            .await?;
         rows.iter()
             .map(|row| {
                 Ok(BlobRow {
@@ -348,7 +385,11 @@ impl Db {
     }
 
     pub async fn remove_blob(&self, hash: &str, uploader: &str) -> Result<()> {
-        sqlx::query("DELETE FROM blobs WHERE hash = ? AND uploader = ?").bind(hash).bind(uploader).execute(&self.0).await?;
+        sqlx::query("DELETE FROM blobs WHERE hash = ? AND uploader = ?")
+            .bind(hash)
+            .bind(uploader)
+            .execute(&self.0)
+            .await?;
         Ok(())
     }
 }

@@ -5,11 +5,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
-use io_api::{
-    auth::verify_signature,
-    text,
-    types::WireVerdict,
-};
+use io_api::{auth::verify_signature, text, types::WireVerdict};
 use io_client::{
     Instruction, Pubkey, Request, Signature, ed25519, instructions,
     io_network::state::{Job, JobState},
@@ -76,8 +72,16 @@ pub struct Delays {
 }
 
 /// What an oracle of this rank has to do about a job now. Pure.
-pub fn due(job: &Job, found: Option<&Decision>, rank: usize, now: i64, delays: Delays) -> Option<Due> {
-    let wait = delays.rank.saturating_mul(i64::try_from(rank).unwrap_or(i64::MAX));
+pub fn due(
+    job: &Job,
+    found: Option<&Decision>,
+    rank: usize,
+    now: i64,
+    delays: Delays,
+) -> Option<Due> {
+    let wait = delays
+        .rank
+        .saturating_mul(i64::try_from(rank).unwrap_or(i64::MAX));
     let passed = |deadline: i64| now > deadline.saturating_add(PAST).saturating_add(wait);
     let state = job.state().ok()?;
     match state {
@@ -85,14 +89,18 @@ pub fn due(job: &Job, found: Option<&Decision>, rank: usize, now: i64, delays: D
         JobState::Running => passed(job.run_until).then_some(Due::Expire),
         JobState::Submitted => match found {
             // At once, whatever the rank: one that objects is enough, and the window ends.
-            Some(found) if !found.valid => (now <= job.challenge_until).then_some(Due::Dispute).or(Some(Due::Reject)),
+            Some(found) if !found.valid => (now <= job.challenge_until)
+                .then_some(Due::Dispute)
+                .or(Some(Due::Reject)),
             _ if passed(job.challenge_until) => Some(Due::SettleUnobjected),
             Some(_) if passed(job.submitted_at.saturating_add(delays.grace)) => Some(Due::Settle),
             _ => None,
         },
         JobState::Disputed => match found {
             _ if passed(job.dispute_until) => Some(Due::Expire),
-            Some(found) if !found.valid => (now >= found.at.saturating_add(wait)).then_some(Due::Reject),
+            Some(found) if !found.valid => {
+                (now >= found.at.saturating_add(wait)).then_some(Due::Reject)
+            }
             Some(_) => passed(job.submitted_at.saturating_add(delays.grace)).then_some(Due::Settle),
             None => None,
         },
@@ -106,7 +114,11 @@ struct Failures(HashMap<String, (Instant, Duration)>);
 /// Looks after the jobs until shutdown.
 pub async fn keep(oracle: Arc<Oracle>) {
     let failures = Arc::new(std::sync::Mutex::new(Failures::default()));
-    let every = if oracle.config.local_chain { LOOK_EVERY_LOCAL } else { LOOK_EVERY };
+    let every = if oracle.config.local_chain {
+        LOOK_EVERY_LOCAL
+    } else {
+        LOOK_EVERY
+    };
     let mut news = oracle.news.subscribe();
     loop {
         let _ = timeout(every, news.changed()).await;
@@ -118,7 +130,11 @@ pub async fn keep(oracle: Arc<Oracle>) {
         for (address, job, due) in find(&oracle).await {
             let what = format!("{}:{address}:{}", due.name(), job.created_slot);
             let failures = failures.clone();
-            if lock(&failures).0.get(&what).is_some_and(|(until, _)| Instant::now() < *until) {
+            if lock(&failures)
+                .0
+                .get(&what)
+                .is_some_and(|(until, _)| Instant::now() < *until)
+            {
                 continue;
             }
             oracle.once(what.clone(), |oracle| async move {
@@ -149,16 +165,32 @@ pub async fn keep(oracle: Arc<Oracle>) {
 
 async fn find(oracle: &Oracle) -> Vec<(Pubkey, Job, Due)> {
     let certain = oracle.clock.certain();
-    let delays = Delays { rank: oracle.config.keeper_seconds.into(), grace: oracle.config.settle_grace_seconds.into() };
+    let delays = Delays {
+        rank: oracle.config.keeper_seconds.into(),
+        grace: oracle.config.settle_grace_seconds.into(),
+    };
     let jobs: Vec<(Pubkey, Job)> = {
         let tables = oracle.index.read();
         for (state, count) in tables.counts() {
             let label = state_name(state);
-            oracle.metrics.jobs.get_or_create(&[("state", label)]).set(count as i64);
+            oracle
+                .metrics
+                .jobs
+                .get_or_create(&[("state", label)])
+                .set(count as i64);
         }
-        let states = [JobState::Disputed, JobState::Submitted, JobState::Running, JobState::Open];
-        let keys = states.iter().flat_map(|state| tables.in_state(*state)).chain(tables.penalties());
-        keys.filter_map(|key| Some((*key, *tables.jobs.get(key)?))).collect()
+        let states = [
+            JobState::Disputed,
+            JobState::Submitted,
+            JobState::Running,
+            JobState::Open,
+        ];
+        let keys = states
+            .iter()
+            .flat_map(|state| tables.in_state(*state))
+            .chain(tables.penalties());
+        keys.filter_map(|key| Some((*key, *tables.jobs.get(key)?)))
+            .collect()
     };
     let mut found = Vec::new();
     for (address, job) in jobs {
@@ -177,7 +209,13 @@ async fn find(oracle: &Oracle) -> Vec<(Pubkey, Job, Due)> {
             None
         };
         let last = io_client::io_network::constants::MAX_ORACLES;
-        match due(&job, decided.as_ref(), rank.unwrap_or(last), certain, delays) {
+        match due(
+            &job,
+            decided.as_ref(),
+            rank.unwrap_or(last),
+            certain,
+            delays,
+        ) {
             Some(Due::Dispute | Due::Reject | Due::Settle) if rank.is_none() => {}
             Some(Due::Slash) if !oracle.config.open_slash_cases => {}
             Some(due) => found.push((address, job, due)),
@@ -219,8 +257,20 @@ async fn act(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job, due: Due) -> Res
             None => return Ok(false),
         },
         Due::Slash => {
-            let number = oracle.index.read().providers.get(&job.provider).context("its provider is not indexed")?.slash_cases;
-            vec![instructions::open_slash_case(&oracle.key, address, job, number, &oracle.io_mint)]
+            let number = oracle
+                .index
+                .read()
+                .providers
+                .get(&job.provider)
+                .context("its provider is not indexed")?
+                .slash_cases;
+            vec![instructions::open_slash_case(
+                &oracle.key,
+                address,
+                job,
+                number,
+                &oracle.io_mint,
+            )]
         }
     };
     if let Some(now) = oracle.index.job(address)
@@ -231,16 +281,29 @@ async fn act(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job, due: Due) -> Res
     // A transition happens once in a job's life; a statement of another oracle set is another transaction.
     let set = oracle.index.set().map_or(0, |set| set.version);
     let intent = format!("{}:{address}:{}:{set}", due.name(), job.created_slot);
-    oracle.sender.send(&Request::new(intent, oracle.wallet.signer(), instructions)).await?;
+    oracle
+        .sender
+        .send(&Request::new(intent, oracle.wallet.signer(), instructions))
+        .await?;
     Ok(true)
 }
 
 /// A quorum's signatures over a verdict, as the instruction that checks them; `None` while there are too few.
-async fn gather(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job, verdict: Verdict) -> Result<Option<Instruction>> {
-    let Some(set) = oracle.index.set() else { bail!("the oracle set is not indexed") };
-    let statement = job.statement(address, oracle.deployment, set.version, verdict).to_bytes();
+async fn gather(
+    oracle: &Arc<Oracle>,
+    address: &Pubkey,
+    job: &Job,
+    verdict: Verdict,
+) -> Result<Option<Instruction>> {
+    let Some(set) = oracle.index.set() else {
+        bail!("the oracle set is not indexed")
+    };
+    let statement = job
+        .statement(address, oracle.deployment, set.version, verdict)
+        .to_bytes();
     let quorum = usize::from(set.quorum);
-    let mut signatures: Vec<(Pubkey, Signature)> = vec![(oracle.key, oracle.wallet.sign(&statement))];
+    let mut signatures: Vec<(Pubkey, Signature)> =
+        vec![(oracle.key, oracle.wallet.sign(&statement))];
     for (key, peer) in oracle.peers.known() {
         if signatures.len() >= quorum {
             break;
@@ -248,12 +311,18 @@ async fn gather(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job, verdict: Verd
         if set.position(&key).is_none() {
             continue;
         }
-        let Ok(Ok(Some(theirs))) = timeout(PEER_TIMEOUT, peer.attestation(&address.to_bytes())).await else { continue };
+        let Ok(Ok(Some(theirs))) =
+            timeout(PEER_TIMEOUT, peer.attestation(&address.to_bytes())).await
+        else {
+            continue;
+        };
         let said = match theirs.verdict {
             WireVerdict::Valid => Verdict::Valid,
             WireVerdict::Invalid => Verdict::Invalid,
         };
-        let Some(signature) = text::parse_signature(&theirs.signature) else { continue };
+        let Some(signature) = text::parse_signature(&theirs.signature) else {
+            continue;
+        };
         if said == verdict && verify_signature(&key, &statement, &signature) {
             signatures.push((Pubkey::new_from_array(key), Signature::from(signature)));
         }
@@ -307,7 +376,11 @@ mod tests {
 
     #[test]
     fn deadlines_are_kept_by_one_after_the_other() {
-        for (state, deadline) in [(JobState::Open, 1_000), (JobState::Running, 500), (JobState::Disputed, 800)] {
+        for (state, deadline) in [
+            (JobState::Open, 1_000),
+            (JobState::Running, 500),
+            (JobState::Disputed, 800),
+        ] {
             assert_eq!(at(state, None, 0, deadline + PAST), None);
             assert_eq!(at(state, None, 0, deadline + PAST + 1), Some(Due::Expire));
             assert_eq!(at(state, None, 2, deadline + PAST + 20), None);
@@ -321,31 +394,68 @@ mod tests {
             for rank in 0..3 {
                 for state in [JobState::Submitted, JobState::Disputed] {
                     let due = at(state, Some(false), rank, now);
-                    assert!(!matches!(due, Some(Due::Settle | Due::SettleUnobjected)), "{state:?} {now}: {due:?}");
+                    assert!(
+                        !matches!(due, Some(Due::Settle | Due::SettleUnobjected)),
+                        "{state:?} {now}: {due:?}"
+                    );
                 }
             }
         }
-        assert_eq!(at(JobState::Submitted, Some(false), 2, 410), Some(Due::Dispute), "at once, whatever the rank");
-        assert_eq!(at(JobState::Submitted, Some(false), 0, 601), Some(Due::Reject), "too late to object: a quorum still can");
-        assert_eq!(at(JobState::Disputed, Some(false), 0, 410), Some(Due::Reject));
+        assert_eq!(
+            at(JobState::Submitted, Some(false), 2, 410),
+            Some(Due::Dispute),
+            "at once, whatever the rank"
+        );
+        assert_eq!(
+            at(JobState::Submitted, Some(false), 0, 601),
+            Some(Due::Reject),
+            "too late to object: a quorum still can"
+        );
+        assert_eq!(
+            at(JobState::Disputed, Some(false), 0, 410),
+            Some(Due::Reject)
+        );
         assert_eq!(at(JobState::Disputed, Some(false), 1, 410), None);
     }
 
     #[test]
     fn a_vanished_workers_result_is_settled_for_it() {
-        assert_eq!(at(JobState::Submitted, Some(true), 0, 405), None, "the worker's turn");
-        assert_eq!(at(JobState::Submitted, Some(true), 0, 407), Some(Due::Settle));
-        assert_eq!(at(JobState::Disputed, Some(true), 0, 407), Some(Due::Settle));
-        assert_eq!(at(JobState::Submitted, None, 0, 500), None, "without a verdict nothing before the window's end");
-        assert_eq!(at(JobState::Submitted, None, 0, 602), Some(Due::SettleUnobjected));
-        assert_eq!(at(JobState::Submitted, Some(true), 0, 602), Some(Due::SettleUnobjected));
+        assert_eq!(
+            at(JobState::Submitted, Some(true), 0, 405),
+            None,
+            "the worker's turn"
+        );
+        assert_eq!(
+            at(JobState::Submitted, Some(true), 0, 407),
+            Some(Due::Settle)
+        );
+        assert_eq!(
+            at(JobState::Disputed, Some(true), 0, 407),
+            Some(Due::Settle)
+        );
+        assert_eq!(
+            at(JobState::Submitted, None, 0, 500),
+            None,
+            "without a verdict nothing before the window's end"
+        );
+        assert_eq!(
+            at(JobState::Submitted, None, 0, 602),
+            Some(Due::SettleUnobjected)
+        );
+        assert_eq!(
+            at(JobState::Submitted, Some(true), 0, 602),
+            Some(Due::SettleUnobjected)
+        );
     }
 
     #[test]
     fn penalties_are_moved_once_there_are_any() {
         for state in [JobState::Rejected, JobState::Expired] {
             assert_eq!(at(state, None, 0, 5_000), None);
-            let owing = Job { penalty_due: 1, ..job(state) };
+            let owing = Job {
+                penalty_due: 1,
+                ..job(state)
+            };
             assert_eq!(due(&owing, None, 0, 702, DELAYS), Some(Due::Slash));
         }
     }

@@ -54,9 +54,15 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<()> {
 }
 
 /// Runs an oracle until `shutdown`; `ready` gets the API's address once it answers.
-pub async fn run_with_ready(config: Config, shutdown: CancellationToken, ready: oneshot::Sender<SocketAddr>) -> Result<()> {
+pub async fn run_with_ready(
+    config: Config,
+    shutdown: CancellationToken,
+    ready: oneshot::Sender<SocketAddr>,
+) -> Result<()> {
     let listen = config.listen;
-    let listener = TcpListener::bind(listen).await.with_context(|| format!("can't listen on {listen}: is the port taken?"))?;
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("can't listen on {listen}: is the port taken?"))?;
     let address = listener.local_addr()?;
     let oracle = match Oracle::start(config, shutdown.clone()).await {
         Ok(oracle) => oracle,
@@ -70,20 +76,26 @@ pub async fn run_with_ready(config: Config, shutdown: CancellationToken, ready: 
     oracle.clock.set(time, slot, false);
 
     let failed = CancellationToken::new();
-    let essential = |name: &'static str, task: std::pin::Pin<Box<dyn Future<Output = Result<()>> + Send>>| {
-        let (shutdown, failed) = (oracle.shutdown.clone(), failed.clone());
-        oracle.tasks.spawn(async move {
+    let essential =
+        |name: &'static str, task: std::pin::Pin<Box<dyn Future<Output = Result<()>> + Send>>| {
+            let (shutdown, failed) = (oracle.shutdown.clone(), failed.clone());
+            oracle.tasks.spawn(async move {
             if let Err(error) = task.await {
                 tracing::error!(task = name, error = %format!("{error:#}"), "the oracle can't go on");
                 failed.cancel();
                 shutdown.cancel();
             }
         });
-    };
-    essential("accounts", Box::pin(chain::follow_accounts(oracle.clone(), connected)));
+        };
+    essential(
+        "accounts",
+        Box::pin(chain::follow_accounts(oracle.clone(), connected)),
+    );
     essential("events", Box::pin(chain::follow_events(oracle.clone())));
     let with = |oracle: &Arc<Oracle>| oracle.clone();
-    oracle.tasks.spawn(chain::keep_time(with(&oracle), is_connected));
+    oracle
+        .tasks
+        .spawn(chain::keep_time(with(&oracle), is_connected));
     oracle.spawn(resume);
     oracle.spawn(peers::meet);
     oracle.tasks.spawn(market::keep_matching(with(&oracle)));
@@ -101,7 +113,10 @@ pub async fn run_with_ready(config: Config, shutdown: CancellationToken, ready: 
         tracing::warn!("some tasks did not end in time");
     }
     oracle.db.close().await;
-    anyhow::ensure!(!failed.is_cancelled(), "the oracle could not go on; its log says why");
+    anyhow::ensure!(
+        !failed.is_cancelled(),
+        "the oracle could not go on; its log says why"
+    );
     Ok(())
 }
 
@@ -111,7 +126,9 @@ async fn resume(oracle: Arc<Oracle>) {
         Ok(ended) => {
             for (intent, outcome) in ended {
                 match outcome {
-                    Ok(landed) => tracing::info!(intent, signature = %landed.signature, "of an earlier run: landed"),
+                    Ok(landed) => {
+                        tracing::info!(intent, signature = %landed.signature, "of an earlier run: landed")
+                    }
                     Err(error) => tracing::info!(intent, %error, "of an earlier run: not landed"),
                 }
             }
@@ -138,7 +155,15 @@ async fn collect(oracle: Arc<Oracle>) {
                 }
             }
         }
-        match oracle.blobs.collect(&named, oracle.config.partial_seconds, oracle.config.unreferenced_seconds).await {
+        match oracle
+            .blobs
+            .collect(
+                &named,
+                oracle.config.partial_seconds,
+                oracle.config.unreferenced_seconds,
+            )
+            .await
+        {
             Ok(0) => {}
             Ok(count) => tracing::info!(count, "blobs dropped that nothing names"),
             Err(error) => tracing::warn!(%error, "collecting blobs"),

@@ -88,7 +88,9 @@ impl Links {
 
     /// Hands a message to a device's link. False when there is none, or it is too slow.
     pub fn send(&self, device: &Pubkey, message: ToWorker) -> bool {
-        lock(&self.links).get(device).is_some_and(|link| link.outbox.try_send(message).is_ok())
+        lock(&self.links)
+            .get(device)
+            .is_some_and(|link| link.outbox.try_send(message).is_ok())
     }
 
     fn open(&self, device: Pubkey) -> Option<(u64, mpsc::Receiver<ToWorker>, CancellationToken)> {
@@ -99,7 +101,12 @@ impl Links {
         if links.len() >= MAX_LINKS && !links.contains_key(&device) {
             return None;
         }
-        let link = Link { id, outbox, state: LinkState::default(), replaced: replaced.clone() };
+        let link = Link {
+            id,
+            outbox,
+            state: LinkState::default(),
+            replaced: replaced.clone(),
+        };
         if let Some(older) = links.insert(device, link) {
             older.replaced.cancel();
         }
@@ -114,8 +121,14 @@ impl Links {
     }
 
     fn beat(&self, device: &Pubkey, id: u64, heartbeat: Heartbeat) {
-        if let Some(link) = lock(&self.links).get_mut(device).filter(|link| link.id == id) {
-            link.state = LinkState { heartbeat: Some(heartbeat), heartbeat_at: Some(Instant::now()) };
+        if let Some(link) = lock(&self.links)
+            .get_mut(device)
+            .filter(|link| link.id == id)
+        {
+            link.state = LinkState {
+                heartbeat: Some(heartbeat),
+                heartbeat_at: Some(Instant::now()),
+            };
         }
     }
 }
@@ -127,7 +140,10 @@ struct Refusal {
 }
 
 fn refusal(code: &'static str, message: impl Into<String>) -> Refusal {
-    Refusal { code, message: message.into() }
+    Refusal {
+        code,
+        message: message.into(),
+    }
 }
 
 /// Why a link ends.
@@ -150,20 +166,47 @@ pub async fn serve(oracle: Arc<Oracle>, mut socket: WebSocket, from: IpAddr) {
             refuse(&mut socket, refused).await;
             return;
         }
-        Err(_) => return refuse(&mut socket, refusal("bad_request", "no hello came in time")).await,
+        Err(_) => {
+            return refuse(&mut socket, refusal("bad_request", "no hello came in time")).await;
+        }
     };
     let Some((id, waiting, replaced)) = oracle.links.open(device) else {
-        return refuse(&mut socket, refusal("unavailable", "this oracle has too many links: use another")).await;
+        return refuse(
+            &mut socket,
+            refusal("unavailable", "this oracle has too many links: use another"),
+        )
+        .await;
     };
-    let _close = Close { oracle: oracle.clone(), device, id };
+    let _close = Close {
+        oracle: oracle.clone(),
+        device,
+        id,
+    };
     oracle.metrics.links.set(oracle.links.len() as i64);
-    if send(&mut socket, &ToWorker::Linked { device: device.to_string() }).await.is_err() {
+    if send(
+        &mut socket,
+        &ToWorker::Linked {
+            device: device.to_string(),
+        },
+    )
+    .await
+    .is_err()
+    {
         return;
     }
     tracing::info!(%device, "linked");
     // Verdicts and offers from before the link.
     remind(&oracle, &device);
-    let end = session(&oracle, &mut socket, device, operator, id, waiting, replaced).await;
+    let end = session(
+        &oracle,
+        &mut socket,
+        device,
+        operator,
+        id,
+        waiting,
+        replaced,
+    )
+    .await;
     if let End::Refused(refused) = end {
         refuse(&mut socket, refused).await;
     }
@@ -179,7 +222,10 @@ struct Close {
 impl Drop for Close {
     fn drop(&mut self) {
         self.oracle.links.close(&self.device, self.id);
-        self.oracle.metrics.links.set(self.oracle.links.len() as i64);
+        self.oracle
+            .metrics
+            .links
+            .set(self.oracle.links.len() as i64);
         self.oracle.refresh_device(&self.device);
     }
 }
@@ -189,8 +235,15 @@ fn remind(oracle: &Arc<Oracle>, device: &Pubkey) {
     use io_client::io_network::state::JobState;
     let jobs: Vec<_> = {
         let tables = oracle.index.read();
-        let submitted = tables.in_state(JobState::Submitted).iter().chain(tables.in_state(JobState::Disputed));
-        submitted.filter_map(|key| Some((*key, *tables.jobs.get(key)?))).filter(|(_, job)| job.device == *device).take(OUTBOX / 2).collect()
+        let submitted = tables
+            .in_state(JobState::Submitted)
+            .iter()
+            .chain(tables.in_state(JobState::Disputed));
+        submitted
+            .filter_map(|key| Some((*key, *tables.jobs.get(key)?)))
+            .filter(|(_, job)| job.device == *device)
+            .take(OUTBOX / 2)
+            .collect()
     };
     for (address, job) in jobs {
         oracle.spawn(|oracle| async move { crate::verify::push(&oracle, &address, &job).await });
@@ -213,18 +266,33 @@ async fn greet(oracle: &Oracle, socket: &mut WebSocket) -> Result<(Pubkey, Bytes
         }
     };
     let ToOracle::Hello { device, auth } = message else {
-        return Err(End::Refused(refusal("bad_request", "expected a hello first")));
+        return Err(End::Refused(refusal(
+            "bad_request",
+            "expected a hello first",
+        )));
     };
-    let address: Pubkey =
-        device.parse().map_err(|_| End::Refused(refusal("bad_request", "the device is not a key in base58")))?;
+    let address: Pubkey = device
+        .parse()
+        .map_err(|_| End::Refused(refusal("bad_request", "the device is not a key in base58")))?;
     let operator = verify(oracle, &address, auth::LINK, b"", &auth).map_err(End::Refused)?;
     Ok((address, operator))
 }
 
 /// Checks that a message is signed by the device's operator, now, for the first time.
-fn verify(oracle: &Oracle, device: &Pubkey, action: &str, body: &[u8], auth: &Auth) -> Result<Bytes32, Refusal> {
+fn verify(
+    oracle: &Oracle,
+    device: &Pubkey,
+    action: &str,
+    body: &[u8],
+    auth: &Auth,
+) -> Result<Bytes32, Refusal> {
     let account = oracle.index.device(device).ok_or_else(|| {
-        refusal("not_found", format!("no device at {device}: register it first, or wait until this oracle has seen it"))
+        refusal(
+            "not_found",
+            format!(
+                "no device at {device}: register it first, or wait until this oracle has seen it"
+            ),
+        )
     })?;
     let about = About {
         deployment: oracle.deployment,
@@ -233,17 +301,28 @@ fn verify(oracle: &Oracle, device: &Pubkey, action: &str, body: &[u8], auth: &Au
         action: auth::link_action(action),
     };
     let now = now_ms();
-    let key = auth::verify(auth, &about, body, now).map_err(|error| refusal("unauthorized", error.to_string()))?;
+    let key = auth::verify(auth, &about, body, now)
+        .map_err(|error| refusal("unauthorized", error.to_string()))?;
     if key != account.operator.to_bytes() {
         return Err(refusal(
             "unauthorized",
-            format!("signed by {}, and the device's operator is {}", text::key(&key), account.operator),
+            format!(
+                "signed by {}, and the device's operator is {}",
+                text::key(&key),
+                account.operator
+            ),
         ));
     }
     match oracle.nonces.see(&key, auth, now) {
         Seen::New => Ok(key),
-        Seen::Before => Err(refusal("unauthorized", "this message has been sent before: sign a new one")),
-        Seen::Full => Err(refusal("rate_limited", "too many signed requests: try again in a minute")),
+        Seen::Before => Err(refusal(
+            "unauthorized",
+            "this message has been sent before: sign a new one",
+        )),
+        Seen::Full => Err(refusal(
+            "rate_limited",
+            "too many signed requests: try again in a minute",
+        )),
     }
 }
 
@@ -281,7 +360,9 @@ async fn session(
                 }
                 continue;
             }
-            Ok(Some(Ok(Message::Binary(_)))) => return End::Refused(refusal("bad_request", "text frames only")),
+            Ok(Some(Ok(Message::Binary(_)))) => {
+                return End::Refused(refusal("bad_request", "text frames only"));
+            }
             Ok(Some(Ok(Message::Close(_))) | Some(Err(_)) | None) => return End::Closed,
             Err(_) => return End::Refused(refusal("bad_request", "nothing heard for too long")),
         };
@@ -294,7 +375,10 @@ async fn session(
             if refusals >= MAX_REFUSALS {
                 return End::Refused(refused);
             }
-            let told = ToWorker::Refused { code: refused.code.into(), message: refused.message };
+            let told = ToWorker::Refused {
+                code: refused.code.into(),
+                message: refused.message,
+            };
             if send(socket, &told).await.is_err() {
                 return End::Closed;
             }
@@ -315,10 +399,17 @@ fn take(
         ToOracle::Heartbeat { heartbeat, auth } => {
             let key = verify(oracle, device, auth::HEARTBEAT, heartbeat.as_bytes(), &auth)?;
             if key != *operator {
-                return Err(refusal("unauthorized", "signed by another key than the hello"));
+                return Err(refusal(
+                    "unauthorized",
+                    "signed by another key than the hello",
+                ));
             }
-            let heartbeat: Heartbeat = serde_json::from_str(&heartbeat)
-                .map_err(|error| refusal("bad_request", format!("the heartbeat does not parse: {error}")))?;
+            let heartbeat: Heartbeat = serde_json::from_str(&heartbeat).map_err(|error| {
+                refusal(
+                    "bad_request",
+                    format!("the heartbeat does not parse: {error}"),
+                )
+            })?;
             check_heartbeat(&heartbeat, device, *sequence)?;
             *sequence = Some(heartbeat.sequence);
             oracle.links.beat(device, id, heartbeat);
@@ -335,11 +426,19 @@ fn take(
         }
         ToOracle::Progress { job, progress } => {
             let address = job_key(&job)?;
-            let account = oracle.index.job(&address).filter(|account| account.device == *device);
+            let account = oracle
+                .index
+                .job(&address)
+                .filter(|account| account.device == *device);
             // The chain may show the acceptance later than the worker.
             if let Some(account) = account {
-                let progress = Progress { phase: short(&progress.phase), ..progress };
-                oracle.update_note(&address, account.created_slot, |note| note.progress = Some(progress));
+                let progress = Progress {
+                    phase: short(&progress.phase),
+                    ..progress
+                };
+                oracle.update_note(&address, account.created_slot, |note| {
+                    note.progress = Some(progress)
+                });
             }
             Ok(())
         }
@@ -347,44 +446,77 @@ fn take(
 }
 
 fn job_key(text: &str) -> Result<Pubkey, Refusal> {
-    text.parse().map_err(|_| refusal("bad_request", "the job is not a key in base58"))
+    text.parse()
+        .map_err(|_| refusal("bad_request", "the job is not a key in base58"))
 }
 
 fn short(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(MAX_TEXT).collect()
+    text.chars()
+        .filter(|c| !c.is_control())
+        .take(MAX_TEXT)
+        .collect()
 }
 
-fn check_heartbeat(heartbeat: &Heartbeat, device: &Pubkey, before: Option<u64>) -> Result<(), Refusal> {
+fn check_heartbeat(
+    heartbeat: &Heartbeat,
+    device: &Pubkey,
+    before: Option<u64>,
+) -> Result<(), Refusal> {
     let bad = |what: String| Err(refusal("bad_request", what));
     if heartbeat.device != device.to_string() {
-        return bad(format!("the heartbeat is of {}, the link of {device}", short(&heartbeat.device)));
+        return bad(format!(
+            "the heartbeat is of {}, the link of {device}",
+            short(&heartbeat.device)
+        ));
     }
     if before.is_some_and(|before| heartbeat.sequence <= before) {
-        return Err(refusal("unauthorized", format!("sequence {} is not after the last", heartbeat.sequence)));
+        return Err(refusal(
+            "unauthorized",
+            format!("sequence {} is not after the last", heartbeat.sequence),
+        ));
     }
     if heartbeat.engines.len() > MAX_ENGINES {
-        return bad(format!("{} engines, at most {MAX_ENGINES} are taken", heartbeat.engines.len()));
+        return bad(format!(
+            "{} engines, at most {MAX_ENGINES} are taken",
+            heartbeat.engines.len()
+        ));
     }
     for (name, offer) in &heartbeat.engines {
-        if name.is_empty() || name.len() > MAX_TEXT || !offer.speed.is_finite() || offer.speed < 0.0 {
-            return bad(format!("the offer of engine '{}' is not a name and a finite speed of at least 0", short(name)));
+        if name.is_empty() || name.len() > MAX_TEXT || !offer.speed.is_finite() || offer.speed < 0.0
+        {
+            return bad(format!(
+                "the offer of engine '{}' is not a name and a finite speed of at least 0",
+                short(name)
+            ));
         }
     }
     if !(0.0..=1.0).contains(&heartbeat.load) {
         return bad(format!("the load is {}, it must be 0 to 1", heartbeat.load));
     }
-    if heartbeat.version.len() > MAX_TEXT || heartbeat.job.as_ref().is_some_and(|job| job.parse::<Pubkey>().is_err()) {
+    if heartbeat.version.len() > MAX_TEXT
+        || heartbeat
+            .job
+            .as_ref()
+            .is_some_and(|job| job.parse::<Pubkey>().is_err())
+    {
         return bad("the version is too long, or the job is not a key".into());
     }
     Ok(())
 }
 
 fn parse(text: &str) -> Result<ToOracle, Refusal> {
-    serde_json::from_str(text).map_err(|error| refusal("bad_request", format!("the message does not parse: {error}")))
+    serde_json::from_str(text).map_err(|error| {
+        refusal(
+            "bad_request",
+            format!("the message does not parse: {error}"),
+        )
+    })
 }
 
 async fn send(socket: &mut WebSocket, message: &ToWorker) -> Result<(), ()> {
-    let Ok(text) = serde_json::to_string(message) else { return Err(()) };
+    let Ok(text) = serde_json::to_string(message) else {
+        return Err(());
+    };
     match timeout(SEND_TIMEOUT, socket.send(Message::Text(text.into()))).await {
         Ok(Ok(())) => Ok(()),
         _ => Err(()),
@@ -392,7 +524,10 @@ async fn send(socket: &mut WebSocket, message: &ToWorker) -> Result<(), ()> {
 }
 
 async fn refuse(socket: &mut WebSocket, refused: Refusal) {
-    let told = ToWorker::Refused { code: refused.code.into(), message: refused.message };
+    let told = ToWorker::Refused {
+        code: refused.code.into(),
+        message: refused.message,
+    };
     if send(socket, &told).await.is_ok() {
         let _ = timeout(SEND_TIMEOUT, socket.send(Message::Close(None))).await;
     }
@@ -411,7 +546,13 @@ mod tests {
             device: device.to_string(),
             sequence: 5,
             at_ms: 1,
-            engines: BTreeMap::from([("embed".into(), EngineOffer { ask: Amount(1), speed: 2.0 })]),
+            engines: BTreeMap::from([(
+                "embed".into(),
+                EngineOffer {
+                    ask: Amount(1),
+                    speed: 2.0,
+                },
+            )]),
             load: 0.5,
             memory_used_mib: 1,
             temperature_c: None,
@@ -429,20 +570,73 @@ mod tests {
         let good = heartbeat(&device);
         assert!(check_heartbeat(&good, &device, None).is_ok());
         assert!(check_heartbeat(&good, &device, Some(4)).is_ok());
-        let offer = |speed| BTreeMap::from([("embed".to_owned(), EngineOffer { ask: Amount(1), speed })]);
+        let offer = |speed| {
+            BTreeMap::from([(
+                "embed".to_owned(),
+                EngineOffer {
+                    ask: Amount(1),
+                    speed,
+                },
+            )])
+        };
         let bad = [
-            (Heartbeat { device: "x".into(), ..good.clone() }, None),
+            (
+                Heartbeat {
+                    device: "x".into(),
+                    ..good.clone()
+                },
+                None,
+            ),
             (good.clone(), Some(5)),
             (good.clone(), Some(6)),
-            (Heartbeat { load: 1.5, ..good.clone() }, None),
-            (Heartbeat { load: f64::NAN, ..good.clone() }, None),
-            (Heartbeat { engines: offer(f64::INFINITY), ..good.clone() }, None),
-            (Heartbeat { engines: offer(-1.0), ..good.clone() }, None),
-            (Heartbeat { job: Some("../..".into()), ..good.clone() }, None),
-            (Heartbeat { version: "v".repeat(1_000), ..good.clone() }, None),
+            (
+                Heartbeat {
+                    load: 1.5,
+                    ..good.clone()
+                },
+                None,
+            ),
+            (
+                Heartbeat {
+                    load: f64::NAN,
+                    ..good.clone()
+                },
+                None,
+            ),
+            (
+                Heartbeat {
+                    engines: offer(f64::INFINITY),
+                    ..good.clone()
+                },
+                None,
+            ),
+            (
+                Heartbeat {
+                    engines: offer(-1.0),
+                    ..good.clone()
+                },
+                None,
+            ),
+            (
+                Heartbeat {
+                    job: Some("../..".into()),
+                    ..good.clone()
+                },
+                None,
+            ),
+            (
+                Heartbeat {
+                    version: "v".repeat(1_000),
+                    ..good.clone()
+                },
+                None,
+            ),
         ];
         for (heartbeat, before) in bad {
-            assert!(check_heartbeat(&heartbeat, &device, before).is_err(), "{heartbeat:?} after {before:?}");
+            assert!(
+                check_heartbeat(&heartbeat, &device, before).is_err(),
+                "{heartbeat:?} after {before:?}"
+            );
         }
     }
 
@@ -453,10 +647,21 @@ mod tests {
         let (second, mut second_out, _) = links.open(device).unwrap();
         assert!(replaced.is_cancelled());
         links.close(&device, first);
-        assert!(links.send(&device, ToWorker::Linked { device: String::new() }), "the newer one is still there");
+        assert!(
+            links.send(
+                &device,
+                ToWorker::Linked {
+                    device: String::new()
+                }
+            ),
+            "the newer one is still there"
+        );
         assert!(first_out.try_recv().is_err() && second_out.try_recv().is_ok());
         links.beat(&device, first, heartbeat(&device));
-        assert!(links.state(&device).unwrap().heartbeat.is_none(), "the older one says nothing any more");
+        assert!(
+            links.state(&device).unwrap().heartbeat.is_none(),
+            "the older one says nothing any more"
+        );
         links.close(&device, second);
         assert!(links.is_empty());
     }

@@ -97,7 +97,8 @@ pub fn want(job: &Job, engine: &str) -> Want {
         region: job.region,
         min_reputation_bps: job.min_reputation_bps,
         // Devices ask in IO: what the job pays in another mint is worth what its weight says.
-        max_price: u64::try_from(u128::from(job.max_price) * u128::from(job.io_per_unit_e9) / E9).unwrap_or(u64::MAX),
+        max_price: u64::try_from(u128::from(job.max_price) * u128::from(job.io_per_unit_e9) / E9)
+            .unwrap_or(u64::MAX),
         max_units: job.max_units,
         io_per_unit_e9: E9 as u64,
     }
@@ -106,11 +107,20 @@ pub fn want(job: &Job, engine: &str) -> Want {
 impl Oracle {
     /// Why a device takes no job now; `None` when it does.
     pub fn unavailable(&self, address: &Pubkey, device: &Device) -> Option<&'static str> {
-        let Some(network) = self.index.read().network else { return Some("the network is not indexed yet") };
+        let Some(network) = self.index.read().network else {
+            return Some("the network is not indexed yet");
+        };
         let now = self.clock.now();
-        let Some(state) = self.links.state(address) else { return Some("not connected to this oracle") };
-        let Some(heartbeat) = &state.heartbeat else { return Some("no heartbeat yet") };
-        if state.heartbeat_at.is_none_or(|at| at.elapsed() > Duration::from_secs(self.config.stale_seconds.into())) {
+        let Some(state) = self.links.state(address) else {
+            return Some("not connected to this oracle");
+        };
+        let Some(heartbeat) = &state.heartbeat else {
+            return Some("no heartbeat yet");
+        };
+        if state
+            .heartbeat_at
+            .is_none_or(|at| at.elapsed() > Duration::from_secs(self.config.stale_seconds.into()))
+        {
             Some("no recent heartbeat")
         } else if heartbeat.draining || device.state != 0 {
             Some("draining")
@@ -118,9 +128,16 @@ impl Oracle {
             Some("busy")
         } else if device.attested_at == 0 {
             Some("not attested yet")
-        } else if now.saturating_add(ATTESTATION_MARGIN) > device.attested_at.saturating_add(network.attestation_seconds.into()) {
+        } else if now.saturating_add(ATTESTATION_MARGIN)
+            > device
+                .attested_at
+                .saturating_add(network.attestation_seconds.into())
+        {
             Some("its attestation is too old")
-        } else if !device.minimum_bond(network.min_bond).is_ok_and(|least| device.bond >= least) {
+        } else if !device
+            .minimum_bond(network.min_bond)
+            .is_ok_and(|least| device.bond >= least)
+        {
             Some("its bond is too small")
         } else if lock(&self.market).reserved_for(address).is_some() {
             Some("reserved for a job")
@@ -132,27 +149,34 @@ impl Oracle {
     /// Takes over what changed about a device.
     pub fn refresh_device(&self, address: &Pubkey) {
         let device = self.index.device(address);
-        let candidate = device.filter(|device| self.unavailable(address, device).is_none()).and_then(|device| {
-            let provider = self.index.read().providers.get(&device.provider).copied()?;
-            let state = self.links.state(address)?;
-            let heartbeat = state.heartbeat?;
-            let skill = |(engine, offer): (&String, &io_api::types::EngineOffer)| Skill {
-                engine: engine.clone(),
-                ask: offer.ask.0,
-                speed: offer.speed,
-            };
-            Some(Candidate {
-                device: address.to_bytes(),
-                class: device.class,
-                multiplier_e2: device.multiplier_e2,
-                memory_mib: device.memory_mib,
-                region: device.region,
-                reputation_bps: device.reputation_bps(&provider),
-                free_bond: device.bond.saturating_sub(device.exposure),
-                rtt_ms: heartbeat.rtt_ms.unwrap_or(1_000),
-                skills: heartbeat.engines.iter().take(MAX_ENGINES).map(skill).collect(),
-            })
-        });
+        let candidate = device
+            .filter(|device| self.unavailable(address, device).is_none())
+            .and_then(|device| {
+                let provider = self.index.read().providers.get(&device.provider).copied()?;
+                let state = self.links.state(address)?;
+                let heartbeat = state.heartbeat?;
+                let skill = |(engine, offer): (&String, &io_api::types::EngineOffer)| Skill {
+                    engine: engine.clone(),
+                    ask: offer.ask.0,
+                    speed: offer.speed,
+                };
+                Some(Candidate {
+                    device: address.to_bytes(),
+                    class: device.class,
+                    multiplier_e2: device.multiplier_e2,
+                    memory_mib: device.memory_mib,
+                    region: device.region,
+                    reputation_bps: device.reputation_bps(&provider),
+                    free_bond: device.bond.saturating_sub(device.exposure),
+                    rtt_ms: heartbeat.rtt_ms.unwrap_or(1_000),
+                    skills: heartbeat
+                        .engines
+                        .iter()
+                        .take(MAX_ENGINES)
+                        .map(skill)
+                        .collect(),
+                })
+            });
         let mut market = lock(&self.market);
         match candidate {
             Some(candidate) => market.matcher.put(candidate),
@@ -168,11 +192,18 @@ impl Oracle {
         let now = self.clock.now();
         {
             let mut market = lock(&self.market);
-            if market.ticket(job).is_none_or(|ticket| ticket.device != *device) {
+            if market
+                .ticket(job)
+                .is_none_or(|ticket| ticket.device != *device)
+            {
                 return;
             }
             market.end_ticket(job);
-            market.decline(*job, *device, now.saturating_add(self.config.decline_seconds.into()));
+            market.decline(
+                *job,
+                *device,
+                now.saturating_add(self.config.decline_seconds.into()),
+            );
         }
         tracing::info!(%job, %device, reason, "declined");
         self.metrics.declines.inc();
@@ -209,13 +240,26 @@ async fn restore(oracle: &Oracle) {
         Ok(rows) => {
             let mut market = lock(&oracle.market);
             for row in rows {
-                let (Ok(job), Ok(device)) = (row.job.parse::<Pubkey>(), row.device.parse()) else { continue };
-                market.add_ticket(job, Ticket { device, created_slot: row.created_slot, expires_at: row.expires_at });
+                let (Ok(job), Ok(device)) = (row.job.parse::<Pubkey>(), row.device.parse()) else {
+                    continue;
+                };
+                market.add_ticket(
+                    job,
+                    Ticket {
+                        device,
+                        created_slot: row.created_slot,
+                        expires_at: row.expires_at,
+                    },
+                );
             }
         }
         Err(error) => tracing::error!(error = %format!("{error:#}"), "can't read earlier tickets"),
     }
-    if let Err(error) = oracle.db.forget_tickets(now.saturating_sub(KEEP_TICKETS)).await {
+    if let Err(error) = oracle
+        .db
+        .forget_tickets(now.saturating_sub(KEEP_TICKETS))
+        .await
+    {
         tracing::warn!(error = %format!("{error:#}"), "can't forget old tickets");
     }
 }
@@ -223,15 +267,26 @@ async fn restore(oracle: &Oracle) {
 fn expire_tickets(oracle: &Oracle, now: i64) {
     let freed: Vec<Pubkey> = {
         let mut market = lock(&oracle.market);
-        let expired: Vec<_> =
-            market.tickets.iter().filter(|(_, ticket)| now > ticket.expires_at).map(|(job, ticket)| (*job, *ticket)).collect();
+        let expired: Vec<_> = market
+            .tickets
+            .iter()
+            .filter(|(_, ticket)| now > ticket.expires_at)
+            .map(|(job, ticket)| (*job, *ticket))
+            .collect();
         market.declined.retain(|_, until| *until > now);
         for (job, ticket) in &expired {
             market.end_ticket(job);
-            market.decline(*job, ticket.device, now.saturating_add(oracle.config.decline_seconds.into()));
+            market.decline(
+                *job,
+                ticket.device,
+                now.saturating_add(oracle.config.decline_seconds.into()),
+            );
             tracing::info!(%job, device = %ticket.device, "the ticket passed unused");
         }
-        expired.into_iter().map(|(_, ticket)| ticket.device).collect()
+        expired
+            .into_iter()
+            .map(|(_, ticket)| ticket.device)
+            .collect()
     };
     for device in freed {
         oracle.refresh_device(&device);
@@ -242,15 +297,25 @@ async fn look(oracle: &Arc<Oracle>) {
     let now = oracle.clock.now();
     expire_tickets(oracle, now);
     let oracles = oracle.active_oracles();
-    let Some(set_version) = oracle.index.set().map(|set| set.version) else { return };
+    let Some(set_version) = oracle.index.set().map(|set| set.version) else {
+        return;
+    };
     let me = oracle.key.to_bytes();
     for (address, job) in some_open_jobs(oracle) {
         if now >= job.deadline || lock(&oracle.market).ticket(&address).is_some() {
             continue;
         }
-        let leads = crate::matching::rank(&address.to_bytes(), &oracles, &me)
-            .is_some_and(|rank| rank == turn(job.created_at, now, oracle.config.leader_seconds, oracles.len()));
-        let SpecState::Ready(spec) = oracle.note(&address).spec else { continue };
+        let leads = crate::matching::rank(&address.to_bytes(), &oracles, &me).is_some_and(|rank| {
+            rank == turn(
+                job.created_at,
+                now,
+                oracle.config.leader_seconds,
+                oracles.len(),
+            )
+        });
+        let SpecState::Ready(spec) = oracle.note(&address).spec else {
+            continue;
+        };
         if !leads {
             continue;
         }
@@ -258,16 +323,33 @@ async fn look(oracle: &Arc<Oracle>) {
         let start = Instant::now();
         let found = {
             let market = lock(&oracle.market);
-            let declined =
-                |device: &[u8; 32]| market.declined.contains_key(&(address, Pubkey::new_from_array(*device)));
+            let declined = |device: &[u8; 32]| {
+                market
+                    .declined
+                    .contains_key(&(address, Pubkey::new_from_array(*device)))
+            };
             market.matcher.best(&address.to_bytes(), &want, &declined)
         };
-        oracle.metrics.match_seconds.observe(start.elapsed().as_secs_f64());
+        oracle
+            .metrics
+            .match_seconds
+            .observe(start.elapsed().as_secs_f64());
         match found {
-            Some(found) => issue(oracle, address, &job, Pubkey::new_from_array(found.device), set_version).await,
+            Some(found) => {
+                issue(
+                    oracle,
+                    address,
+                    &job,
+                    Pubkey::new_from_array(found.device),
+                    set_version,
+                )
+                .await
+            }
             None => {
                 let reason = why_none(oracle, &want);
-                oracle.update_note(&address, job.created_slot, |note| note.reason = Some(reason));
+                oracle.update_note(&address, job.created_slot, |note| {
+                    note.reason = Some(reason)
+                });
             }
         }
     }
@@ -278,12 +360,16 @@ fn some_open_jobs(oracle: &Oracle) -> Vec<(Pubkey, Job)> {
     let next = lock(&oracle.market).next.take();
     let tables = oracle.index.read();
     let open = tables.in_state(JobState::Open);
-    let order = open.range(next.unwrap_or_default()..).chain(open.range(..next.unwrap_or_default()));
+    let order = open
+        .range(next.unwrap_or_default()..)
+        .chain(open.range(..next.unwrap_or_default()));
     let mut keys = order.take(JOBS_PER_LOOK + 1).copied().collect::<Vec<_>>();
     if keys.len() > JOBS_PER_LOOK {
         lock(&oracle.market).next = keys.pop();
     }
-    keys.into_iter().filter_map(|key| Some((key, *tables.jobs.get(&key)?))).collect()
+    keys.into_iter()
+        .filter_map(|key| Some((key, *tables.jobs.get(&key)?)))
+        .collect()
 }
 
 fn why_none(oracle: &Oracle, want: &Want) -> String {
@@ -295,12 +381,20 @@ fn why_none(oracle: &Oracle, want: &Want) -> String {
     if !survey.asks.is_empty() {
         return format!("{} devices fit, and declined it lately", survey.asks.len());
     }
-    let parts: Vec<_> = survey.removed.iter().map(|(reason, count)| format!("{reason}: {count}")).collect();
+    let parts: Vec<_> = survey
+        .removed
+        .iter()
+        .map(|(reason, count)| format!("{reason}: {count}"))
+        .collect();
     format!("no device meets the requirement ({})", parts.join(", "))
 }
 
 async fn issue(oracle: &Arc<Oracle>, address: Pubkey, job: &Job, device: Pubkey, set_version: u64) {
-    let expires_at = oracle.clock.now().saturating_add(oracle.config.ticket_seconds.into()).min(job.deadline);
+    let expires_at = oracle
+        .clock
+        .now()
+        .saturating_add(oracle.config.ticket_seconds.into())
+        .min(job.deadline);
     let row = TicketRow {
         job: address.to_string(),
         created_slot: job.created_slot,
@@ -318,7 +412,14 @@ async fn issue(oracle: &Arc<Oracle>, address: Pubkey, job: &Job, device: Pubkey,
         if market.ticket(&address).is_some() || market.reserved_for(&device).is_some() {
             return;
         }
-        market.add_ticket(address, Ticket { device, created_slot: job.created_slot, expires_at });
+        market.add_ticket(
+            address,
+            Ticket {
+                device,
+                created_slot: job.created_slot,
+                expires_at,
+            },
+        );
         market.matcher.gave(&device.to_bytes());
         market.matcher.remove(&device.to_bytes());
     }

@@ -38,35 +38,75 @@ impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("io_oracle");
         let transactions = Counter::default();
-        registry.register("transactions", "Transactions of the program that the history has", transactions.clone());
+        registry.register(
+            "transactions",
+            "Transactions of the program that the history has",
+            transactions.clone(),
+        );
         let index_age = Gauge::<f64, AtomicU64>::default();
-        registry.register_with_unit("index_age", "Time since the index was known to be whole", Unit::Seconds, index_age.clone());
+        registry.register_with_unit(
+            "index_age",
+            "Time since the index was known to be whole",
+            Unit::Seconds,
+            index_age.clone(),
+        );
         let jobs = Family::<Label, Gauge<i64, AtomicI64>>::default();
         registry.register("jobs", "Jobs on chain by state", jobs.clone());
         let links = Gauge::default();
         registry.register("links", "Workers connected", links.clone());
         let available = Gauge::default();
-        registry.register("devices_available", "Devices that would take a job now", available.clone());
+        registry.register(
+            "devices_available",
+            "Devices that would take a job now",
+            available.clone(),
+        );
         let tickets = Counter::default();
         registry.register("tickets", "Match tickets issued", tickets.clone());
         let declines = Counter::default();
-        registry.register("declines", "Tickets that a device declined", declines.clone());
+        registry.register(
+            "declines",
+            "Tickets that a device declined",
+            declines.clone(),
+        );
         let verdicts = Family::<Label, Counter>::default();
         registry.register("verdicts", "Results verified, by verdict", verdicts.clone());
         let verify_seconds = Histogram::new(exponential_buckets(0.005, 2.0, 18));
-        registry.register_with_unit("verify", "Time of one verification", Unit::Seconds, verify_seconds.clone());
+        registry.register_with_unit(
+            "verify",
+            "Time of one verification",
+            Unit::Seconds,
+            verify_seconds.clone(),
+        );
         let match_seconds = Histogram::new(exponential_buckets(0.000_001, 4.0, 12));
-        registry.register_with_unit("match", "Time of one search for a device", Unit::Seconds, match_seconds.clone());
+        registry.register_with_unit(
+            "match",
+            "Time of one search for a device",
+            Unit::Seconds,
+            match_seconds.clone(),
+        );
         let keeper = Family::<Label, Counter>::default();
-        registry.register("keeper", "Transactions landed for all, by kind", keeper.clone());
+        registry.register(
+            "keeper",
+            "Transactions landed for all, by kind",
+            keeper.clone(),
+        );
         let blob_bytes = Gauge::default();
-        registry.register_with_unit("blobs", "Bytes of blobs held or reserved", Unit::Bytes, blob_bytes.clone());
+        registry.register_with_unit(
+            "blobs",
+            "Bytes of blobs held or reserved",
+            Unit::Bytes,
+            blob_bytes.clone(),
+        );
         let blobs = Gauge::default();
         registry.register("blobs", "Whole blobs held", blobs.clone());
         let requests = Family::<[(&'static str, String); 1], Counter>::default();
         registry.register("requests", "HTTP answers by status", requests.clone());
         let limited = Counter::default();
-        registry.register("limited", "Requests refused by a rate limit", limited.clone());
+        registry.register(
+            "limited",
+            "Requests refused by a rate limit",
+            limited.clone(),
+        );
         Self {
             registry,
             transactions,

@@ -16,10 +16,15 @@ impl Models {
         let own = folders
             .iter()
             .map(|folder| {
-                models::from_dir(folder).map(|(_, files)| files).with_context(|| format!("`model_dirs`: {}", folder.display()))
+                models::from_dir(folder)
+                    .map(|(_, files)| files)
+                    .with_context(|| format!("`model_dirs`: {}", folder.display()))
             })
             .collect::<Result<_>>()?;
-        Ok(Self { known: models::KnownModels::new(), own })
+        Ok(Self {
+            known: models::KnownModels::new(),
+            own,
+        })
     }
 }
 

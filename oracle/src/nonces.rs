@@ -58,7 +58,12 @@ mod tests {
     use super::*;
 
     fn auth(nonce: u64) -> Auth {
-        Auth { key: String::new(), at_ms: 0, nonce, signature: String::new() }
+        Auth {
+            key: String::new(),
+            at_ms: 0,
+            nonce,
+            signature: String::new(),
+        }
     }
 
     #[test]
@@ -66,15 +71,26 @@ mod tests {
         let nonces = Nonces::default();
         let start = 10_000_000;
         assert_eq!(nonces.see(&[1; 32], &auth(7), start), Seen::New);
-        assert_eq!(nonces.see(&[2; 32], &auth(7), start), Seen::New, "another key's");
+        assert_eq!(
+            nonces.see(&[2; 32], &auth(7), start),
+            Seen::New,
+            "another key's"
+        );
         assert_eq!(nonces.see(&[1; 32], &auth(8), start), Seen::New);
         for later in (0..=2 * MAX_SKEW_MS).step_by(7_000) {
-            assert_eq!(nonces.see(&[1; 32], &auth(7), start + later), Seen::Before, "{later} ms later");
+            assert_eq!(
+                nonces.see(&[1; 32], &auth(7), start + later),
+                Seen::Before,
+                "{later} ms later"
+            );
         }
         // Forgotten once nobody would accept its time any more.
         nonces.see(&[3; 32], &auth(1), start + LIFE_MS + 1);
         nonces.see(&[3; 32], &auth(2), start + 2 * LIFE_MS + 2);
         nonces.see(&[3; 32], &auth(3), start + 3 * LIFE_MS + 3);
-        assert_eq!(nonces.see(&[1; 32], &auth(7), start + 3 * LIFE_MS + 4), Seen::New);
+        assert_eq!(
+            nonces.see(&[1; 32], &auth(7), start + 3 * LIFE_MS + 4),
+            Seen::New
+        );
     }
 }

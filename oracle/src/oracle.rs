@@ -102,13 +102,23 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// One oracle a folder.
 fn lock_folder(folder: &Path) -> Result<File> {
     let path = folder.join("lock");
-    let file = File::options().create(true).truncate(false).write(true).open(&path).with_context(|| format!("can't open {}", path.display()))?;
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .with_context(|| format!("can't open {}", path.display()))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
-            bail!("another oracle uses {}: end that one, or give this one a `data_dir` of its own", folder.display())
+            bail!(
+                "another oracle uses {}: end that one, or give this one a `data_dir` of its own",
+                folder.display()
+            )
         }
-        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("can't lock {}", path.display())),
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("can't lock {}", path.display()))
+        }
     }
 }
 
@@ -117,18 +127,26 @@ impl Oracle {
         config.check()?;
         let wallet = Wallet::load(&config.key)?;
         let folder = &config.data_dir;
-        std::fs::create_dir_all(folder).with_context(|| format!("can't create {}", folder.display()))?;
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("can't create {}", folder.display()))?;
         let lock = lock_folder(folder)?;
         let rpc = Rpc::new(&config.rpc_url, CommitmentConfig::confirmed())?;
         let network = wait_for_network(&rpc, &shutdown).await?;
         let deployment = network.deployment();
         let db = Db::open(&folder.join("oracle.sqlite")).await?;
         check_deployment(&db, &network.cluster, &network.io_mint, folder).await?;
-        let quotas =
-            Quotas { blob: config.max_blob_bytes, uploader: config.max_uploader_bytes, total: config.max_store_bytes };
+        let quotas = Quotas {
+            blob: config.max_blob_bytes,
+            uploader: config.max_uploader_bytes,
+            total: config.max_store_bytes,
+        };
         let blobs = BlobStore::open(folder.join("blobs"), quotas, db.clone()).await?;
         let journal = Arc::new(FileJournal::open(&folder.join("journal.jsonl"))?);
-        let send = if config.local_chain { SendConfig::local() } else { SendConfig::default() };
+        let send = if config.local_chain {
+            SendConfig::local()
+        } else {
+            SendConfig::default()
+        };
         let sender = Sender::new(rpc.clone(), journal, send);
         let peers = Peers::new(&config.peers, deployment)?;
         let models = Models::new(&config.model_dirs)?;
@@ -193,7 +211,10 @@ impl Oracle {
         if !lock(&self.busy).insert(what.clone()) {
             return;
         }
-        let guard = Busy { oracle: me.clone(), what };
+        let guard = Busy {
+            oracle: me.clone(),
+            what,
+        };
         let task = task(me);
         let shutdown = self.shutdown.clone();
         self.tasks.spawn(async move {
@@ -221,7 +242,10 @@ impl Oracle {
         let mut notes = lock(&self.notes);
         let note = notes.entry(*address).or_default();
         if note.created_slot != created_slot {
-            *note = Note { created_slot, ..Note::default() };
+            *note = Note {
+                created_slot,
+                ..Note::default()
+            };
         }
         change(note);
     }
@@ -230,7 +254,10 @@ impl Oracle {
 
     pub fn job_changed(&self, address: &Pubkey) {
         let job = self.index.job(address);
-        match job.as_ref().and_then(|job| job.state().ok().map(|state| (job, state))) {
+        match job
+            .as_ref()
+            .and_then(|job| job.state().ok().map(|state| (job, state)))
+        {
             Some((job, state)) if !state.is_final() => {
                 self.update_note(address, job.created_slot, |_| {});
                 self.work_on(*address, job, state);
@@ -251,13 +278,19 @@ impl Oracle {
     /// Starts what a job's state asks for.
     pub fn work_on(&self, address: Pubkey, job: &Job, state: JobState) {
         let job = *job;
-        self.once(format!("spec:{address}:{}", job.created_slot), |oracle| crate::specs::resolve(oracle, address, job));
+        self.once(format!("spec:{address}:{}", job.created_slot), |oracle| {
+            crate::specs::resolve(oracle, address, job)
+        });
         match state {
             JobState::Running => {
-                self.once(format!("inputs:{address}:{}", job.created_slot), |oracle| crate::specs::prefetch(oracle, address, job));
+                self.once(format!("inputs:{address}:{}", job.created_slot), |oracle| {
+                    crate::specs::prefetch(oracle, address, job)
+                });
             }
             JobState::Submitted | JobState::Disputed => {
-                self.once(format!("verify:{address}:{}", job.created_slot), |oracle| crate::verify::verify(oracle, address, job));
+                self.once(format!("verify:{address}:{}", job.created_slot), |oracle| {
+                    crate::verify::verify(oracle, address, job)
+                });
             }
             _ => {}
         }
@@ -277,12 +310,19 @@ impl Oracle {
 
     /// Keys of the active set, in the account's order.
     pub fn active_oracles(&self) -> Vec<Bytes32> {
-        self.index.set().map(|set| set.active().iter().map(|key| key.to_bytes()).collect()).unwrap_or_default()
+        self.index
+            .set()
+            .map(|set| set.active().iter().map(|key| key.to_bytes()).collect())
+            .unwrap_or_default()
     }
 
     /// Place of this oracle among a job's leaders; `None` when it is not active.
     pub fn rank(&self, job: &Pubkey) -> Option<usize> {
-        crate::matching::rank(&job.to_bytes(), &self.active_oracles(), &self.key.to_bytes())
+        crate::matching::rank(
+            &job.to_bytes(),
+            &self.active_oracles(),
+            &self.key.to_bytes(),
+        )
     }
 }
 
@@ -298,10 +338,16 @@ impl Drop for Busy {
 }
 
 /// The network's account; waits until the network has been set up.
-async fn wait_for_network(rpc: &Rpc, shutdown: &CancellationToken) -> Result<io_client::io_network::state::Network> {
+async fn wait_for_network(
+    rpc: &Rpc,
+    shutdown: &CancellationToken,
+) -> Result<io_client::io_network::state::Network> {
     let mut told = false;
     loop {
-        ensure!(!shutdown.is_cancelled(), "told to stop before the network was there");
+        ensure!(
+            !shutdown.is_cancelled(),
+            "told to stop before the network was there"
+        );
         match accounts::fetch_maybe(rpc, &io_client::pda::network()).await {
             Ok(Some(network)) => return Ok(network),
             Ok(None) => {
@@ -321,8 +367,17 @@ async fn wait_for_network(rpc: &Rpc, shutdown: &CancellationToken) -> Result<io_
 }
 
 /// A folder belongs to one deployment.
-async fn check_deployment(db: &Db, cluster: &Bytes32, io_mint: &Pubkey, folder: &Path) -> Result<()> {
-    let ours = format!("{}:{}:{io_mint}", io_client::io_network::ID, io_api::text::key(cluster));
+async fn check_deployment(
+    db: &Db,
+    cluster: &Bytes32,
+    io_mint: &Pubkey,
+    folder: &Path,
+) -> Result<()> {
+    let ours = format!(
+        "{}:{}:{io_mint}",
+        io_client::io_network::ID,
+        io_api::text::key(cluster)
+    );
     match db.meta("deployment").await? {
         None => db.set_meta("deployment", &ours).await,
         Some(theirs) if theirs == ours => Ok(()),
@@ -332,4 +387,3 @@ async fn check_deployment(db: &Db, cluster: &Bytes32, io_mint: &Pubkey, folder: 
         ),
     }
 }
-

@@ -25,8 +25,14 @@ pub struct Peers {
 
 impl Peers {
     pub fn new(urls: &[String], deployment: Deployment) -> anyhow::Result<Self> {
-        let clients = urls.iter().map(|url| OracleClient::for_deployment_once(url, deployment)).collect::<Result<_, _>>()?;
-        Ok(Self { clients, known: Mutex::default() })
+        let clients = urls
+            .iter()
+            .map(|url| OracleClient::for_deployment_once(url, deployment))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            clients,
+            known: Mutex::default(),
+        })
     }
 
     /// All of them, whoever they are: what they give is checked by its hash.
@@ -37,11 +43,20 @@ impl Peers {
     /// Peers that said who they are.
     pub fn known(&self) -> Vec<(Bytes32, OracleClient)> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.iter().map(|(key, client)| (*key, client.clone())).collect()
+        known
+            .iter()
+            .map(|(key, client)| (*key, client.clone()))
+            .collect()
     }
 
     pub fn list(&self) -> Vec<Peer> {
-        self.known().iter().map(|(key, client)| Peer { oracle: text::key(key), url: client.url().to_owned() }).collect()
+        self.known()
+            .iter()
+            .map(|(key, client)| Peer {
+                oracle: text::key(key),
+                url: client.url().to_owned(),
+            })
+            .collect()
     }
 }
 
@@ -55,12 +70,20 @@ pub async fn meet(oracle: Arc<Oracle>) {
                 info = client.info() => info,
             };
             let key = match &info {
-                Ok(info) if text::parse_key(&info.program) != Some(oracle.deployment.program) => None,
-                Ok(info) if text::parse_key(&info.cluster) != Some(oracle.deployment.cluster) => None,
+                Ok(info) if text::parse_key(&info.program) != Some(oracle.deployment.program) => {
+                    None
+                }
+                Ok(info) if text::parse_key(&info.cluster) != Some(oracle.deployment.cluster) => {
+                    None
+                }
                 Ok(info) => text::parse_key(&info.oracle),
                 Err(_) => None,
             };
-            let mut known = oracle.peers.known.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut known = oracle
+                .peers
+                .known
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             match key.filter(|key| *key != oracle.key.to_bytes()) {
                 Some(key) => {
                     known.retain(|other, at| *other == key || at.url() != client.url());

@@ -37,7 +37,10 @@ pub async fn pull(oracle: &Arc<Oracle>, hash: &Bytes32, max: u64) -> bool {
     let max = max.min(oracle.config.max_blob_bytes);
     // All are asked at once: one that is down holds nobody up.
     let ask = |peer: OracleClient| async move {
-        let status = timeout(ASK_TIMEOUT, peer.blob_status(hash)).await.ok()?.ok()??;
+        let status = timeout(ASK_TIMEOUT, peer.blob_status(hash))
+            .await
+            .ok()?
+            .ok()??;
         (status.complete && status.size <= max).then_some(peer)
     };
     let answers = join_all(oracle.peers.clients().iter().cloned().map(ask)).await;
@@ -52,10 +55,16 @@ pub async fn pull(oracle: &Arc<Oracle>, hash: &Bytes32, max: u64) -> bool {
         match timeout(PULL_TIMEOUT, peer.get_blob(hash, &path, max, |_| {})).await {
             Ok(Ok(_)) => match oracle.blobs.adopt(hash, path).await {
                 Ok(()) => return true,
-                Err(error) => tracing::warn!(blob = %BlobHash(*hash), %error, "can't keep a peer's blob"),
+                Err(error) => {
+                    tracing::warn!(blob = %BlobHash(*hash), %error, "can't keep a peer's blob")
+                }
             },
-            Ok(Err(error)) => tracing::debug!(blob = %BlobHash(*hash), peer = peer.host(), %error, "a peer does not give a blob"),
-            Err(_) => tracing::debug!(blob = %BlobHash(*hash), peer = peer.host(), "a peer is too slow"),
+            Ok(Err(error)) => {
+                tracing::debug!(blob = %BlobHash(*hash), peer = peer.host(), %error, "a peer does not give a blob")
+            }
+            Err(_) => {
+                tracing::debug!(blob = %BlobHash(*hash), peer = peer.host(), "a peer is too slow")
+            }
         }
     }
     false
@@ -74,7 +83,12 @@ pub fn mismatch(spec: &JobSpec, job: &Job) -> Option<String> {
         EngineSpec::Wasm(_) => 0,
     };
     if job.verification != class {
-        let name = |class| ["exact", "tolerant", "metered"].get(usize::from(class)).copied().unwrap_or("unknown");
+        let name = |class| {
+            ["exact", "tolerant", "metered"]
+                .get(usize::from(class))
+                .copied()
+                .unwrap_or("unknown")
+        };
         return Some(format!(
             "the engine '{}' is verified as {}, and the job says {}",
             spec.engine.name(),
@@ -83,7 +97,10 @@ pub fn mismatch(spec: &JobSpec, job: &Job) -> Option<String> {
         ));
     }
     if job.devices != 1 {
-        return Some(format!("the job wants {} devices, and the engine runs on one", job.devices));
+        return Some(format!(
+            "the job wants {} devices, and the engine runs on one",
+            job.devices
+        ));
     }
     None
 }
@@ -92,7 +109,9 @@ pub fn mismatch(spec: &JobSpec, job: &Job) -> Option<String> {
 pub async fn read(oracle: &Oracle, job: &Job) -> Result<Option<JobSpec>, String> {
     let Ok(bytes) = oracle.blobs.read(&job.spec_hash, MAX_SPEC_BYTES).await else {
         return match oracle.blobs.size(&job.spec_hash) {
-            Some(size) if size > MAX_SPEC_BYTES => Err(format!("the spec has {size} bytes, and {MAX_SPEC_BYTES} are the most")),
+            Some(size) if size > MAX_SPEC_BYTES => Err(format!(
+                "the spec has {size} bytes, and {MAX_SPEC_BYTES} are the most"
+            )),
             _ => Ok(None),
         };
     };
@@ -108,10 +127,15 @@ pub async fn resolve(oracle: Arc<Oracle>, address: Pubkey, job: Job) {
     let mut pause = LOOK;
     loop {
         match oracle.index.job(&address) {
-            Some(now) if now.created_slot == job.created_slot && now.state().is_ok_and(|state| !state.is_final()) => {}
+            Some(now)
+                if now.created_slot == job.created_slot
+                    && now.state().is_ok_and(|state| !state.is_final()) => {}
             _ => return,
         }
-        if matches!(oracle.note(&address).spec, SpecState::Ready(_) | SpecState::Invalid(_)) {
+        if matches!(
+            oracle.note(&address).spec,
+            SpecState::Ready(_) | SpecState::Invalid(_)
+        ) {
             return;
         }
         pull(&oracle, &job.spec_hash, MAX_SPEC_BYTES).await;
@@ -136,7 +160,9 @@ pub async fn prefetch(oracle: Arc<Oracle>, address: Pubkey, job: Job) {
     let mut pause = LOOK;
     loop {
         match oracle.index.job(&address) {
-            Some(now) if now.created_slot == job.created_slot && now.state().is_ok_and(|state| !state.is_final()) => {}
+            Some(now)
+                if now.created_slot == job.created_slot
+                    && now.state().is_ok_and(|state| !state.is_final()) => {}
             _ => return,
         }
         if let SpecState::Ready(spec) = oracle.note(&address).spec {

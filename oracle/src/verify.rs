@@ -16,7 +16,8 @@ use io_client::{
     io_network::state::{Job, JobState},
 };
 use io_engines::{
-    BlobHash, CancelToken, Claim, Control, FirstOf, JobSpec, Manifest, Sampling, Verdict as EngineVerdict, limits::MAX_MANIFEST_BYTES,
+    BlobHash, CancelToken, Claim, Control, FirstOf, JobSpec, Manifest, Sampling,
+    Verdict as EngineVerdict, limits::MAX_MANIFEST_BYTES,
 };
 use io_protocol::messages::{Bytes32, ResultStatement, Verdict, epoch_of};
 use serde::{Deserialize, Serialize};
@@ -59,7 +60,11 @@ pub struct Decision {
 
 impl Decision {
     pub fn verdict(&self) -> Verdict {
-        if self.valid { Verdict::Valid } else { Verdict::Invalid }
+        if self.valid {
+            Verdict::Valid
+        } else {
+            Verdict::Invalid
+        }
     }
 }
 
@@ -82,18 +87,29 @@ impl Verdicts {
 }
 
 /// What this oracle has decided about a submission.
-pub async fn decision(oracle: &Oracle, job: &Pubkey, created_slot: u64) -> Result<Option<Decision>> {
+pub async fn decision(
+    oracle: &Oracle,
+    job: &Pubkey,
+    created_slot: u64,
+) -> Result<Option<Decision>> {
     if let Some(decision) = oracle.verdicts.cached(job, created_slot) {
         return Ok(Some(decision));
     }
-    let Some(text) = oracle.db.verdict(&job.to_string(), created_slot).await? else { return Ok(None) };
+    let Some(text) = oracle.db.verdict(&job.to_string(), created_slot).await? else {
+        return Ok(None);
+    };
     let decision: Decision = serde_json::from_str(&text).context("a stored verdict is damaged")?;
     oracle.verdicts.keep(job, created_slot, decision.clone());
     Ok(Some(decision))
 }
 
 /// Signs a decision for the oracle set of now.
-pub fn attest(oracle: &Oracle, job: &Pubkey, created_slot: u64, decision: &Decision) -> Option<Attestation> {
+pub fn attest(
+    oracle: &Oracle,
+    job: &Pubkey,
+    created_slot: u64,
+    decision: &Decision,
+) -> Option<Attestation> {
     let set_version = oracle.index.set()?.version;
     let statement = ResultStatement {
         deployment: oracle.deployment,
@@ -111,7 +127,11 @@ pub fn attest(oracle: &Oracle, job: &Pubkey, created_slot: u64, decision: &Decis
         job: job.to_string(),
         created_slot,
         epoch: decision.epoch,
-        verdict: if decision.valid { WireVerdict::Valid } else { WireVerdict::Invalid },
+        verdict: if decision.valid {
+            WireVerdict::Valid
+        } else {
+            WireVerdict::Invalid
+        },
         output_hash: decision.output_hash.clone(),
         units: decision.units,
         signature: oracle.wallet.sign(&statement.to_bytes()).to_string(),
@@ -124,7 +144,13 @@ pub fn attest(oracle: &Oracle, job: &Pubkey, created_slot: u64, decision: &Decis
 }
 
 /// What this oracle signs to draw the sample for a submission.
-pub fn sample_message(program: &Bytes32, cluster: &Bytes32, job: &Bytes32, created_slot: u64, output_hash: &Bytes32) -> Vec<u8> {
+pub fn sample_message(
+    program: &Bytes32,
+    cluster: &Bytes32,
+    job: &Bytes32,
+    created_slot: u64,
+    output_hash: &Bytes32,
+) -> Vec<u8> {
     let mut message = SAMPLE_DOMAIN.to_vec();
     message.extend(program);
     message.extend(cluster);
@@ -136,13 +162,27 @@ pub fn sample_message(program: &Bytes32, cluster: &Bytes32, job: &Bytes32, creat
 
 /// What checking came to.
 enum Outcome {
-    Decided { valid: bool, checked: u64, total: u64, reason: Option<String>, sample: Option<[u8; 64]>, took_ms: u64 },
+    Decided {
+        valid: bool,
+        checked: u64,
+        total: u64,
+        reason: Option<String>,
+        sample: Option<[u8; 64]>,
+        took_ms: u64,
+    },
     /// This machine can't tell now.
     Unable(String),
 }
 
 fn invalid(reason: String) -> Outcome {
-    Outcome::Decided { valid: false, checked: 0, total: 0, reason: Some(reason), sample: None, took_ms: 0 }
+    Outcome::Decided {
+        valid: false,
+        checked: 0,
+        total: 0,
+        reason: Some(reason),
+        sample: None,
+        took_ms: 0,
+    }
 }
 
 /// Decides about a submission, stores the decision, and tells the worker.
@@ -150,7 +190,9 @@ pub async fn verify(oracle: Arc<Oracle>, address: Pubkey, job: Job) {
     match decision(&oracle, &address, job.created_slot).await {
         Ok(None) => {}
         Ok(Some(_)) => return push(&oracle, &address, &job).await,
-        Err(error) => return tracing::error!(job = %address, error = %format!("{error:#}"), "can't read verdicts"),
+        Err(error) => {
+            return tracing::error!(job = %address, error = %format!("{error:#}"), "can't read verdicts");
+        }
     }
     // Its signature would count for nothing.
     if oracle.rank(&address).is_none() {
@@ -160,7 +202,14 @@ pub async fn verify(oracle: Arc<Oracle>, address: Pubkey, job: Job) {
     let outcome = check(&oracle, &address, &job).await;
     oracle.update_note(&address, job.created_slot, |note| note.verifying = false);
     let (valid, checked, total, reason, sample, took_ms) = match outcome {
-        Some(Outcome::Decided { valid, checked, total, reason, sample, took_ms }) => (valid, checked, total, reason, sample, took_ms),
+        Some(Outcome::Decided {
+            valid,
+            checked,
+            total,
+            reason,
+            sample,
+            took_ms,
+        }) => (valid, checked, total, reason, sample, took_ms),
         Some(Outcome::Unable(reason)) => {
             tracing::error!(job = %address, reason, "no verdict: this machine can't tell");
             return;
@@ -190,16 +239,28 @@ pub async fn verify(oracle: Arc<Oracle>, address: Pubkey, job: Job) {
         return;
     }
     let label = if valid { "valid" } else { "invalid" };
-    oracle.metrics.verdicts.get_or_create(&[("verdict", label)]).inc();
+    oracle
+        .metrics
+        .verdicts
+        .get_or_create(&[("verdict", label)])
+        .inc();
     tracing::info!(job = %address, verdict = label, checked, total, took_ms, reason = decision.reason, "verified");
     push(&oracle, &address, &job).await;
     oracle.tell();
 }
 
 /// Stores a decision; what is stored already stays.
-async fn decide(oracle: &Oracle, address: &Pubkey, created_slot: u64, decision: &Decision) -> Result<()> {
+async fn decide(
+    oracle: &Oracle,
+    address: &Pubkey,
+    created_slot: u64,
+    decision: &Decision,
+) -> Result<()> {
     let text = serde_json::to_string(decision)?;
-    let stored = oracle.db.decide(&address.to_string(), created_slot, &text, unix_now()).await?;
+    let stored = oracle
+        .db
+        .decide(&address.to_string(), created_slot, &text, unix_now())
+        .await?;
     let stored: Decision = serde_json::from_str(&stored).context("a stored verdict is damaged")?;
     oracle.verdicts.keep(address, created_slot, stored);
     Ok(())
@@ -210,20 +271,27 @@ pub async fn push(oracle: &Oracle, address: &Pubkey, job: &Job) {
     if let Some(decision) = oracle.verdicts.cached(address, job.created_slot)
         && let Some(attestation) = attest(oracle, address, job.created_slot, &decision)
     {
-        oracle.links.send(&job.device, io_api::types::ToWorker::Attested { attestation });
+        oracle.links.send(
+            &job.device,
+            io_api::types::ToWorker::Attested { attestation },
+        );
     }
 }
 
 /// When missing data counts as unavailable, by the chain's clock.
 pub fn patience_ends(from: i64, until: i64) -> i64 {
-    let margin = (until.saturating_sub(from).max(0) * MARGIN_PERCENT / 100).clamp(LEAST_MARGIN, MOST_MARGIN);
+    let margin =
+        (until.saturating_sub(from).max(0) * MARGIN_PERCENT / 100).clamp(LEAST_MARGIN, MOST_MARGIN);
     until.saturating_sub(margin)
 }
 
 async fn check(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job) -> Option<Outcome> {
     let mut pause = specs::LOOK;
     loop {
-        let now = oracle.index.job(address).filter(|now| now.created_slot == job.created_slot)?;
+        let now = oracle
+            .index
+            .job(address)
+            .filter(|now| now.created_slot == job.created_slot)?;
         let ends = match now.state().ok()? {
             JobState::Submitted => patience_ends(job.submitted_at, now.challenge_until),
             JobState::Disputed => patience_ends(job.submitted_at, now.dispute_until),
@@ -237,9 +305,13 @@ async fn check(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job) -> Option<Outc
             Err(Gap::Wrong(reason)) => return Some(invalid(reason)),
             Err(Gap::Missing(what)) => {
                 if oracle.clock.now() >= ends {
-                    return Some(invalid(format!("unavailable before the window's end: {what}")));
+                    return Some(invalid(format!(
+                        "unavailable before the window's end: {what}"
+                    )));
                 }
-                oracle.update_note(address, job.created_slot, |note| note.reason = Some(format!("waiting for {what}")));
+                oracle.update_note(address, job.created_slot, |note| {
+                    note.reason = Some(format!("waiting for {what}"))
+                });
                 what
             }
         };
@@ -269,12 +341,21 @@ async fn gather(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job) -> Result<Arc
             specs::pull(oracle, &job.spec_hash, io_engines::limits::MAX_SPEC_BYTES).await;
             match specs::read(oracle, job).await {
                 Ok(Some(spec)) => Arc::new(spec),
-                Ok(None) => return Err(Gap::Missing(format!("the spec {}", text::hash(&job.spec_hash)))),
+                Ok(None) => {
+                    return Err(Gap::Missing(format!(
+                        "the spec {}",
+                        text::hash(&job.spec_hash)
+                    )));
+                }
                 Err(reason) => return Err(Gap::Wrong(format!("the spec is wrong: {reason}"))),
             }
         }
     };
-    let inputs: Vec<_> = spec.blobs().iter().map(|blob| (blob.hash.0, blob.size)).collect();
+    let inputs: Vec<_> = spec
+        .blobs()
+        .iter()
+        .map(|blob| (blob.hash.0, blob.size))
+        .collect();
     if let Some(hash) = specs::missing(oracle, &inputs).await.first() {
         return Err(Gap::Missing(format!("the input {}", text::hash(hash))));
     }
@@ -283,12 +364,22 @@ async fn gather(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job) -> Result<Arc
         if oracle.blobs.has(&job.output_hash) {
             return Ok(spec);
         }
-        return Err(Gap::Missing(format!("the result's manifest {}", text::hash(&job.output_hash))));
+        return Err(Gap::Missing(format!(
+            "the result's manifest {}",
+            text::hash(&job.output_hash)
+        )));
     }
     if let Ok(manifest) = Manifest::load(&oracle.blobs, &BlobHash(job.output_hash)) {
-        let files: Vec<_> = manifest.files.iter().map(|file| (file.hash.0, file.size)).collect();
+        let files: Vec<_> = manifest
+            .files
+            .iter()
+            .map(|file| (file.hash.0, file.size))
+            .collect();
         if let Some(hash) = specs::missing(oracle, &files).await.first() {
-            return Err(Gap::Missing(format!("the result's file {}", text::hash(hash))));
+            return Err(Gap::Missing(format!(
+                "the result's file {}",
+                text::hash(hash)
+            )));
         }
     }
     Ok(spec)
@@ -296,24 +387,52 @@ async fn gather(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job) -> Result<Arc
 
 /// Runs the check itself, on a thread that may be busy for long.
 async fn run(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job, spec: Arc<JobSpec>) -> Outcome {
-    let Ok(_permit) = oracle.verifying.acquire().await else { return Outcome::Unable("shutting down".into()) };
+    let Ok(_permit) = oracle.verifying.acquire().await else {
+        return Outcome::Unable("shutting down".into());
+    };
     let (program, cluster) = (oracle.deployment.program, oracle.deployment.cluster);
-    let message = sample_message(&program, &cluster, &address.to_bytes(), job.created_slot, &job.output_hash);
+    let message = sample_message(
+        &program,
+        &cluster,
+        &address.to_bytes(),
+        job.created_slot,
+        &job.output_hash,
+    );
     let signature: [u8; 64] = oracle.wallet.sign(&message).into();
-    let seed = io_proof::sample_seed(&address.to_bytes(), &job.trace_root, &job.output_hash, &[&signature]);
+    let seed = io_proof::sample_seed(
+        &address.to_bytes(),
+        &job.trace_root,
+        &job.output_hash,
+        &[&signature],
+    );
     let count = match oracle.config.sample_steps {
         0 => io_engines::embed::DEFAULT_SAMPLE,
         steps => steps,
     };
-    let claim = Claim { output_hash: BlobHash(job.output_hash), trace_root: job.trace_root, units: job.units };
+    let claim = Claim {
+        output_hash: BlobHash(job.output_hash),
+        trace_root: job.trace_root,
+        units: job.units,
+    };
     let cancel = CancelToken::new();
-    let (mine, job_id, threads) = (cancel.clone(), address.to_bytes(), oracle.config.verify_threads);
+    let (mine, job_id, threads) = (
+        cancel.clone(),
+        address.to_bytes(),
+        oracle.config.verify_threads,
+    );
     let me = oracle.clone();
     let start = Instant::now();
     let work = tokio::task::spawn_blocking(move || {
-        let control = Control { job: job_id, progress: &|_| {}, cancel: mine, threads };
+        let control = Control {
+            job: job_id,
+            progress: &|_| {},
+            cancel: mine,
+            threads,
+        };
         let blobs = FirstOf(&[&me.blobs, &me.models]);
-        me.engines.get(&spec).verify(&spec, &blobs, &claim, &Sampling { seed, count }, &control)
+        me.engines
+            .get(&spec)
+            .verify(&spec, &blobs, &claim, &Sampling { seed, count }, &control)
     });
     // Dropped with this task: the thread ends within a second.
     let _stop = CancelOnDrop(cancel);
@@ -329,7 +448,10 @@ async fn run(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job, spec: Arc<JobSpe
             valid: false,
             checked: checked.checked,
             total: checked.steps,
-            reason: Some(format!("{} units are right for this job, {} were submitted", checked.units, job.units)),
+            reason: Some(format!(
+                "{} units are right for this job, {} were submitted",
+                checked.units, job.units
+            )),
             sample: Some(signature),
             took_ms,
         },
@@ -384,6 +506,10 @@ mod tests {
             sample_message(&[1; 32], &[2; 32], &[3; 32], 9, &[5; 32]),
             sample_message(&[1; 32], &[2; 32], &[3; 32], 4, &[9; 32]),
         ];
-        assert!(others.iter().all(|other| *other != base && other.len() == base.len()));
+        assert!(
+            others
+                .iter()
+                .all(|other| *other != base && other.len() == base.len())
+        );
     }
 }

@@ -17,7 +17,9 @@ use io_api::{
 };
 use io_client::{
     Pubkey, Request, Signature, Wallet, ed25519,
-    instructions::{self, AttestDeviceArgs, ClassArgs, JobTerms, PaymentMintArgs, RegisterDeviceArgs},
+    instructions::{
+        self, AttestDeviceArgs, ClassArgs, JobTerms, PaymentMintArgs, RegisterDeviceArgs,
+    },
     io_network::constants::ANY_CLASS,
     pda,
     testing::{LocalChain, test_params},
@@ -62,9 +64,14 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
     let (send, receive) = std::sync::mpsc::channel();
     // A runtime of its own: it outlives each test's. It ends with the process, and the chain with it.
     std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
         runtime.block_on(async move {
-            send.send(build().await).unwrap_or_else(|_| panic!("nobody waits for the world"));
+            send.send(build().await)
+                .unwrap_or_else(|_| panic!("nobody waits for the world"));
             std::future::pending::<()>().await;
         });
     });
@@ -86,7 +93,10 @@ fn config(chain_urls: (&str, &str), key: PathBuf, data_dir: PathBuf) -> Config {
     }
 }
 
-async fn start(config: Config, stop: CancellationToken) -> (SocketAddr, tokio::task::JoinHandle<anyhow::Result<()>>) {
+async fn start(
+    config: Config,
+    stop: CancellationToken,
+) -> (SocketAddr, tokio::task::JoinHandle<anyhow::Result<()>>) {
     let (ready, bound) = oneshot::channel();
     let task = tokio::spawn(io_oracle::run_with_ready(config, stop, ready));
     match bound.await {
@@ -103,14 +113,23 @@ async fn build() -> World {
     let provider = chain.wallet(sol).await;
     let renter = chain.wallet(sol).await;
     let operator = chain.wallet(sol).await;
-    let network = chain.network(vec![oracle.address()], 1, test_params()).await;
+    let network = chain
+        .network(vec![oracle.address()], 1, test_params())
+        .await;
     let (admin, mint) = (chain.authority().clone(), network.io_mint);
     let sender = chain.sender();
     let send = async |what: &str, payer: &Wallet, instructions| {
         let request = Request::new(what, payer.signer(), instructions);
-        sender.send(&request).await.unwrap_or_else(|error| panic!("{what}: {error}\n{}", error.logs().join("\n")));
+        sender
+            .send(&request)
+            .await
+            .unwrap_or_else(|error| panic!("{what}: {error}\n{}", error.logs().join("\n")));
     };
-    let terms = PaymentMintArgs { io_per_unit_e9: 1_000_000_000, fee_bps: 0, enabled: true };
+    let terms = PaymentMintArgs {
+        io_per_unit_e9: 1_000_000_000,
+        fee_bps: 0,
+        enabled: true,
+    };
     let class = ClassArgs {
         id: 1,
         name: instructions::class_name("CPU"),
@@ -120,9 +139,20 @@ async fn build() -> World {
         group: 0,
     };
     let at = admin.address();
-    send("mint and class", &admin, vec![instructions::add_payment_mint(&at, &mint, terms), instructions::add_class(&at, class)]).await;
+    send(
+        "mint and class",
+        &admin,
+        vec![
+            instructions::add_payment_mint(&at, &mint, terms),
+            instructions::add_class(&at, class),
+        ],
+    )
+    .await;
     for shards in [0..6u8, 6..11, 11..16] {
-        let make = shards.clone().map(|shard| instructions::init_treasury_shard(&at, &mint, shard)).collect();
+        let make = shards
+            .clone()
+            .map(|shard| instructions::init_treasury_shard(&at, &mint, shard))
+            .collect();
         send(&format!("shards {shards:?}"), &admin, make).await;
     }
     for wallet in [&provider, &renter] {
@@ -138,7 +168,15 @@ async fn build() -> World {
     let register = vec![
         instructions::register_provider(&owner, &mint, &owner),
         instructions::stake(&owner, &tokens::associated(&owner, &mint), 500_000_000),
-        instructions::register_device(&owner, 1, RegisterDeviceArgs { hardware, operator: operator.address(), bond: 400_000_000 }),
+        instructions::register_device(
+            &owner,
+            1,
+            RegisterDeviceArgs {
+                hardware,
+                operator: operator.address(),
+                bond: 400_000_000,
+            },
+        ),
     ];
     send("provider", &provider, register).await;
 
@@ -146,7 +184,11 @@ async fn build() -> World {
     oracle.save(&key_file).unwrap();
     let data_dir = folder.join("oracle");
     let (rpc_url, ws_url) = (chain.rpc_url().to_owned(), chain.ws_url().to_owned());
-    let (address, _) = start(config((&rpc_url, &ws_url), key_file.clone(), data_dir.clone()), CancellationToken::new()).await;
+    let (address, _) = start(
+        config((&rpc_url, &ws_url), key_file.clone(), data_dir.clone()),
+        CancellationToken::new(),
+    )
+    .await;
     let account = io_client::accounts::network(&chain.rpc()).await.unwrap();
     World {
         address,
@@ -175,13 +217,20 @@ impl World {
     }
 
     fn about(&self, method: &str, path: &str, subject: [u8; 32]) -> About {
-        About { deployment: self.deployment, recipient: self.oracle.to_bytes(), subject, action: auth::http_action(method, path) }
+        About {
+            deployment: self.deployment,
+            recipient: self.oracle.to_bytes(),
+            subject,
+            action: auth::http_action(method, path),
+        }
     }
 }
 
 fn request_key(wallet: &Wallet) -> RequestKey {
     let signer = wallet.clone();
-    RequestKey::new(wallet.address().to_bytes(), move |message| signer.sign(message).into())
+    RequestKey::new(wallet.address().to_bytes(), move |message| {
+        signer.sign(message).into()
+    })
 }
 
 fn hash(bytes: &[u8]) -> [u8; 32] {
@@ -194,7 +243,11 @@ async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T
         if let Some(found) = ask().await {
             return found;
         }
-        assert!(Instant::now() < deadline, "{what} did not happen in {} s", PATIENCE.as_secs());
+        assert!(
+            Instant::now() < deadline,
+            "{what} did not happen in {} s",
+            PATIENCE.as_secs()
+        );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -203,50 +256,97 @@ async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T
 async fn refused(response: reqwest::Response) -> (u16, ApiError) {
     let status = response.status().as_u16();
     assert_eq!(response.headers()["content-type"], "application/json");
-    assert!(!response.headers().contains_key("access-control-allow-origin"));
+    assert!(
+        !response
+            .headers()
+            .contains_key("access-control-allow-origin")
+    );
     let text = response.text().await.unwrap();
-    (status, serde_json::from_str(&text).unwrap_or_else(|error| panic!("{status} {text}: {error}")))
+    (
+        status,
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{status} {text}: {error}")),
+    )
 }
 
 #[tokio::test]
 async fn blobs_go_up_in_parts_and_come_down_checked() {
     let world = &*WORLD;
     let folder = tempfile::tempdir().unwrap();
-    let data: Vec<u8> = (0..3 * PART as u32 + 17).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let data: Vec<u8> = (0..3 * PART as u32 + 17)
+        .map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8)
+        .collect();
     let name = hash(&data);
     let (client, key) = (world.client(), request_key(&Wallet::generate()));
     let file = folder.path().join("up");
     std::fs::write(&file, &data).unwrap();
     assert_eq!(client.blob_status(&name).await.unwrap(), None);
     let seen = std::cell::RefCell::new(Vec::new());
-    let status = client.put_blob(&key, &name, BlobSource::File(&file), |t| seen.borrow_mut().push(t.done)).await.unwrap();
+    let status = client
+        .put_blob(&key, &name, BlobSource::File(&file), |t| {
+            seen.borrow_mut().push(t.done)
+        })
+        .await
+        .unwrap();
     assert!(status.complete && status.size == data.len() as u64);
     assert_eq!(*seen.borrow(), [0, PART, 2 * PART, 3 * PART, 3 * PART + 17]);
-    assert!(client.put_blob(&key, &name, BlobSource::Bytes(&data), |_| {}).await.unwrap().complete, "again is nothing");
+    assert!(
+        client
+            .put_blob(&key, &name, BlobSource::Bytes(&data), |_| {})
+            .await
+            .unwrap()
+            .complete,
+        "again is nothing"
+    );
 
     // A download that broke off goes on.
     let down = folder.path().join("down");
-    let part = folder.path().join(format!("down.{}.part", &text::hash(&name)[..16]));
+    let part = folder
+        .path()
+        .join(format!("down.{}.part", &text::hash(&name)[..16]));
     std::fs::write(&part, &data[..1_000]).unwrap();
-    assert_eq!(client.get_blob(&name, &down, BLOB, |_| {}).await.unwrap(), data.len() as u64);
+    assert_eq!(
+        client.get_blob(&name, &down, BLOB, |_| {}).await.unwrap(),
+        data.len() as u64
+    );
     assert_eq!(std::fs::read(&down).unwrap(), data);
     assert!(!part.exists());
     // One that was damaged on the way is thrown away.
     let other = folder.path().join("other");
-    std::fs::write(folder.path().join(format!("other.{}.part", &text::hash(&name)[..16])), b"garbage").unwrap();
-    assert!(matches!(client.get_blob(&name, &other, BLOB, |_| {}).await, Err(ClientError::Damaged { .. })));
+    std::fs::write(
+        folder
+            .path()
+            .join(format!("other.{}.part", &text::hash(&name)[..16])),
+        b"garbage",
+    )
+    .unwrap();
+    assert!(matches!(
+        client.get_blob(&name, &other, BLOB, |_| {}).await,
+        Err(ClientError::Damaged { .. })
+    ));
     assert!(!other.exists());
-    assert!(matches!(client.get_blob(&name, &other, 100, |_| {}).await, Err(ClientError::TooBig { .. })));
+    assert!(matches!(
+        client.get_blob(&name, &other, 100, |_| {}).await,
+        Err(ClientError::TooBig { .. })
+    ));
     assert_eq!(client.get_blob_bytes(&name, BLOB).await.unwrap(), data);
 
     let http = reqwest::Client::new();
     let url = world.url(&format!("/v1/blobs/{}", text::hash(&name)));
-    let ranged = http.get(&url).header("range", "bytes=10-19").send().await.unwrap();
+    let ranged = http
+        .get(&url)
+        .header("range", "bytes=10-19")
+        .send()
+        .await
+        .unwrap();
     assert_eq!(ranged.status(), 206);
-    assert_eq!(ranged.headers()["content-range"], format!("bytes 10-19/{}", data.len()));
+    assert_eq!(
+        ranged.headers()["content-range"],
+        format!("bytes 10-19/{}", data.len())
+    );
     assert_eq!(ranged.bytes().await.unwrap(), &data[10..20]);
     for bad in ["bytes=5-4", "bytes=99999999-", "pages=1", "bytes=0-1,3-4"] {
-        let (status, error) = refused(http.get(&url).header("range", bad).send().await.unwrap()).await;
+        let (status, error) =
+            refused(http.get(&url).header("range", bad).send().await.unwrap()).await;
         assert_eq!((status, error.code.as_str()), (416, "bad_request"), "{bad}");
     }
 }
@@ -257,34 +357,77 @@ async fn wrong_blobs_are_refused_and_nothing_stays() {
     let (client, key) = (world.client(), request_key(&Wallet::generate()));
     // Bytes that do not hash to their name.
     let name = hash(b"what was promised");
-    let error = client.put_blob(&key, &name, BlobSource::Bytes(b"what came instead"), |_| {}).await.unwrap_err();
-    assert!(matches!(&error, ClientError::Api { status: 422, .. }), "{error}");
+    let error = client
+        .put_blob(&key, &name, BlobSource::Bytes(b"what came instead"), |_| {})
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&error, ClientError::Api { status: 422, .. }),
+        "{error}"
+    );
     assert_eq!(client.blob_status(&name).await.unwrap(), None);
     // Too large a blob, told before anything is sent; and by the oracle itself.
     let large = vec![0; BLOB as usize + 1];
-    assert!(matches!(client.put_blob(&key, &hash(&large), BlobSource::Bytes(&large), |_| {}).await, Err(ClientError::TooBig { .. })));
+    assert!(matches!(
+        client
+            .put_blob(&key, &hash(&large), BlobSource::Bytes(&large), |_| {})
+            .await,
+        Err(ClientError::TooBig { .. })
+    ));
     let put = async |path: String, body: Vec<u8>| {
         let auth = key.sign(&world.about("PUT", &path, NO_SUBJECT), &body, now_ms());
-        let request = reqwest::Client::new().put(world.url(&path)).header(auth::HEADER, auth::to_header(&auth)).body(body);
+        let request = reqwest::Client::new()
+            .put(world.url(&path))
+            .header(auth::HEADER, auth::to_header(&auth))
+            .body(body);
         refused(request.send().await.unwrap()).await
     };
     let path = |query: &str| format!("/v1/blobs/{}?{query}", text::hash(&name));
     let cases = [
-        (path(&format!("offset=0&size={}", BLOB + 1)), vec![1], 413, "too_large"),
+        (
+            path(&format!("offset=0&size={}", BLOB + 1)),
+            vec![1],
+            413,
+            "too_large",
+        ),
         (path("offset=0&size=3"), vec![1; 4], 413, "too_large"),
-        (path(&format!("offset=0&size={BLOB}")), vec![0; PART as usize + 1], 413, "too_large"),
+        (
+            path(&format!("offset=0&size={BLOB}")),
+            vec![0; PART as usize + 1],
+            413,
+            "too_large",
+        ),
         (path("offset=7&size=10"), vec![1; 3], 409, "conflict"),
         (path("offset=0&size=10"), vec![], 400, "bad_request"),
         (path("offset=-1&size=10"), vec![1], 400, "bad_request"),
         (path("offset=0"), vec![1], 400, "bad_request"),
-        (path("offset=0&size=1&mode=777"), vec![1], 400, "bad_request"),
-        (path("offset=0&offset=0&size=1"), vec![1], 400, "bad_request"),
+        (
+            path("offset=0&size=1&mode=777"),
+            vec![1],
+            400,
+            "bad_request",
+        ),
+        (
+            path("offset=0&offset=0&size=1"),
+            vec![1],
+            400,
+            "bad_request",
+        ),
     ];
     for (path, body, status, code) in cases {
         let (got, error) = put(path.clone(), body).await;
-        assert_eq!((got, error.code.as_str()), (status, code), "{path}: {}", error.message);
+        assert_eq!(
+            (got, error.code.as_str()),
+            (status, code),
+            "{path}: {}",
+            error.message
+        );
     }
-    assert_eq!(client.blob_status(&name).await.unwrap(), None, "nothing was begun");
+    assert_eq!(
+        client.blob_status(&name).await.unwrap(),
+        None,
+        "nothing was begun"
+    );
 }
 
 #[tokio::test]
@@ -310,9 +453,13 @@ async fn names_of_blobs_are_no_paths() {
         socket.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         socket.read_to_string(&mut answer).await.unwrap();
-        assert!(answer.starts_with("HTTP/1.1 400") || answer.starts_with("HTTP/1.1 404"), "{path}: {answer}");
+        assert!(
+            answer.starts_with("HTTP/1.1 400") || answer.starts_with("HTTP/1.1 404"),
+            "{path}: {answer}"
+        );
         let body = answer.split("\r\n\r\n").nth(1).unwrap();
-        let error: ApiError = serde_json::from_str(body).unwrap_or_else(|error| panic!("{path}: {error}: {body}"));
+        let error: ApiError =
+            serde_json::from_str(body).unwrap_or_else(|error| panic!("{path}: {error}: {body}"));
         assert!(!error.message.contains("root:"), "{path}");
     }
 }
@@ -336,7 +483,10 @@ async fn a_signature_is_for_one_request() {
     };
     let about = world.about("PUT", &path, NO_SUBJECT);
     let sign = |about: &About, body: &[u8], at| auth::to_header(&key.sign(about, body, at));
-    let elsewhere = Deployment { cluster: [9; 32], ..world.deployment };
+    let elsewhere = Deployment {
+        cluster: [9; 32],
+        ..world.deployment
+    };
     let now = now_ms();
     let wrong = [
         None,
@@ -344,17 +494,47 @@ async fn a_signature_is_for_one_request() {
         Some("e30=".to_owned()),
         Some("A".repeat(5_000)),
         Some(sign(&about, b"other body", now)),
-        Some(sign(&About { recipient: [7; 32], ..about }, &body, now)),
-        Some(sign(&About { deployment: elsewhere, ..about }, &body, now)),
-        Some(sign(&About { subject: [7; 32], ..about }, &body, now)),
+        Some(sign(
+            &About {
+                recipient: [7; 32],
+                ..about
+            },
+            &body,
+            now,
+        )),
+        Some(sign(
+            &About {
+                deployment: elsewhere,
+                ..about
+            },
+            &body,
+            now,
+        )),
+        Some(sign(
+            &About {
+                subject: [7; 32],
+                ..about
+            },
+            &body,
+            now,
+        )),
         Some(sign(&world.about("POST", &path, NO_SUBJECT), &body, now)),
-        Some(sign(&world.about("PUT", &path.replace("offset=0", "offset=1"), NO_SUBJECT), &body, now)),
+        Some(sign(
+            &world.about("PUT", &path.replace("offset=0", "offset=1"), NO_SUBJECT),
+            &body,
+            now,
+        )),
         Some(sign(&about, &body, now - auth::MAX_SKEW_MS - 5_000)),
         Some(sign(&about, &body, now + auth::MAX_SKEW_MS + 5_000)),
     ];
     for header in wrong {
         let (status, error) = refused(put(header.clone()).await).await;
-        assert_eq!((status, error.code.as_str()), (401, "unauthorized"), "{header:?}: {}", error.message);
+        assert_eq!(
+            (status, error.code.as_str()),
+            (401, "unauthorized"),
+            "{header:?}: {}",
+            error.message
+        );
     }
     let good = sign(&about, &body, now_ms());
     assert_eq!(put(Some(good.clone())).await.status(), 200);
@@ -367,7 +547,16 @@ async fn a_signature_is_for_one_request() {
 async fn garbage_is_answered_in_kind() {
     let world = &*WORLD;
     let http = reqwest::Client::new();
-    let quote = async |body: String| refused(http.post(world.url("/v1/quote")).body(body).send().await.unwrap()).await;
+    let quote = async |body: String| {
+        refused(
+            http.post(world.url("/v1/quote"))
+                .body(body)
+                .send()
+                .await
+                .unwrap(),
+        )
+        .await
+    };
     let good = json!({ "engine": "wasm", "units": 5, "requirement": { "class": null, "region": null }, "mint": null });
     let with = |field: &str, value: Value| {
         let mut changed = good.clone();
@@ -387,20 +576,74 @@ async fn garbage_is_answered_in_kind() {
         format!("{}{}", "[".repeat(5_000), "]".repeat(5_000)),
     ] {
         let (status, error) = quote(body.clone()).await;
-        assert_eq!((status, error.code.as_str()), (400, "bad_request"), "{body:.100}: {}", error.message);
+        assert_eq!(
+            (status, error.code.as_str()),
+            (400, "bad_request"),
+            "{body:.100}: {}",
+            error.message
+        );
     }
     assert_eq!(quote(" ".repeat(100_000)).await.0, 413);
-    assert_eq!(quote(with("mint", json!(Pubkey::new_from_array([5; 32]).to_string()))).await.0, 404);
-    let answer = http.post(world.url("/v1/quote")).body(good.to_string()).send().await.unwrap();
+    assert_eq!(
+        quote(with(
+            "mint",
+            json!(Pubkey::new_from_array([5; 32]).to_string())
+        ))
+        .await
+        .0,
+        404
+    );
+    let answer = http
+        .post(world.url("/v1/quote"))
+        .body(good.to_string())
+        .send()
+        .await
+        .unwrap();
     assert_eq!(answer.status(), 200);
 
-    assert_eq!(refused(http.get(world.url("/")).send().await.unwrap()).await.0, 404);
-    assert_eq!(refused(http.delete(world.url("/v1/info")).send().await.unwrap()).await.0, 405);
-    assert_eq!(refused(http.get(world.url("/v1/link")).send().await.unwrap()).await.0, 400);
+    assert_eq!(
+        refused(http.get(world.url("/")).send().await.unwrap())
+            .await
+            .0,
+        404
+    );
+    assert_eq!(
+        refused(http.delete(world.url("/v1/info")).send().await.unwrap())
+            .await
+            .0,
+        405
+    );
+    assert_eq!(
+        refused(http.get(world.url("/v1/link")).send().await.unwrap())
+            .await
+            .0,
+        400
+    );
     for query in ["state=nonsense", "renter=x", "after=1", "limit=5"] {
-        assert_eq!(refused(http.get(world.url(&format!("/v1/jobs?{query}"))).send().await.unwrap()).await.0, 400, "{query}");
+        assert_eq!(
+            refused(
+                http.get(world.url(&format!("/v1/jobs?{query}")))
+                    .send()
+                    .await
+                    .unwrap()
+            )
+            .await
+            .0,
+            400,
+            "{query}"
+        );
     }
-    assert_eq!(refused(http.get(world.url(&format!("/v1/jobs?after={}", "x".repeat(3_000)))).send().await.unwrap()).await.0, 400);
+    assert_eq!(
+        refused(
+            http.get(world.url(&format!("/v1/jobs?after={}", "x".repeat(3_000))))
+                .send()
+                .await
+                .unwrap()
+        )
+        .await
+        .0,
+        400
+    );
 }
 
 #[tokio::test]
@@ -412,15 +655,24 @@ async fn those_that_do_not_send_are_not_waited_for() {
         socket.write_all(bytes).await.unwrap();
         let mut answer = Vec::new();
         let limit = Duration::from_secs(5 * IO_TIMEOUT);
-        tokio::time::timeout(limit, socket.read_to_end(&mut answer)).await.expect("still waiting").ok();
-        (start.elapsed(), String::from_utf8_lossy(&answer).into_owned())
+        tokio::time::timeout(limit, socket.read_to_end(&mut answer))
+            .await
+            .expect("still waiting")
+            .ok();
+        (
+            start.elapsed(),
+            String::from_utf8_lossy(&answer).into_owned(),
+        )
     };
     let (took, _) = ended_after(b"GET /v1/info HTTP/1.1\r\nhost: x\r\n").await;
     assert!(took >= Duration::from_secs(IO_TIMEOUT) / 2, "{took:?}");
-    let (_, answer) =
-        ended_after(b"POST /v1/quote HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 50\r\n\r\n{").await;
+    let (_, answer) = ended_after(
+        b"POST /v1/quote HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 50\r\n\r\n{",
+    )
+    .await;
     assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
-    let (_, answer) = ended_after(format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(100_000)).as_bytes()).await;
+    let (_, answer) =
+        ended_after(format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(100_000)).as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 4"), "{answer:.80}");
 }
 
@@ -429,31 +681,86 @@ async fn it_says_who_and_how_it_is() {
     let world = &*WORLD;
     let info = world.client().info().await.unwrap();
     assert_eq!(info.oracle, world.oracle.to_string());
-    assert_eq!((info.limits.max_part_bytes, info.limits.max_blob_bytes), (PART, BLOB));
-    eventually("the index", async || world.client().info().await.ok().filter(|info| info.active && info.quorum == 1)).await;
-    let health = reqwest::get(world.url("/health")).await.unwrap();
-    assert_eq!(health.status(), 200);
-    let metrics = reqwest::get(world.url("/metrics")).await.unwrap().text().await.unwrap();
-    assert!(metrics.contains("io_oracle_index_age_seconds") && metrics.ends_with("# EOF\n"), "{metrics}");
-    let document: Value = serde_json::from_str(&reqwest::get(world.url("/v1/openapi.json")).await.unwrap().text().await.unwrap()).unwrap();
+    assert_eq!(
+        (info.limits.max_part_bytes, info.limits.max_blob_bytes),
+        (PART, BLOB)
+    );
+    eventually("the index", async || {
+        world
+            .client()
+            .info()
+            .await
+            .ok()
+            .filter(|info| info.active && info.quorum == 1)
+    })
+    .await;
+    eventually("health", async || {
+        (reqwest::get(world.url("/health")).await.unwrap().status() == 200).then_some(())
+    })
+    .await;
+    let metrics = reqwest::get(world.url("/metrics"))
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
+    assert!(
+        metrics.contains("io_oracle_index_age_seconds") && metrics.ends_with("# EOF\n"),
+        "{metrics}"
+    );
+    let document: Value = serde_json::from_str(
+        &reqwest::get(world.url("/v1/openapi.json"))
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap(),
+    )
+    .unwrap();
     assert!(document["paths"]["/v1/blobs/{hash}"]["put"].is_object());
 }
 
 #[tokio::test]
 async fn a_folder_is_one_oracles() {
     let world = &*WORLD;
-    let second = config((&world.rpc_url, &world.ws_url), world.key_file.clone(), world.data_dir.clone());
-    let error = io_oracle::run(second, CancellationToken::new()).await.unwrap_err();
-    assert!(error.to_string().contains("another oracle uses"), "{error:#}");
-    let keyless = Config { key: PathBuf::new(), ..config((&world.rpc_url, &world.ws_url), PathBuf::new(), PathBuf::new()) };
-    assert!(io_oracle::run(keyless, CancellationToken::new()).await.unwrap_err().to_string().contains("`key`"));
+    let second = config(
+        (&world.rpc_url, &world.ws_url),
+        world.key_file.clone(),
+        world.data_dir.clone(),
+    );
+    let error = io_oracle::run(second, CancellationToken::new())
+        .await
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("another oracle uses"),
+        "{error:#}"
+    );
+    let keyless = Config {
+        key: PathBuf::new(),
+        ..config(
+            (&world.rpc_url, &world.ws_url),
+            PathBuf::new(),
+            PathBuf::new(),
+        )
+    };
+    assert!(
+        io_oracle::run(keyless, CancellationToken::new())
+            .await
+            .unwrap_err()
+            .to_string()
+            .contains("`key`")
+    );
 }
 
 type Socket = tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<TcpStream>>;
 
 async fn receive(socket: &mut Socket) -> ToWorker {
     loop {
-        let message = tokio::time::timeout(PATIENCE, socket.next()).await.expect("a message").expect("an open link").unwrap();
+        let message = tokio::time::timeout(PATIENCE, socket.next())
+            .await
+            .expect("a message")
+            .expect("an open link")
+            .unwrap();
         if let Message::Text(text) = message {
             return serde_json::from_str(&text).unwrap();
         }
@@ -461,7 +768,12 @@ async fn receive(socket: &mut Socket) -> ToWorker {
 }
 
 async fn say(socket: &mut Socket, message: &ToOracle) {
-    socket.send(Message::Text(serde_json::to_string(message).unwrap().into())).await.unwrap();
+    socket
+        .send(Message::Text(
+            serde_json::to_string(message).unwrap().into(),
+        ))
+        .await
+        .unwrap();
 }
 
 impl World {
@@ -477,14 +789,23 @@ impl World {
 
     async fn connect(&self) -> Socket {
         let (mut socket, _) = connect_async(self.client().link_url()).await.unwrap();
-        let ToWorker::Welcome { oracle, .. } = receive(&mut socket).await else { panic!("expected a welcome") };
+        let ToWorker::Welcome { oracle, .. } = receive(&mut socket).await else {
+            panic!("expected a welcome")
+        };
         assert_eq!(oracle, self.oracle.to_string());
         socket
     }
 
     async fn hello(&self, socket: &mut Socket, wallet: &Wallet) -> ToWorker {
         let auth = self.sign_link(wallet, auth::LINK, b"");
-        say(socket, &ToOracle::Hello { device: self.device.to_string(), auth }).await;
+        say(
+            socket,
+            &ToOracle::Hello {
+                device: self.device.to_string(),
+                auth,
+            },
+        )
+        .await;
         receive(socket).await
     }
 
@@ -493,7 +814,13 @@ impl World {
             device: self.device.to_string(),
             sequence,
             at_ms: now_ms(),
-            engines: BTreeMap::from([("wasm".to_owned(), EngineOffer { ask: Amount(1_000), speed: 10.0 })]),
+            engines: BTreeMap::from([(
+                "wasm".to_owned(),
+                EngineOffer {
+                    ask: Amount(1_000),
+                    speed: 10.0,
+                },
+            )]),
             load: 0.1,
             memory_used_mib: 100,
             temperature_c: None,
@@ -514,51 +841,125 @@ impl World {
 async fn a_device_is_linked_attested_and_offered_a_job() {
     let world = &*WORLD;
     let client = world.client();
-    eventually("the device in the index", async || client.device(&world.device.to_bytes()).await.unwrap()).await;
+    eventually("the device in the index", async || {
+        client.device(&world.device.to_bytes()).await.unwrap()
+    })
+    .await;
 
     // Somebody else's key, and a hello that was seen.
     let mut socket = world.connect().await;
     let answer = world.hello(&mut socket, &world.renter).await;
-    assert!(matches!(&answer, ToWorker::Refused { code, .. } if code == "unauthorized"), "{answer:?}");
+    assert!(
+        matches!(&answer, ToWorker::Refused { code, .. } if code == "unauthorized"),
+        "{answer:?}"
+    );
     let mut first = world.connect().await;
     let auth = world.sign_link(&world.operator, auth::LINK, b"");
-    let hello = ToOracle::Hello { device: world.device.to_string(), auth };
+    let hello = ToOracle::Hello {
+        device: world.device.to_string(),
+        auth,
+    };
     say(&mut first, &hello).await;
     assert!(matches!(receive(&mut first).await, ToWorker::Linked { .. }));
     let mut replay = world.connect().await;
     say(&mut replay, &hello).await;
-    assert!(matches!(receive(&mut replay).await, ToWorker::Refused { .. }));
+    assert!(matches!(
+        receive(&mut replay).await,
+        ToWorker::Refused { .. }
+    ));
 
     // Figures are signed for a device that beats, to its operator only.
     let now = world.chain.rpc().chain_time().await.unwrap();
-    let figures =
-        DeviceAttestRequest { epoch: epoch_of(now), tops_e2: 50, memory_mib: 1_000, bandwidth_mib_s: 10, region: Some("DE".into()) };
+    let figures = DeviceAttestRequest {
+        epoch: epoch_of(now),
+        tops_e2: 50,
+        memory_mib: 1_000,
+        bandwidth_mib_s: 10,
+        region: Some("DE".into()),
+    };
     let operator = request_key(&world.operator);
-    let early = client.attest_device(&operator, &world.device.to_bytes(), &figures).await.unwrap_err();
-    assert!(matches!(&early, ClientError::Api { status: 409, .. }), "{early}");
+    let early = client
+        .attest_device(&operator, &world.device.to_bytes(), &figures)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&early, ClientError::Api { status: 409, .. }),
+        "{early}"
+    );
     // A newer link replaces the first.
     let mut link = world.connect().await;
-    assert!(matches!(world.hello(&mut link, &world.operator).await, ToWorker::Linked { .. }));
-    assert!(matches!(receive(&mut first).await, ToWorker::Refused { code, .. } if code == "conflict"));
+    assert!(matches!(
+        world.hello(&mut link, &world.operator).await,
+        ToWorker::Linked { .. }
+    ));
+    assert!(
+        matches!(receive(&mut first).await, ToWorker::Refused { code, .. } if code == "conflict")
+    );
     let beat = world.heartbeat(1);
     say(&mut link, &beat).await;
     say(&mut link, &beat).await;
-    assert!(matches!(receive(&mut link).await, ToWorker::Refused { code, .. } if code == "unauthorized"), "a replayed heartbeat");
-    let strangers = client.attest_device(&request_key(&world.renter), &world.device.to_bytes(), &figures).await.unwrap_err();
-    assert!(matches!(&strangers, ClientError::Api { status: 401, .. }), "{strangers}");
-    let ask = async |figures: DeviceAttestRequest| client.attest_device(&operator, &world.device.to_bytes(), &figures).await;
+    assert!(
+        matches!(receive(&mut link).await, ToWorker::Refused { code, .. } if code == "unauthorized"),
+        "a replayed heartbeat"
+    );
+    let strangers = client
+        .attest_device(
+            &request_key(&world.renter),
+            &world.device.to_bytes(),
+            &figures,
+        )
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&strangers, ClientError::Api { status: 401, .. }),
+        "{strangers}"
+    );
+    let ask = async |figures: DeviceAttestRequest| {
+        client
+            .attest_device(&operator, &world.device.to_bytes(), &figures)
+            .await
+    };
     for bad in [
-        DeviceAttestRequest { tops_e2: 0, ..figures.clone() },
-        DeviceAttestRequest { memory_mib: 63, ..figures.clone() },
-        DeviceAttestRequest { memory_mib: 99, ..figures.clone() },
-        DeviceAttestRequest { tops_e2: u32::MAX, ..figures.clone() },
-        DeviceAttestRequest { epoch: figures.epoch - 2, ..figures.clone() },
-        DeviceAttestRequest { region: Some("nowhere".into()), ..figures.clone() },
+        DeviceAttestRequest {
+            tops_e2: 0,
+            ..figures.clone()
+        },
+        DeviceAttestRequest {
+            memory_mib: 63,
+            ..figures.clone()
+        },
+        DeviceAttestRequest {
+            memory_mib: 99,
+            ..figures.clone()
+        },
+        DeviceAttestRequest {
+            tops_e2: u32::MAX,
+            ..figures.clone()
+        },
+        DeviceAttestRequest {
+            epoch: figures.epoch - 2,
+            ..figures.clone()
+        },
+        DeviceAttestRequest {
+            region: Some("nowhere".into()),
+            ..figures.clone()
+        },
     ] {
-        assert!(matches!(ask(bad.clone()).await, Err(ClientError::Api { status: 400, .. })), "{bad:?}");
+        assert!(
+            matches!(
+                ask(bad.clone()).await,
+                Err(ClientError::Api { status: 400, .. })
+            ),
+            "{bad:?}"
+        );
     }
     let attested = ask(figures.clone()).await.unwrap();
-    let measured = Measured { tops_e2: 50, memory_mib: 1_000, bandwidth_mib_s: 10, region: 0x4445 };
+    let measured = Measured {
+        tops_e2: 50,
+        memory_mib: 1_000,
+        bandwidth_mib_s: 10,
+        region: 0x4445,
+    };
     let statement = DeviceStatement {
         deployment: world.deployment,
         set_version: attested.set_version,
@@ -567,36 +968,74 @@ async fn a_device_is_linked_attested_and_offered_a_job() {
         measured,
     };
     let signature = Signature::from(text::parse_signature(&attested.signature).unwrap());
-    let args = AttestDeviceArgs { epoch: figures.epoch, tops_e2: 50, memory_mib: 1_000, bandwidth_mib_s: 10, region: 0x4445 };
+    let args = AttestDeviceArgs {
+        epoch: figures.epoch,
+        tops_e2: 50,
+        memory_mib: 1_000,
+        bandwidth_mib_s: 10,
+        region: 0x4445,
+    };
     let check = ed25519::verify(&statement.to_bytes(), &[(world.oracle, signature)]).unwrap();
     let sender = world.chain.sender();
     let put = vec![check, instructions::attest_device(&world.device, 1, args)];
-    sender.send(&Request::new("attest", world.operator.signer(), put)).await.unwrap();
+    sender
+        .send(&Request::new("attest", world.operator.signer(), put))
+        .await
+        .unwrap();
     let offer = eventually("availability", async || {
-        client.device(&world.device.to_bytes()).await.unwrap().filter(|offer| offer.available)
+        client
+            .device(&world.device.to_bytes())
+            .await
+            .unwrap()
+            .filter(|offer| offer.available)
     })
     .await;
-    assert_eq!((offer.class_name.as_str(), offer.region.as_deref()), ("CPU", Some("DE")));
+    assert_eq!(
+        (offer.class_name.as_str(), offer.region.as_deref()),
+        ("CPU", Some("DE"))
+    );
     assert_eq!(client.offers(None).await.unwrap().total, 1);
 
     // What a job costs, and why nothing fits.
     let mut request = QuoteRequest {
         engine: "wasm".into(),
         units: 2_000,
-        requirement: Requirement { class: None, min_multiplier_e2: 0, min_memory_mib: 0, region: Some("de".into()), min_reputation_bps: 0 },
+        requirement: Requirement {
+            class: None,
+            min_multiplier_e2: 0,
+            min_memory_mib: 0,
+            region: Some("de".into()),
+            min_reputation_bps: 0,
+        },
         mint: None,
     };
     let quote = client.quote(&request).await.unwrap();
-    assert_eq!((quote.devices, quote.payment, quote.fees, quote.total), (1, Some(Amount(2_000)), Some(Amount(5)), Some(Amount(2_005))));
+    assert_eq!(
+        (quote.devices, quote.payment, quote.fees, quote.total),
+        (1, Some(Amount(2_000)), Some(Amount(5)), Some(Amount(2_005)))
+    );
     assert_eq!(quote.seconds, Some(200.0));
     request.requirement.min_memory_mib = 5_000;
     let quote = client.quote(&request).await.unwrap();
-    assert_eq!((quote.devices, quote.total, quote.removed), (0, None, BTreeMap::from([("min_memory_mib".to_owned(), 1)])));
+    assert_eq!(
+        (quote.devices, quote.total, quote.removed),
+        (0, None, BTreeMap::from([("min_memory_mib".to_owned(), 1)]))
+    );
 
     // A job: first without its spec, then with it.
     let module = BlobRef::of(b"a module that is never run here");
-    let wasm = WasmSpec { module, fuel: 1_000_000, memory_mib: 16, time_limit_s: 10, max_output: 1_000 };
-    let spec = JobSpec { version: 1, input: BlobRef::of(b""), engine: EngineSpec::Wasm(wasm) };
+    let wasm = WasmSpec {
+        module,
+        fuel: 1_000_000,
+        memory_mib: 16,
+        time_limit_s: 10,
+        max_output: 1_000,
+    };
+    let spec = JobSpec {
+        version: 1,
+        input: BlobRef::of(b""),
+        engine: EngineSpec::Wasm(wasm),
+    };
     let terms = JobTerms {
         nonce: 7,
         spec_hash: spec.hash().0,
@@ -613,18 +1052,44 @@ async fn a_device_is_linked_attested_and_offered_a_job() {
         devices: 1,
     };
     let renter = world.renter.address();
-    let create = instructions::create_job(&renter, &renter, &world.io_mint, &world.renter_token, terms);
-    sender.send(&Request::new("create", world.renter.signer(), vec![create])).await.unwrap();
+    let create =
+        instructions::create_job(&renter, &renter, &world.io_mint, &world.renter_token, terms);
+    sender
+        .send(&Request::new("create", world.renter.signer(), vec![create]))
+        .await
+        .unwrap();
     let job = pda::job(&renter, 7);
     let view = async |stage: Stage| {
-        eventually(&format!("{stage:?}"), async || client.job(&job.to_bytes()).await.unwrap().filter(|view| view.stage == stage)).await
+        eventually(&format!("{stage:?}"), async || {
+            client
+                .job(&job.to_bytes())
+                .await
+                .unwrap()
+                .filter(|view| view.stage == stage)
+        })
+        .await
     };
     let missing = view(Stage::SpecMissing).await;
     assert!(missing.reason.unwrap().contains(&spec.hash().to_string()));
     let canonical = spec.canonical();
-    client.put_blob(&request_key(&world.renter), &spec.hash().0, BlobSource::Bytes(&canonical), |_| {}).await.unwrap();
+    client
+        .put_blob(
+            &request_key(&world.renter),
+            &spec.hash().0,
+            BlobSource::Bytes(&canonical),
+            |_| {},
+        )
+        .await
+        .unwrap();
     say(&mut link, &world.heartbeat(2)).await;
-    let ToWorker::Offer { job: offered, created_slot, set_version, expires_at, signature } = receive(&mut link).await else {
+    let ToWorker::Offer {
+        job: offered,
+        created_slot,
+        set_version,
+        expires_at,
+        signature,
+    } = receive(&mut link).await
+    else {
         panic!("expected an offer")
     };
     assert_eq!(offered, job.to_string());
@@ -637,12 +1102,40 @@ async fn a_device_is_linked_attested_and_offered_a_job() {
         expires_at,
     };
     let signature = text::parse_signature(&signature).unwrap();
-    assert!(auth::verify_signature(&world.oracle.to_bytes(), &ticket.to_bytes(), &signature));
-    assert_eq!(view(Stage::Matched).await.device, Some(world.device.to_string()));
-    assert_eq!(client.quote(&QuoteRequest { requirement: Requirement { min_memory_mib: 0, ..request.requirement.clone() }, ..request.clone() }).await.unwrap().devices, 0, "it is reserved");
+    assert!(auth::verify_signature(
+        &world.oracle.to_bytes(),
+        &ticket.to_bytes(),
+        &signature
+    ));
+    assert_eq!(
+        view(Stage::Matched).await.device,
+        Some(world.device.to_string())
+    );
+    assert_eq!(
+        client
+            .quote(&QuoteRequest {
+                requirement: Requirement {
+                    min_memory_mib: 0,
+                    ..request.requirement.clone()
+                },
+                ..request.clone()
+            })
+            .await
+            .unwrap()
+            .devices,
+        0,
+        "it is reserved"
+    );
 
     // Declined: the job waits, the device is free for others, and is not asked again at once.
-    say(&mut link, &ToOracle::Decline { job: offered, reason: "testing".into() }).await;
+    say(
+        &mut link,
+        &ToOracle::Decline {
+            job: offered,
+            reason: "testing".into(),
+        },
+    )
+    .await;
     let waiting = eventually("waiting", async || {
         let view = client.job(&job.to_bytes()).await.unwrap()?;
         (view.stage == Stage::Waiting && view.reason.is_some()).then_some(view)
@@ -652,30 +1145,65 @@ async fn a_device_is_linked_attested_and_offered_a_job() {
     assert_eq!(client.attestation(&job.to_bytes()).await.unwrap(), None);
 
     // Cancelled and closed, it is in the history; and in that of an oracle that starts from nothing.
-    let account = io_client::accounts::fetch(&world.chain.rpc(), &job).await.unwrap();
+    let account = io_client::accounts::fetch(&world.chain.rpc(), &job)
+        .await
+        .unwrap();
     let cancel = instructions::cancel_job(&renter, &job, &account);
-    sender.send(&Request::new("cancel", world.renter.signer(), vec![cancel])).await.unwrap();
+    sender
+        .send(&Request::new("cancel", world.renter.signer(), vec![cancel]))
+        .await
+        .unwrap();
     let close = instructions::close_job(&renter, &job, &account, &world.renter_token);
-    sender.send(&Request::new("close", world.renter.signer(), vec![close])).await.unwrap();
-    let told = |view: &JobView| view.history.iter().map(|t| (t.from.clone(), t.to.clone())).collect::<Vec<_>>();
-    let whole = [("none".to_owned(), "open".to_owned()), ("open".to_owned(), "cancelled".to_owned())];
+    sender
+        .send(&Request::new("close", world.renter.signer(), vec![close]))
+        .await
+        .unwrap();
+    let told = |view: &JobView| {
+        view.history
+            .iter()
+            .map(|t| (t.from.clone(), t.to.clone()))
+            .collect::<Vec<_>>()
+    };
+    let whole = [
+        ("none".to_owned(), "open".to_owned()),
+        ("open".to_owned(), "cancelled".to_owned()),
+    ];
     let ended = eventually("the end", async || {
-        client.job(&job.to_bytes()).await.unwrap().filter(|view| view.state == "cancelled" && told(view) == whole)
+        client
+            .job(&job.to_bytes())
+            .await
+            .unwrap()
+            .filter(|view| view.state == "cancelled" && told(view) == whole)
     })
     .await;
     assert_eq!(ended.refunded, Some(ended.escrow));
     let stop = CancellationToken::new();
     let folder = tempfile::tempdir().unwrap();
-    let fresh = config((&world.rpc_url, &world.ws_url), world.key_file.clone(), folder.path().join("new"));
+    let fresh = config(
+        (&world.rpc_url, &world.ws_url),
+        world.key_file.clone(),
+        folder.path().join("new"),
+    );
     let (address, task) = start(fresh, stop.clone()).await;
-    let other = OracleClient::for_deployment(&format!("http://{address}"), world.deployment).unwrap();
+    let other =
+        OracleClient::for_deployment(&format!("http://{address}"), world.deployment).unwrap();
     let rebuilt = eventually("the history", async || {
-        other.job(&job.to_bytes()).await.unwrap().filter(|view| told(view) == whole)
+        other
+            .job(&job.to_bytes())
+            .await
+            .unwrap()
+            .filter(|view| told(view) == whole)
     })
     .await;
     assert_eq!(rebuilt.history, ended.history);
-    let listed = other.jobs(Some(&renter.to_string()), Some("cancelled"), None).await.unwrap();
-    assert_eq!((listed.total, listed.jobs[0].job.clone()), (1, job.to_string()));
+    let listed = other
+        .jobs(Some(&renter.to_string()), Some("cancelled"), None)
+        .await
+        .unwrap();
+    assert_eq!(
+        (listed.total, listed.jobs[0].job.clone()),
+        (1, job.to_string())
+    );
     assert_eq!(other.jobs(None, Some("open"), None).await.unwrap().total, 0);
     stop.cancel();
     task.await.unwrap().unwrap();

@@ -26,7 +26,12 @@ impl World {
                 use solana_account::ReadableAccount;
                 let data = account.data();
                 let ours = *account.owner() == io_network::ID && data.starts_with(T::DISCRIMINATOR);
-                ours.then(|| (*key, bytemuck::pod_read_unaligned(&data[8..8 + size_of::<T>()])))
+                ours.then(|| {
+                    (
+                        *key,
+                        bytemuck::pod_read_unaligned(&data[8..8 + size_of::<T>()]),
+                    )
+                })
             })
             .collect()
     }
@@ -47,7 +52,8 @@ impl World {
             assert_eq!(job.vault, vault, "a job's vault lies at its address");
             let owed = if is_final(job) {
                 // Whatever lay in the vault was divided when the job ended, donations too.
-                self.donated.retain(|v, _| *v != vault || self.settled.contains(key));
+                self.donated
+                    .retain(|v, _| *v != vault || self.settled.contains(key));
                 self.settled.insert(*key);
                 job.owed_provider + job.owed_treasury + job.owed_payer
             } else {
@@ -55,7 +61,12 @@ impl World {
                 job.escrow
             };
             let donated = self.donated.get(&vault).copied().unwrap_or(0);
-            assert_eq!(self.tokens(&vault), owed + donated, "vault of job {key} in state {}", job.state);
+            assert_eq!(
+                self.tokens(&vault),
+                owed + donated,
+                "vault of job {key} in state {}",
+                job.state
+            );
             *due.entry(job.provider).or_default() += job.penalty_due;
             if (RUNNING..=DISPUTED).contains(&job.state) {
                 let entry = exposed.entry(job.device).or_default();
@@ -67,7 +78,10 @@ impl World {
             let (exposure, open) = exposed.get(key).copied().unwrap_or_default();
             assert_eq!(device.exposure, exposure, "exposure of device {key}");
             assert_eq!(device.open_jobs, open, "open jobs of device {key}");
-            assert!(device.exposure <= device.bond, "device {key} could gain more than its bond");
+            assert!(
+                device.exposure <= device.bond,
+                "device {key} could gain more than its bond"
+            );
             let entry = bonded.entry(device.provider).or_default();
             entry.0 += device.bond;
             entry.1 += 1;
@@ -76,22 +90,39 @@ impl World {
             let unbonding: u64 = provider.unbonding.iter().map(|u| u.amount).sum();
             let vault = world::stake_vault(&key);
             let donated = self.donated.get(&vault).copied().unwrap_or(0);
-            assert_eq!(self.tokens(&vault), provider.staked + unbonding + donated, "stake vault of {key}");
+            assert_eq!(
+                self.tokens(&vault),
+                provider.staked + unbonding + donated,
+                "stake vault of {key}"
+            );
             let (bonds, count) = bonded.get(&key).copied().unwrap_or_default();
             let due = due.get(&key).copied().unwrap_or(0);
             assert_eq!(provider.committed, bonds + due, "committed stake of {key}");
-            assert!(provider.committed <= provider.staked, "{key} committed more than it staked");
+            assert!(
+                provider.committed <= provider.staked,
+                "{key} committed more than it staked"
+            );
             assert_eq!(provider.devices, count, "devices of {key}");
         }
         for (key, case) in self.all::<SlashCase>() {
             let vault = world::vault(&key);
             let donated = self.donated.get(&vault).copied().unwrap_or(0);
-            assert_eq!(self.tokens(&vault), case.amount + donated, "vault of case {key}");
+            assert_eq!(
+                self.tokens(&vault),
+                case.amount + donated,
+                "vault of case {key}"
+            );
         }
         for (key, job) in &jobs {
             if job.state == RUNNING {
-                let (_, device) = devices.iter().find(|(d, _)| *d == job.device).expect("a running job has a device");
-                assert_eq!(device.current_job, *key, "the device of a running job runs it");
+                let (_, device) = devices
+                    .iter()
+                    .find(|(d, _)| *d == job.device)
+                    .expect("a running job has a device");
+                assert_eq!(
+                    device.current_job, *key,
+                    "the device of a running job runs it"
+                );
             }
         }
     }

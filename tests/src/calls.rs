@@ -2,8 +2,11 @@
 
 use anchor_lang::prelude::Pubkey;
 use io_network::{
-    AcceptJobArgs, AttestDeviceArgs, ClassArgs, InitializeNetworkArgs, Payee, PaymentMintArgs, RegisterDeviceArgs,
-    SetOraclesArgs, SubmitResultArgs, accounts, attest::INSTRUCTIONS_SYSVAR, instruction, state::{JobTerms, NetworkParams},
+    AcceptJobArgs, AttestDeviceArgs, ClassArgs, InitializeNetworkArgs, Payee, PaymentMintArgs,
+    RegisterDeviceArgs, SetOraclesArgs, SubmitResultArgs, accounts,
+    attest::INSTRUCTIONS_SYSVAR,
+    instruction,
+    state::{JobTerms, NetworkParams},
     token::TOKEN_PROGRAM,
 };
 use io_protocol::messages::{
@@ -24,7 +27,12 @@ pub const OUTPUT: [u8; 32] = [0x0a; 32];
 pub const TRACE: [u8; 32] = [0x0b; 32];
 
 /// Figures that every device measures.
-pub const MEASURED: Measured = Measured { tops_e2: 12_300, memory_mib: 24_576, bandwidth_mib_s: 900_000, region: 0x4445 };
+pub const MEASURED: Measured = Measured {
+    tops_e2: 12_300,
+    memory_mib: 24_576,
+    bandwidth_mib_s: 900_000,
+    region: 0x4445,
+};
 
 /// Terms that any device meets: 10,000 units at 5 IO (or 5 of the second mint's units of 10⁻⁸…) a thousand.
 pub fn terms(world: &World, nonce: u64) -> JobTerms {
@@ -71,24 +79,42 @@ impl World {
     }
 
     fn administer(&self) -> accounts::Administer {
-        accounts::Administer { admin: self.admin.pubkey(), network: network() }
+        accounts::Administer {
+            admin: self.admin.pubkey(),
+            network: network(),
+        }
     }
 
     pub fn update_params_call(&self, params: NetworkParams) -> Call {
-        Call::new(self.administer(), instruction::UpdateParams { params }, &[&self.admin])
+        Call::new(
+            self.administer(),
+            instruction::UpdateParams { params },
+            &[&self.admin],
+        )
     }
 
     pub fn set_paused_call(&self, paused: bool) -> Call {
-        Call::new(self.administer(), instruction::SetPaused { paused }, &[&self.admin])
+        Call::new(
+            self.administer(),
+            instruction::SetPaused { paused },
+            &[&self.admin],
+        )
     }
 
     pub fn propose_admin_call(&self, admin: &Pubkey) -> Call {
-        Call::new(self.administer(), instruction::ProposeAdmin { admin: *admin }, &[&self.admin])
+        Call::new(
+            self.administer(),
+            instruction::ProposeAdmin { admin: *admin },
+            &[&self.admin],
+        )
     }
 
     pub fn accept_admin_call(&self, pending: &Keypair) -> Call {
         Call::new(
-            accounts::AcceptAdmin { pending_admin: pending.pubkey(), network: network() },
+            accounts::AcceptAdmin {
+                pending_admin: pending.pubkey(),
+                network: network(),
+            },
             instruction::AcceptAdmin {},
             &[pending],
         )
@@ -96,8 +122,17 @@ impl World {
 
     pub fn set_oracles_call(&self, quorum: u8, oracles: &[Pubkey]) -> Call {
         Call::new(
-            accounts::SetOracles { admin: self.admin.pubkey(), network: network(), oracle_set: oracle_set() },
-            instruction::SetOracles { args: SetOraclesArgs { quorum, oracles: oracles.to_vec() } },
+            accounts::SetOracles {
+                admin: self.admin.pubkey(),
+                network: network(),
+                oracle_set: oracle_set(),
+            },
+            instruction::SetOracles {
+                args: SetOraclesArgs {
+                    quorum,
+                    oracles: oracles.to_vec(),
+                },
+            },
             &[&self.admin],
         )
     }
@@ -160,7 +195,11 @@ impl World {
 
     pub fn update_class_call(&self, args: ClassArgs) -> Call {
         Call::new(
-            accounts::UpdateClass { admin: self.admin.pubkey(), network: network(), class: world::class(args.id) },
+            accounts::UpdateClass {
+                admin: self.admin.pubkey(),
+                network: network(),
+                class: world::class(args.id),
+            },
             instruction::UpdateClass { args },
             &[&self.admin],
         )
@@ -179,25 +218,37 @@ impl World {
                 token_program: TOKEN_PROGRAM,
                 system_program: SYSTEM,
             },
-            instruction::RegisterProvider { payout_owner: rig.payout.pubkey() },
+            instruction::RegisterProvider {
+                payout_owner: rig.payout.pubkey(),
+            },
             &[&rig.authority.key],
         )
     }
 
     fn manage_provider(rig: &Rig) -> accounts::ManageProvider {
-        accounts::ManageProvider { authority: rig.authority.pubkey(), network: network(), provider: rig.provider }
+        accounts::ManageProvider {
+            authority: rig.authority.pubkey(),
+            network: network(),
+            provider: rig.provider,
+        }
     }
 
     pub fn set_payout_owner_call(&self, rig: &Rig, payout_owner: &Pubkey) -> Call {
         Call::new(
             Self::manage_provider(rig),
-            instruction::SetPayoutOwner { payout_owner: *payout_owner },
+            instruction::SetPayoutOwner {
+                payout_owner: *payout_owner,
+            },
             &[&rig.authority.key],
         )
     }
 
     pub fn request_unstake_call(&self, rig: &Rig, amount: u64) -> Call {
-        Call::new(Self::manage_provider(rig), instruction::RequestUnstake { amount }, &[&rig.authority.key])
+        Call::new(
+            Self::manage_provider(rig),
+            instruction::RequestUnstake { amount },
+            &[&rig.authority.key],
+        )
     }
 
     fn move_stake(rig: &Rig, token_account: &Pubkey) -> accounts::MoveStake {
@@ -212,7 +263,11 @@ impl World {
     }
 
     pub fn stake_call(&self, rig: &Rig, amount: u64) -> Call {
-        Call::new(Self::move_stake(rig, &rig.authority.io), instruction::Stake { amount }, &[&rig.authority.key])
+        Call::new(
+            Self::move_stake(rig, &rig.authority.io),
+            instruction::Stake { amount },
+            &[&rig.authority.key],
+        )
     }
 
     pub fn withdraw_stake_call(&self, rig: &Rig) -> Call {
@@ -220,7 +275,11 @@ impl World {
     }
 
     pub fn withdraw_stake_to_call(&self, rig: &Rig, token_account: &Pubkey) -> Call {
-        Call::new(Self::move_stake(rig, token_account), instruction::WithdrawStake {}, &[&rig.authority.key])
+        Call::new(
+            Self::move_stake(rig, token_account),
+            instruction::WithdrawStake {},
+            &[&rig.authority.key],
+        )
     }
 
     // Device
@@ -236,14 +295,21 @@ impl World {
                 system_program: SYSTEM,
             },
             instruction::RegisterDevice {
-                args: RegisterDeviceArgs { hardware: rig.hardware, operator: rig.operator.pubkey(), bond },
+                args: RegisterDeviceArgs {
+                    hardware: rig.hardware,
+                    operator: rig.operator.pubkey(),
+                    bond,
+                },
             },
             &[&rig.authority.key],
         )
     }
 
     pub fn deployment(&self) -> Deployment {
-        Deployment { program: io_network::ID.to_bytes(), cluster: self.cluster }
+        Deployment {
+            program: io_network::ID.to_bytes(),
+            cluster: self.cluster,
+        }
     }
 
     pub fn device_statement(&self, rig: &Rig, epoch: u64, measured: Measured) -> DeviceStatement {
@@ -261,7 +327,13 @@ impl World {
         self.attest_with_call(rig, epoch_of(self.now()), MEASURED, oracles)
     }
 
-    pub fn attest_with_call(&self, rig: &Rig, epoch: u64, measured: Measured, oracles: &[usize]) -> Call {
+    pub fn attest_with_call(
+        &self,
+        rig: &Rig,
+        epoch: u64,
+        measured: Measured,
+        oracles: &[usize],
+    ) -> Call {
         let statement = self.device_statement(rig, epoch, measured);
         Call::new(
             accounts::AttestDevice {
@@ -282,7 +354,10 @@ impl World {
             },
             &[],
         )
-        .after(ed25519::signed(&statement.to_bytes(), &self.oracle_keys(oracles)))
+        .after(ed25519::signed(
+            &statement.to_bytes(),
+            &self.oracle_keys(oracles),
+        ))
     }
 
     pub fn oracle_keys(&self, which: &[usize]) -> Vec<&Keypair> {
@@ -299,20 +374,30 @@ impl World {
     }
 
     pub fn set_device_bond_call(&self, rig: &Rig, bond: u64) -> Call {
-        Call::new(Self::manage_device(rig), instruction::SetDeviceBond { bond }, &[&rig.authority.key])
+        Call::new(
+            Self::manage_device(rig),
+            instruction::SetDeviceBond { bond },
+            &[&rig.authority.key],
+        )
     }
 
     pub fn set_device_operator_call(&self, rig: &Rig, operator: &Pubkey) -> Call {
         Call::new(
             Self::manage_device(rig),
-            instruction::SetDeviceOperator { operator: *operator },
+            instruction::SetDeviceOperator {
+                operator: *operator,
+            },
             &[&rig.authority.key],
         )
     }
 
     pub fn set_device_draining_call(&self, rig: &Rig, signer: &Keypair, draining: bool) -> Call {
         Call::new(
-            accounts::SetDeviceDraining { signer: signer.pubkey(), provider: rig.provider, device: rig.device },
+            accounts::SetDeviceDraining {
+                signer: signer.pubkey(),
+                provider: rig.provider,
+                device: rig.device,
+            },
             instruction::SetDeviceDraining { draining },
             &[signer],
         )
@@ -333,7 +418,13 @@ impl World {
     // Job
 
     /// A job of `renter`, paid by `payer`. Its address is `world::job(renter, terms.nonce)`.
-    pub fn create_job_call(&self, renter: &Keypair, payer: &Party, mint: Mint, terms: JobTerms) -> Call {
+    pub fn create_job_call(
+        &self,
+        renter: &Keypair,
+        payer: &Party,
+        mint: Mint,
+        terms: JobTerms,
+    ) -> Call {
         let job = world::job(&renter.pubkey(), terms.nonce);
         let mint_key = self.mint(mint);
         Call::new(
@@ -366,7 +457,11 @@ impl World {
     }
 
     fn accept_without(&self, job: &Pubkey, rig: &Rig, ask: u64, ticket_expires_at: i64) -> Call {
-        let mint = if self.job(job).mint == self.io_mint { Mint::Io } else { Mint::Usd };
+        let mint = if self.job(job).mint == self.io_mint {
+            Mint::Io
+        } else {
+            Mint::Usd
+        };
         Call::new(
             accounts::AcceptJob {
                 operator: rig.operator.pubkey(),
@@ -378,7 +473,12 @@ impl World {
                 provider_token: rig.payout.account(mint),
                 instructions: INSTRUCTIONS_SYSVAR,
             },
-            instruction::AcceptJob { args: AcceptJobArgs { ask, ticket_expires_at } },
+            instruction::AcceptJob {
+                args: AcceptJobArgs {
+                    ask,
+                    ticket_expires_at,
+                },
+            },
             &[&rig.operator],
         )
     }
@@ -389,7 +489,13 @@ impl World {
     }
 
     /// Takes a job with a ticket of the first oracle.
-    pub fn accept_with_ticket_call(&self, job: &Pubkey, rig: &Rig, ask: u64, expires_at: i64) -> Call {
+    pub fn accept_with_ticket_call(
+        &self,
+        job: &Pubkey,
+        rig: &Rig,
+        ask: u64,
+        expires_at: i64,
+    ) -> Call {
         let ticket = self.ticket_statement(job, rig, expires_at);
         self.accept_without(job, rig, ask, expires_at)
             .after(ed25519::signed(&ticket.to_bytes(), &self.oracle_keys(&[0])))
@@ -397,8 +503,18 @@ impl World {
 
     pub fn submit_call(&self, job: &Pubkey, rig: &Rig, units: u64) -> Call {
         Call::new(
-            accounts::SubmitResult { operator: rig.operator.pubkey(), device: rig.device, job: *job },
-            instruction::SubmitResult { args: SubmitResultArgs { output_hash: OUTPUT, trace_root: TRACE, units } },
+            accounts::SubmitResult {
+                operator: rig.operator.pubkey(),
+                device: rig.device,
+                job: *job,
+            },
+            instruction::SubmitResult {
+                args: SubmitResultArgs {
+                    output_hash: OUTPUT,
+                    trace_root: TRACE,
+                    units,
+                },
+            },
             &[&rig.operator],
         )
     }
@@ -442,7 +558,8 @@ impl World {
     /// Settles with these oracles' signatures.
     pub fn settle_call(&self, job: &Pubkey, oracles: &[usize]) -> Call {
         let message = self.result_statement(job, Verdict::Valid).to_bytes();
-        self.settle_unobjected_call(job).after(ed25519::signed(&message, &self.oracle_keys(oracles)))
+        self.settle_unobjected_call(job)
+            .after(ed25519::signed(&message, &self.oracle_keys(oracles)))
     }
 
     pub fn reject_without_call(&self, job: &Pubkey) -> Call {
@@ -465,12 +582,17 @@ impl World {
 
     pub fn reject_call(&self, job: &Pubkey, oracles: &[usize]) -> Call {
         let message = self.result_statement(job, Verdict::Invalid).to_bytes();
-        self.reject_without_call(job).after(ed25519::signed(&message, &self.oracle_keys(oracles)))
+        self.reject_without_call(job)
+            .after(ed25519::signed(&message, &self.oracle_keys(oracles)))
     }
 
     pub fn dispute_call(&self, job: &Pubkey, disputer: &Keypair) -> Call {
         Call::new(
-            accounts::DisputeJob { disputer: disputer.pubkey(), oracle_set: oracle_set(), job: *job },
+            accounts::DisputeJob {
+                disputer: disputer.pubkey(),
+                oracle_set: oracle_set(),
+                job: *job,
+            },
             instruction::DisputeJob {},
             &[disputer],
         )
@@ -507,7 +629,13 @@ impl World {
     }
 
     /// Delivers to `destination`, signed by whoever.
-    pub fn release_owed_call(&self, job: &Pubkey, payee: Payee, signer: &Keypair, destination: &Pubkey) -> Call {
+    pub fn release_owed_call(
+        &self,
+        job: &Pubkey,
+        payee: Payee,
+        signer: &Keypair,
+        destination: &Pubkey,
+    ) -> Call {
         let state = self.job(job);
         Call::new(
             accounts::ReleaseOwed {

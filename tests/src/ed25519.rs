@@ -39,7 +39,12 @@ impl Ed25519 {
     pub fn signed(message: &[u8], signers: &[&Keypair]) -> Self {
         let pairs = signers
             .iter()
-            .map(|k| (k.sign_message(message).as_ref().try_into().unwrap(), k.pubkey().to_bytes()))
+            .map(|k| {
+                (
+                    k.sign_message(message).as_ref().try_into().unwrap(),
+                    k.pubkey().to_bytes(),
+                )
+            })
             .collect();
         Self::with_pairs(message, pairs)
     }
@@ -58,7 +63,13 @@ impl Ed25519 {
                 message_instruction: THIS,
             })
             .collect();
-        Self { count: pairs.len() as u8, records, pairs, message: message.to_vec(), tail: Vec::new() }
+        Self {
+            count: pairs.len() as u8,
+            records,
+            pairs,
+            message: message.to_vec(),
+            tail: Vec::new(),
+        }
     }
 
     pub fn data(&self) -> Vec<u8> {
@@ -92,11 +103,14 @@ impl Ed25519 {
 
 /// An Ed25519 instruction of any bytes.
 pub fn raw(data: Vec<u8>) -> Instruction {
-    Instruction { program_id: ED25519_PROGRAM, accounts: Vec::new(), data }
+    Instruction {
+        program_id: ED25519_PROGRAM,
+        accounts: Vec::new(),
+        data,
+    }
 }
 
 /// Signatures of `signers` over `message`, in the layout that the program accepts.
 pub fn signed(message: &[u8], signers: &[&Keypair]) -> Instruction {
     Ed25519::signed(message, signers).instruction()
 }
-

@@ -35,7 +35,13 @@ fn read<T: AnchorDeserialize>(body: &[u8]) -> T {
 
 fn decode(bytes: &[u8]) -> Event {
     let (head, body) = bytes.split_at(8);
-    let changed = |name, account, data| Event { name, account, before: None, data, closed: false };
+    let changed = |name, account, data| Event {
+        name,
+        account,
+        before: None,
+        data,
+        closed: false,
+    };
     macro_rules! is {
         ($t:ty) => {
             head == <$t as Discriminator>::DISCRIMINATOR
@@ -43,34 +49,75 @@ fn decode(bytes: &[u8]) -> Event {
     }
     if is!(wire::JobChanged) {
         let e: wire::JobChanged = read(body);
-        Event { before: Some(e.before), ..changed("JobChanged", e.job, account_data::<state::Job>(&e.after)) }
+        Event {
+            before: Some(e.before),
+            ..changed("JobChanged", e.job, account_data::<state::Job>(&e.after))
+        }
     } else if is!(wire::JobClosed) {
         let e: wire::JobClosed = read(body);
-        Event { closed: true, ..changed("JobClosed", e.job, account_data::<state::Job>(&e.last)) }
+        Event {
+            closed: true,
+            ..changed("JobClosed", e.job, account_data::<state::Job>(&e.last))
+        }
     } else if is!(wire::DeviceChanged) {
         let e: wire::DeviceChanged = read(body);
-        changed("DeviceChanged", e.device, account_data::<state::Device>(&e.after))
+        changed(
+            "DeviceChanged",
+            e.device,
+            account_data::<state::Device>(&e.after),
+        )
     } else if is!(wire::DeviceRetired) {
         let e: wire::DeviceRetired = read(body);
-        Event { closed: true, ..changed("DeviceRetired", e.device, account_data::<state::Device>(&e.last)) }
+        Event {
+            closed: true,
+            ..changed(
+                "DeviceRetired",
+                e.device,
+                account_data::<state::Device>(&e.last),
+            )
+        }
     } else if is!(wire::ProviderChanged) {
         let e: wire::ProviderChanged = read(body);
-        changed("ProviderChanged", e.provider, account_data::<state::Provider>(&e.after))
+        changed(
+            "ProviderChanged",
+            e.provider,
+            account_data::<state::Provider>(&e.after),
+        )
     } else if is!(wire::SlashCaseChanged) {
         let e: wire::SlashCaseChanged = read(body);
-        changed("SlashCaseChanged", e.case, account_data::<state::SlashCase>(&e.after))
+        changed(
+            "SlashCaseChanged",
+            e.case,
+            account_data::<state::SlashCase>(&e.after),
+        )
     } else if is!(wire::NetworkChanged) {
         let e: wire::NetworkChanged = read(body);
-        changed("NetworkChanged", single(seeds::NETWORK), account_data::<state::Network>(&e.after))
+        changed(
+            "NetworkChanged",
+            single(seeds::NETWORK),
+            account_data::<state::Network>(&e.after),
+        )
     } else if is!(wire::OracleSetChanged) {
         let e: wire::OracleSetChanged = read(body);
-        changed("OracleSetChanged", single(seeds::ORACLES), account_data::<state::OracleSet>(&e.after))
+        changed(
+            "OracleSetChanged",
+            single(seeds::ORACLES),
+            account_data::<state::OracleSet>(&e.after),
+        )
     } else if is!(wire::DeviceClassChanged) {
         let e: wire::DeviceClassChanged = read(body);
-        changed("DeviceClassChanged", e.class, account_data::<state::DeviceClass>(&e.after))
+        changed(
+            "DeviceClassChanged",
+            e.class,
+            account_data::<state::DeviceClass>(&e.after),
+        )
     } else if is!(wire::PaymentMintChanged) {
         let e: wire::PaymentMintChanged = read(body);
-        changed("PaymentMintChanged", e.payment, account_data::<state::PaymentMint>(&e.after))
+        changed(
+            "PaymentMintChanged",
+            e.payment,
+            account_data::<state::PaymentMint>(&e.after),
+        )
     } else {
         panic!("an event that no one knows: {head:?}")
     }
@@ -111,10 +158,18 @@ impl Replica {
     pub fn apply(&mut self, event: &Event) {
         if event.closed {
             let last = self.accounts.remove(&event.account);
-            assert_eq!(last.as_ref(), Some(&event.data), "{} must carry the last state", event.name);
+            assert_eq!(
+                last.as_ref(),
+                Some(&event.data),
+                "{} must carry the last state",
+                event.name
+            );
         } else {
             if let Some(before) = event.before {
-                let had = self.accounts.get(&event.account).map_or(0, |data| job_state(data));
+                let had = self
+                    .accounts
+                    .get(&event.account)
+                    .map_or(0, |data| job_state(data));
                 assert_eq!(before, had, "{} must name the state before", event.name);
             }
             self.accounts.insert(event.account, event.data.clone());

@@ -15,7 +15,10 @@ pub mod stage;
 pub mod world;
 
 pub use calls::{MEASURED, OUTPUT, TRACE, terms};
-pub use outcome::{Done, ESCALATION, FROZEN, Failed, IN_USE, INSUFFICIENT, MISSING_SIGNATURE, NOT_TOKEN_OWNER, Outcome, Refusal};
+pub use outcome::{
+    Done, ESCALATION, FROZEN, Failed, IN_USE, INSUFFICIENT, MISSING_SIGNATURE, NOT_TOKEN_OWNER,
+    Outcome, Refusal,
+};
 pub use parties::{Party, Rig, START_IO, START_USD};
 pub use stage::{ASK, At, Stage, UNITS};
 pub use world::{CLASS_BIG, CLASS_SMALL, Call, Mint, PARAMS, USD, World};

@@ -68,7 +68,10 @@ impl Failed {
         match &self.error {
             TransactionError::InstructionError(at, inner) if *at == self.index => {
                 let text = format!("{inner:?}");
-                match text.strip_prefix("Custom(").and_then(|t| t.strip_suffix(')')?.parse().ok()) {
+                match text
+                    .strip_prefix("Custom(")
+                    .and_then(|t| t.strip_suffix(')')?.parse().ok())
+                {
                     Some(code) => Ok(code),
                     None => Err(text),
                 }
@@ -79,7 +82,8 @@ impl Failed {
 
     /// The refusal matches: same instruction, same error, exactly.
     pub fn is(&self, expected: Refusal) -> bool {
-        let inside = matches!(&self.error, TransactionError::InstructionError(at, _) if *at == self.index);
+        let inside =
+            matches!(&self.error, TransactionError::InstructionError(at, _) if *at == self.index);
         match (self.refusal(), expected) {
             (Ok(code), Refusal::Code(want)) => code == want,
             (Err(name), Refusal::Runtime(want)) => inside && name == want,

@@ -35,7 +35,10 @@ impl Party {
 
 impl Clone for Party {
     fn clone(&self) -> Self {
-        Self { key: self.key.insecure_clone(), ..*self }
+        Self {
+            key: self.key.insecure_clone(),
+            ..*self
+        }
     }
 }
 
@@ -127,7 +130,12 @@ impl World {
     /// One more device of the same provider, with `bond` of fresh stake.
     pub fn second_device(&mut self, rig: &Rig, bond: u64) -> Rig {
         let hardware = self.keys.bytes();
-        let second = Rig { operator: self.person(), hardware, device: world::device(&hardware), ..rig.clone() };
+        let second = Rig {
+            operator: self.person(),
+            hardware,
+            device: world::device(&hardware),
+            ..rig.clone()
+        };
         let call = self.stake_call(&second, bond);
         self.ok(&call);
         self.ready_device(&second, bond);

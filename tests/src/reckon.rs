@@ -32,7 +32,10 @@ pub fn escrow(units: u64, price: u64, reserve_bps: u16, mint_bps: u16) -> u64 {
 
 /// What a device could gain, in IO.
 pub fn exposure(units: u64, ask: u64, io_per_unit_e9: u64) -> u64 {
-    up(u128::from(most(units, ask)) * u128::from(io_per_unit_e9), 1_000_000_000)
+    up(
+        u128::from(most(units, ask)) * u128::from(io_per_unit_e9),
+        1_000_000_000,
+    )
 }
 
 /// Where a settled vault goes.

@@ -5,7 +5,11 @@ use io_network::token::TOKEN_PROGRAM;
 use solana_instruction::Instruction;
 
 fn instruction(data: Vec<u8>, accounts: Vec<AccountMeta>) -> Instruction {
-    Instruction { program_id: TOKEN_PROGRAM, accounts, data }
+    Instruction {
+        program_id: TOKEN_PROGRAM,
+        accounts,
+        data,
+    }
 }
 
 fn with_amount(tag: u8, amount: u64) -> Vec<u8> {
@@ -25,12 +29,21 @@ pub fn initialize_mint(mint: &Pubkey, decimals: u8, authority: &Pubkey) -> Instr
 pub fn initialize_account(account: &Pubkey, mint: &Pubkey, owner: &Pubkey) -> Instruction {
     let mut data = vec![18];
     data.extend(owner.as_ref());
-    instruction(data, vec![AccountMeta::new(*account, false), AccountMeta::new_readonly(*mint, false)])
+    instruction(
+        data,
+        vec![
+            AccountMeta::new(*account, false),
+            AccountMeta::new_readonly(*mint, false),
+        ],
+    )
 }
 
 pub fn transfer(from: &Pubkey, to: &Pubkey, authority: &Pubkey, amount: u64) -> Instruction {
-    let accounts =
-        vec![AccountMeta::new(*from, false), AccountMeta::new(*to, false), AccountMeta::new_readonly(*authority, true)];
+    let accounts = vec![
+        AccountMeta::new(*from, false),
+        AccountMeta::new(*to, false),
+        AccountMeta::new_readonly(*authority, true),
+    ];
     instruction(with_amount(3, amount), accounts)
 }
 
@@ -50,21 +63,38 @@ pub enum Authority {
     Close = 3,
 }
 
-pub fn set_authority(account: &Pubkey, which: Authority, new: &Pubkey, owner: &Pubkey) -> Instruction {
+pub fn set_authority(
+    account: &Pubkey,
+    which: Authority,
+    new: &Pubkey,
+    owner: &Pubkey,
+) -> Instruction {
     let mut data = vec![6, which as u8, 1];
     data.extend(new.as_ref());
-    instruction(data, vec![AccountMeta::new(*account, false), AccountMeta::new_readonly(*owner, true)])
+    instruction(
+        data,
+        vec![
+            AccountMeta::new(*account, false),
+            AccountMeta::new_readonly(*owner, true),
+        ],
+    )
 }
 
 pub fn mint_to(mint: &Pubkey, account: &Pubkey, authority: &Pubkey, amount: u64) -> Instruction {
-    let accounts =
-        vec![AccountMeta::new(*mint, false), AccountMeta::new(*account, false), AccountMeta::new_readonly(*authority, true)];
+    let accounts = vec![
+        AccountMeta::new(*mint, false),
+        AccountMeta::new(*account, false),
+        AccountMeta::new_readonly(*authority, true),
+    ];
     instruction(with_amount(7, amount), accounts)
 }
 
 pub fn close(account: &Pubkey, to: &Pubkey, owner: &Pubkey) -> Instruction {
-    let accounts =
-        vec![AccountMeta::new(*account, false), AccountMeta::new(*to, false), AccountMeta::new_readonly(*owner, true)];
+    let accounts = vec![
+        AccountMeta::new(*account, false),
+        AccountMeta::new(*to, false),
+        AccountMeta::new_readonly(*owner, true),
+    ];
     instruction(vec![9], accounts)
 }
 

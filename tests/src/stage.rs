@@ -74,7 +74,15 @@ impl Stage {
         let payer = world.party();
         let terms = terms(&world, 1);
         let key = world::job(&renter.pubkey(), terms.nonce);
-        Self { world, rig, renter, payer, mint, terms, key }
+        Self {
+            world,
+            rig,
+            renter,
+            payer,
+            mint,
+            terms,
+            key,
+        }
     }
 
     /// A job in a state.
@@ -103,12 +111,16 @@ impl Stage {
     }
 
     pub fn create(&mut self) {
-        let call = self.world.create_job_call(&self.renter.key, &self.payer, self.mint, self.terms);
+        let call = self
+            .world
+            .create_job_call(&self.renter.key, &self.payer, self.mint, self.terms);
         self.world.ok(&call);
     }
 
     pub fn accept(&mut self, ask: u64) {
-        let call = self.world.accept_with_ticket_call(&self.key, &self.rig, ask, self.world.now() + 30);
+        let call =
+            self.world
+                .accept_with_ticket_call(&self.key, &self.rig, ask, self.world.now() + 30);
         self.world.ok(&call);
     }
 
@@ -140,7 +152,10 @@ impl Stage {
     /// Waits until the job can expire, and lets it.
     pub fn expire(&mut self) {
         let job = self.job();
-        let until = [job.deadline, job.run_until, job.dispute_until].into_iter().max().unwrap_or(0);
+        let until = [job.deadline, job.run_until, job.dispute_until]
+            .into_iter()
+            .max()
+            .unwrap_or(0);
         self.world.at(until + 1);
         let call = self.world.expire_call(&self.key);
         self.world.ok(&call);

@@ -9,7 +9,10 @@ use anchor_lang::{
 };
 use io_network::{
     seeds,
-    state::{Device, DeviceClass, Job, Network, NetworkParams, OracleSet, PaymentMint, Provider, SlashCase},
+    state::{
+        Device, DeviceClass, Job, Network, NetworkParams, OracleSet, PaymentMint, Provider,
+        SlashCase,
+    },
     token::TOKEN_ACCOUNT_LEN,
 };
 use io_protocol::money::IO;
@@ -77,7 +80,11 @@ pub struct Call {
 }
 
 impl Call {
-    pub fn new(accounts: impl ToAccountMetas, arguments: impl InstructionData, signers: &[&Keypair]) -> Self {
+    pub fn new(
+        accounts: impl ToAccountMetas,
+        arguments: impl InstructionData,
+        signers: &[&Keypair],
+    ) -> Self {
         Self {
             before: Vec::new(),
             instruction: Instruction {
@@ -145,8 +152,11 @@ impl World {
         let (fee_payer, admin, mint_authority) = (keys.keypair(), keys.keypair(), keys.keypair());
         let oracles = (0..3).map(|_| keys.keypair()).collect();
         let (io_mint, usd_mint) = (keys.keypair(), keys.keypair());
-        let mut svm = LiteSVM::new().with_transaction_history(0).with_log_bytes_limit(None);
-        svm.add_program(io_network::ID, &artifacts::program("io_network")).expect("the program loads");
+        let mut svm = LiteSVM::new()
+            .with_transaction_history(0)
+            .with_log_bytes_limit(None);
+        svm.add_program(io_network::ID, &artifacts::program("io_network"))
+            .expect("the program loads");
         let mut world = Self {
             svm,
             cluster: keys.bytes(),
@@ -174,7 +184,8 @@ impl World {
                 82,
                 &io_network::token::TOKEN_PROGRAM,
             );
-            let initialize = spl::initialize_mint(&mint.pubkey(), decimals, &world.mint_authority.pubkey());
+            let initialize =
+                spl::initialize_mint(&mint.pubkey(), decimals, &world.mint_authority.pubkey());
             world.must(&[create, initialize], &[mint]);
         }
         world
@@ -258,22 +269,46 @@ impl World {
     // Sending
 
     /// Sends instructions and returns what came of it. `about` is the index of the one that the test is about.
-    pub fn send(&mut self, instructions: &[Instruction], signers: &[&Keypair], about: usize) -> Outcome {
-        let message = Message::new_with_blockhash(instructions, Some(&self.fee_payer.pubkey()), &self.svm.latest_blockhash());
-        let pool: Vec<&Keypair> = std::iter::once(&self.fee_payer).chain(signers.iter().copied()).collect();
-        let needed: Vec<&Keypair> = message.account_keys[..usize::from(message.header.num_required_signatures)]
-            .iter()
-            .map(|key| *pool.iter().find(|k| k.pubkey() == *key).unwrap_or_else(|| panic!("nobody signs for {key}")))
+    pub fn send(
+        &mut self,
+        instructions: &[Instruction],
+        signers: &[&Keypair],
+        about: usize,
+    ) -> Outcome {
+        let message = Message::new_with_blockhash(
+            instructions,
+            Some(&self.fee_payer.pubkey()),
+            &self.svm.latest_blockhash(),
+        );
+        let pool: Vec<&Keypair> = std::iter::once(&self.fee_payer)
+            .chain(signers.iter().copied())
             .collect();
-        let transaction = VersionedTransaction::try_new(VersionedMessage::Legacy(message), &needed).expect("signed");
+        let needed: Vec<&Keypair> = message.account_keys
+            [..usize::from(message.header.num_required_signatures)]
+            .iter()
+            .map(|key| {
+                *pool
+                    .iter()
+                    .find(|k| k.pubkey() == *key)
+                    .unwrap_or_else(|| panic!("nobody signs for {key}"))
+            })
+            .collect();
+        let transaction = VersionedTransaction::try_new(VersionedMessage::Legacy(message), &needed)
+            .expect("signed");
         match self.svm.send_transaction(transaction) {
             Ok(meta) => {
                 let events = decode_all(&meta.logs);
-                Ok(Done { units: meta.compute_units_consumed, events, logs: meta.logs })
+                Ok(Done {
+                    units: meta.compute_units_consumed,
+                    events,
+                    logs: meta.logs,
+                })
             }
-            Err(failed) => {
-                Err(Box::new(Failed { error: failed.err, index: about as u8, logs: failed.meta.logs }))
-            }
+            Err(failed) => Err(Box::new(Failed {
+                error: failed.err,
+                index: about as u8,
+                logs: failed.meta.logs,
+            })),
         }
     }
 
@@ -288,8 +323,10 @@ impl World {
     /// Tries a call. Afterwards the accounts are what the events tell, whatever came of it, and all books balance.
     pub fn attempt(&mut self, call: &Call) -> Outcome {
         let instructions = call.instructions();
-        let mut touched: Vec<Pubkey> =
-            instructions.iter().flat_map(|i| i.accounts.iter().map(|m| m.pubkey)).collect();
+        let mut touched: Vec<Pubkey> = instructions
+            .iter()
+            .flat_map(|i| i.accounts.iter().map(|m| m.pubkey))
+            .collect();
         touched.sort();
         touched.dedup();
         touched.retain(|key| *key != self.fee_payer.pubkey());
@@ -301,7 +338,11 @@ impl World {
                 for event in &done.events {
                     self.replica.apply(event);
                 }
-                let lone = instructions.iter().filter(|i| i.program_id == io_network::ID).count() == 1;
+                let lone = instructions
+                    .iter()
+                    .filter(|i| i.program_id == io_network::ID)
+                    .count()
+                    == 1;
                 for (key, before) in touched.iter().zip(&before) {
                     self.check_events(key, before.as_ref(), done, lone);
                 }
@@ -309,7 +350,11 @@ impl World {
             }
             Err(_) => {
                 for (key, before) in touched.iter().zip(&before) {
-                    assert_eq!(self.account(key), *before, "a refused transaction changed {key}");
+                    assert_eq!(
+                        self.account(key),
+                        *before,
+                        "a refused transaction changed {key}"
+                    );
                 }
             }
         }
@@ -318,14 +363,24 @@ impl World {
 
     /// Every change of one of the program's accounts is told by exactly one event, which holds all of it.
     fn check_events(&self, key: &Pubkey, before: Option<&Account>, done: &Done, lone: bool) {
-        let ours = |a: Option<&Account>| a.filter(|a| a.owner == io_network::ID).map(|a| a.data.clone());
+        let ours = |a: Option<&Account>| {
+            a.filter(|a| a.owner == io_network::ID)
+                .map(|a| a.data.clone())
+        };
         let (before, after) = (ours(before), ours(self.account(key).as_ref()));
         let told = done.events.iter().filter(|e| e.account == *key).count();
         if lone {
             assert!(told <= 1, "{told} events tell of one change of {key}");
-            assert!(before == after || told == 1, "{key} changed without an event");
+            assert!(
+                before == after || told == 1,
+                "{key} changed without an event"
+            );
         }
-        assert_eq!(self.replica.accounts.get(key), after.as_ref(), "{key} is not what its events tell");
+        assert_eq!(
+            self.replica.accounts.get(key),
+            after.as_ref(),
+            "{key} is not what its events tell"
+        );
     }
 
     /// A call that must go through.
@@ -362,7 +417,9 @@ impl World {
     }
 
     fn typed<T: AccountDeserialize>(&self, key: &Pubkey) -> T {
-        let account = self.account(key).unwrap_or_else(|| panic!("there is no account {key}"));
+        let account = self
+            .account(key)
+            .unwrap_or_else(|| panic!("there is no account {key}"));
         T::try_deserialize(&mut account.data.as_slice()).expect("an account of its type")
     }
 
@@ -400,7 +457,9 @@ impl World {
 
     /// Overwrites an account, beside every rule. For accounts that a test forges.
     pub fn write(&mut self, key: &Pubkey, account: Account) {
-        self.svm.set_account(*key, account).expect("the account is written");
+        self.svm
+            .set_account(*key, account)
+            .expect("the account is written");
     }
 
     pub fn lamports(&self, key: &Pubkey) -> u64 {
@@ -408,7 +467,15 @@ impl World {
     }
 
     pub fn fund(&mut self, key: &Pubkey) {
-        self.write(key, Account { lamports: LAMPORTS, owner: SYSTEM, rent_epoch: u64::MAX, ..Account::default() });
+        self.write(
+            key,
+            Account {
+                lamports: LAMPORTS,
+                owner: SYSTEM,
+                rent_epoch: u64::MAX,
+                ..Account::default()
+            },
+        );
     }
 
     /// A funded key.
@@ -445,16 +512,26 @@ impl World {
         let create = system_instruction::create_account(
             &self.fee_payer.pubkey(),
             &account.pubkey(),
-            self.svm.minimum_balance_for_rent_exemption(TOKEN_ACCOUNT_LEN),
+            self.svm
+                .minimum_balance_for_rent_exemption(TOKEN_ACCOUNT_LEN),
             TOKEN_ACCOUNT_LEN as u64,
             &io_network::token::TOKEN_PROGRAM,
         );
-        self.must(&[create, spl::initialize_account(&account.pubkey(), mint, owner)], &[account]);
+        self.must(
+            &[
+                create,
+                spl::initialize_account(&account.pubkey(), mint, owner),
+            ],
+            &[account],
+        );
     }
 
     pub fn mint_to(&mut self, mint: &Pubkey, account: &Pubkey, amount: u64) {
         let authority = self.mint_authority.insecure_clone();
-        self.must(&[spl::mint_to(mint, account, &authority.pubkey(), amount)], &[&authority]);
+        self.must(
+            &[spl::mint_to(mint, account, &authority.pubkey(), amount)],
+            &[&authority],
+        );
     }
 
     /// Puts tokens into a vault beside the program.
@@ -465,18 +542,27 @@ impl World {
 
     pub fn freeze(&mut self, mint: &Pubkey, account: &Pubkey) {
         let authority = self.mint_authority.insecure_clone();
-        self.must(&[spl::freeze(account, mint, &authority.pubkey())], &[&authority]);
+        self.must(
+            &[spl::freeze(account, mint, &authority.pubkey())],
+            &[&authority],
+        );
     }
 
     pub fn thaw(&mut self, mint: &Pubkey, account: &Pubkey) {
         let authority = self.mint_authority.insecure_clone();
-        self.must(&[spl::thaw(account, mint, &authority.pubkey())], &[&authority]);
+        self.must(
+            &[spl::thaw(account, mint, &authority.pubkey())],
+            &[&authority],
+        );
     }
 
     /// Base units in a token account; zero when there is none.
     pub fn tokens(&self, account: &Pubkey) -> u64 {
         match self.account(account) {
-            Some(a) if a.owner == io_network::token::TOKEN_PROGRAM && a.data.len() == TOKEN_ACCOUNT_LEN => {
+            Some(a)
+                if a.owner == io_network::token::TOKEN_PROGRAM
+                    && a.data.len() == TOKEN_ACCOUNT_LEN =>
+            {
                 u64::from_le_bytes(a.data[64..72].try_into().unwrap())
             }
             _ => 0,
@@ -485,7 +571,11 @@ impl World {
 
     /// Everything of a mint that is in the treasury.
     pub fn treasury(&self, mint: &Pubkey) -> u64 {
-        self.payment(&payment(mint)).shards.iter().map(|shard| self.tokens(shard)).sum()
+        self.payment(&payment(mint))
+            .shards
+            .iter()
+            .map(|shard| self.tokens(shard))
+            .sum()
     }
 }
 
@@ -549,17 +639,36 @@ pub fn program_data() -> Pubkey {
 pub fn class_args(id: u16, multiplier_e2: u32) -> io_network::ClassArgs {
     let mut name = [0; 32];
     name[..5].copy_from_slice(b"class");
-    io_network::ClassArgs { id, name, multiplier_e2, min_tops_e2: 0, min_memory_mib: 0, group: u8::from(id == CLASS_BIG) }
+    io_network::ClassArgs {
+        id,
+        name,
+        multiplier_e2,
+        min_tops_e2: 0,
+        min_memory_mib: 0,
+        group: u8::from(id == CLASS_BIG),
+    }
 }
 
 pub fn payment_args(mint: Mint) -> io_network::PaymentMintArgs {
     match mint {
-        Mint::Io => io_network::PaymentMintArgs { io_per_unit_e9: 1_000_000_000, fee_bps: 0, enabled: true },
-        Mint::Usd => io_network::PaymentMintArgs { io_per_unit_e9: USD_IO_E9, fee_bps: USD_FEE_BPS, enabled: true },
+        Mint::Io => io_network::PaymentMintArgs {
+            io_per_unit_e9: 1_000_000_000,
+            fee_bps: 0,
+            enabled: true,
+        },
+        Mint::Usd => io_network::PaymentMintArgs {
+            io_per_unit_e9: USD_IO_E9,
+            fee_bps: USD_FEE_BPS,
+            enabled: true,
+        },
     }
 }
 
 /// Names an account of an instruction: (key, signs, writable).
 pub fn meta(key: &Pubkey, signs: bool, writable: bool) -> AccountMeta {
-    AccountMeta { pubkey: *key, is_signer: signs, is_writable: writable }
+    AccountMeta {
+        pubkey: *key,
+        is_signer: signs,
+        is_writable: writable,
+    }
 }

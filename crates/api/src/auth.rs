@@ -37,7 +37,10 @@ pub struct RequestKey {
 impl RequestKey {
     /// `sign` makes an Ed25519 signature by `key`.
     pub fn new(key: Bytes32, sign: impl Fn(&[u8]) -> [u8; 64] + Send + Sync + 'static) -> Self {
-        Self { key, sign: Arc::new(sign) }
+        Self {
+            key,
+            sign: Arc::new(sign),
+        }
     }
 
     pub fn key(&self) -> Bytes32 {
@@ -49,7 +52,12 @@ impl RequestKey {
         let nonce = nonce();
         let statement = about.statement(body, at_ms, nonce);
         let signature = text::signature(&(self.sign)(&statement.to_bytes()));
-        Auth { key: text::key(&self.key), at_ms, nonce, signature }
+        Auth {
+            key: text::key(&self.key),
+            at_ms,
+            nonce,
+            signature,
+        }
     }
 }
 
@@ -104,13 +112,17 @@ pub fn link_action(kind: &str) -> Bytes32 {
 pub enum AuthError {
     #[error("the {HEADER} header is missing: sign the request")]
     Missing,
-    #[error("the {HEADER} header is not base64 of an Auth as JSON, in at most {MAX_HEADER_CHARS} characters")]
+    #[error(
+        "the {HEADER} header is not base64 of an Auth as JSON, in at most {MAX_HEADER_CHARS} characters"
+    )]
     Malformed,
     #[error("'{0}' is not a key in base58")]
     BadKey(String),
     #[error("the signature is not 64 bytes in base58")]
     BadSignature,
-    #[error("signed at {at_ms} ms, and it is {now_ms} ms here; at most {MAX_SKEW_MS} ms apart are accepted: check the clock")]
+    #[error(
+        "signed at {at_ms} ms, and it is {now_ms} ms here; at most {MAX_SKEW_MS} ms apart are accepted: check the clock"
+    )]
     Skewed { at_ms: u64, now_ms: u64 },
     #[error(
         "the signature is not by {key} over this request: check program, cluster, recipient, subject, method, path, query and body"
@@ -124,11 +136,16 @@ pub fn verify(auth: &Auth, about: &About, body: &[u8], now_ms: u64) -> Result<By
     let key = text::parse_key(&auth.key).ok_or_else(|| AuthError::BadKey(shown(&auth.key)))?;
     let signature = text::parse_signature(&auth.signature).ok_or(AuthError::BadSignature)?;
     if auth.at_ms.abs_diff(now_ms) > MAX_SKEW_MS {
-        return Err(AuthError::Skewed { at_ms: auth.at_ms, now_ms });
+        return Err(AuthError::Skewed {
+            at_ms: auth.at_ms,
+            now_ms,
+        });
     }
     let statement = about.statement(body, auth.at_ms, auth.nonce);
     if !verify_signature(&key, &statement.to_bytes(), &signature) {
-        return Err(AuthError::Wrong { key: shown(&auth.key) });
+        return Err(AuthError::Wrong {
+            key: shown(&auth.key),
+        });
     }
     Ok(key)
 }
@@ -149,13 +166,17 @@ pub fn from_header(value: &str) -> Result<Auth, AuthError> {
     if value.len() > MAX_HEADER_CHARS {
         return Err(AuthError::Malformed);
     }
-    let json = BASE64_STANDARD.decode(value).map_err(|_| AuthError::Malformed)?;
+    let json = BASE64_STANDARD
+        .decode(value)
+        .map_err(|_| AuthError::Malformed)?;
     serde_json::from_slice(&json).map_err(|_| AuthError::Malformed)
 }
 
 /// This machine's time, Unix milliseconds.
 pub fn now_ms() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX))
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// Text of others in errors: short, one line.
@@ -179,12 +200,17 @@ mod tests {
 
     fn request_key() -> RequestKey {
         let keypair = Keypair::new();
-        RequestKey::new(keypair.pubkey().to_bytes(), move |message| keypair.sign_message(message).into())
+        RequestKey::new(keypair.pubkey().to_bytes(), move |message| {
+            keypair.sign_message(message).into()
+        })
     }
 
     fn about() -> About {
         About {
-            deployment: Deployment { program: [1; 32], cluster: [2; 32] },
+            deployment: Deployment {
+                program: [1; 32],
+                cluster: [2; 32],
+            },
             recipient: [3; 32],
             subject: [4; 32],
             action: http_action("PUT", "/v1/blobs/00?offset=0&size=3"),
@@ -198,24 +224,72 @@ mod tests {
         assert_eq!(verify(&auth, &about, b"body", 1_000_500), Ok(key.key()));
 
         let others = [
-            About { deployment: Deployment { program: [9; 32], ..about.deployment }, ..about },
-            About { deployment: Deployment { cluster: [9; 32], ..about.deployment }, ..about },
-            About { recipient: [9; 32], ..about },
-            About { subject: [9; 32], ..about },
-            About { action: http_action("PUT", "/v1/blobs/00?offset=1&size=3"), ..about },
-            About { action: http_action("GET", "/v1/blobs/00?offset=0&size=3"), ..about },
+            About {
+                deployment: Deployment {
+                    program: [9; 32],
+                    ..about.deployment
+                },
+                ..about
+            },
+            About {
+                deployment: Deployment {
+                    cluster: [9; 32],
+                    ..about.deployment
+                },
+                ..about
+            },
+            About {
+                recipient: [9; 32],
+                ..about
+            },
+            About {
+                subject: [9; 32],
+                ..about
+            },
+            About {
+                action: http_action("PUT", "/v1/blobs/00?offset=1&size=3"),
+                ..about
+            },
+            About {
+                action: http_action("GET", "/v1/blobs/00?offset=0&size=3"),
+                ..about
+            },
         ];
         for other in others {
-            assert!(matches!(verify(&auth, &other, b"body", 1_000_500), Err(AuthError::Wrong { .. })), "{other:?}");
+            assert!(
+                matches!(
+                    verify(&auth, &other, b"body", 1_000_500),
+                    Err(AuthError::Wrong { .. })
+                ),
+                "{other:?}"
+            );
         }
-        assert!(matches!(verify(&auth, &about, b"bodx", 1_000_500), Err(AuthError::Wrong { .. })));
+        assert!(matches!(
+            verify(&auth, &about, b"bodx", 1_000_500),
+            Err(AuthError::Wrong { .. })
+        ));
         let forged = [
-            Auth { nonce: auth.nonce ^ 1, ..auth.clone() },
-            Auth { at_ms: auth.at_ms + 1, ..auth.clone() },
-            Auth { key: text::key(&request_key().key()), ..auth.clone() },
+            Auth {
+                nonce: auth.nonce ^ 1,
+                ..auth.clone()
+            },
+            Auth {
+                at_ms: auth.at_ms + 1,
+                ..auth.clone()
+            },
+            Auth {
+                key: text::key(&request_key().key()),
+                ..auth.clone()
+            },
         ];
         for auth in forged {
-            assert!(matches!(verify(&auth, &about, b"body", 1_000_500), Err(AuthError::Wrong { .. })), "{auth:?}");
+            assert!(
+                matches!(
+                    verify(&auth, &about, b"body", 1_000_500),
+                    Err(AuthError::Wrong { .. })
+                ),
+                "{auth:?}"
+            );
         }
     }
 
@@ -226,15 +300,26 @@ mod tests {
         for now in [1_000_000 - MAX_SKEW_MS, 1_000_000 + MAX_SKEW_MS] {
             assert_eq!(verify(&auth, &about, b"", now), Ok(key.key()));
         }
-        for now in [1_000_000 - MAX_SKEW_MS - 1, 1_000_000 + MAX_SKEW_MS + 1, 0, u64::MAX] {
-            assert!(matches!(verify(&auth, &about, b"", now), Err(AuthError::Skewed { .. })));
+        for now in [
+            1_000_000 - MAX_SKEW_MS - 1,
+            1_000_000 + MAX_SKEW_MS + 1,
+            0,
+            u64::MAX,
+        ] {
+            assert!(matches!(
+                verify(&auth, &about, b"", now),
+                Err(AuthError::Skewed { .. })
+            ));
         }
     }
 
     #[test]
     fn nonces_differ() {
         let (key, about) = (request_key(), about());
-        assert_ne!(key.sign(&about, b"", 0).nonce, key.sign(&about, b"", 0).nonce);
+        assert_ne!(
+            key.sign(&about, b"", 0).nonce,
+            key.sign(&about, b"", 0).nonce
+        );
     }
 
     proptest! {

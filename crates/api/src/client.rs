@@ -25,8 +25,8 @@ use crate::{
     auth::{self, About, NO_SUBJECT, RequestKey},
     text,
     types::{
-        API_PREFIX, ApiError, Attestation, BlobStatus, DeviceAttestRequest, DeviceAttestation, Info, JobView, Jobs, Offer, Offers,
-        Quote, QuoteRequest,
+        API_PREFIX, ApiError, Attestation, BlobStatus, DeviceAttestRequest, DeviceAttestation,
+        Info, JobView, Jobs, Offer, Offers, Quote, QuoteRequest,
     },
 };
 
@@ -53,18 +53,33 @@ const MAX_REWINDS: usize = 16;
 pub enum ClientError {
     /// The oracle refused, and says why.
     #[error("{host} refused ({status}): {}{}", error.message, hint(error))]
-    Api { host: String, status: u16, error: ApiError },
+    Api {
+        host: String,
+        status: u16,
+        error: ApiError,
+    },
     /// No answer, after retries.
     #[error("{host} does not answer: {message}. Check the address and that the oracle runs.")]
     Unreachable { host: String, message: String },
     /// An answer that is not what the interface promises.
-    #[error("{host} answered with {what}: client and oracle are of different versions, or it is no oracle")]
+    #[error(
+        "{host} answered with {what}: client and oracle are of different versions, or it is no oracle"
+    )]
     BadAnswer { host: String, what: String },
     #[error("{path}: {source}", path = path.display())]
-    Io { path: PathBuf, source: std::io::Error },
+    Io {
+        path: PathBuf,
+        source: std::io::Error,
+    },
     /// What came does not hash to what was asked for; it was thrown away.
-    #[error("{host} sent other bytes for blob {expected}: they hash to {found}. Ask another oracle.")]
-    Damaged { host: String, expected: String, found: String },
+    #[error(
+        "{host} sent other bytes for blob {expected}: they hash to {found}. Ask another oracle."
+    )]
+    Damaged {
+        host: String,
+        expected: String,
+        found: String,
+    },
     #[error("blob {hash} has {size} bytes, more than the {max} that are wanted here")]
     TooBig { hash: String, size: u64, max: u64 },
     #[error("{host} belongs to another deployment: {what}")]
@@ -77,7 +92,11 @@ pub enum ClientError {
 }
 
 fn hint(error: &ApiError) -> String {
-    error.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default()
+    error
+        .hint
+        .as_ref()
+        .map(|hint| format!(" ({hint})"))
+        .unwrap_or_default()
 }
 
 impl ClientError {
@@ -98,7 +117,9 @@ impl ClientError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable { .. } => true,
-            Self::Api { status, .. } => *status >= 500 || *status == StatusCode::TOO_MANY_REQUESTS.as_u16(),
+            Self::Api { status, .. } => {
+                *status >= 500 || *status == StatusCode::TOO_MANY_REQUESTS.as_u16()
+            }
             _ => false,
         }
     }
@@ -163,7 +184,13 @@ struct Call<'a> {
 
 impl<'a> Call<'a> {
     fn get(path: String) -> Self {
-        Self { method: Method::GET, path, body: None, signed: None, range_from: None }
+        Self {
+            method: Method::GET,
+            path,
+            body: None,
+            signed: None,
+            range_from: None,
+        }
     }
 }
 
@@ -184,21 +211,38 @@ impl OracleClient {
     }
 
     fn build(url: &str, expected: Option<Deployment>, retries: usize) -> Result<Self> {
-        let bad = || ClientError::BadUrl { url: url.chars().filter(|c| !c.is_control()).take(100).collect() };
+        let bad = || ClientError::BadUrl {
+            url: url.chars().filter(|c| !c.is_control()).take(100).collect(),
+        };
         let parsed = reqwest::Url::parse(url).map_err(|_| bad())?;
         let host = parsed.host_str().ok_or_else(bad)?;
-        if !matches!(parsed.scheme(), "http" | "https") || parsed.query().is_some() || parsed.fragment().is_some() {
+        if !matches!(parsed.scheme(), "http" | "https")
+            || parsed.query().is_some()
+            || parsed.fragment().is_some()
+        {
             return Err(bad());
         }
-        let host = parsed.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        let host = parsed
+            .port()
+            .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(READ_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
             .build()
-            .map_err(|error| ClientError::Unreachable { host: host.clone(), message: error.to_string() })?;
+            .map_err(|error| ClientError::Unreachable {
+                host: host.clone(),
+                message: error.to_string(),
+            })?;
         let base = url.trim_end_matches('/').to_owned();
-        Ok(Self(Arc::new(Inner { http, base, host, expected, retries, known: OnceCell::new() })))
+        Ok(Self(Arc::new(Inner {
+            http,
+            base,
+            host,
+            expected,
+            retries,
+            known: OnceCell::new(),
+        })))
     }
 
     /// Host and port.
@@ -214,7 +258,10 @@ impl OracleClient {
     /// The link's address (`ws://…/v1/link`).
     pub fn link_url(&self) -> String {
         // "http" becomes "ws", "https" becomes "wss".
-        format!("ws{}{API_PREFIX}/link", self.0.base.trim_start_matches("http"))
+        format!(
+            "ws{}{API_PREFIX}/link",
+            self.0.base.trim_start_matches("http")
+        )
     }
 
     // Reading
@@ -225,18 +272,29 @@ impl OracleClient {
 
     /// How far a blob's upload is; `None` when the oracle knows nothing of it.
     pub async fn blob_status(&self, hash: &Bytes32) -> Result<Option<BlobStatus>> {
-        maybe(self.json(&Call::get(format!("{API_PREFIX}/blobs/{}/status", text::hash(hash)))).await)
+        maybe(
+            self.json(&Call::get(format!(
+                "{API_PREFIX}/blobs/{}/status",
+                text::hash(hash)
+            )))
+            .await,
+        )
     }
 
     /// How far this key's own upload of a blob is.
     async fn upload_status(&self, hash: &Bytes32, key: &RequestKey) -> Result<Option<BlobStatus>> {
-        let path = format!("{API_PREFIX}/blobs/{}/status?uploader={}", text::hash(hash), text::key(&key.key()));
+        let path = format!(
+            "{API_PREFIX}/blobs/{}/status?uploader={}",
+            text::hash(hash),
+            text::key(&key.key())
+        );
         maybe(self.json(&Call::get(path)).await)
     }
 
     /// One page of offers; `after` is the page before's `next`.
     pub async fn offers(&self, after: Option<&str>) -> Result<Offers> {
-        self.json(&Call::get(paged("offers", &[("after", after)]))).await
+        self.json(&Call::get(paged("offers", &[("after", after)])))
+            .await
     }
 
     pub async fn quote(&self, request: &QuoteRequest) -> Result<Quote> {
@@ -247,27 +305,52 @@ impl OracleClient {
     }
 
     /// One page of jobs, newest first; of one renter and in one state, where given.
-    pub async fn jobs(&self, renter: Option<&str>, state: Option<&str>, after: Option<&str>) -> Result<Jobs> {
-        self.json(&Call::get(paged("jobs", &[("renter", renter), ("state", state), ("after", after)]))).await
+    pub async fn jobs(
+        &self,
+        renter: Option<&str>,
+        state: Option<&str>,
+        after: Option<&str>,
+    ) -> Result<Jobs> {
+        self.json(&Call::get(paged(
+            "jobs",
+            &[("renter", renter), ("state", state), ("after", after)],
+        )))
+        .await
     }
 
     /// A job; `None` when the oracle has not seen it (yet).
     pub async fn job(&self, job: &Bytes32) -> Result<Option<JobView>> {
-        maybe(self.json(&Call::get(format!("{API_PREFIX}/jobs/{}", text::key(job)))).await)
+        maybe(
+            self.json(&Call::get(format!("{API_PREFIX}/jobs/{}", text::key(job))))
+                .await,
+        )
     }
 
     /// The oracle's verdict about a job; `None` while it has none.
     pub async fn attestation(&self, job: &Bytes32) -> Result<Option<Attestation>> {
-        maybe(self.json(&Call::get(format!("{API_PREFIX}/jobs/{}/attestation", text::key(job)))).await)
+        maybe(
+            self.json(&Call::get(format!(
+                "{API_PREFIX}/jobs/{}/attestation",
+                text::key(job)
+            )))
+            .await,
+        )
     }
 
     /// One page of all devices.
     pub async fn devices(&self, after: Option<&str>) -> Result<Offers> {
-        self.json(&Call::get(paged("devices", &[("after", after)]))).await
+        self.json(&Call::get(paged("devices", &[("after", after)])))
+            .await
     }
 
     pub async fn device(&self, device: &Bytes32) -> Result<Option<Offer>> {
-        maybe(self.json(&Call::get(format!("{API_PREFIX}/devices/{}", text::key(device)))).await)
+        maybe(
+            self.json(&Call::get(format!(
+                "{API_PREFIX}/devices/{}",
+                text::key(device)
+            )))
+            .await,
+        )
     }
 
     // Signed
@@ -309,34 +392,52 @@ impl OracleClient {
         let known = self.known().await?;
         let limits = &known.info.limits;
         if size > limits.max_blob_bytes {
-            return Err(ClientError::TooBig { hash: text::hash(hash), size, max: limits.max_blob_bytes });
+            return Err(ClientError::TooBig {
+                hash: text::hash(hash),
+                size,
+                max: limits.max_blob_bytes,
+            });
         }
         let part_bytes = limits.max_part_bytes.clamp(1, PART_BYTES);
         let mut status = self.upload_status(hash, key).await?;
         let mut rewinds = 0;
         loop {
             let received = status.as_ref().map_or(0, |status| status.received);
-            progress(Transfer { done: received.min(size), total: size });
+            progress(Transfer {
+                done: received.min(size),
+                total: size,
+            });
             if let Some(status) = &status
                 && status.complete
             {
                 return Ok(status.clone());
             }
             if received > size {
-                return Err(self.bad_answer(format!("{received} bytes received of a blob of {size}")));
+                return Err(
+                    self.bad_answer(format!("{received} bytes received of a blob of {size}"))
+                );
             }
             let length = part_bytes.min(size - received);
             let part = read_part(source, received, length).await?;
-            let mut call =
-                Call::get(format!("{API_PREFIX}/blobs/{}?offset={received}&size={size}", text::hash(hash)));
+            let mut call = Call::get(format!(
+                "{API_PREFIX}/blobs/{}?offset={received}&size={size}",
+                text::hash(hash)
+            ));
             call.method = Method::PUT;
             call.body = Some(("application/octet-stream", part));
             call.signed = Some((key, NO_SUBJECT, known));
             status = match self.json::<BlobStatus>(&call).await {
                 Ok(status) if status.complete || status.received > received => Some(status),
-                Ok(status) => return Err(self.bad_answer(format!("no progress beyond {} bytes", status.received))),
+                Ok(status) => {
+                    return Err(
+                        self.bad_answer(format!("no progress beyond {} bytes", status.received))
+                    );
+                }
                 // Somebody else uploads the same blob, or an answer was lost: go on from what is there.
-                Err(error) if error.api().is_some_and(|api| api.code == "conflict") && rewinds < MAX_REWINDS => {
+                Err(error)
+                    if error.api().is_some_and(|api| api.code == "conflict")
+                        && rewinds < MAX_REWINDS =>
+                {
                     rewinds += 1;
                     self.upload_status(hash, key).await?
                 }
@@ -347,23 +448,39 @@ impl OracleClient {
 
     /// Downloads a blob of at most `max` bytes to `path`, going on where an earlier download stopped (in a file beside it).
     /// The file appears whole and checked, or not at all. Does nothing when it is there already.
-    pub async fn get_blob(&self, hash: &Bytes32, path: &Path, max: u64, progress: impl Fn(Transfer)) -> Result<u64> {
+    pub async fn get_blob(
+        &self,
+        hash: &Bytes32,
+        path: &Path,
+        max: u64,
+        progress: impl Fn(Transfer),
+    ) -> Result<u64> {
         if let Ok(there) = fs::metadata(path).await
             && hash_file(path).await.map_err(io_error(path))? == *hash
         {
             return Ok(there.len());
         }
         let part = beside(path, hash);
-        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        if let Some(folder) = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+        {
             fs::create_dir_all(folder).await.map_err(io_error(folder))?;
         }
         let attempt = || self.get_blob_once(hash, &part, max, &progress);
-        let size = attempt.retry(self.backoff()).when(ClientError::is_transient).await?;
+        let size = attempt
+            .retry(self.backoff())
+            .when(ClientError::is_transient)
+            .await?;
         let found = hash_file(&part).await.map_err(io_error(&part))?;
         if found != *hash {
             let _ = fs::remove_file(&part).await;
             let (expected, found) = (text::hash(hash), text::hash(&found));
-            return Err(ClientError::Damaged { host: self.0.host.clone(), expected, found });
+            return Err(ClientError::Damaged {
+                host: self.0.host.clone(),
+                expected,
+                found,
+            });
         }
         fs::rename(&part, path).await.map_err(io_error(path))?;
         Ok(size)
@@ -372,29 +489,59 @@ impl OracleClient {
     /// A blob of at most `max` bytes in memory, checked.
     pub async fn get_blob_bytes(&self, hash: &Bytes32, max: u64) -> Result<Vec<u8>> {
         let once = || async {
-            let mut answer = self.send(&Call::get(format!("{API_PREFIX}/blobs/{}", text::hash(hash)))).await?;
+            let mut answer = self
+                .send(&Call::get(format!(
+                    "{API_PREFIX}/blobs/{}",
+                    text::hash(hash)
+                )))
+                .await?;
             let mut bytes = Vec::new();
-            while let Some(chunk) = answer.chunk().await.map_err(|error| self.unreachable(&error))? {
+            while let Some(chunk) = answer
+                .chunk()
+                .await
+                .map_err(|error| self.unreachable(&error))?
+            {
                 if (bytes.len() + chunk.len()) as u64 > max {
                     let size = answer.content_length().unwrap_or(max + 1);
-                    return Err(ClientError::TooBig { hash: text::hash(hash), size, max });
+                    return Err(ClientError::TooBig {
+                        hash: text::hash(hash),
+                        size,
+                        max,
+                    });
                 }
                 bytes.extend_from_slice(&chunk);
             }
             Ok(bytes)
         };
-        let bytes = once.retry(self.backoff()).when(ClientError::is_transient).await?;
+        let bytes = once
+            .retry(self.backoff())
+            .when(ClientError::is_transient)
+            .await?;
         let found = *blake3::hash(&bytes).as_bytes();
         if found != *hash {
             let (expected, found) = (text::hash(hash), text::hash(&found));
-            return Err(ClientError::Damaged { host: self.0.host.clone(), expected, found });
+            return Err(ClientError::Damaged {
+                host: self.0.host.clone(),
+                expected,
+                found,
+            });
         }
         Ok(bytes)
     }
 
-    async fn get_blob_once(&self, hash: &Bytes32, part: &Path, max: u64, progress: &impl Fn(Transfer)) -> Result<u64> {
-        let mut file =
-            fs::OpenOptions::new().create(true).append(true).open(part).await.map_err(io_error(part))?;
+    async fn get_blob_once(
+        &self,
+        hash: &Bytes32,
+        part: &Path,
+        max: u64,
+        progress: &impl Fn(Transfer),
+    ) -> Result<u64> {
+        let mut file = fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(part)
+            .await
+            .map_err(io_error(part))?;
         let mut have = file.metadata().await.map_err(io_error(part))?.len();
         let mut call = Call::get(format!("{API_PREFIX}/blobs/{}", text::hash(hash)));
         call.range_from = (have > 0).then_some(have);
@@ -408,16 +555,31 @@ impl OracleClient {
             file.set_len(0).await.map_err(io_error(part))?;
             have = 0;
         }
-        let total = answer.content_length().map(|rest| have.saturating_add(rest));
-        let too_big = |size| ClientError::TooBig { hash: text::hash(hash), size, max };
+        let total = answer
+            .content_length()
+            .map(|rest| have.saturating_add(rest));
+        let too_big = |size| ClientError::TooBig {
+            hash: text::hash(hash),
+            size,
+            max,
+        };
         if let Some(total) = total.filter(|total| *total > max) {
             drop(file);
             let _ = fs::remove_file(part).await;
             return Err(too_big(total));
         }
         loop {
-            progress(Transfer { done: have, total: total.unwrap_or(have) });
-            let Some(chunk) = answer.chunk().await.map_err(|error| self.unreachable(&error))? else { break };
+            progress(Transfer {
+                done: have,
+                total: total.unwrap_or(have),
+            });
+            let Some(chunk) = answer
+                .chunk()
+                .await
+                .map_err(|error| self.unreachable(&error))?
+            else {
+                break;
+            };
             have += chunk.len() as u64;
             if have > max {
                 drop(file);
@@ -447,11 +609,14 @@ impl OracleClient {
             .get_or_try_init(|| async {
                 let info = self.info().await?;
                 let parse = |text: &str, what: &str| {
-                    text::parse_key(text).ok_or_else(|| self.bad_answer(format!("a {what} that is no key")))
+                    text::parse_key(text)
+                        .ok_or_else(|| self.bad_answer(format!("a {what} that is no key")))
                 };
                 let recipient = parse(&info.oracle, "oracle")?;
-                let deployment =
-                    Deployment { program: parse(&info.program, "program")?, cluster: parse(&info.cluster, "cluster")? };
+                let deployment = Deployment {
+                    program: parse(&info.program, "program")?,
+                    cluster: parse(&info.cluster, "cluster")?,
+                };
                 if let Some(expected) = self.0.expected
                     && expected != deployment
                 {
@@ -466,7 +631,12 @@ impl OracleClient {
                         ),
                     });
                 }
-                Ok(Known { info, recipient, deployment, at: Instant::now() })
+                Ok(Known {
+                    info,
+                    recipient,
+                    deployment,
+                    at: Instant::now(),
+                })
             })
             .await
     }
@@ -475,20 +645,32 @@ impl OracleClient {
         let once = || async {
             let mut answer = self.send(call).await?;
             let mut bytes = Vec::new();
-            while let Some(chunk) = answer.chunk().await.map_err(|error| self.unreachable(&error))? {
+            while let Some(chunk) = answer
+                .chunk()
+                .await
+                .map_err(|error| self.unreachable(&error))?
+            {
                 if bytes.len() + chunk.len() > MAX_JSON_BYTES {
-                    return Err(self.bad_answer(format!("more than {MAX_JSON_BYTES} bytes of JSON")));
+                    return Err(
+                        self.bad_answer(format!("more than {MAX_JSON_BYTES} bytes of JSON"))
+                    );
                 }
                 bytes.extend_from_slice(&chunk);
             }
-            serde_json::from_slice(&bytes).map_err(|error| self.bad_answer(format!("unexpected JSON ({error})")))
+            serde_json::from_slice(&bytes)
+                .map_err(|error| self.bad_answer(format!("unexpected JSON ({error})")))
         };
-        once.retry(self.backoff()).when(ClientError::is_transient).await
+        once.retry(self.backoff())
+            .when(ClientError::is_transient)
+            .await
     }
 
     /// Sends once; an answer that is not a success is an error.
     async fn send(&self, call: &Call<'_>) -> Result<reqwest::Response> {
-        let mut request = self.0.http.request(call.method.clone(), format!("{}{}", self.0.base, call.path));
+        let mut request = self
+            .0
+            .http
+            .request(call.method.clone(), format!("{}{}", self.0.base, call.path));
         let body = call.body.as_ref().map_or(&[][..], |(_, bytes)| bytes);
         if let Some((key, subject, known)) = call.signed {
             let about = About {
@@ -498,12 +680,20 @@ impl OracleClient {
                 action: auth::http_action(call.method.as_str(), &call.path),
             };
             // By the oracle's own clock: this machine's may be wrong.
-            let at_ms = known.info.now_ms.saturating_add(known.at.elapsed().as_millis() as u64);
+            let at_ms = known
+                .info
+                .now_ms
+                .saturating_add(known.at.elapsed().as_millis() as u64);
             // A new nonce each time: the oracle may have seen the last one, and its answer been lost.
-            request = request.header(auth::HEADER, auth::to_header(&key.sign(&about, body, at_ms)));
+            request = request.header(
+                auth::HEADER,
+                auth::to_header(&key.sign(&about, body, at_ms)),
+            );
         }
         if let Some((kind, bytes)) = &call.body {
-            request = request.header(header::CONTENT_TYPE, *kind).body(bytes.clone());
+            request = request
+                .header(header::CONTENT_TYPE, *kind)
+                .body(bytes.clone());
         }
         match call.range_from {
             // A blob takes as long as it takes; silence is limited by the read timeout.
@@ -511,20 +701,37 @@ impl OracleClient {
             None if call.path.starts_with("/v1/blobs/") && call.method == Method::GET => {}
             None => request = request.timeout(REQUEST_TIMEOUT),
         }
-        let answer = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let answer = request
+            .send()
+            .await
+            .map_err(|error| self.unreachable(&error))?;
         if answer.status().is_success() {
             return Ok(answer);
         }
         let status = answer.status().as_u16();
-        let error = match answer.bytes().await.ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()) {
+        let error = match answer
+            .bytes()
+            .await
+            .ok()
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+        {
             Some(error) => error,
             None => ApiError {
-                code: if status == 404 { "not_found" } else { "internal" }.to_owned(),
+                code: if status == 404 {
+                    "not_found"
+                } else {
+                    "internal"
+                }
+                .to_owned(),
                 message: "an error without an explanation".to_owned(),
                 hint: None,
             },
         };
-        Err(ClientError::Api { host: self.0.host.clone(), status, error })
+        Err(ClientError::Api {
+            host: self.0.host.clone(),
+            status,
+            error,
+        })
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> ClientError {
@@ -533,11 +740,17 @@ impl OracleClient {
         while let Some(next) = cause.source() {
             cause = next;
         }
-        ClientError::Unreachable { host: self.0.host.clone(), message: cause.to_string() }
+        ClientError::Unreachable {
+            host: self.0.host.clone(),
+            message: cause.to_string(),
+        }
     }
 
     fn bad_answer(&self, what: String) -> ClientError {
-        ClientError::BadAnswer { host: self.0.host.clone(), what }
+        ClientError::BadAnswer {
+            host: self.0.host.clone(),
+            what,
+        }
     }
 }
 
@@ -551,7 +764,10 @@ fn maybe<T>(answer: Result<T>) -> Result<Option<T>> {
 
 fn json_body(value: &impl Serialize) -> (&'static str, Vec<u8>) {
     // The interface's types are strings, numbers and maps with string keys: they always serialise.
-    ("application/json", serde_json::to_vec(value).unwrap_or_default())
+    (
+        "application/json",
+        serde_json::to_vec(value).unwrap_or_default(),
+    )
 }
 
 fn paged(what: &str, query: &[(&str, Option<&str>)]) -> String {
@@ -591,11 +807,18 @@ async fn read_part(source: BlobSource<'_>, offset: u64, length: u64) -> Result<V
         BlobSource::Bytes(bytes) => Ok(bytes[offset as usize..(offset + length) as usize].to_vec()),
         BlobSource::File(path) => {
             let mut file = fs::File::open(path).await.map_err(io_error(path))?;
-            file.seek(SeekFrom::Start(offset)).await.map_err(io_error(path))?;
+            file.seek(SeekFrom::Start(offset))
+                .await
+                .map_err(io_error(path))?;
             let mut part = Vec::with_capacity(length as usize);
-            file.take(length).read_to_end(&mut part).await.map_err(io_error(path))?;
+            file.take(length)
+                .read_to_end(&mut part)
+                .await
+                .map_err(io_error(path))?;
             if (part.len() as u64) < length {
-                return Err(ClientError::Changed { path: path.to_owned() });
+                return Err(ClientError::Changed {
+                    path: path.to_owned(),
+                });
             }
             Ok(part)
         }
@@ -621,23 +844,55 @@ mod tests {
     #[test]
     fn addresses_are_checked() {
         let client = OracleClient::new("http://127.0.0.1:8700/").unwrap();
-        assert_eq!((client.url(), client.host()), ("http://127.0.0.1:8700", "127.0.0.1:8700"));
+        assert_eq!(
+            (client.url(), client.host()),
+            ("http://127.0.0.1:8700", "127.0.0.1:8700")
+        );
         assert_eq!(client.link_url(), "ws://127.0.0.1:8700/v1/link");
-        assert_eq!(OracleClient::new("https://o.example/x").unwrap().link_url(), "wss://o.example/x/v1/link");
-        for bad in ["", "127.0.0.1:8700", "ftp://x", "http://x/?a=b", "file:///etc/passwd"] {
-            assert!(matches!(OracleClient::new(bad), Err(ClientError::BadUrl { .. })), "{bad}");
+        assert_eq!(
+            OracleClient::new("https://o.example/x").unwrap().link_url(),
+            "wss://o.example/x/v1/link"
+        );
+        for bad in [
+            "",
+            "127.0.0.1:8700",
+            "ftp://x",
+            "http://x/?a=b",
+            "file:///etc/passwd",
+        ] {
+            assert!(
+                matches!(OracleClient::new(bad), Err(ClientError::BadUrl { .. })),
+                "{bad}"
+            );
         }
     }
 
     #[test]
     fn queries_are_escaped() {
-        assert_eq!(paged("jobs", &[("renter", None), ("state", Some("a&b=c")), ("after", Some("x"))]), "/v1/jobs?state=a%26b%3Dc&after=x");
+        assert_eq!(
+            paged(
+                "jobs",
+                &[
+                    ("renter", None),
+                    ("state", Some("a&b=c")),
+                    ("after", Some("x"))
+                ]
+            ),
+            "/v1/jobs?state=a%26b%3Dc&after=x"
+        );
     }
 
     #[tokio::test]
     async fn a_dead_oracle_is_named() {
         // Port 1 of loopback: nothing listens there.
-        let error = OracleClient::new("http://127.0.0.1:1").unwrap().info().await.unwrap_err();
-        assert!(error.is_transient() && error.to_string().contains("127.0.0.1:1"), "{error}");
+        let error = OracleClient::new("http://127.0.0.1:1")
+            .unwrap()
+            .info()
+            .await
+            .unwrap_err();
+        assert!(
+            error.is_transient() && error.to_string().contains("127.0.0.1:1"),
+            "{error}"
+        );
     }
 }

@@ -69,7 +69,10 @@ pub fn parse_hash(text: &str) -> Option<Bytes32> {
 /// A region as text: two upper-case letters packed big-endian ("DE" = 0x4445); `None` for 0 and what is no such pair.
 pub fn region(packed: u16) -> Option<String> {
     let letters = packed.to_be_bytes();
-    letters.iter().all(u8::is_ascii_uppercase).then(|| letters.iter().map(|l| char::from(*l)).collect())
+    letters
+        .iter()
+        .all(u8::is_ascii_uppercase)
+        .then(|| letters.iter().map(|l| char::from(*l)).collect())
 }
 
 /// The packed form of a region's two letters, in either case.
@@ -109,7 +112,13 @@ mod tests {
     fn a_hash_has_one_spelling_and_is_never_a_path() {
         let good = "a".repeat(64);
         assert!(parse_hash(&good).is_some());
-        for bad in [good.to_uppercase(), "a".repeat(63), "a".repeat(65), format!("../{}", "a".repeat(61)), format!("{}\0", "a".repeat(63))] {
+        for bad in [
+            good.to_uppercase(),
+            "a".repeat(63),
+            "a".repeat(65),
+            format!("../{}", "a".repeat(61)),
+            format!("{}\0", "a".repeat(63)),
+        ] {
             assert_eq!(parse_hash(&bad), None, "{bad:?}");
         }
     }

@@ -23,7 +23,9 @@ impl<'de> Deserialize<'de> for Amount {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
         text.parse().map(Amount).map_err(|_| {
-            serde::de::Error::custom(format!("expected an amount in base units as a decimal string, got '{text}'"))
+            serde::de::Error::custom(format!(
+                "expected an amount in base units as a decimal string, got '{text}'"
+            ))
         })
     }
 }

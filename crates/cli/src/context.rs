@@ -42,7 +42,6 @@ pub struct Context {
 pub struct Mint {
     pub address: Pubkey,
     pub unit: Unit,
-    pub payment: PaymentMint,
 }
 
 /// What was done, or would be.
@@ -158,7 +157,6 @@ impl Context {
                 symbol,
                 decimals: payment.decimals,
             },
-            payment,
         })
     }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use io_api::{
     auth::RequestKey,
     client::{BlobSource, ClientError, OracleClient},
-    types::{Info, JobView, Offer, Quote, QuoteRequest},
+    types::{JobView, Offer, Quote, QuoteRequest},
 };
 use io_client::{Pubkey, Wallet};
 use io_engines::{BlobHash, BlobRef};
@@ -91,10 +91,6 @@ impl Oracles {
         } else {
             failure
         })
-    }
-
-    pub async fn info(&self) -> Result<Info> {
-        self.first(async |client| client.info().await).await
     }
 
     pub async fn quote(&self, request: &QuoteRequest) -> Result<Quote> {

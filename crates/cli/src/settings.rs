@@ -84,8 +84,6 @@ pub struct Settings {
     pub oracles: Sourced<Vec<String>>,
     pub output: Option<Sourced<String>>,
     pub mints: BTreeMap<String, String>,
-    /// Files that were read, in the order of precedence.
-    pub files: Vec<PathBuf>,
 }
 
 /// The surroundings that settings are read from; tests bring their own.
@@ -198,13 +196,9 @@ fn solana_value(text: &str, key: &str) -> Option<String> {
 
 /// Finds every setting. Fails on a file that is there and wrong, never on one that is missing.
 pub fn resolve(flags: &Flags, around: &Surroundings) -> Result<Settings> {
-    let mut files = Vec::new();
-    let mut load = |path: Option<PathBuf>| -> Result<Option<(String, Config)>> {
+    let load = |path: Option<PathBuf>| -> Result<Option<(String, Config)>> {
         let Some(path) = path else { return Ok(None) };
-        Ok(read(&path)?.map(|config| {
-            files.push(path.clone());
-            (path.display().to_string(), config)
-        }))
+        Ok(read(&path)?.map(|config| (path.display().to_string(), config)))
     };
     let local = load(Some(around.working_dir.join(LOCAL_FILE)))?;
     let user = load(around.user_file())?;
@@ -347,7 +341,6 @@ pub fn resolve(flags: &Flags, around: &Surroundings) -> Result<Settings> {
         oracles,
         output,
         mints,
-        files,
     })
 }
 

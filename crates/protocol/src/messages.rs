@@ -224,7 +224,10 @@ struct Writer<const N: usize> {
 
 impl<const N: usize> Writer<N> {
     fn new() -> Self {
-        Self { bytes: [0; N], at: 0 }
+        Self {
+            bytes: [0; N],
+            at: 0,
+        }
     }
 
     fn put(&mut self, part: &[u8]) {
@@ -245,7 +248,10 @@ mod tests {
 
     fn result() -> ResultStatement {
         ResultStatement {
-            deployment: Deployment { program: [1; 32], cluster: [2; 32] },
+            deployment: Deployment {
+                program: [1; 32],
+                cluster: [2; 32],
+            },
             set_version: 3,
             job: [4; 32],
             created_slot: 5,
@@ -261,18 +267,48 @@ mod tests {
         let base = result();
         let mut all = HashSet::from([base.to_bytes().to_vec()]);
         let variants = [
-            ResultStatement { deployment: Deployment { program: [9; 32], ..base.deployment }, ..base },
-            ResultStatement { deployment: Deployment { cluster: [9; 32], ..base.deployment }, ..base },
-            ResultStatement { set_version: 9, ..base },
-            ResultStatement { job: [9; 32], ..base },
-            ResultStatement { created_slot: 9, ..base },
+            ResultStatement {
+                deployment: Deployment {
+                    program: [9; 32],
+                    ..base.deployment
+                },
+                ..base
+            },
+            ResultStatement {
+                deployment: Deployment {
+                    cluster: [9; 32],
+                    ..base.deployment
+                },
+                ..base
+            },
+            ResultStatement {
+                set_version: 9,
+                ..base
+            },
+            ResultStatement {
+                job: [9; 32],
+                ..base
+            },
+            ResultStatement {
+                created_slot: 9,
+                ..base
+            },
             ResultStatement { epoch: 9, ..base },
-            ResultStatement { verdict: Verdict::Invalid, ..base },
-            ResultStatement { output_hash: [9; 32], ..base },
+            ResultStatement {
+                verdict: Verdict::Invalid,
+                ..base
+            },
+            ResultStatement {
+                output_hash: [9; 32],
+                ..base
+            },
             ResultStatement { units: 9, ..base },
         ];
         for v in variants {
-            assert!(all.insert(v.to_bytes().to_vec()), "{v:?} has the same bytes as another statement");
+            assert!(
+                all.insert(v.to_bytes().to_vec()),
+                "{v:?} has the same bytes as another statement"
+            );
         }
     }
 
@@ -292,7 +328,10 @@ mod tests {
     fn domains_differ_and_lengths_too() {
         let domains = HashSet::from([RESULT_DOMAIN, TICKET_DOMAIN, DEVICE_DOMAIN, REQUEST_DOMAIN]);
         assert_eq!(domains.len(), 4);
-        assert_eq!((RESULT_LEN, TICKET_LEN, DEVICE_LEN, REQUEST_LEN), (177, 168, 142, 232));
+        assert_eq!(
+            (RESULT_LEN, TICKET_LEN, DEVICE_LEN, REQUEST_LEN),
+            (177, 168, 142, 232)
+        );
     }
 
     #[test]

@@ -65,7 +65,8 @@ impl FeeTerms {
 /// The most a job can cost: `max_units` at `max_price`, plus the renter's fees. This is what is escrowed.
 pub fn escrow_for(max_units: u64, max_price: u64, fees: FeeTerms) -> Result<u64, MoneyError> {
     let most = payment_ceil(max_units, max_price)?;
-    most.checked_add(fee_ceil(most, fees.renter_bps())?).ok_or(MoneyError::Overflow)
+    most.checked_add(fee_ceil(most, fees.renter_bps())?)
+        .ok_or(MoneyError::Overflow)
 }
 
 /// Where a settled escrow goes. The three always add up to the vault's balance.
@@ -83,7 +84,12 @@ pub struct Split {
 ///
 /// Never pays out more than `balance`: with `units ≤ max_units` and `ask ≤ max_price` the payment and the fees fit
 /// the escrow by construction; if a vault holds less (it cannot, by the program's rules) the error says so.
-pub fn split_settlement(balance: u64, units: u64, ask: u64, fees: FeeTerms) -> Result<Split, MoneyError> {
+pub fn split_settlement(
+    balance: u64,
+    units: u64,
+    ask: u64,
+    fees: FeeTerms,
+) -> Result<Split, MoneyError> {
     let payment = payment_floor(units, ask)?;
     let renter_fee = fee_ceil(payment, fees.renter_bps())?;
     let provider_fee = fee_ceil(payment, fees.reserve_bps)?.min(payment);
@@ -91,7 +97,11 @@ pub fn split_settlement(balance: u64, units: u64, ask: u64, fees: FeeTerms) -> R
         .checked_sub(payment)
         .and_then(|rest| rest.checked_sub(renter_fee))
         .ok_or(MoneyError::Overflow)?;
-    Ok(Split { provider: payment - provider_fee, treasury: renter_fee + provider_fee, payer })
+    Ok(Split {
+        provider: payment - provider_fee,
+        treasury: renter_fee + provider_fee,
+        payer,
+    })
 }
 
 /// What a provider could gain by cheating in a job, in IO base units, rounded **up**: the most it can be paid,
@@ -114,11 +124,21 @@ mod tests {
     #[test]
     fn worked_example() {
         // 1,200 passages at 0.5 IO per 1,000, reservation 0.25 % a side.
-        let fees = FeeTerms { reserve_bps: 25, payment_bps: 0 };
+        let fees = FeeTerms {
+            reserve_bps: 25,
+            payment_bps: 0,
+        };
         let escrow = escrow_for(1_200, IO / 2, fees).unwrap();
         assert_eq!(escrow, 60_000_000 + 150_000);
         let split = split_settlement(escrow, 1_000, IO / 2, fees).unwrap();
-        assert_eq!(split, Split { provider: 50_000_000 - 125_000, treasury: 250_000, payer: 10_025_000 });
+        assert_eq!(
+            split,
+            Split {
+                provider: 50_000_000 - 125_000,
+                treasury: 250_000,
+                payer: 10_025_000
+            }
+        );
     }
 
     #[test]

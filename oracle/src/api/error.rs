@@ -16,8 +16,17 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    pub fn new(status: StatusCode, code: &str, message: impl Into<String>, hint: Option<&str>) -> Self {
-        let error = ApiError { code: code.to_owned(), message: message.into(), hint: hint.map(str::to_owned) };
+    pub fn new(
+        status: StatusCode,
+        code: &str,
+        message: impl Into<String>,
+        hint: Option<&str>,
+    ) -> Self {
+        let error = ApiError {
+            code: code.to_owned(),
+            message: message.into(),
+            hint: hint.map(str::to_owned),
+        };
         Self { status, error }
     }
 
@@ -38,7 +47,12 @@ impl Refusal {
     }
 
     pub fn unavailable(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message, Some("try again in a few seconds"))
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "unavailable",
+            message,
+            Some("try again in a few seconds"),
+        )
     }
 
     pub fn conflict(message: impl Into<String>, hint: &str) -> Self {
@@ -47,14 +61,24 @@ impl Refusal {
 
     pub fn rate_limited() -> Self {
         let hint = Some("wait a second, and send fewer at once");
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", "too many requests", hint)
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "rate_limited",
+            "too many requests",
+            hint,
+        )
     }
 
     /// What went wrong inside is logged, not told.
     pub fn internal(error: &anyhow::Error) -> Self {
         tracing::error!(error = %format!("{error:#}"), "a request failed");
         let message = "this oracle failed to answer; its log says why";
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message, Some("try again, or ask another oracle"))
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            message,
+            Some("try again, or ask another oracle"),
+        )
     }
 }
 
@@ -63,9 +87,14 @@ impl IntoResponse for Refusal {
         // Strings only: it always serialises.
         let body = serde_json::to_vec(&self.error).unwrap_or_default();
         let mut response = (self.status, body).into_response();
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response.headers_mut().insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        );
         if self.status == StatusCode::TOO_MANY_REQUESTS {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response
     }
@@ -89,18 +118,35 @@ impl From<StoreError> for Refusal {
         match error {
             StoreError::NotFound(_) => Self::not_found(message),
             StoreError::TooLarge { .. } | StoreError::BeyondSize { .. } => Self::too_large(message),
-            StoreError::UploaderFull { .. } | StoreError::Full { .. } => {
-                Self::new(StatusCode::INSUFFICIENT_STORAGE, "too_large", message, Some("upload to another oracle, or later"))
+            StoreError::UploaderFull { .. } | StoreError::Full { .. } => Self::new(
+                StatusCode::INSUFFICIENT_STORAGE,
+                "too_large",
+                message,
+                Some("upload to another oracle, or later"),
+            ),
+            StoreError::TooManyPartials(_) => Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "rate_limited",
+                message,
+                Some("finish uploads that were begun"),
+            ),
+            StoreError::WrongOffset { .. } => {
+                Self::conflict(message, "go on at the offset that /status says")
             }
-            StoreError::TooManyPartials(_) => {
-                Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", message, Some("finish uploads that were begun"))
+            StoreError::OtherSize { .. } => {
+                Self::conflict(message, "go on with that size, or begin again at offset 0")
             }
-            StoreError::WrongOffset { .. } => Self::conflict(message, "go on at the offset that /status says"),
-            StoreError::OtherSize { .. } => Self::conflict(message, "go on with that size, or begin again at offset 0"),
             StoreError::EmptyPart => Self::bad(message),
             StoreError::WrongHash { .. } => {
-                let hint = Some("the upload was thrown away: check the file and its hash, and begin again");
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_request", message, hint)
+                let hint = Some(
+                    "the upload was thrown away: check the file and its hash, and begin again",
+                );
+                Self::new(
+                    StatusCode::UNPROCESSABLE_ENTITY,
+                    "bad_request",
+                    message,
+                    hint,
+                )
             }
             StoreError::Damaged(_) => Self::unavailable(message),
             StoreError::Io(error) => Self::internal(&error),

@@ -19,7 +19,10 @@ pub struct Bucket {
 
 impl Bucket {
     pub fn full(burst: f64) -> Self {
-        Self { tokens: burst, at: Instant::now() }
+        Self {
+            tokens: burst,
+            at: Instant::now(),
+        }
     }
 
     /// Takes one; false when there is none.
@@ -48,7 +51,11 @@ pub struct Buckets<K> {
 
 impl<K: Eq + Hash> Buckets<K> {
     pub fn new(per_second: u32, burst: u32) -> Self {
-        Self { per_second: per_second.into(), burst: burst.into(), all: Mutex::default() }
+        Self {
+            per_second: per_second.into(),
+            burst: burst.into(),
+            all: Mutex::default(),
+        }
     }
 
     pub fn take(&self, asker: K) -> bool {
@@ -57,12 +64,16 @@ impl<K: Eq + Hash> Buckets<K> {
             let now = Instant::now();
             let seconds_to_fill = self.burst / self.per_second;
             // Full buckets are as good as forgotten ones.
-            all.retain(|_, bucket| now.saturating_duration_since(bucket.at).as_secs_f64() < seconds_to_fill);
+            all.retain(|_, bucket| {
+                now.saturating_duration_since(bucket.at).as_secs_f64() < seconds_to_fill
+            });
             if all.len() >= MAX_ASKERS {
                 return false;
             }
         }
-        all.entry(asker).or_insert_with(|| Bucket::full(self.burst)).take(self.per_second, self.burst)
+        all.entry(asker)
+            .or_insert_with(|| Bucket::full(self.burst))
+            .take(self.per_second, self.burst)
     }
 }
 
@@ -75,7 +86,11 @@ pub struct Held<K> {
 
 impl<K: Eq + Hash + Copy> Held<K> {
     pub fn new(each: usize, all: usize) -> Self {
-        Self { each, all, held: Mutex::default() }
+        Self {
+            each,
+            all,
+            held: Mutex::default(),
+        }
     }
 
     /// Takes one more; false when that would be too many.
@@ -112,7 +127,11 @@ mod tests {
     fn a_bucket_gives_its_burst_and_then_its_rate() {
         let mut bucket = Bucket::full(3.0);
         let start = bucket.at;
-        let taken = |bucket: &mut Bucket, ms| (0..10).filter(|_| bucket.take_at(start + Duration::from_millis(ms), 2.0, 3.0)).count();
+        let taken = |bucket: &mut Bucket, ms| {
+            (0..10)
+                .filter(|_| bucket.take_at(start + Duration::from_millis(ms), 2.0, 3.0))
+                .count()
+        };
         assert_eq!(taken(&mut bucket, 0), 3);
         assert_eq!(taken(&mut bucket, 499), 0);
         assert_eq!(taken(&mut bucket, 1_100), 2);

@@ -20,8 +20,8 @@ use io_api::{
     auth::{self, About, NO_SUBJECT, now_ms},
     text,
     types::{
-        Amount, ApiError, Attestation, BlobStatus, DeviceAttestRequest, DeviceAttestation, Info, JobView, Jobs, Limits, Offer,
-        Offers, Peer, Quote, QuoteRequest,
+        Amount, ApiError, Attestation, BlobStatus, DeviceAttestRequest, DeviceAttestation, Info,
+        JobView, Jobs, Limits, Offer, Offers, Peer, Quote, QuoteRequest,
     },
 };
 use io_client::{
@@ -37,12 +37,7 @@ use tokio::time::timeout;
 use utoipa::OpenApi;
 
 use crate::{
-    api::{
-        error::Refusal,
-        limits::Buckets,
-        server::From as ConnectedFrom,
-        views,
-    },
+    api::{error::Refusal, limits::Buckets, server::From as ConnectedFrom, views},
     attest, link,
     matching::Want,
     nonces::Seen,
@@ -70,7 +65,14 @@ struct Json<T>(T);
 impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
         match serde_json::to_vec(&self.0) {
-            Ok(body) => ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response(),
+            Ok(body) => (
+                [(
+                    header::CONTENT_TYPE,
+                    HeaderValue::from_static("application/json"),
+                )],
+                body,
+            )
+                .into_response(),
             Err(error) => Refusal::internal(&error.into()).into_response(),
         }
     }
@@ -86,21 +88,59 @@ type Shared = State<Arc<Api>>;
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "IO Network oracle", description = "Matching, blobs, verification and attestations of one oracle. Amounts are base units as decimal strings."),
-    paths(
-        health, metrics, info, put_blob, get_blob, blob_status, offers, quote, jobs, job, attestation, devices, device,
-        attest_device, link_upgrade
+    info(
+        title = "IO Network oracle",
+        description = "Matching, blobs, verification and attestations of one oracle. Amounts are base units as decimal strings."
     ),
-    components(schemas(ApiError, Info, Peer, Limits, BlobStatus, Offer, Offers, QuoteRequest, Quote, JobView, Jobs, Attestation,
-        DeviceAttestRequest, DeviceAttestation, Health))
+    paths(
+        health,
+        metrics,
+        info,
+        put_blob,
+        get_blob,
+        blob_status,
+        offers,
+        quote,
+        jobs,
+        job,
+        attestation,
+        devices,
+        device,
+        attest_device,
+        link_upgrade
+    ),
+    components(schemas(
+        ApiError,
+        Info,
+        Peer,
+        Limits,
+        BlobStatus,
+        Offer,
+        Offers,
+        QuoteRequest,
+        Quote,
+        JobView,
+        Jobs,
+        Attestation,
+        DeviceAttestRequest,
+        DeviceAttestation,
+        Health
+    ))
 )]
 struct Document;
 
 /// The whole interface.
 pub fn router(oracle: Arc<Oracle>) -> Router {
-    let addresses = Buckets::new(oracle.config.requests_per_second, oracle.config.requests_burst);
+    let addresses = Buckets::new(
+        oracle.config.requests_per_second,
+        oracle.config.requests_burst,
+    );
     let keys = Buckets::new(SIGNED_PER_SECOND, SIGNED_BURST);
-    let api = Arc::new(Api { oracle, addresses, keys });
+    let api = Arc::new(Api {
+        oracle,
+        addresses,
+        keys,
+    });
     Router::new()
         .route("/health", get(health))
         .route("/metrics", get(metrics))
@@ -117,7 +157,11 @@ pub fn router(oracle: Arc<Oracle>) -> Router {
         .route("/v1/devices/{device}", get(device))
         .route("/v1/devices/{device}/attest", post(attest_device))
         .route("/v1/link", get(link_upgrade))
-        .fallback(async || Refusal::not_found("there is nothing at this path; /v1/openapi.json lists what there is"))
+        .fallback(async || {
+            Refusal::not_found(
+                "there is nothing at this path; /v1/openapi.json lists what there is",
+            )
+        })
         .method_not_allowed_fallback(async |method: Method| {
             let message = format!("{method} is not for this path; /v1/openapi.json says what is");
             Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "bad_request", message, None)
@@ -128,23 +172,50 @@ pub fn router(oracle: Arc<Oracle>) -> Router {
 
 /// Every request passes here: rates, and what every answer carries.
 async fn guard(State(api): Shared, request: Request, next: Next) -> Response {
-    let from = request.extensions().get::<ConnectedFrom>().map(|from| from.0);
+    let from = request
+        .extensions()
+        .get::<ConnectedFrom>()
+        .map(|from| from.0);
+    let announced = request.headers();
+    let has_body = announced.contains_key(header::TRANSFER_ENCODING)
+        || announced
+            .get(header::CONTENT_LENGTH)
+            .is_some_and(|length| length != "0");
     let mut response = if from.is_some_and(|from| !api.addresses.take(from)) {
         api.oracle.metrics.limited.inc();
         Refusal::rate_limited().into_response()
-    } else if request.uri().query().is_some_and(|query| query.len() > MAX_QUERY) {
+    } else if request
+        .uri()
+        .query()
+        .is_some_and(|query| query.len() > MAX_QUERY)
+    {
         Refusal::bad(format!("the query is longer than {MAX_QUERY} bytes")).into_response()
     } else {
         next.run(request).await
     };
+    let status = response.status();
     // No page of another origin may read this: there is no access-control-allow-origin.
     let headers = response.headers_mut();
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    headers.insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'"),
+    );
     if !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
-    api.oracle.metrics.requests.get_or_create(&[("status", response.status().as_str().to_owned())]).inc();
+    // What is left of a refused body is not read: the connection is good for nothing more, and the client should know.
+    if !status.is_success() && has_body {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    api.oracle
+        .metrics
+        .requests
+        .get_or_create(&[("status", status.as_str().to_owned())])
+        .inc();
     response
 }
 
@@ -153,12 +224,24 @@ async fn guard(State(api): Shared, request: Request, next: Next) -> Response {
 /// The query's fields; unknown and repeated ones are refused.
 fn query(uri: &Uri, allowed: &[&str]) -> Result<HashMap<String, String>, Refusal> {
     let mut fields = HashMap::new();
-    for pair in uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').ok_or_else(|| Refusal::bad("a field of the query has no value"))?;
+    for pair in uri
+        .query()
+        .unwrap_or_default()
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+    {
+        let (name, value) = pair
+            .split_once('=')
+            .ok_or_else(|| Refusal::bad("a field of the query has no value"))?;
         if !allowed.contains(&name) {
-            return Err(Refusal::bad(format!("'{}' is not a field of this query; it takes {}", plain(name), allowed.join(", "))));
+            return Err(Refusal::bad(format!(
+                "'{}' is not a field of this query; it takes {}",
+                plain(name),
+                allowed.join(", ")
+            )));
         }
-        let value = unescape(value).ok_or_else(|| Refusal::bad(format!("the query's '{name}' is not escaped UTF-8")))?;
+        let value = unescape(value)
+            .ok_or_else(|| Refusal::bad(format!("the query's '{name}' is not escaped UTF-8")))?;
         if fields.insert(name.to_owned(), value).is_some() {
             return Err(Refusal::bad(format!("the query has '{name}' twice")));
         }
@@ -185,28 +268,54 @@ fn plain(text: &str) -> String {
 }
 
 fn number(fields: &HashMap<String, String>, name: &str) -> Result<u64, Refusal> {
-    let text = fields.get(name).ok_or_else(|| Refusal::bad(format!("the query's '{name}' is missing")))?;
-    text.parse().map_err(|_| Refusal::bad(format!("the query's '{name}' is not a number: '{}'", plain(text))))
+    let text = fields
+        .get(name)
+        .ok_or_else(|| Refusal::bad(format!("the query's '{name}' is missing")))?;
+    text.parse().map_err(|_| {
+        Refusal::bad(format!(
+            "the query's '{name}' is not a number: '{}'",
+            plain(text)
+        ))
+    })
 }
 
 fn hash_of(text: &str) -> Result<Bytes32, Refusal> {
-    text::parse_hash(text).ok_or_else(|| Refusal::bad(format!("a blob's hash is 64 lower-case hex digits, not '{}'", plain(text))))
+    text::parse_hash(text).ok_or_else(|| {
+        Refusal::bad(format!(
+            "a blob's hash is 64 lower-case hex digits, not '{}'",
+            plain(text)
+        ))
+    })
 }
 
 fn key_of(text: &str, what: &str) -> Result<Pubkey, Refusal> {
     text::parse_key(text)
         .map(Pubkey::new_from_array)
-        .ok_or_else(|| Refusal::bad(format!("{what} is 32 bytes in base58, not '{}'", plain(text))))
+        .ok_or_else(|| {
+            Refusal::bad(format!(
+                "{what} is 32 bytes in base58, not '{}'",
+                plain(text)
+            ))
+        })
 }
 
 /// A body of at most `max` bytes, from a client that keeps sending.
 async fn body(api: &Api, headers: &HeaderMap, body: Body, max: u64) -> Result<Vec<u8>, Refusal> {
     let too_large = || Refusal::too_large(format!("the body is larger than {max} bytes"));
-    let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    let announced = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > max) {
         return Err(too_large());
     }
-    let slow = || Refusal::new(StatusCode::REQUEST_TIMEOUT, "bad_request", "the body did not come in time", None);
+    let slow = || {
+        Refusal::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "bad_request",
+            "the body did not come in time",
+            None,
+        )
+    };
     let patience = Duration::from_secs(api.oracle.config.io_timeout_seconds);
     let read = async {
         let mut bytes = Vec::with_capacity(announced.unwrap_or(0) as usize);
@@ -224,11 +333,19 @@ async fn body(api: &Api, headers: &HeaderMap, body: Body, max: u64) -> Result<Ve
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
-    serde_json::from_slice(bytes).map_err(|error| Refusal::bad(format!("the body is not the JSON expected: {error}")))
+    serde_json::from_slice(bytes)
+        .map_err(|error| Refusal::bad(format!("the body is not the JSON expected: {error}")))
 }
 
 /// The key that signed a request.
-fn signer(api: &Api, method: &Method, uri: &Uri, headers: &HeaderMap, subject: Bytes32, body: &[u8]) -> Result<Bytes32, Refusal> {
+fn signer(
+    api: &Api,
+    method: &Method,
+    uri: &Uri,
+    headers: &HeaderMap,
+    subject: Bytes32,
+    body: &[u8],
+) -> Result<Bytes32, Refusal> {
     let header = headers.get(auth::HEADER).ok_or(auth::AuthError::Missing)?;
     let auth = auth::from_header(header.to_str().map_err(|_| auth::AuthError::Malformed)?)?;
     let path = uri.path_and_query().map_or("", |path| path.as_str());
@@ -242,7 +359,11 @@ fn signer(api: &Api, method: &Method, uri: &Uri, headers: &HeaderMap, subject: B
     let key = auth::verify(&auth, &about, body, now)?;
     match api.oracle.nonces.see(&key, &auth, now) {
         Seen::New => {}
-        Seen::Before => return Err(Refusal::unauthorized("this request has been sent before: sign a new one")),
+        Seen::Before => {
+            return Err(Refusal::unauthorized(
+                "this request has been sent before: sign a new one",
+            ));
+        }
         Seen::Full => return Err(Refusal::rate_limited()),
     }
     if !api.keys.take(key) {
@@ -270,14 +391,25 @@ async fn health(State(api): Shared) -> Response {
     let age = oracle.clock.age();
     let mut problems = Vec::new();
     if age > Duration::from_secs(oracle.config.max_index_age_seconds) {
-        problems.push(format!("the index is {} s old: is the RPC node up?", age.as_secs()));
+        problems.push(format!(
+            "the index is {} s old: is the RPC node up?",
+            age.as_secs()
+        ));
     }
     if oracle.index.read().network.is_none() {
         problems.push("the network's account is not indexed".into());
     }
-    let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let health =
-        Health { ok: problems.is_empty(), index_age_ms: age.as_millis() as u64, slot: oracle.clock.slot(), problems };
+    let status = if problems.is_empty() {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    let health = Health {
+        ok: problems.is_empty(),
+        index_age_ms: age.as_millis() as u64,
+        slot: oracle.clock.slot(),
+        problems,
+    };
     (status, Json(health)).into_response()
 }
 
@@ -286,7 +418,8 @@ async fn metrics(State(api): Shared) -> Response {
     let (bytes, blobs) = api.oracle.blobs.totals();
     api.oracle.metrics.blob_bytes.set(bytes as i64);
     api.oracle.metrics.blobs.set(blobs as i64);
-    let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+    let kind =
+        HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
     ([(header::CONTENT_TYPE, kind)], api.oracle.metrics.text()).into_response()
 }
 
@@ -341,7 +474,11 @@ async fn put_blob(
     }
     let part = body(&api, &headers, request, api.oracle.config.max_part_bytes).await?;
     let key = signer(&api, &method, &uri, &headers, NO_SUBJECT, &part)?;
-    let status = api.oracle.blobs.append(&hash, &text::key(&key), offset, size, part).await?;
+    let status = api
+        .oracle
+        .blobs
+        .append(&hash, &text::key(&key), offset, size, part)
+        .await?;
     if status.complete {
         api.oracle.blob_news.send_modify(|n| *n = n.wrapping_add(1));
     }
@@ -353,15 +490,28 @@ async fn put_blob(
     params(("hash" = String, Path), ("uploader" = Option<String>, Query, description = "Whose upload; the farthest when left out")),
     responses((status = 200, body = BlobStatus), (status = 404, body = ApiError))
 )]
-async fn blob_status(State(api): Shared, Path(hash): Path<String>, OriginalUri(uri): OriginalUri) -> Answer<BlobStatus> {
+async fn blob_status(
+    State(api): Shared,
+    Path(hash): Path<String>,
+    OriginalUri(uri): OriginalUri,
+) -> Answer<BlobStatus> {
     let fields = query(&uri, &["uploader"])?;
-    let uploader = fields.get("uploader").map(|key| key_of(key, "the uploader")).transpose()?.map(|key| key.to_string());
+    let uploader = fields
+        .get("uploader")
+        .map(|key| key_of(key, "the uploader"))
+        .transpose()?
+        .map(|key| key.to_string());
     let hash = hash_of(&hash)?;
     match api.oracle.blobs.status(&hash, uploader.as_deref()).await {
         // A published model's file needs no upload: it is on this machine already.
         Err(crate::blobs::StoreError::NotFound(_)) if known_size(&api.oracle, &hash).is_some() => {
             let size = known_size(&api.oracle, &hash).unwrap_or_default();
-            Ok(Json(BlobStatus { hash: text::hash(&hash), size, received: size, complete: true }))
+            Ok(Json(BlobStatus {
+                hash: text::hash(&hash),
+                size,
+                received: size,
+                complete: true,
+            }))
         }
         other => Ok(Json(other?)),
     }
@@ -397,9 +547,15 @@ async fn get_blob(
         Some(value) => {
             let parsed = value.to_str().ok().and_then(|text| byte_range(text, size));
             let unsatisfiable = || {
-                let message = format!("the range is not one range of bytes inside a blob of {size}");
-                let mut refused =
-                    Refusal::new(StatusCode::RANGE_NOT_SATISFIABLE, "bad_request", message, None).into_response();
+                let message =
+                    format!("the range is not one range of bytes inside a blob of {size}");
+                let mut refused = Refusal::new(
+                    StatusCode::RANGE_NOT_SATISFIABLE,
+                    "bad_request",
+                    message,
+                    None,
+                )
+                .into_response();
                 if let Ok(value) = HeaderValue::from_str(&format!("bytes */{size}")) {
                     refused.headers_mut().insert(header::CONTENT_RANGE, value);
                 }
@@ -413,7 +569,11 @@ async fn get_blob(
     };
     let (from, until) = range.unwrap_or((0, size));
     // The first chunk before the head: a damaged blob is an error and not half an answer.
-    let first = if from < until { Some(piece(&store, &hash, from, until).await?) } else { None };
+    let first = if from < until {
+        Some(piece(&store, &hash, from, until).await?)
+    } else {
+        None
+    };
     let at = from + first.as_ref().map_or(0, |bytes| bytes.len() as u64);
     let rest = stream::try_unfold(at, move |at| {
         let store = store.clone();
@@ -421,7 +581,9 @@ async fn get_blob(
             if at >= until {
                 return Ok::<_, std::io::Error>(None);
             }
-            let bytes = piece(&store, &hash, at, until).await.map_err(std::io::Error::other)?;
+            let bytes = piece(&store, &hash, at, until)
+                .await
+                .map_err(std::io::Error::other)?;
             let next = at + bytes.len() as u64;
             Ok(Some((bytes, next)))
         }
@@ -432,11 +594,20 @@ async fn get_blob(
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
     }
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/octet-stream"),
+    );
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(until - from));
-    headers.insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
+    headers.insert(
+        header::CONTENT_DISPOSITION,
+        HeaderValue::from_static("attachment"),
+    );
+    headers.insert(
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("public, max-age=31536000, immutable"),
+    );
     if range.is_some()
         && let Ok(value) = HeaderValue::from_str(&format!("bytes {from}-{}/{size}", until - 1))
     {
@@ -446,9 +617,17 @@ async fn get_blob(
 }
 
 /// Bytes from `at` to the end of its chunk, or to `until`.
-async fn piece(store: &crate::blobs::BlobStore, hash: &Bytes32, at: u64, until: u64) -> Result<Bytes, crate::blobs::StoreError> {
+async fn piece(
+    store: &crate::blobs::BlobStore,
+    hash: &Bytes32,
+    at: u64,
+    until: u64,
+) -> Result<Bytes, crate::blobs::StoreError> {
     let (start, chunk) = store.chunk(hash, at).await?;
-    let (from, to) = ((at - start) as usize, (until - start).min(chunk.len() as u64) as usize);
+    let (from, to) = (
+        (at - start) as usize,
+        (until - start).min(chunk.len() as u64) as usize,
+    );
     if from >= to {
         return Err(crate::blobs::StoreError::Damaged(text::hash(hash)));
     }
@@ -458,7 +637,10 @@ async fn piece(store: &crate::blobs::BlobStore, hash: &Bytes32, at: u64, until: 
 /// One range of `bytes=a-b`, `a-` or `-n` as [from, until) inside `size`.
 fn byte_range(text: &str, size: u64) -> Option<(u64, u64)> {
     let (from, last) = text.strip_prefix("bytes=")?.split_once('-')?;
-    let digits = |text: &str| (text.len() <= 20 && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse::<u64>().ok())?;
+    let digits = |text: &str| {
+        (text.len() <= 20 && text.bytes().all(|b| b.is_ascii_digit()))
+            .then(|| text.parse::<u64>().ok())?
+    };
     let (from, until) = match (from, last) {
         ("", last) => (size.saturating_sub(digits(last)?), size),
         (from, "") => (digits(from)?, size),
@@ -473,24 +655,52 @@ fn byte_range(text: &str, size: u64) -> Option<(u64, u64)> {
     (from < until).then_some((from, until))
 }
 
-fn device_page(api: &Api, uri: &Uri, keep: impl Fn(&Oracle, &Pubkey, &Device) -> bool) -> Answer<Offers> {
+fn device_page(
+    api: &Api,
+    uri: &Uri,
+    keep: impl Fn(&Oracle, &Pubkey, &Device) -> bool,
+) -> Answer<Offers> {
     let fields = query(uri, &["after"])?;
-    let after = fields.get("after").map(|key| key_of(key, "`after`")).transpose()?;
+    let after = fields
+        .get("after")
+        .map(|key| key_of(key, "`after`"))
+        .transpose()?;
     let oracle = &api.oracle;
-    let mut all: Vec<(Pubkey, Device)> = oracle.index.read().devices.iter().map(|(key, device)| (*key, *device)).collect();
+    let mut all: Vec<(Pubkey, Device)> = oracle
+        .index
+        .read()
+        .devices
+        .iter()
+        .map(|(key, device)| (*key, *device))
+        .collect();
     all.retain(|(key, device)| keep(oracle, key, device));
     all.sort_unstable_by_key(|(key, _)| key.to_bytes());
     let total = all.len() as u64;
     let start = after.map_or(0, |after| all.partition_point(|(key, _)| *key <= after));
-    let page: Vec<Offer> =
-        all.iter().skip(start).take(PAGE).map(|(key, device)| views::offer(oracle, key, device)).collect();
-    let next = (start + page.len() < all.len()).then(|| page.last().map(|offer| offer.device.clone())).flatten();
-    Ok(Json(Offers { offers: page, next, total }))
+    let page: Vec<Offer> = all
+        .iter()
+        .skip(start)
+        .take(PAGE)
+        .map(|(key, device)| views::offer(oracle, key, device))
+        .collect();
+    let next = (start + page.len() < all.len())
+        .then(|| page.last().map(|offer| offer.device.clone()))
+        .flatten();
+    Ok(Json(Offers {
+        offers: page,
+        next,
+        total,
+    }))
 }
 
 #[utoipa::path(get, path = "/v1/offers", params(("after" = Option<String>, Query)), responses((status = 200, body = Offers)))]
 async fn offers(State(api): Shared, OriginalUri(uri): OriginalUri) -> Answer<Offers> {
-    device_page(&api, &uri, |oracle, key, _| oracle.links.state(key).is_some_and(|state| state.heartbeat.is_some()))
+    device_page(&api, &uri, |oracle, key, _| {
+        oracle
+            .links
+            .state(key)
+            .is_some_and(|state| state.heartbeat.is_some())
+    })
 }
 
 #[utoipa::path(get, path = "/v1/devices", params(("after" = Option<String>, Query)), responses((status = 200, body = Offers)))]
@@ -501,7 +711,11 @@ async fn devices(State(api): Shared, OriginalUri(uri): OriginalUri) -> Answer<Of
 #[utoipa::path(get, path = "/v1/devices/{device}", params(("device" = String, Path)), responses((status = 200, body = Offer), (status = 404, body = ApiError)))]
 async fn device(State(api): Shared, Path(address): Path<String>) -> Answer<Offer> {
     let address = key_of(&address, "a device")?;
-    let device = api.oracle.index.device(&address).ok_or_else(|| Refusal::not_found(format!("no device at {address}")))?;
+    let device = api
+        .oracle
+        .index
+        .device(&address)
+        .ok_or_else(|| Refusal::not_found(format!("no device at {address}")))?;
     Ok(Json(views::offer(&api.oracle, &address, &device)))
 }
 
@@ -523,34 +737,61 @@ async fn attest_device(
     query(&uri, &[])?;
     let bytes = body(&api, &headers, request, MAX_JSON_BYTES).await?;
     let key = signer(&api, &method, &uri, &headers, address.to_bytes(), &bytes)?;
-    let device = api.oracle.index.device(&address).ok_or_else(|| Refusal::not_found(format!("no device at {address}")))?;
+    let device = api
+        .oracle
+        .index
+        .device(&address)
+        .ok_or_else(|| Refusal::not_found(format!("no device at {address}")))?;
     if key != device.operator.to_bytes() {
-        let message = format!("signed by {}, and the device's operator is {}", text::key(&key), device.operator);
+        let message = format!(
+            "signed by {}, and the device's operator is {}",
+            text::key(&key),
+            device.operator
+        );
         return Err(Refusal::unauthorized(message));
     }
-    Ok(Json(attest::device(&api.oracle, &address, &parse(&bytes)?)?))
+    Ok(Json(attest::device(
+        &api.oracle,
+        &address,
+        &parse(&bytes)?,
+    )?))
 }
 
 #[utoipa::path(post, path = "/v1/quote", request_body = QuoteRequest, responses((status = 200, body = Quote), (status = 400, body = ApiError)))]
-async fn quote(State(api): Shared, OriginalUri(uri): OriginalUri, headers: HeaderMap, request: Body) -> Answer<Quote> {
+async fn quote(
+    State(api): Shared,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+    request: Body,
+) -> Answer<Quote> {
     query(&uri, &[])?;
     let bytes = body(&api, &headers, request, MAX_JSON_BYTES).await?;
     let request: QuoteRequest = parse(&bytes)?;
     let oracle = &api.oracle;
-    let mint = request.mint.as_deref().map(|mint| key_of(mint, "the mint")).transpose()?.unwrap_or(oracle.io_mint);
+    let mint = request
+        .mint
+        .as_deref()
+        .map(|mint| key_of(mint, "the mint"))
+        .transpose()?
+        .unwrap_or(oracle.io_mint);
     let (payment, reserve_bps) = {
         let tables = oracle.index.read();
-        (tables.mints.get(&mint).copied(), tables.network.map_or(0, |network| network.reserve_bps))
+        (
+            tables.mints.get(&mint).copied(),
+            tables.network.map_or(0, |network| network.reserve_bps),
+        )
     };
-    let payment = payment.ok_or_else(|| Refusal::not_found(format!("jobs can't be paid in {mint}")))?;
+    let payment =
+        payment.ok_or_else(|| Refusal::not_found(format!("jobs can't be paid in {mint}")))?;
     if payment.enabled == 0 {
-        return Err(Refusal::bad(format!("new jobs can't be paid in {mint} at present")));
+        return Err(Refusal::bad(format!(
+            "new jobs can't be paid in {mint} at present"
+        )));
     }
     let region = match &request.requirement.region {
         None => 0,
-        Some(region) => {
-            text::parse_region(region).ok_or_else(|| Refusal::bad("the region is not a two-letter ISO 3166 code, like DE"))?
-        }
+        Some(region) => text::parse_region(region)
+            .ok_or_else(|| Refusal::bad("the region is not a two-letter ISO 3166 code, like DE"))?,
     };
     let wanted = &request.requirement;
     let want = Want {
@@ -566,7 +807,10 @@ async fn quote(State(api): Shared, OriginalUri(uri): OriginalUri, headers: Heade
     };
     let survey = lock(&oracle.market).matcher.survey(&want);
     // Asks are in IO; in another mint they are worth what its weight says.
-    let in_mint = |ask: u64| u64::try_from((u128::from(ask) * E9).div_ceil(payment.io_per_unit_e9.max(1).into())).unwrap_or(u64::MAX);
+    let in_mint = |ask: u64| {
+        u64::try_from((u128::from(ask) * E9).div_ceil(payment.io_per_unit_e9.max(1).into()))
+            .unwrap_or(u64::MAX)
+    };
     let ask_min = survey.asks.first().copied().map(in_mint);
     let fees = payment.fees(reserve_bps);
     let too_much = |_| Refusal::bad("so many units cost more than any amount can hold");
@@ -577,13 +821,27 @@ async fn quote(State(api): Shared, OriginalUri(uri): OriginalUri, headers: Heade
         fee = Some(money::fee_ceil(amount, fees.renter_bps()).map_err(too_much)?);
     }
     let total = match (cost, fee) {
-        (Some(cost), Some(fee)) => Some(cost.checked_add(fee).ok_or_else(|| too_much(money::MoneyError::Overflow))?),
+        (Some(cost), Some(fee)) => Some(
+            cost.checked_add(fee)
+                .ok_or_else(|| too_much(money::MoneyError::Overflow))?,
+        ),
         _ => None,
     };
     let mut removed: BTreeMap<String, u32> = BTreeMap::new();
     if survey.asks.is_empty() {
-        removed.extend(survey.removed.iter().map(|(reason, count)| ((*reason).to_owned(), *count)));
-        let devices: Vec<_> = oracle.index.read().devices.iter().map(|(key, device)| (*key, *device)).collect();
+        removed.extend(
+            survey
+                .removed
+                .iter()
+                .map(|(reason, count)| ((*reason).to_owned(), *count)),
+        );
+        let devices: Vec<_> = oracle
+            .index
+            .read()
+            .devices
+            .iter()
+            .map(|(key, device)| (*key, *device))
+            .collect();
         for (key, device) in devices {
             if let Some(because) = oracle.unavailable(&key, &device) {
                 *removed.entry(because.to_owned()).or_default() += 1;
@@ -596,14 +854,22 @@ async fn quote(State(api): Shared, OriginalUri(uri): OriginalUri, headers: Heade
         mint: mint.to_string(),
         devices: u32::try_from(survey.asks.len()).unwrap_or(u32::MAX),
         ask_min: ask_min.map(Amount),
-        ask_median: survey.asks.get(survey.asks.len() / 2).copied().map(in_mint).map(Amount),
+        ask_median: survey
+            .asks
+            .get(survey.asks.len() / 2)
+            .copied()
+            .map(in_mint)
+            .map(Amount),
         ask_max: survey.asks.last().copied().map(in_mint).map(Amount),
         payment: cost.map(Amount),
         fees: fee.map(Amount),
         total: total.map(Amount),
         reserve_bps,
         payment_bps: payment.fee_bps,
-        seconds: survey.speed.filter(|speed| *speed > 0.0).map(|speed| request.units as f64 / speed),
+        seconds: survey
+            .speed
+            .filter(|speed| *speed > 0.0)
+            .map(|speed| request.units as f64 / speed),
         removed,
     }))
 }
@@ -613,8 +879,11 @@ async fn find_job(oracle: &Oracle, address: &Pubkey) -> Result<Option<(Job, bool
     if let Some(job) = oracle.index.job(address) {
         return Ok(Some((job, true)));
     }
-    let Some(row) = oracle.db.job(&address.to_string()).await? else { return Ok(None) };
-    let job = bytemuck::try_pod_read_unaligned(&row.data).map_err(|_| anyhow::anyhow!("a stored job is damaged"))?;
+    let Some(row) = oracle.db.job(&address.to_string()).await? else {
+        return Ok(None);
+    };
+    let job = bytemuck::try_pod_read_unaligned(&row.data)
+        .map_err(|_| anyhow::anyhow!("a stored job is damaged"))?;
     Ok(Some((job, false)))
 }
 
@@ -625,7 +894,11 @@ async fn find_job(oracle: &Oracle, address: &Pubkey) -> Result<Option<(Job, bool
 )]
 async fn jobs(State(api): Shared, OriginalUri(uri): OriginalUri) -> Answer<Jobs> {
     let fields = query(&uri, &["renter", "state", "after"])?;
-    let renter = fields.get("renter").map(|key| key_of(key, "the renter")).transpose()?.map(|key| key.to_string());
+    let renter = fields
+        .get("renter")
+        .map(|key| key_of(key, "the renter"))
+        .transpose()?
+        .map(|key| key.to_string());
     let state = match fields.get("state") {
         None => None,
         Some(name) => Some(
@@ -639,20 +912,39 @@ async fn jobs(State(api): Shared, OriginalUri(uri): OriginalUri) -> Answer<Jobs>
         Some(text) => {
             let bad = || Refusal::bad("`after` is not the `next` of a page before");
             let (slot, job) = text.split_once('-').ok_or_else(bad)?;
-            Some((slot.parse::<u64>().map_err(|_| bad())?, key_of(job, "`after`")?.to_string()))
+            Some((
+                slot.parse::<u64>().map_err(|_| bad())?,
+                key_of(job, "`after`")?.to_string(),
+            ))
         }
     };
     let oracle = &api.oracle;
-    let (rows, total) = oracle.db.jobs(renter.as_deref(), state, after, PAGE as u32).await?;
-    let next = (rows.len() == PAGE).then(|| rows.last().map(|row| format!("{}-{}", row.created_slot, row.job))).flatten();
+    let (rows, total) = oracle
+        .db
+        .jobs(renter.as_deref(), state, after, PAGE as u32)
+        .await?;
+    let next = (rows.len() == PAGE)
+        .then(|| {
+            rows.last()
+                .map(|row| format!("{}-{}", row.created_slot, row.job))
+        })
+        .flatten();
     let mut page = Vec::with_capacity(rows.len());
     for row in rows {
         let address = key_of(&row.job, "a job")?;
-        let stored: Job = bytemuck::try_pod_read_unaligned(&row.data).map_err(|_| anyhow::anyhow!("a stored job is damaged"))?;
-        let live = oracle.index.job(&address).filter(|live| live.created_slot == row.created_slot);
+        let stored: Job = bytemuck::try_pod_read_unaligned(&row.data)
+            .map_err(|_| anyhow::anyhow!("a stored job is damaged"))?;
+        let live = oracle
+            .index
+            .job(&address)
+            .filter(|live| live.created_slot == row.created_slot);
         page.push(views::job(oracle, &address, &live.unwrap_or(stored), live.is_some()).await?);
     }
-    Ok(Json(Jobs { jobs: page, next, total }))
+    Ok(Json(Jobs {
+        jobs: page,
+        next,
+        total,
+    }))
 }
 
 #[utoipa::path(get, path = "/v1/jobs/{job}", params(("job" = String, Path)), responses((status = 200, body = JobView), (status = 404, body = ApiError)))]
@@ -660,7 +952,9 @@ async fn job(State(api): Shared, Path(address): Path<String>) -> Answer<JobView>
     let address = key_of(&address, "a job")?;
     match find_job(&api.oracle, &address).await? {
         Some((job, live)) => Ok(Json(views::job(&api.oracle, &address, &job, live).await?)),
-        None => Err(Refusal::not_found(format!("this oracle has seen no job at {address}"))),
+        None => Err(Refusal::not_found(format!(
+            "this oracle has seen no job at {address}"
+        ))),
     }
 }
 
@@ -669,21 +963,30 @@ async fn attestation(State(api): Shared, Path(address): Path<String>) -> Answer<
     let address = key_of(&address, "a job")?;
     let none = || Refusal::not_found(format!("this oracle has no verdict about {address}"));
     let (job, _) = find_job(&api.oracle, &address).await?.ok_or_else(none)?;
-    let found = verify::decision(&api.oracle, &address, job.created_slot).await?.ok_or_else(none)?;
+    let found = verify::decision(&api.oracle, &address, job.created_slot)
+        .await?
+        .ok_or_else(none)?;
     let attestation = verify::attest(&api.oracle, &address, job.created_slot, &found);
-    attestation.map(Json).ok_or_else(|| Refusal::unavailable("the oracle set is not indexed yet"))
+    attestation
+        .map(Json)
+        .ok_or_else(|| Refusal::unavailable("the oracle set is not indexed yet"))
 }
 
 #[utoipa::path(get, path = "/v1/link", responses((status = 101, description = "WebSocket; the messages are ToWorker and ToOracle, as text frames of JSON")))]
 async fn link_upgrade(State(api): Shared, request: Request) -> Result<Response, Refusal> {
-    let from = request.extensions().get::<ConnectedFrom>().map(|from| from.0);
+    let from = request
+        .extensions()
+        .get::<ConnectedFrom>()
+        .map(|from| from.0);
     let (mut parts, _): (Parts, _) = request.into_parts();
     let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &())
         .await
         .map_err(|_| Refusal::bad("this path is a WebSocket: connect with one"))?;
     let oracle = api.oracle.clone();
     if oracle.index.read().network.is_none() {
-        return Err(Refusal::unavailable("this oracle is still reading the chain"));
+        return Err(Refusal::unavailable(
+            "this oracle is still reading the chain",
+        ));
     }
     let from = from.unwrap_or(std::net::IpAddr::from([0, 0, 0, 0]));
     Ok(upgrade
@@ -704,8 +1007,21 @@ mod tests {
         assert_eq!(of_ten("bytes=3-99"), Some((3, 10)));
         assert_eq!(of_ten("bytes=-4"), Some((6, 10)));
         assert_eq!(of_ten("bytes=-99"), Some((0, 10)));
-        for bad in ["", "bytes", "bytes=", "bytes=-", "bytes=10-", "bytes=4-3", "bytes=-0", "bytes=0-1,3-4", "bytes=a-b", "bits=0-1",
-            "bytes=+1-2", "bytes=99999999999999999999999-", "bytes= 1-2"] {
+        for bad in [
+            "",
+            "bytes",
+            "bytes=",
+            "bytes=-",
+            "bytes=10-",
+            "bytes=4-3",
+            "bytes=-0",
+            "bytes=0-1,3-4",
+            "bytes=a-b",
+            "bits=0-1",
+            "bytes=+1-2",
+            "bytes=99999999999999999999999-",
+            "bytes= 1-2",
+        ] {
             assert_eq!(of_ten(bad), None, "{bad}");
         }
         assert_eq!(byte_range("bytes=0-", 0), None);
@@ -714,8 +1030,18 @@ mod tests {
     #[test]
     fn queries_are_strict() {
         let ask = |text: &str| query(&text.parse().unwrap(), &["a", "b"]);
-        assert_eq!(ask("/x?a=1&b=%2F%c3%9f").unwrap(), HashMap::from([("a".into(), "1".into()), ("b".into(), "/ß".into())]));
-        for bad in ["/x?c=1", "/x?a", "/x?a=1&a=2", "/x?a=%f", "/x?a=%zz", "/x?a=%ff"] {
+        assert_eq!(
+            ask("/x?a=1&b=%2F%c3%9f").unwrap(),
+            HashMap::from([("a".into(), "1".into()), ("b".into(), "/ß".into())])
+        );
+        for bad in [
+            "/x?c=1",
+            "/x?a",
+            "/x?a=1&a=2",
+            "/x?a=%f",
+            "/x?a=%zz",
+            "/x?a=%ff",
+        ] {
             assert!(ask(bad).is_err(), "{bad}");
         }
     }
@@ -724,9 +1050,20 @@ mod tests {
     fn the_document_names_every_path() {
         let document = serde_json::to_value(Document::openapi()).unwrap();
         let paths = document["paths"].as_object().unwrap();
-        for path in ["/health", "/v1/info", "/v1/blobs/{hash}", "/v1/blobs/{hash}/status", "/v1/quote", "/v1/jobs/{job}/attestation", "/v1/link"] {
+        for path in [
+            "/health",
+            "/v1/info",
+            "/v1/blobs/{hash}",
+            "/v1/blobs/{hash}/status",
+            "/v1/quote",
+            "/v1/jobs/{job}/attestation",
+            "/v1/link",
+        ] {
             assert!(paths.contains_key(path), "{path}");
         }
-        assert_eq!(document["components"]["schemas"]["Amount"]["type"], "string");
+        assert_eq!(
+            document["components"]["schemas"]["Amount"]["type"],
+            "string"
+        );
     }
 }

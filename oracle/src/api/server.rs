@@ -34,7 +34,10 @@ pub struct From(pub IpAddr);
 
 /// Accepts connections until shutdown.
 pub async fn serve(oracle: Arc<Oracle>, listener: TcpListener, router: Router) {
-    let held = Arc::new(Held::new(oracle.config.max_connections_per_address, oracle.config.max_connections));
+    let held = Arc::new(Held::new(
+        oracle.config.max_connections_per_address,
+        oracle.config.max_connections,
+    ));
     let patience = Duration::from_secs(oracle.config.io_timeout_seconds);
     loop {
         let accepted = tokio::select! {
@@ -54,7 +57,13 @@ pub async fn serve(oracle: Arc<Oracle>, listener: TcpListener, router: Router) {
             continue;
         }
         let _ = stream.set_nodelay(true);
-        let (router, guard) = (router.clone(), GiveBack { held: held.clone(), from });
+        let (router, guard) = (
+            router.clone(),
+            GiveBack {
+                held: held.clone(),
+                from,
+            },
+        );
         let shutdown = oracle.shutdown.clone();
         oracle.tasks.spawn(async move {
             let _guard = guard;
@@ -62,7 +71,8 @@ pub async fn serve(oracle: Arc<Oracle>, listener: TcpListener, router: Router) {
                 request.extensions_mut().insert(From(from));
                 let router = router.clone();
                 async move {
-                    let answer: Result<_, Infallible> = router.oneshot(request.map(Body::new)).await;
+                    let answer: Result<_, Infallible> =
+                        router.oneshot(request.map(Body::new)).await;
                     answer
                 }
             });
@@ -112,10 +122,19 @@ struct Impatient {
 
 impl Impatient {
     fn new(stream: TcpStream, patience: Duration) -> Self {
-        Self { stream, patience, stall: Box::pin(sleep(patience)), stalled: false }
+        Self {
+            stream,
+            patience,
+            stall: Box::pin(sleep(patience)),
+            stalled: false,
+        }
     }
 
-    fn watch<T>(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    fn watch<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        polled: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
         if polled.is_ready() {
             self.stalled = false;
             return polled;
@@ -125,18 +144,29 @@ impl Impatient {
             self.stall.as_mut().reset(Instant::now() + self.patience);
         }
         ready!(self.stall.as_mut().poll(cx));
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the other side does not read")))
+        Poll::Ready(Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            "the other side does not read",
+        )))
     }
 }
 
 impl AsyncRead for Impatient {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
 impl AsyncWrite for Impatient {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.watch(cx, polled)
     }

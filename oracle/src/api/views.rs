@@ -19,20 +19,33 @@ use crate::{
 };
 
 pub fn class_name(class: &DeviceClass) -> String {
-    let end = class.name.iter().position(|byte| *byte == 0).unwrap_or(class.name.len());
+    let end = class
+        .name
+        .iter()
+        .position(|byte| *byte == 0)
+        .unwrap_or(class.name.len());
     String::from_utf8_lossy(&class.name[..end]).into_owned()
 }
 
 pub fn offer(oracle: &Oracle, address: &Pubkey, device: &Device) -> Offer {
     let (class, provider): (Option<DeviceClass>, Option<Provider>) = {
         let tables = oracle.index.read();
-        (tables.class_of(device).copied(), tables.providers.get(&device.provider).copied())
+        (
+            tables.class_of(device).copied(),
+            tables.providers.get(&device.provider).copied(),
+        )
     };
     let state = oracle.links.state(address).unwrap_or_default();
     let because = oracle.unavailable(address, device);
-    let age_ms = state.heartbeat_at.map(|at| at.elapsed()).map_or(0, |age: Duration| age.as_millis() as u64);
-    let engines: BTreeMap<String, EngineOffer> =
-        state.heartbeat.as_ref().map(|heartbeat| heartbeat.engines.clone()).unwrap_or_default();
+    let age_ms = state
+        .heartbeat_at
+        .map(|at| at.elapsed())
+        .map_or(0, |age: Duration| age.as_millis() as u64);
+    let engines: BTreeMap<String, EngineOffer> = state
+        .heartbeat
+        .as_ref()
+        .map(|heartbeat| heartbeat.engines.clone())
+        .unwrap_or_default();
     Offer {
         device: address.to_string(),
         provider: device.provider.to_string(),
@@ -45,7 +58,9 @@ pub fn offer(oracle: &Oracle, address: &Pubkey, device: &Device) -> Offer {
         available: because.is_none(),
         unavailable_because: because.map(str::to_owned),
         engines,
-        last_heartbeat_ms: state.heartbeat_at.map_or(0, |_| io_api::auth::now_ms().saturating_sub(age_ms)),
+        last_heartbeat_ms: state
+            .heartbeat_at
+            .map_or(0, |_| io_api::auth::now_ms().saturating_sub(age_ms)),
     }
 }
 
@@ -61,17 +76,31 @@ fn some_key(key: &Pubkey) -> Option<String> {
 pub async fn job(oracle: &Oracle, address: &Pubkey, job: &Job, live: bool) -> Result<JobView> {
     let name = address.to_string();
     let state = JobState::try_from(job.state).unwrap_or(JobState::None);
-    let found = if job.submitted_at != 0 { decision(oracle, address, job.created_slot).await? } else { None };
+    let found = if job.submitted_at != 0 {
+        decision(oracle, address, job.created_slot).await?
+    } else {
+        None
+    };
     let note = oracle.note(address);
-    let note = if live && note.created_slot == job.created_slot { note } else { Default::default() };
+    let note = if live && note.created_slot == job.created_slot {
+        note
+    } else {
+        Default::default()
+    };
     let ticket = lock(&oracle.market).ticket(address);
     let (stage, reason) = match state {
-        _ if state.is_final() => (Stage::Final, found.as_ref().and_then(|found| found.reason.clone())),
+        _ if state.is_final() => (
+            Stage::Final,
+            found.as_ref().and_then(|found| found.reason.clone()),
+        ),
         JobState::Running => (Stage::Running, None),
         JobState::Open => match (&note.spec, ticket) {
             (SpecState::Invalid(reason), _) => (Stage::SpecInvalid, Some(reason.clone())),
             (SpecState::Missing, _) => {
-                let reason = format!("no oracle here has the spec {}: upload it", text::hash(&job.spec_hash));
+                let reason = format!(
+                    "no oracle here has the spec {}: upload it",
+                    text::hash(&job.spec_hash)
+                );
                 (Stage::SpecMissing, Some(reason))
             }
             (_, Some(_)) => (Stage::Matched, None),
@@ -80,13 +109,26 @@ pub async fn job(oracle: &Oracle, address: &Pubkey, job: &Job, live: bool) -> Re
         _ => match &found {
             Some(found) if found.valid => (Stage::Attested, None),
             Some(found) => (Stage::Refused, found.reason.clone()),
-            None => (Stage::Verifying, note.reason.clone().filter(|_| !note.verifying)),
+            None => (
+                Stage::Verifying,
+                note.reason.clone().filter(|_| !note.verifying),
+            ),
         },
     };
     let history = oracle.db.history(&name, job.created_slot).await?;
     let transition = |row: crate::db::TransitionRow| {
-        let name = |state| JobState::try_from(state).map_or("unknown", state_name).to_owned();
-        Transition { from: name(row.before), to: name(row.after), signature: row.signature, slot: row.slot, at: row.at }
+        let name = |state| {
+            JobState::try_from(state)
+                .map_or("unknown", state_name)
+                .to_owned()
+        };
+        Transition {
+            from: name(row.before),
+            to: name(row.after),
+            signature: row.signature,
+            slot: row.slot,
+            at: row.at,
+        }
     };
     let accepted = job.device != Pubkey::default();
     let submitted = job.submitted_at != 0;

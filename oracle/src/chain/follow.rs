@@ -26,7 +26,11 @@ const DB_RETRY: Duration = Duration::from_secs(1);
 
 fn follow_config(oracle: &Oracle) -> FollowConfig {
     if oracle.config.local_chain {
-        FollowConfig { sweep: Duration::from_millis(500), resync: Duration::from_secs(5), ..FollowConfig::local() }
+        FollowConfig {
+            sweep: Duration::from_millis(500),
+            resync: Duration::from_secs(5),
+            ..FollowConfig::local()
+        }
     } else {
         FollowConfig::default()
     }
@@ -35,8 +39,13 @@ fn follow_config(oracle: &Oracle) -> FollowConfig {
 /// Keeps the index; `connected` tells whether news arrives.
 pub async fn follow_accounts(oracle: Arc<Oracle>, connected: watch::Sender<bool>) -> Result<()> {
     let config = follow_config(&oracle);
-    let mut stream =
-        AccountStream::start(oracle.rpc.clone(), &oracle.config.ws_url, io_network::ID, Vec::new(), config)?;
+    let mut stream = AccountStream::start(
+        oracle.rpc.clone(),
+        &oracle.config.ws_url,
+        io_network::ID,
+        Vec::new(),
+        config,
+    )?;
     let mut health = stream.health();
     loop {
         tokio::select! {
@@ -78,14 +87,35 @@ fn account_of(event: IoEvent) -> (Pubkey, Option<AnyAccount>) {
     match event {
         IoEvent::JobChanged(event) => (event.job, Some(AnyAccount::Job(Box::new(event.after)))),
         IoEvent::JobClosed(event) => (event.job, None),
-        IoEvent::DeviceChanged(event) => (event.device, Some(AnyAccount::Device(Box::new(event.after)))),
+        IoEvent::DeviceChanged(event) => (
+            event.device,
+            Some(AnyAccount::Device(Box::new(event.after))),
+        ),
         IoEvent::DeviceRetired(event) => (event.device, None),
-        IoEvent::ProviderChanged(event) => (event.provider, Some(AnyAccount::Provider(Box::new(event.after)))),
-        IoEvent::SlashCaseChanged(event) => (event.case, Some(AnyAccount::SlashCase(Box::new(event.after)))),
-        IoEvent::NetworkChanged(event) => (pda::network(), Some(AnyAccount::Network(Box::new(event.after)))),
-        IoEvent::OracleSetChanged(event) => (pda::oracle_set(), Some(AnyAccount::OracleSet(Box::new(event.after)))),
-        IoEvent::DeviceClassChanged(event) => (event.class, Some(AnyAccount::DeviceClass(Box::new(event.after)))),
-        IoEvent::PaymentMintChanged(event) => (event.payment, Some(AnyAccount::PaymentMint(Box::new(event.after)))),
+        IoEvent::ProviderChanged(event) => (
+            event.provider,
+            Some(AnyAccount::Provider(Box::new(event.after))),
+        ),
+        IoEvent::SlashCaseChanged(event) => (
+            event.case,
+            Some(AnyAccount::SlashCase(Box::new(event.after))),
+        ),
+        IoEvent::NetworkChanged(event) => (
+            pda::network(),
+            Some(AnyAccount::Network(Box::new(event.after))),
+        ),
+        IoEvent::OracleSetChanged(event) => (
+            pda::oracle_set(),
+            Some(AnyAccount::OracleSet(Box::new(event.after))),
+        ),
+        IoEvent::DeviceClassChanged(event) => (
+            event.class,
+            Some(AnyAccount::DeviceClass(Box::new(event.after))),
+        ),
+        IoEvent::PaymentMintChanged(event) => (
+            event.payment,
+            Some(AnyAccount::PaymentMint(Box::new(event.after))),
+        ),
     }
 }
 
@@ -93,22 +123,36 @@ fn account_of(event: IoEvent) -> (Pubkey, Option<AnyAccount>) {
 pub async fn follow_events(oracle: Arc<Oracle>) -> Result<()> {
     // What is older the accounts tell, all at once.
     let present = oracle.clock.slot();
-    let start = oracle.db.cursor().await?.map_or(Start::Beginning, Start::After);
-    let mut stream =
-        EventStream::start(oracle.rpc.clone(), &oracle.config.ws_url, io_network::ID, start, follow_config(&oracle))?;
+    let start = oracle
+        .db
+        .cursor()
+        .await?
+        .map_or(Start::Beginning, Start::After);
+    let mut stream = EventStream::start(
+        oracle.rpc.clone(),
+        &oracle.config.ws_url,
+        io_network::ID,
+        start,
+        follow_config(&oracle),
+    )?;
     loop {
         let update = tokio::select! {
             () = oracle.shutdown.cancelled() => return Ok(()),
             update = stream.next() => update.context("the event subscription ended")?,
         };
-        let Update::Transaction(transaction) = update else { continue };
+        let Update::Transaction(transaction) = update else {
+            continue;
+        };
         let (rows, cursor) = (rows(&transaction), transaction.cursor);
         for event in transaction.events {
             if cursor.slot < present {
                 break;
             }
             let (address, account) = account_of(event);
-            spread(&oracle, oracle.index.apply_event(address, cursor.slot, account));
+            spread(
+                &oracle,
+                oracle.index.apply_event(address, cursor.slot, account),
+            );
         }
         while let Err(error) = oracle.db.record(&cursor, &rows).await {
             tracing::error!(error = %format!("{error:#}"), "the history can't be written: trying again");
@@ -126,38 +170,65 @@ fn rows(transaction: &TransactionEvents) -> Vec<JobEvent> {
     let slot = transaction.cursor.slot;
     let event = |number: usize, address: &Pubkey, before: Option<u8>, job: &Job, closed: bool| {
         let job_text = address.to_string();
-        let transition = before.filter(|before| *before != job.state).map(|before| TransitionRow {
-            job: job_text.clone(),
+        let transition = before
+            .filter(|before| *before != job.state)
+            .map(|before| TransitionRow {
+                job: job_text.clone(),
+                created_slot: job.created_slot,
+                slot,
+                signature: signature.clone(),
+                number: u32::try_from(number).unwrap_or(u32::MAX),
+                before,
+                after: job.state,
+                at: transaction.block_time,
+            });
+        let row = JobRow {
+            job: job_text,
             created_slot: job.created_slot,
-            slot,
-            signature: signature.clone(),
-            number: u32::try_from(number).unwrap_or(u32::MAX),
-            before,
-            after: job.state,
-            at: transaction.block_time,
-        });
-        let row = JobRow { job: job_text, created_slot: job.created_slot, closed, data: bytemuck::bytes_of(job).to_vec() };
-        JobEvent { row, renter: job.renter.to_string(), state: job.state, transition }
+            closed,
+            data: bytemuck::bytes_of(job).to_vec(),
+        };
+        JobEvent {
+            row,
+            renter: job.renter.to_string(),
+            state: job.state,
+            transition,
+        }
     };
     let one = |(number, what): (usize, &IoEvent)| match what {
-        IoEvent::JobChanged(changed) => Some(event(number, &changed.job, Some(changed.before), &changed.after, false)),
+        IoEvent::JobChanged(changed) => Some(event(
+            number,
+            &changed.job,
+            Some(changed.before),
+            &changed.after,
+            false,
+        )),
         IoEvent::JobClosed(closed) => Some(event(number, &closed.job, None, &closed.last, true)),
         _ => None,
     };
-    transaction.events.iter().enumerate().filter_map(one).collect()
+    transaction
+        .events
+        .iter()
+        .enumerate()
+        .filter_map(one)
+        .collect()
 }
 
 /// Reads the chain's clock, and notes whether the index can be trusted.
-pub async fn keep_time(oracle: Arc<Oracle>, connected: watch::Receiver<bool>) {
+pub async fn keep_time(oracle: Arc<Oracle>, mut connected: watch::Receiver<bool>) {
     loop {
         match read_time(&oracle).await {
-            Ok((time, slot)) => oracle.clock.set(time, slot, *connected.borrow()),
+            Ok((time, slot)) => oracle.clock.set(time, slot, *connected.borrow_and_update()),
             Err(error) => tracing::warn!(error = %format!("{error:#}"), "the chain's clock"),
         }
-        oracle.metrics.index_age.set(oracle.clock.age().as_secs_f64());
+        oracle
+            .metrics
+            .index_age
+            .set(oracle.clock.age().as_secs_f64());
         tokio::select! {
             () = oracle.shutdown.cancelled() => return,
             () = sleep(CLOCK_EVERY) => {}
+            Ok(()) = connected.changed() => {}
         }
     }
 }

@@ -6,7 +6,9 @@ use std::{
 };
 
 use io_client::{Pubkey, accounts::AnyAccount};
-use io_network::state::{Device, DeviceClass, Job, JobState, Network, OracleSet, PaymentMint, Provider};
+use io_network::state::{
+    Device, DeviceClass, Job, JobState, Network, OracleSet, PaymentMint, Provider,
+};
 
 /// Addresses whose sources are remembered; then those of closed accounts are forgotten.
 const MAX_SOURCES: usize = 2_000_000;
@@ -99,7 +101,12 @@ impl Tables {
     }
 
     /// Takes a state that an account notification tells, unless a newer one is known; `None` when it was closed.
-    pub fn apply(&mut self, address: Pubkey, slot: u64, account: Option<AnyAccount>) -> Option<Changed> {
+    pub fn apply(
+        &mut self,
+        address: Pubkey,
+        slot: u64,
+        account: Option<AnyAccount>,
+    ) -> Option<Changed> {
         match self.sources.get(&address) {
             Some(known) if slot < known.slot || (slot == known.slot && known.event) => None,
             _ => Some(self.replace(address, Source { slot, event: false }, account)),
@@ -107,14 +114,23 @@ impl Tables {
     }
 
     /// Takes a state that an event tells, unless a newer one is known; `None` when it was closed.
-    pub fn apply_event(&mut self, address: Pubkey, slot: u64, account: Option<AnyAccount>) -> Option<Changed> {
+    pub fn apply_event(
+        &mut self,
+        address: Pubkey,
+        slot: u64,
+        account: Option<AnyAccount>,
+    ) -> Option<Changed> {
         match (self.sources.get(&address), &account) {
             (Some(known), _) if slot < known.slot => return None,
             // Gone already, and this is from before.
             (None, None) => return None,
             // Of the same slot the account may have told the end already: jobs never go back.
             (Some(known), Some(AnyAccount::Job(job))) if !known.event && slot == known.slot => {
-                if self.jobs.get(&address).is_some_and(|j| j.created_slot == job.created_slot && j.state > job.state) {
+                if self
+                    .jobs
+                    .get(&address)
+                    .is_some_and(|j| j.created_slot == job.created_slot && j.state > job.state)
+                {
                     return None;
                 }
             }
@@ -127,7 +143,8 @@ impl Tables {
         self.slot = self.slot.max(source.slot);
         if self.sources.len() > MAX_SOURCES {
             let kinds = &self.kinds;
-            self.sources.retain(|address, _| kinds.contains_key(address));
+            self.sources
+                .retain(|address, _| kinds.contains_key(address));
         }
         // Kept for closed accounts, too: a late notification from before must not bring one back.
         self.sources.insert(address, source);
@@ -203,12 +220,28 @@ impl Index {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn apply(&self, address: Pubkey, slot: u64, account: Option<AnyAccount>) -> Option<Changed> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).apply(address, slot, account)
+    pub fn apply(
+        &self,
+        address: Pubkey,
+        slot: u64,
+        account: Option<AnyAccount>,
+    ) -> Option<Changed> {
+        self.0
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .apply(address, slot, account)
     }
 
-    pub fn apply_event(&self, address: Pubkey, slot: u64, account: Option<AnyAccount>) -> Option<Changed> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).apply_event(address, slot, account)
+    pub fn apply_event(
+        &self,
+        address: Pubkey,
+        slot: u64,
+        account: Option<AnyAccount>,
+    ) -> Option<Changed> {
+        self.0
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .apply_event(address, slot, account)
     }
 
     pub fn job(&self, address: &Pubkey) -> Option<Job> {
@@ -235,7 +268,11 @@ mod tests {
     }
 
     fn job(state: JobState, penalty_due: u64) -> Option<AnyAccount> {
-        Some(AnyAccount::Job(Box::new(Job { state: state as u8, penalty_due, ..Job::zeroed() })))
+        Some(AnyAccount::Job(Box::new(Job {
+            state: state as u8,
+            penalty_due,
+            ..Job::zeroed()
+        })))
     }
 
     #[test]
@@ -252,35 +289,60 @@ mod tests {
         assert_eq!(state(&tables), Some(JobState::Settled as u8));
         // Events of a slot whose end the account told already.
         tables.apply(key(1), 6, job(JobState::Settled, 9));
-        assert_eq!(tables.apply_event(key(1), 6, job(JobState::Submitted, 0)), None);
+        assert_eq!(
+            tables.apply_event(key(1), 6, job(JobState::Submitted, 0)),
+            None
+        );
         assert_eq!(tables.apply_event(key(1), 5, job(JobState::Open, 0)), None);
         // Closed is closed.
-        assert_eq!(tables.apply_event(key(1), 7, None), Some(Changed::Job(key(1))));
+        assert_eq!(
+            tables.apply_event(key(1), 7, None),
+            Some(Changed::Job(key(1)))
+        );
         assert_eq!(tables.apply(key(1), 7, job(JobState::Settled, 0)), None);
         assert_eq!(state(&tables), None);
         tables.apply(key(1), 8, job(JobState::Open, 0));
-        assert_eq!(state(&tables), Some(JobState::Open as u8), "another job at the same address");
+        assert_eq!(
+            state(&tables),
+            Some(JobState::Open as u8),
+            "another job at the same address"
+        );
     }
 
     #[test]
     fn a_job_is_listed_in_its_state_only() {
         let mut tables = Tables::default();
-        assert_eq!(tables.apply(key(1), 5, job(JobState::Open, 0)), Some(Changed::Job(key(1))));
+        assert_eq!(
+            tables.apply(key(1), 5, job(JobState::Open, 0)),
+            Some(Changed::Job(key(1)))
+        );
         tables.apply(key(2), 5, job(JobState::Open, 0));
         tables.apply(key(1), 7, job(JobState::Expired, 3));
-        assert_eq!(tables.in_state(JobState::Open).iter().collect::<Vec<_>>(), [&key(2)]);
-        assert!(tables.in_state(JobState::Expired).contains(&key(1)) && tables.penalties().contains(&key(1)));
+        assert_eq!(
+            tables.in_state(JobState::Open).iter().collect::<Vec<_>>(),
+            [&key(2)]
+        );
+        assert!(
+            tables.in_state(JobState::Expired).contains(&key(1))
+                && tables.penalties().contains(&key(1))
+        );
         tables.apply(key(1), 8, job(JobState::Expired, 0));
         assert!(tables.penalties().is_empty());
         assert_eq!(tables.apply(key(1), 9, None), Some(Changed::Job(key(1))));
-        assert!(tables.in_state(JobState::Expired).is_empty() && !tables.jobs.contains_key(&key(1)));
+        assert!(
+            tables.in_state(JobState::Expired).is_empty() && !tables.jobs.contains_key(&key(1))
+        );
         assert_eq!(tables.slot, 9);
     }
 
     #[test]
     fn a_closed_account_goes_from_its_own_table() {
         let mut tables = Tables::default();
-        tables.apply(key(1), 1, Some(AnyAccount::Device(Box::new(Device::zeroed()))));
+        tables.apply(
+            key(1),
+            1,
+            Some(AnyAccount::Device(Box::new(Device::zeroed()))),
+        );
         assert_eq!(tables.apply(key(1), 2, None), Some(Changed::Device(key(1))));
         assert!(tables.devices.is_empty());
         assert_eq!(tables.apply(key(9), 3, None), Some(Changed::Other));

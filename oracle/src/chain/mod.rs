@@ -32,7 +32,12 @@ impl ChainClock {
         let mut reading = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let at = Instant::now();
         let before = reading.and_then(|reading| reading.fresh);
-        *reading = Some(Reading { time, slot, at, fresh: if fresh { Some(at) } else { before } });
+        *reading = Some(Reading {
+            time,
+            slot,
+            at,
+            fresh: if fresh { Some(at) } else { before },
+        });
     }
 
     fn get(&self) -> Option<Reading> {
@@ -41,7 +46,11 @@ impl ChainClock {
 
     /// Unix seconds by the chain's clock; 0 before the first reading.
     pub fn now(&self) -> i64 {
-        self.get().map_or(0, |reading| reading.time.saturating_add(reading.at.elapsed().as_secs() as i64))
+        self.get().map_or(0, |reading| {
+            reading
+                .time
+                .saturating_add(reading.at.elapsed().as_secs() as i64)
+        })
     }
 
     /// Unix seconds at the last reading: the chain's clock is at least there.
@@ -55,6 +64,10 @@ impl ChainClock {
 
     /// Time since the index was last known to be whole; a very long time before that.
     pub fn age(&self) -> Duration {
-        self.get().and_then(|reading| reading.fresh).map_or(Duration::from_secs(u32::MAX.into()), |fresh| fresh.elapsed())
+        self.get()
+            .and_then(|reading| reading.fresh)
+            .map_or(Duration::from_secs(u32::MAX.into()), |fresh| {
+                fresh.elapsed()
+            })
     }
 }

@@ -119,7 +119,11 @@ struct Entry {
 impl Entry {
     /// Best first.
     fn order(&self, other: &Self) -> Ordering {
-        (other.score, self.last_given, &self.device).cmp(&(self.score, other.last_given, &other.device))
+        (other.score, self.last_given, &self.device).cmp(&(
+            self.score,
+            other.last_given,
+            &other.device,
+        ))
     }
 
     /// The first requirement that it does not meet.
@@ -179,7 +183,8 @@ impl Summary {
 
     /// False only if no entry can meet it.
     fn may_meet(&self, want: &Want) -> bool {
-        want.class.is_none_or(|class| self.classes & bit(class) != 0)
+        want.class
+            .is_none_or(|class| self.classes & bit(class) != 0)
             && (want.region == 0 || self.regions & bit(want.region) != 0)
             && self.max_multiplier_e2 >= want.min_multiplier_e2
             && self.max_memory_mib >= want.min_memory_mib
@@ -201,7 +206,10 @@ struct Block {
 
 impl Block {
     fn new(entries: Vec<Entry>) -> Self {
-        let mut block = Self { entries, summary: Summary::EMPTY };
+        let mut block = Self {
+            entries,
+            summary: Summary::EMPTY,
+        };
         block.summarise();
         block
     }
@@ -225,9 +233,12 @@ struct Ranking {
 impl Ranking {
     /// The block in which an entry is or belongs.
     fn block_of(&self, entry: &Entry) -> usize {
-        let at = self
-            .blocks
-            .partition_point(|block| block.entries.last().is_some_and(|last| last.order(entry) == Ordering::Less));
+        let at = self.blocks.partition_point(|block| {
+            block
+                .entries
+                .last()
+                .is_some_and(|last| last.order(entry) == Ordering::Less)
+        });
         at.min(self.blocks.len().saturating_sub(1))
     }
 
@@ -238,7 +249,9 @@ impl Ranking {
             self.blocks.push(Block::new(vec![entry]));
             return;
         };
-        let place = block.entries.partition_point(|other| other.order(&entry) == Ordering::Less);
+        let place = block
+            .entries
+            .partition_point(|other| other.order(&entry) == Ordering::Less);
         block.entries.insert(place, entry);
         block.summary.add(&entry);
         if block.entries.len() > BLOCK {
@@ -250,8 +263,12 @@ impl Ranking {
 
     fn remove(&mut self, entry: &Entry) {
         let at = self.block_of(entry);
-        let Some(block) = self.blocks.get_mut(at) else { return };
-        let Ok(place) = block.entries.binary_search_by(|other| other.order(entry)) else { return };
+        let Some(block) = self.blocks.get_mut(at) else {
+            return;
+        };
+        let Ok(place) = block.entries.binary_search_by(|other| other.order(entry)) else {
+            return;
+        };
         block.entries.remove(place);
         self.len -= 1;
         block.summarise();
@@ -269,10 +286,19 @@ impl Ranking {
         }
     }
 
-    fn best(&self, job: &Bytes32, want: &Want, excluded: &dyn Fn(&Bytes32) -> bool) -> Option<&Entry> {
+    fn best(
+        &self,
+        job: &Bytes32,
+        want: &Want,
+        excluded: &dyn Fn(&Bytes32) -> bool,
+    ) -> Option<&Entry> {
         let mut best: Option<(Bytes32, &Entry)> = None;
         let mut equals = 0;
-        for block in self.blocks.iter().filter(|block| block.summary.may_meet(want)) {
+        for block in self
+            .blocks
+            .iter()
+            .filter(|block| block.summary.may_meet(want))
+        {
             for entry in &block.entries {
                 if let Some((_, first)) = best
                     && (first.score, first.last_given) != (entry.score, entry.last_given)
@@ -352,7 +378,11 @@ impl Matcher {
 
     /// Adds a device or takes over what changed.
     pub fn put(&mut self, candidate: Candidate) {
-        if self.devices.get(&candidate.device).is_some_and(|(known, _)| *known == candidate) {
+        if self
+            .devices
+            .get(&candidate.device)
+            .is_some_and(|(known, _)| *known == candidate)
+        {
             return;
         }
         self.remove(&candidate.device);
@@ -360,7 +390,12 @@ impl Matcher {
         let mut entries = Vec::with_capacity(candidate.skills.len());
         for skill in candidate.skills.iter().take(MAX_ENGINES) {
             let entry = Entry {
-                score: score(skill.ask, skill.speed, candidate.reputation_bps, candidate.rtt_ms),
+                score: score(
+                    skill.ask,
+                    skill.speed,
+                    candidate.reputation_bps,
+                    candidate.rtt_ms,
+                ),
                 last_given,
                 device: candidate.device,
                 ask: skill.ask,
@@ -372,14 +407,19 @@ impl Matcher {
                 region: candidate.region,
                 reputation_bps: candidate.reputation_bps,
             };
-            self.rankings.entry(skill.engine.clone()).or_default().insert(entry);
+            self.rankings
+                .entry(skill.engine.clone())
+                .or_default()
+                .insert(entry);
             entries.push((skill.engine.clone(), entry));
         }
         self.devices.insert(candidate.device, (candidate, entries));
     }
 
     pub fn remove(&mut self, device: &Bytes32) -> bool {
-        let Some((_, entries)) = self.devices.remove(device) else { return false };
+        let Some((_, entries)) = self.devices.remove(device) else {
+            return false;
+        };
         for (engine, entry) in entries {
             if let Some(ranking) = self.rankings.get_mut(&engine) {
                 ranking.remove(&entry);
@@ -392,9 +432,18 @@ impl Matcher {
     }
 
     /// The best device for a job, but for those excluded.
-    pub fn best(&self, job: &Bytes32, want: &Want, excluded: &dyn Fn(&Bytes32) -> bool) -> Option<Match> {
+    pub fn best(
+        &self,
+        job: &Bytes32,
+        want: &Want,
+        excluded: &dyn Fn(&Bytes32) -> bool,
+    ) -> Option<Match> {
         let entry = self.rankings.get(&want.engine)?.best(job, want, excluded)?;
-        Some(Match { device: entry.device, ask: entry.ask, score: entry.score })
+        Some(Match {
+            device: entry.device,
+            ask: entry.ask,
+            score: entry.score,
+        })
     }
 
     /// Notes that a device was given a job: it stands behind its equals now.
@@ -415,7 +464,13 @@ impl Matcher {
     pub fn survey(&self, want: &Want) -> Survey {
         let mut survey = Survey::default();
         let mut lowest: Option<(u64, f64)> = None;
-        for entry in self.rankings.get(&want.engine).into_iter().flat_map(|ranking| &ranking.blocks).flat_map(|b| &b.entries) {
+        for entry in self
+            .rankings
+            .get(&want.engine)
+            .into_iter()
+            .flat_map(|ranking| &ranking.blocks)
+            .flat_map(|b| &b.entries)
+        {
             match entry.misses(want) {
                 Some(reason) => *survey.removed.entry(reason).or_default() += 1,
                 None => {
@@ -426,9 +481,15 @@ impl Matcher {
                 }
             }
         }
-        let others = self.devices.len() - self.rankings.get(&want.engine).map_or(0, |ranking| ranking.len);
+        let others = self.devices.len()
+            - self
+                .rankings
+                .get(&want.engine)
+                .map_or(0, |ranking| ranking.len);
         if others > 0 {
-            survey.removed.insert("engine", u32::try_from(others).unwrap_or(u32::MAX));
+            survey
+                .removed
+                .insert("engine", u32::try_from(others).unwrap_or(u32::MAX));
         }
         survey.asks.sort_unstable();
         survey.speed = lowest.map(|(_, speed)| speed);
@@ -438,7 +499,10 @@ impl Matcher {
 
 /// Oracles in the order in which they lead a job: highest BLAKE3(job ‖ oracle) first.
 pub fn leaders(job: &Bytes32, oracles: &[Bytes32]) -> Vec<Bytes32> {
-    let mut ranked: Vec<_> = oracles.iter().map(|oracle| (rendezvous(job, oracle), *oracle)).collect();
+    let mut ranked: Vec<_> = oracles
+        .iter()
+        .map(|oracle| (rendezvous(job, oracle), *oracle))
+        .collect();
     ranked.sort_unstable_by(|a, b| b.cmp(a));
     ranked.into_iter().map(|(_, oracle)| oracle).collect()
 }
@@ -487,7 +551,11 @@ mod tests {
             reputation_bps: 5_000,
             free_bond: u64::MAX,
             rtt_ms: 5,
-            skills: vec![Skill { engine: "embed".into(), ask, speed: 100.0 }],
+            skills: vec![Skill {
+                engine: "embed".into(),
+                ask,
+                speed: 100.0,
+            }],
         }
     }
 
@@ -500,8 +568,16 @@ mod tests {
         assert!(score(1_000_000, 200.0, 5_000, 50) > base);
         assert!(score(1_000_000, 100.0, 8_000, 50) > base);
         assert!(score(1_000_000, 100.0, 5_000, 5_000) < base);
-        assert_eq!(score(1_010_000, 100.0, 5_000, 51), base, "a hundredth is nothing");
-        let extremes = [score(u64::MAX, f64::MIN_POSITIVE, 0, u32::MAX), score(0, f64::INFINITY, 10_000, 0), score(1, f64::NAN, 0, 0)];
+        assert_eq!(
+            score(1_010_000, 100.0, 5_000, 51),
+            base,
+            "a hundredth is nothing"
+        );
+        let extremes = [
+            score(u64::MAX, f64::MIN_POSITIVE, 0, u32::MAX),
+            score(0, f64::INFINITY, 10_000, 0),
+            score(1, f64::NAN, 0, 0),
+        ];
         assert!(extremes[0] < base && extremes[1] > base);
     }
 
@@ -535,7 +611,10 @@ mod tests {
         matcher.remove(&first);
         matcher.put(again);
         for job in 0..20u8 {
-            assert_ne!(matcher.best(&[job; 32], &want(), NONE).unwrap().device, first);
+            assert_ne!(
+                matcher.best(&[job; 32], &want(), NONE).unwrap().device,
+                first
+            );
         }
     }
 
@@ -549,10 +628,15 @@ mod tests {
         for job in 0..4_000u32 {
             let mut key = [0; 32];
             key[..4].copy_from_slice(&job.to_le_bytes());
-            *wins.entry(matcher.best(&key, &want(), NONE).unwrap().device).or_default() += 1;
+            *wins
+                .entry(matcher.best(&key, &want(), NONE).unwrap().device)
+                .or_default() += 1;
         }
         // 500 each on average, standard deviation 21.
-        assert!(wins.len() == 8 && wins.values().all(|n| (380..=620).contains(n)), "{wins:?}");
+        assert!(
+            wins.len() == 8 && wins.values().all(|n| (380..=620).contains(n)),
+            "{wins:?}"
+        );
     }
 
     #[test]
@@ -561,10 +645,20 @@ mod tests {
         for n in 0..6 {
             matcher.put(candidate(n, 1_000 + u64::from(n)));
         }
-        matcher.put(Candidate { skills: vec![], ..candidate(9, 0) });
-        let survey = matcher.survey(&Want { class: Some(0), max_price: 1_002, ..want() });
+        matcher.put(Candidate {
+            skills: vec![],
+            ..candidate(9, 0)
+        });
+        let survey = matcher.survey(&Want {
+            class: Some(0),
+            max_price: 1_002,
+            ..want()
+        });
         assert_eq!(survey.asks, [1_000]);
-        assert_eq!(survey.removed, BTreeMap::from([("class", 4), ("max_price", 1), ("engine", 1)]));
+        assert_eq!(
+            survey.removed,
+            BTreeMap::from([("class", 4), ("max_price", 1), ("engine", 1)])
+        );
         assert_eq!(survey.speed, Some(100.0));
     }
 
@@ -579,42 +673,68 @@ mod tests {
         }
         assert_eq!(firsts.len(), 3);
         assert_eq!(rank(&[0; 32], &oracles, &[9; 32]), None);
-        assert_eq!([0, 4, 5, 10, 14, 15].map(|now| turn(0, now, 5, 3)), [0, 0, 1, 2, 2, 0]);
+        assert_eq!(
+            [0, 4, 5, 10, 14, 15].map(|now| turn(0, now, 5, 3)),
+            [0, 0, 1, 2, 2, 0]
+        );
         assert_eq!(turn(100, 0, 5, 3), 0, "a clock that lags");
         assert_eq!(turn(0, i64::MAX, 0, 0), 0);
     }
 
     fn candidates() -> impl Strategy<Value = Vec<Candidate>> {
-        let one = (0u16..400, 0u16..4, 0u32..4, 0u32..4, 0u16..3, 0u16..4, 0u64..6, 0u64..6, 0u32..3);
+        let one = (
+            0u16..400,
+            0u16..4,
+            0u32..4,
+            0u32..4,
+            0u16..3,
+            0u16..4,
+            0u64..6,
+            0u64..6,
+            0u32..3,
+        );
         prop::collection::vec(one, 0..400).prop_map(|all| {
             all.into_iter()
-                .map(|(n, class, multiplier, memory, region, reputation, ask, bond, rtt)| Candidate {
-                    class,
-                    multiplier_e2: multiplier * 100,
-                    memory_mib: memory * 1_000,
-                    region,
-                    reputation_bps: reputation * 2_500,
-                    free_bond: bond * 1_000,
-                    rtt_ms: rtt * 100,
-                    ..candidate(n, ask * 1_000)
-                })
+                .map(
+                    |(n, class, multiplier, memory, region, reputation, ask, bond, rtt)| {
+                        Candidate {
+                            class,
+                            multiplier_e2: multiplier * 100,
+                            memory_mib: memory * 1_000,
+                            region,
+                            reputation_bps: reputation * 2_500,
+                            free_bond: bond * 1_000,
+                            rtt_ms: rtt * 100,
+                            ..candidate(n, ask * 1_000)
+                        }
+                    },
+                )
                 .collect()
         })
     }
 
     fn wants() -> impl Strategy<Value = Want> {
-        (prop::option::of(0u16..4), 0u32..4, 0u32..4, 0u16..3, 0u16..4, 0u64..6, 0u64..3).prop_map(
-            |(class, multiplier, memory, region, reputation, price, units)| Want {
-                class,
-                min_multiplier_e2: multiplier * 100,
-                min_memory_mib: memory * 1_000,
-                region,
-                min_reputation_bps: reputation * 2_500,
-                max_price: price * 1_000,
-                max_units: units * 1_000,
-                ..want()
-            },
+        (
+            prop::option::of(0u16..4),
+            0u32..4,
+            0u32..4,
+            0u16..3,
+            0u16..4,
+            0u64..6,
+            0u64..3,
         )
+            .prop_map(
+                |(class, multiplier, memory, region, reputation, price, units)| Want {
+                    class,
+                    min_multiplier_e2: multiplier * 100,
+                    min_memory_mib: memory * 1_000,
+                    region,
+                    min_reputation_bps: reputation * 2_500,
+                    max_price: price * 1_000,
+                    max_units: units * 1_000,
+                    ..want()
+                },
+            )
     }
 
     proptest! {

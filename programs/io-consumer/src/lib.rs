@@ -50,8 +50,15 @@ pub mod io_consumer {
             token_program: a.token_program.to_account_info(),
             system_program: a.system_program.to_account_info(),
         };
-        io_network::cpi::create_job(CpiContext::new_with_signer(a.io_network.key(), accounts, &[seeds]), terms)?;
-        a.desk.jobs = a.desk.jobs.checked_add(1).ok_or(ConsumerError::TooManyJobs)?;
+        io_network::cpi::create_job(
+            CpiContext::new_with_signer(a.io_network.key(), accounts, &[seeds]),
+            terms,
+        )?;
+        a.desk.jobs = a
+            .desk
+            .jobs
+            .checked_add(1)
+            .ok_or(ConsumerError::TooManyJobs)?;
         Ok(())
     }
 
@@ -67,7 +74,11 @@ pub mod io_consumer {
             payer_token: a.payer_token.to_account_info(),
             token_program: a.token_program.to_account_info(),
         };
-        io_network::cpi::cancel_job(CpiContext::new_with_signer(a.io_network.key(), accounts, &[seeds]))
+        io_network::cpi::cancel_job(CpiContext::new_with_signer(
+            a.io_network.key(),
+            accounts,
+            &[seeds],
+        ))
     }
 
     /// Copies the result hash of one of the desk's settled jobs. Anybody may bring it: the job account proves it.

@@ -30,15 +30,26 @@ pub struct Creator<'a, 'info> {
 }
 
 impl<'a, 'info> Creator<'a, 'info> {
-    pub fn new(payer: &'a AccountInfo<'info>, system_program: &'a AccountInfo<'info>) -> Result<Self> {
-        Ok(Self { payer, system_program, rent: Rent::get()? })
+    pub fn new(
+        payer: &'a AccountInfo<'info>,
+        system_program: &'a AccountInfo<'info>,
+    ) -> Result<Self> {
+        Ok(Self {
+            payer,
+            system_program,
+            rent: Rent::get()?,
+        })
     }
 
     /// Creates one of the program's own accounts, zeroed but for its discriminator.
     ///
     /// `seeds` include the bump. The caller checked that `account` is the PDA of those seeds; the runtime checks it again
     /// through the signature, and the system program that nothing is there yet.
-    pub fn create<'b, T>(&self, account: &'b AccountInfo<'info>, seeds: &[&[u8]]) -> Result<RefMut<'b, T>>
+    pub fn create<'b, T>(
+        &self,
+        account: &'b AccountInfo<'info>,
+        seeds: &[&[u8]],
+    ) -> Result<RefMut<'b, T>>
     where
         T: ZeroCopy + Owner + Discriminator,
     {
@@ -46,25 +57,52 @@ impl<'a, 'info> Creator<'a, 'info> {
         self.create_for(&crate::ID, account, head + size_of::<T>(), seeds)?;
         let mut data = account.try_borrow_mut_data()?;
         data[..head].copy_from_slice(T::DISCRIMINATOR);
-        Ok(RefMut::map(data, |data| bytemuck::from_bytes_mut(&mut data[head..])))
+        Ok(RefMut::map(data, |data| {
+            bytemuck::from_bytes_mut(&mut data[head..])
+        }))
     }
 
     /// Creates an account of `space` bytes owned by `owner`, also when somebody sent lamports to its address first.
-    pub fn create_for(&self, owner: &Pubkey, account: &AccountInfo<'info>, space: usize, seeds: &[&[u8]]) -> Result<()> {
+    pub fn create_for(
+        &self,
+        owner: &Pubkey,
+        account: &AccountInfo<'info>,
+        space: usize,
+        seeds: &[&[u8]],
+    ) -> Result<()> {
         let rent = minimum_balance(&self.rent, space);
         let held = account.lamports();
         let (lamports, bytes) = (rent.to_le_bytes(), (space as u64).to_le_bytes());
         if held == 0 {
-            return self.call(CREATE_ACCOUNT, &[&lamports, &bytes, owner.as_ref()], true, account, seeds);
+            return self.call(
+                CREATE_ACCOUNT,
+                &[&lamports, &bytes, owner.as_ref()],
+                true,
+                account,
+                seeds,
+            );
         }
         if held < rent {
-            self.call(TRANSFER, &[&(rent - held).to_le_bytes()], true, account, &[])?;
+            self.call(
+                TRANSFER,
+                &[&(rent - held).to_le_bytes()],
+                true,
+                account,
+                &[],
+            )?;
         }
         self.call(ALLOCATE, &[&bytes], false, account, seeds)?;
         self.call(ASSIGN, &[owner.as_ref()], false, account, seeds)
     }
 
-    fn call(&self, tag: u32, parts: &[&[u8]], paid: bool, account: &AccountInfo<'info>, seeds: &[&[u8]]) -> Result<()> {
+    fn call(
+        &self,
+        tag: u32,
+        parts: &[&[u8]],
+        paid: bool,
+        account: &AccountInfo<'info>,
+        seeds: &[&[u8]],
+    ) -> Result<()> {
         let mut data = Vec::with_capacity(64);
         data.extend_from_slice(&tag.to_le_bytes());
         for part in parts {
@@ -75,8 +113,20 @@ impl<'a, 'info> Creator<'a, 'info> {
             accounts.push(AccountMeta::new(*self.payer.key, true));
         }
         accounts.push(AccountMeta::new(*account.key, !seeds.is_empty()));
-        let instruction = Instruction { program_id: system_program::ID, accounts, data };
-        invoke_signed_unchecked(&instruction, &[self.payer.clone(), account.clone(), self.system_program.clone()], &[seeds])?;
+        let instruction = Instruction {
+            program_id: system_program::ID,
+            accounts,
+            data,
+        };
+        invoke_signed_unchecked(
+            &instruction,
+            &[
+                self.payer.clone(),
+                account.clone(),
+                self.system_program.clone(),
+            ],
+            &[seeds],
+        )?;
         Ok(())
     }
 }

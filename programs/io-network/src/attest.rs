@@ -51,10 +51,20 @@ fn previous_ed25519(data: &[u8]) -> Option<&[u8]> {
 }
 
 /// Requires at least `need` signatures of distinct active oracles over exactly `message`. Returns how many there were.
-pub fn require_signatures(instructions: &AccountInfo, set: &OracleSet, message: &[u8], need: usize) -> Result<usize> {
-    require_keys_eq!(*instructions.key, INSTRUCTIONS_SYSVAR, IoError::WrongAccount);
+pub fn require_signatures(
+    instructions: &AccountInfo,
+    set: &OracleSet,
+    message: &[u8],
+    need: usize,
+) -> Result<usize> {
+    require_keys_eq!(
+        *instructions.key,
+        INSTRUCTIONS_SYSVAR,
+        IoError::WrongAccount
+    );
     let sysvar_data = instructions.try_borrow_data()?;
-    let data = previous_ed25519(&sysvar_data).ok_or_else(|| error!(IoError::NoSignatureInstruction))?;
+    let data =
+        previous_ed25519(&sysvar_data).ok_or_else(|| error!(IoError::NoSignatureInstruction))?;
     check(data, set, message, need)
 }
 
@@ -70,13 +80,23 @@ fn check(data: &[u8], set: &OracleSet, message: &[u8], need: usize) -> Result<us
     for i in 0..count {
         let signature_at = pairs + i * (SIGNATURE + KEY);
         let key_at = signature_at + SIGNATURE;
-        let expected = [signature_at, usize::from(SELF), key_at, usize::from(SELF), message_at, message.len(), usize::from(SELF)];
+        let expected = [
+            signature_at,
+            usize::from(SELF),
+            key_at,
+            usize::from(SELF),
+            message_at,
+            message.len(),
+            usize::from(SELF),
+        ];
         for (field, want) in expected.into_iter().enumerate() {
             let have = u16_at(data, HEADER + i * RECORD + field * 2).ok_or_else(malformed)?;
             require!(have == want, IoError::MalformedSignatureInstruction);
         }
         let key = data.get(key_at..key_at + KEY).ok_or_else(malformed)?;
-        let position = set.position(key).ok_or_else(|| error!(IoError::NotAnOracle))?;
+        let position = set
+            .position(key)
+            .ok_or_else(|| error!(IoError::NotAnOracle))?;
         require!(seen & (1 << position) == 0, IoError::DuplicateOracle);
         seen |= 1 << position;
     }

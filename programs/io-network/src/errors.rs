@@ -14,7 +14,9 @@ pub enum IoError {
     NotPendingAdmin,
     #[msg("A parameter is outside its bounds; see constants.rs")]
     ParameterOutOfBounds,
-    #[msg("The network is paused for new jobs and stakes; settlements, refunds and withdrawals go on")]
+    #[msg(
+        "The network is paused for new jobs and stakes; settlements, refunds and withdrawals go on"
+    )]
     Paused,
     #[msg("The account is not the one that this instruction requires")]
     WrongAccount,
@@ -80,7 +82,9 @@ pub enum IoError {
     BadUnits,
     #[msg("Expected an Ed25519 instruction directly before this one")]
     NoSignatureInstruction,
-    #[msg("The Ed25519 instruction is malformed: offsets must lie inside it, with nothing left over")]
+    #[msg(
+        "The Ed25519 instruction is malformed: offsets must lie inside it, with nothing left over"
+    )]
     MalformedSignatureInstruction,
     #[msg("A signed message is not the one this instruction requires")]
     WrongMessage,

@@ -77,7 +77,11 @@ pub struct PaymentMintChanged {
 
 /// Logs an event whose fields are `key` (if any), `before` (if any) and an account snapshot. Byte for byte what
 /// `emit!` would write, without building the event on the stack.
-pub fn log_snapshot<E: Discriminator, T: bytemuck::NoUninit>(key: Option<&Pubkey>, before: Option<u8>, after: &T) {
+pub fn log_snapshot<E: Discriminator, T: bytemuck::NoUninit>(
+    key: Option<&Pubkey>,
+    before: Option<u8>,
+    after: &T,
+) {
     let snapshot = bytemuck::bytes_of(after);
     let mut bytes = Vec::with_capacity(8 + 32 + 1 + snapshot.len());
     bytes.extend_from_slice(E::DISCRIMINATOR);

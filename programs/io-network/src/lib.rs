@@ -150,7 +150,10 @@ pub mod io_network {
     // Network
 
     /// Creates the network and its empty oracle set. Only the program's upgrade authority.
-    pub fn initialize_network(ctx: Context<InitializeNetwork>, args: InitializeNetworkArgs) -> Result<()> {
+    pub fn initialize_network(
+        ctx: Context<InitializeNetwork>,
+        args: InitializeNetworkArgs,
+    ) -> Result<()> {
         instructions::initialize_network(ctx, args)
     }
 
@@ -185,7 +188,10 @@ pub mod io_network {
     }
 
     /// Changes a payment mint's fee, weight or availability.
-    pub fn update_payment_mint(ctx: Context<UpdatePaymentMint>, args: PaymentMintArgs) -> Result<()> {
+    pub fn update_payment_mint(
+        ctx: Context<UpdatePaymentMint>,
+        args: PaymentMintArgs,
+    ) -> Result<()> {
         instructions::update_payment_mint(ctx, args)
     }
 

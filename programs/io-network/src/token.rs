@@ -91,11 +91,19 @@ impl<'info> Batch<'info> {
     pub fn new() -> Self {
         let mut data = Vec::with_capacity(64);
         data.push(BATCH);
-        Self { data, metas: Vec::with_capacity(12), infos: Vec::with_capacity(8) }
+        Self {
+            data,
+            metas: Vec::with_capacity(12),
+            infos: Vec::with_capacity(8),
+        }
     }
 
     fn push(&mut self, account: &AccountInfo<'info>, writable: bool, signer: bool) {
-        self.metas.push(AccountMeta { pubkey: *account.key, is_signer: signer, is_writable: writable });
+        self.metas.push(AccountMeta {
+            pubkey: *account.key,
+            is_signer: signer,
+            is_writable: writable,
+        });
         // The runtime hands out one key for one account, however often it is named.
         if !self.infos.iter().any(|i| core::ptr::eq(i.key, account.key)) {
             self.infos.push(account.clone());
@@ -103,7 +111,13 @@ impl<'info> Batch<'info> {
     }
 
     /// Moves `amount` base units; nothing when it is zero.
-    pub fn transfer(&mut self, from: &AccountInfo<'info>, to: &AccountInfo<'info>, authority: &AccountInfo<'info>, amount: u64) {
+    pub fn transfer(
+        &mut self,
+        from: &AccountInfo<'info>,
+        to: &AccountInfo<'info>,
+        authority: &AccountInfo<'info>,
+        amount: u64,
+    ) {
         if amount == 0 {
             return;
         }
@@ -115,7 +129,12 @@ impl<'info> Batch<'info> {
     }
 
     /// Makes `account` a token account of `mint` owned by `owner`.
-    pub fn initialize(&mut self, account: &AccountInfo<'info>, mint: &AccountInfo<'info>, owner: &Pubkey) {
+    pub fn initialize(
+        &mut self,
+        account: &AccountInfo<'info>,
+        mint: &AccountInfo<'info>,
+        owner: &Pubkey,
+    ) {
         self.data.extend_from_slice(&[2, 33, INITIALIZE_ACCOUNT_3]);
         self.data.extend_from_slice(owner.as_ref());
         self.push(account, true, false);
@@ -123,7 +142,12 @@ impl<'info> Batch<'info> {
     }
 
     /// Closes an empty token account; its rent goes to `rent_to`.
-    pub fn close(&mut self, account: &AccountInfo<'info>, rent_to: &AccountInfo<'info>, authority: &AccountInfo<'info>) {
+    pub fn close(
+        &mut self,
+        account: &AccountInfo<'info>,
+        rent_to: &AccountInfo<'info>,
+        authority: &AccountInfo<'info>,
+    ) {
         self.data.extend_from_slice(&[3, 1, CLOSE_ACCOUNT]);
         self.push(account, true, false);
         self.push(rent_to, true, false);
@@ -133,13 +157,21 @@ impl<'info> Batch<'info> {
     /// Sends the call, if there is anything in it.
     ///
     /// No account data may be borrowed by the caller.
-    pub fn invoke(mut self, token_program: &AccountInfo<'info>, signer_seeds: &[&[&[u8]]]) -> Result<()> {
+    pub fn invoke(
+        mut self,
+        token_program: &AccountInfo<'info>,
+        signer_seeds: &[&[&[u8]]],
+    ) -> Result<()> {
         require_keys_eq!(*token_program.key, TOKEN_PROGRAM, IoError::WrongAccount);
         if self.metas.is_empty() {
             return Ok(());
         }
         self.infos.push(token_program.clone());
-        let instruction = Instruction { program_id: TOKEN_PROGRAM, accounts: self.metas, data: self.data };
+        let instruction = Instruction {
+            program_id: TOKEN_PROGRAM,
+            accounts: self.metas,
+            data: self.data,
+        };
         invoke_signed_unchecked(&instruction, &self.infos, signer_seeds)?;
         Ok(())
     }

@@ -9,11 +9,20 @@ pub fn measure(places: &Places) -> Result<String> {
     let path = places.root.join("docs/cu.json");
     let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     let cu: Value = serde_json::from_str(&text).context("docs/cu.json")?;
-    let instructions = cu["instructions"].as_object().context("docs/cu.json has no instructions")?;
+    let instructions = cu["instructions"]
+        .as_object()
+        .context("docs/cu.json has no instructions")?;
     let number = |value: &Value| value.as_u64().map_or_else(String::new, |n| n.to_string());
     let rows: Vec<_> = instructions
         .iter()
-        .map(|(name, row)| vec![format!("`{name}`"), number(&row["median"]), number(&row["max"]), number(&row["aim"])])
+        .map(|(name, row)| {
+            vec![
+                format!("`{name}`"),
+                number(&row["median"]),
+                number(&row["max"]),
+                number(&row["aim"]),
+            ]
+        })
         .collect();
     let mut text = format!(
         "Compute units over at least 100 random key sets (the search for a PDA's bump varies with the keys), from \
@@ -24,7 +33,11 @@ pub fn measure(places: &Places) -> Result<String> {
     for program in ["io_network", "io_consumer"] {
         let path = places.programs.join(format!("{program}.so"));
         if let Ok(file) = std::fs::metadata(&path) {
-            sizes.push(vec![format!("`{program}.so`"), format!("{} bytes", file.len()), String::new()]);
+            sizes.push(vec![
+                format!("`{program}.so`"),
+                format!("{} bytes", file.len()),
+                String::new(),
+            ]);
         }
     }
     if let Some(accounts) = cu["accounts"].as_object() {

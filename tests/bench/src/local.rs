@@ -7,7 +7,9 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use io_client::{CommitmentConfig, Request, Rpc, SendConfig, Sender, Wallet, journal::MemoryJournal};
+use io_client::{
+    CommitmentConfig, Request, Rpc, SendConfig, Sender, Wallet, journal::MemoryJournal,
+};
 use serde_json::Value;
 
 use crate::{
@@ -33,7 +35,12 @@ pub fn measure(places: &Places) -> Result<String> {
             .stdout(Stdio::null()),
     )?;
     let net = up.ready(&ready, READY)?;
-    let text = |name: &str| net[name].as_str().map(str::to_owned).with_context(|| format!("the ready file has no {name}"));
+    let text = |name: &str| {
+        net[name]
+            .as_str()
+            .map(str::to_owned)
+            .with_context(|| format!("the ready file has no {name}"))
+    };
 
     let pid = net["processes"]
         .as_object()
@@ -52,11 +59,16 @@ pub fn measure(places: &Places) -> Result<String> {
     let rpc = Rpc::new(&text("rpc_url")?, CommitmentConfig::confirmed())?;
     let sender = Sender::new(rpc, Arc::new(MemoryJournal::default()), SendConfig::local());
     let input = places.root.join("examples/wasm/option-pricer/small.txt");
-    let module = places.root.join("examples/wasm/option-pricer/option-pricer.wasm");
+    let module = places
+        .root
+        .join("examples/wasm/option-pricer/option-pricer.wasm");
     // Alternating, so that both meet the same conditions.
     for round in 0..JOBS.max(TRANSFERS) {
-        let to_self =
-            solana_system_interface::instruction::transfer(&wallet.address(), &wallet.address(), 1 + round as u64);
+        let to_self = solana_system_interface::instruction::transfer(
+            &wallet.address(),
+            &wallet.address(),
+            1 + round as u64,
+        );
         let request = Request::new(format!("bench-{round}"), wallet.signer(), vec![to_self]);
         let start = Instant::now();
         runtime.block_on(sender.send(&request))?;
@@ -72,7 +84,11 @@ pub fn measure(places: &Places) -> Result<String> {
                 .arg(folder.path().join(format!("result-{round}"))),
         )?;
         let job: Value = serde_json::from_str(&printed).context("the job's JSON")?;
-        settle.push(job["settle_ms"].as_f64().context("the job has no settle_ms")?);
+        settle.push(
+            job["settle_ms"]
+                .as_f64()
+                .context("the job has no settle_ms")?,
+        );
     }
     let (settle_p50, settle_p95) = percentiles(settle);
     let (confirm_p50, confirm_p95) = percentiles(confirm);
@@ -85,8 +101,16 @@ pub fn measure(places: &Places) -> Result<String> {
         table(
             &["", "median", "95 %"],
             &[
-                vec!["transfer, sent to confirmed".into(), format!("{confirm_p50:.0} ms"), format!("{confirm_p95:.0} ms")],
-                vec!["job, submitted to settled".into(), format!("{settle_p50:.0} ms"), format!("{settle_p95:.0} ms")],
+                vec![
+                    "transfer, sent to confirmed".into(),
+                    format!("{confirm_p50:.0} ms"),
+                    format!("{confirm_p95:.0} ms")
+                ],
+                vec![
+                    "job, submitted to settled".into(),
+                    format!("{settle_p50:.0} ms"),
+                    format!("{settle_p95:.0} ms")
+                ],
             ],
         ),
         IDLE.as_secs()

@@ -21,10 +21,26 @@ struct Section {
 }
 
 const SECTIONS: [Section; 4] = [
-    Section { name: "chain", heading: "On chain", measure: chain::measure },
-    Section { name: "settlement", heading: "Settlement and the worker at rest", measure: local::measure },
-    Section { name: "matching", heading: "Matching", measure: work::matching },
-    Section { name: "embed", heading: "Embeddings and their verification", measure: work::embed },
+    Section {
+        name: "chain",
+        heading: "On chain",
+        measure: chain::measure,
+    },
+    Section {
+        name: "settlement",
+        heading: "Settlement and the worker at rest",
+        measure: local::measure,
+    },
+    Section {
+        name: "matching",
+        heading: "Matching",
+        measure: work::matching,
+    },
+    Section {
+        name: "embed",
+        heading: "Embeddings and their verification",
+        measure: work::embed,
+    },
 ];
 
 /// Where things are.
@@ -37,9 +53,15 @@ pub struct Places {
 impl Places {
     fn find() -> Result<Self> {
         let variable = |name: &str| {
-            std::env::var_os(name).map(PathBuf::from).with_context(|| format!("{name} is not set: run ./x bench"))
+            std::env::var_os(name)
+                .map(PathBuf::from)
+                .with_context(|| format!("{name} is not set: run ./x bench"))
         };
-        Ok(Self { root: variable("IO_NETWORK_ROOT")?, io: variable("IO_BIN")?, programs: variable("IO_PROGRAM_DIR")? })
+        Ok(Self {
+            root: variable("IO_NETWORK_ROOT")?,
+            io: variable("IO_BIN")?,
+            programs: variable("IO_PROGRAM_DIR")?,
+        })
     }
 
     fn page(&self) -> PathBuf {
@@ -59,7 +81,10 @@ fn main() -> ExitCode {
 
 fn run() -> Result<()> {
     let named: Vec<String> = std::env::args().skip(1).collect();
-    if let Some(unknown) = named.iter().find(|name| !SECTIONS.iter().any(|s| s.name == name.as_str())) {
+    if let Some(unknown) = named
+        .iter()
+        .find(|name| !SECTIONS.iter().any(|s| s.name == name.as_str()))
+    {
         let names: Vec<_> = SECTIONS.iter().map(|s| s.name).collect();
         bail!("there is no section '{unknown}': {}", names.join(", "));
     }
@@ -70,7 +95,8 @@ fn run() -> Result<()> {
             continue;
         }
         eprintln!("measuring: {}", section.heading);
-        let text = (section.measure)(&places).with_context(|| format!("measuring '{}'", section.name))?;
+        let text =
+            (section.measure)(&places).with_context(|| format!("measuring '{}'", section.name))?;
         page.set(section.name, section.heading, &text);
         // After each: a later one that fails loses nothing.
         page.save(&places.page())?;

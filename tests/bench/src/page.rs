@@ -19,7 +19,9 @@ impl Page {
     pub fn load(path: &Path) -> Result<Self> {
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Self::default());
+            }
             Err(error) => return Err(error).with_context(|| path.display().to_string()),
         };
         let mut sections = BTreeMap::new();
@@ -32,7 +34,8 @@ impl Page {
     }
 
     pub fn set(&mut self, name: &str, heading: &str, text: &str) {
-        self.sections.insert(name.to_owned(), format!("## {heading}\n\n{}", text.trim()));
+        self.sections
+            .insert(name.to_owned(), format!("## {heading}\n\n{}", text.trim()));
     }
 
     pub fn save(&self, path: &Path) -> Result<()> {
@@ -67,6 +70,14 @@ pub fn machine() -> String {
     };
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let memory = after(&read("/proc/meminfo"), "MemTotal");
-    let gib = memory.split_whitespace().next().and_then(|kib| kib.parse::<f64>().ok()).unwrap_or(0.0) / 1_048_576.0;
-    format!("Measured on {cores} cores ({}), {gib:.0} GiB.", after(&read("/proc/cpuinfo"), "model name"))
+    let gib = memory
+        .split_whitespace()
+        .next()
+        .and_then(|kib| kib.parse::<f64>().ok())
+        .unwrap_or(0.0)
+        / 1_048_576.0;
+    format!(
+        "Measured on {cores} cores ({}), {gib:.0} GiB.",
+        after(&read("/proc/cpuinfo"), "model name")
+    )
 }

@@ -32,24 +32,42 @@ fn rows(figures: &[Value]) -> Result<Vec<Vec<String>>> {
         .iter()
         .map(|figure| {
             let name = figure["name"].as_str().context("a figure without a name")?;
-            let value = figure["value"].as_f64().context("a figure without a value")?;
+            let value = figure["value"]
+                .as_f64()
+                .context("a figure without a value")?;
             let unit = figure["unit"].as_str().unwrap_or_default();
-            Ok(vec![name.replace('_', " "), format!("{} {unit}", shown(value))])
+            Ok(vec![
+                name.replace('_', " "),
+                format!("{} {unit}", shown(value)),
+            ])
         })
         .collect()
 }
 
 pub fn matching(places: &Places) -> Result<String> {
-    let figures = figures(cargo(places).args(["bench", "--quiet", "--package", "io-oracle", "--bench", "matching"]))?;
+    let figures = figures(cargo(places).args([
+        "bench",
+        "--quiet",
+        "--package",
+        "io-oracle",
+        "--bench",
+        "matching",
+    ]))?;
     if figures.is_empty() {
         bail!("the matching benchmark printed no figures");
     }
-    Ok(format!("{}\nIn memory, one thread, release build.\n\n{}", machine(), table(&["", ""], &rows(&figures)?)))
+    Ok(format!(
+        "{}\nIn memory, one thread, release build.\n\n{}",
+        machine(),
+        table(&["", ""], &rows(&figures)?)
+    ))
 }
 
 /// The same passages through sentence-transformers, in a Python environment that is kept in the cache.
 fn reference(places: &Places, passages: &std::path::Path) -> Result<Option<f64>> {
-    let Some(python) = std::env::var_os("IO_BENCH_PYTHON") else { return Ok(None) };
+    let Some(python) = std::env::var_os("IO_BENCH_PYTHON") else {
+        return Ok(None);
+    };
     let script = places.root.join("tests/bench/reference.py");
     let figures = figures(Command::new(python).arg(script).arg(passages))?;
     Ok(figures.first().and_then(|figure| figure["value"].as_f64()))
@@ -61,7 +79,16 @@ pub fn embed(places: &Places) -> Result<String> {
     let count = write_passages(&passages)?;
     let figures = figures(
         cargo(places)
-            .args(["run", "--release", "--quiet", "--package", "io-engines", "--bin", "bench-engines", "--"])
+            .args([
+                "run",
+                "--release",
+                "--quiet",
+                "--package",
+                "io-engines",
+                "--bin",
+                "bench-engines",
+                "--",
+            ])
             .arg(&passages),
     )?;
     let ours = figures
@@ -75,7 +102,10 @@ pub fn embed(places: &Places) -> Result<String> {
              least 1 ×).",
             ours / theirs
         ),
-        None => "No reference in this run: set IO_BENCH_PYTHON to a Python with sentence-transformers.".to_owned(),
+        None => {
+            "No reference in this run: set IO_BENCH_PYTHON to a Python with sentence-transformers."
+                .to_owned()
+        }
     };
     let version = output(cargo(places).args(["--version"]))?;
     Ok(format!(
@@ -88,9 +118,11 @@ pub fn embed(places: &Places) -> Result<String> {
 
 /// Paragraphs of the text that `./x setup` fetched, one a line.
 fn write_passages(to: &std::path::Path) -> Result<usize> {
-    let cache = std::env::var("IO_NETWORK_CACHE").context("IO_NETWORK_CACHE is not set: run ./x bench")?;
+    let cache =
+        std::env::var("IO_NETWORK_CACHE").context("IO_NETWORK_CACHE is not set: run ./x bench")?;
     let path = std::path::Path::new(&cache).join("text/debian-policy.txt");
-    let text = std::fs::read_to_string(&path).with_context(|| format!("{}: run ./x setup", path.display()))?;
+    let text = std::fs::read_to_string(&path)
+        .with_context(|| format!("{}: run ./x setup", path.display()))?;
     let passages: Vec<String> = text
         .split("\n\n")
         .map(|paragraph| paragraph.split_whitespace().collect::<Vec<_>>().join(" "))

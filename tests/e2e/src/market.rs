@@ -603,6 +603,18 @@ impl Market {
         format!("job {job}\n{}", self.logs())
     }
 
+    /// Kills `io up` itself (`kill -9`): what it started notices and ends.
+    pub async fn kill_up(mut self) {
+        self.up.kill().await;
+        until(
+            "everything should end with `io up`",
+            PATIENCE,
+            || self.logs(),
+            async || (!self.pids.iter().any(|pid| runs(*pid))).then_some(()),
+        )
+        .await;
+    }
+
     /// Ends the market as Ctrl-C does: everything ends by itself, and cleanly.
     pub async fn stop(mut self) {
         for node in self.workers.iter_mut().chain(&mut self.oracles) {

@@ -35,7 +35,10 @@ fn only_the_upgrade_authority_initialises() {
     // Nor does somebody else's program data help.
     let mut forged = w.fork();
     let data = forged.account(&world::program_data()).unwrap();
-    let mut forgery = Account { data: data.data[..45].to_vec(), ..data };
+    let mut forgery = Account {
+        data: data.data[..45].to_vec(),
+        ..data
+    };
     let thief = forged.person();
     forgery.data[13..45].copy_from_slice(thief.pubkey().as_ref());
     let elsewhere = forged.keys.pubkey();
@@ -67,13 +70,30 @@ fn io_has_eight_decimals() {
 fn a_new_network_holds_what_it_was_told() {
     let w = World::new(103);
     let (network, set) = (w.network(), w.oracle_set());
-    assert_eq!((network.admin, network.io_mint, network.cluster), (w.admin.pubkey(), w.io_mint, w.cluster));
-    assert_eq!((network.pending_admin, network.paused, network.version), (Pubkey::default(), 0, 1));
+    assert_eq!(
+        (network.admin, network.io_mint, network.cluster),
+        (w.admin.pubkey(), w.io_mint, w.cluster)
+    );
+    assert_eq!(
+        (network.pending_admin, network.paused, network.version),
+        (Pubkey::default(), 0, 1)
+    );
     assert_eq!((set.version, set.count, set.quorum), (1, 3, 2));
-    assert_eq!(set.active(), w.oracles.iter().map(Signer::pubkey).collect::<Vec<_>>());
+    assert_eq!(
+        set.active(),
+        w.oracles.iter().map(Signer::pubkey).collect::<Vec<_>>()
+    );
     assert_eq!(set.oracles[3..], [Pubkey::default(); 29]);
     let payment = w.payment(&world::payment(&w.usd_mint));
-    assert_eq!((payment.mint, payment.decimals, payment.enabled, payment.fee_bps), (w.usd_mint, 6, 1, 200));
+    assert_eq!(
+        (
+            payment.mint,
+            payment.decimals,
+            payment.enabled,
+            payment.fee_bps
+        ),
+        (w.usd_mint, 6, 1, 200)
+    );
     for (i, shard) in payment.shards.iter().enumerate() {
         assert_eq!(*shard, world::treasury_shard(&w.usd_mint, i as u8));
     }
@@ -99,7 +119,10 @@ fn only_the_administrator_administers() {
     let mut w = World::bare(104);
     let call = w.initialize_network_call(PARAMS, 2);
     w.ok(&call);
-    for call in [w.add_payment_mint_call(&w.io_mint, payment_args(Mint::Io)), w.add_class_call(world::class_args(CLASS_SMALL, 125))] {
+    for call in [
+        w.add_payment_mint_call(&w.io_mint, payment_args(Mint::Io)),
+        w.add_class_call(world::class_args(CLASS_SMALL, 125)),
+    ] {
         w.ok(&call);
     }
     let mut stranger = w.fork();
@@ -120,7 +143,11 @@ fn the_administrator_changes_in_two_steps() {
     w.refuse(&early, IoError::NotPendingAdmin);
     let call = w.propose_admin_call(&heir.pubkey());
     w.ok(&call);
-    assert_eq!(w.network().admin, w.admin.pubkey(), "a proposal changes nothing");
+    assert_eq!(
+        w.network().admin,
+        w.admin.pubkey(),
+        "a proposal changes nothing"
+    );
     let call = w.accept_admin_call(&other);
     w.refuse(&call, IoError::NotPendingAdmin);
     // Taken back.
@@ -136,7 +163,10 @@ fn the_administrator_changes_in_two_steps() {
     let call = w.accept_admin_call(&other);
     w.ok(&call);
     let network = w.network();
-    assert_eq!((network.admin, network.pending_admin), (other.pubkey(), Pubkey::default()));
+    assert_eq!(
+        (network.admin, network.pending_admin),
+        (other.pubkey(), Pubkey::default())
+    );
     w.refuse(&call, IoError::NotPendingAdmin);
     let old = w.set_paused_call(true);
     w.refuse(&old, IoError::NotAdmin);
@@ -156,13 +186,19 @@ fn parameters_stay_inside_their_bounds() {
         ("no dispute window", |p| p.dispute_seconds = 0),
         ("dispute window", |p| p.dispute_seconds = SIXTY_DAYS + 1),
         ("no attestation window", |p| p.attestation_seconds = 0),
-        ("attestation window", |p| p.attestation_seconds = SIXTY_DAYS + 1),
+        ("attestation window", |p| {
+            p.attestation_seconds = SIXTY_DAYS + 1
+        }),
         ("no unbonding", |p| p.unbond_seconds = 0),
         ("unbonding", |p| p.unbond_seconds = SIXTY_DAYS + 1),
         ("no retention", |p| p.retention_seconds = 0),
         ("retention", |p| p.retention_seconds = SIXTY_DAYS + 1),
-        ("unbonding within the challenge window", |p| p.challenge_seconds = p.unbond_seconds),
-        ("unbonding within the dispute window", |p| p.dispute_seconds = p.unbond_seconds),
+        ("unbonding within the challenge window", |p| {
+            p.challenge_seconds = p.unbond_seconds
+        }),
+        ("unbonding within the dispute window", |p| {
+            p.dispute_seconds = p.unbond_seconds
+        }),
         ("reservation fee", |p| p.reserve_bps = 501),
         ("expiry penalty", |p| p.expire_penalty_bps = 10_001),
         ("rejection penalty", |p| p.reject_penalty_bps = 10_001),
@@ -173,9 +209,16 @@ fn parameters_stay_inside_their_bounds() {
     for (what, bend) in bad {
         let mut params = PARAMS;
         bend(&mut params);
-        for (w, call) in [(&mut w.fork(), w.update_params_call(params)), (&mut bare.fork(), bare.initialize_network_call(params, 2))] {
+        for (w, call) in [
+            (&mut w.fork(), w.update_params_call(params)),
+            (&mut bare.fork(), bare.initialize_network_call(params, 2)),
+        ] {
             let failed = w.attempt(&call).expect_err(what);
-            assert!(failed.is(IoError::ParameterOutOfBounds.into()), "{what}: {:?}", failed.error);
+            assert!(
+                failed.is(IoError::ParameterOutOfBounds.into()),
+                "{what}: {:?}",
+                failed.error
+            );
         }
     }
     let edges = NetworkParams {
@@ -208,8 +251,18 @@ fn oracle_sets_are_valid_or_refused() {
         ("none", 0, vec![], false),
         ("a quorum of none", 1, vec![], false),
         ("no quorum", 0, many[..3].to_vec(), false),
-        ("a quorum that cannot be reached", 4, many[..3].to_vec(), false),
-        ("the same oracle twice", 1, vec![many[0], many[1], many[0]], false),
+        (
+            "a quorum that cannot be reached",
+            4,
+            many[..3].to_vec(),
+            false,
+        ),
+        (
+            "the same oracle twice",
+            1,
+            vec![many[0], many[1], many[0]],
+            false,
+        ),
         ("the zero key", 1, vec![many[0], Pubkey::default()], false),
         ("quorum 255", 255, many[..3].to_vec(), false),
     ];
@@ -220,12 +273,25 @@ fn oracle_sets_are_valid_or_refused() {
             true => {
                 w.ok(&call);
                 let set = w.oracle_set();
-                assert_eq!((set.version, set.quorum, set.active()), (2, quorum, oracles.as_slice()), "{what}");
-                assert!(set.oracles[oracles.len()..].iter().all(|k| *k == Pubkey::default()), "{what}");
+                assert_eq!(
+                    (set.version, set.quorum, set.active()),
+                    (2, quorum, oracles.as_slice()),
+                    "{what}"
+                );
+                assert!(
+                    set.oracles[oracles.len()..]
+                        .iter()
+                        .all(|k| *k == Pubkey::default()),
+                    "{what}"
+                );
             }
             false => {
                 let failed = w.attempt(&call).expect_err(what);
-                assert!(failed.is(IoError::BadOracleSet.into()), "{what}: {:?}", failed.error);
+                assert!(
+                    failed.is(IoError::BadOracleSet.into()),
+                    "{what}: {:?}",
+                    failed.error
+                );
                 assert_eq!(w.oracle_set().version, 1);
             }
         }
@@ -255,7 +321,15 @@ fn payment_mints_are_spl_mints_within_bounds() {
 
     // Token-2022 mints, whatever they can do, and accounts that are no mints.
     let base = w.account(&w.usd_mint).unwrap();
-    for extension in [None, Some(1u16), Some(3), Some(9), Some(12), Some(14), Some(26)] {
+    for extension in [
+        None,
+        Some(1u16),
+        Some(3),
+        Some(9),
+        Some(12),
+        Some(14),
+        Some(26),
+    ] {
         let mut data = base.data.clone();
         if let Some(kind) = extension {
             // Fee, close authority, non-transferable, permanent delegate, hook, pausable: type 1 at 165, then the extension.
@@ -266,7 +340,14 @@ fn payment_mints_are_spl_mints_within_bounds() {
             data.resize(data.len() + 108, 0);
         }
         let key = w.keys.pubkey();
-        w.write(&key, Account { owner: TOKEN_2022, data, ..base.clone() });
+        w.write(
+            &key,
+            Account {
+                owner: TOKEN_2022,
+                data,
+                ..base.clone()
+            },
+        );
         let call = w.add_payment_mint_call(&key, payment_args(Mint::Usd));
         w.refuse(&call, IoError::WrongOwner);
     }
@@ -282,9 +363,22 @@ fn payment_mints_are_spl_mints_within_bounds() {
 
     let fresh = w.keys.pubkey();
     w.write(&fresh, base);
-    for (fee_bps, io_per_unit_e9, good) in [(501, 1, false), (u16::MAX, 1, false), (0, 0, false), (500, 1, true), (0, u64::MAX, true)] {
-        let args = io_network::PaymentMintArgs { io_per_unit_e9, fee_bps, enabled: false };
-        for call in [w.add_payment_mint_call(&fresh, args), w.update_payment_mint_call(&w.usd_mint, args)] {
+    for (fee_bps, io_per_unit_e9, good) in [
+        (501, 1, false),
+        (u16::MAX, 1, false),
+        (0, 0, false),
+        (500, 1, true),
+        (0, u64::MAX, true),
+    ] {
+        let args = io_network::PaymentMintArgs {
+            io_per_unit_e9,
+            fee_bps,
+            enabled: false,
+        };
+        for call in [
+            w.add_payment_mint_call(&fresh, args),
+            w.update_payment_mint_call(&w.usd_mint, args),
+        ] {
             match good {
                 true => drop(w.fork().ok(&call)),
                 false => w.fork().refuse(&call, IoError::ParameterOutOfBounds),
@@ -311,7 +405,10 @@ fn treasury_shards_are_made_once_each() {
     let call = w.init_treasury_shard_call(&mint, 3);
     w.ok(&call);
     w.refuse(&call, IoError::SameAccount);
-    assert_eq!(w.payment(&world::payment(&mint)).shards[3], world::treasury_shard(&mint, 3));
+    assert_eq!(
+        w.payment(&world::payment(&mint)).shards[3],
+        world::treasury_shard(&mint, 3)
+    );
 
     // A job whose shard isn't there yet waits for it.
     let rig = {
@@ -322,7 +419,10 @@ fn treasury_shards_are_made_once_each() {
     let mut stage = Stage::with(w, rig, Mint::Io);
     let shard = stage.key.as_ref()[0] % 16;
     assert_ne!(shard, 3, "else the test shows nothing");
-    let create = stage.world.create_job_call(&stage.renter.key, &stage.payer, Mint::Io, stage.terms);
+    let create =
+        stage
+            .world
+            .create_job_call(&stage.renter.key, &stage.payer, Mint::Io, stage.terms);
     stage.world.refuse(&create, IoError::MintNotAllowed);
     let call = stage.world.init_treasury_shard_call(&mint, shard);
     stage.world.ok(&call);
@@ -372,10 +472,16 @@ fn a_pause_blocks_no_way_out() {
     };
     let mut fresh = Stage::empty(112, Mint::Io);
     let newcomer = fresh.world.unregistered_rig(CLASS_SMALL);
-    let second = io_tests::Rig { hardware: [5; 32], device: world::device(&[5; 32]), ..fresh.rig.clone() };
+    let second = io_tests::Rig {
+        hardware: [5; 32],
+        device: world::device(&[5; 32]),
+        ..fresh.rig.clone()
+    };
     pause(&mut fresh);
     for call in [
-        fresh.world.create_job_call(&fresh.renter.key, &fresh.payer, Mint::Io, fresh.terms),
+        fresh
+            .world
+            .create_job_call(&fresh.renter.key, &fresh.payer, Mint::Io, fresh.terms),
         fresh.world.stake_call(&fresh.rig, 1),
         fresh.world.register_provider_call(&newcomer),
         fresh.world.register_device_call(&second, 250 * IO),
@@ -409,11 +515,15 @@ fn a_pause_blocks_no_way_out() {
                 let mut other = stage.fork();
                 other.expire();
                 let opener = other.rig.authority.key.insecure_clone();
-                let call = other.world.open_slash_case_call(&other.key, &other.rig, &opener);
+                let call = other
+                    .world
+                    .open_slash_case_call(&other.key, &other.rig, &opener);
                 other.world.ok(&call);
                 stage.submit(1);
                 stage.reject();
-                let call = stage.world.open_slash_case_call(&stage.key, &stage.rig, &opener);
+                let call = stage
+                    .world
+                    .open_slash_case_call(&stage.key, &stage.rig, &opener);
                 stage.world.ok(&call);
             }
             At::Submitted => {
@@ -424,7 +534,12 @@ fn a_pause_blocks_no_way_out() {
                 stage.settle();
                 stage.world.thaw(&mint, &payee);
                 let stranger = stage.world.person();
-                let call = stage.world.release_owed_call(&stage.key, io_network::Payee::Provider, &stranger, &payee);
+                let call = stage.world.release_owed_call(
+                    &stage.key,
+                    io_network::Payee::Provider,
+                    &stranger,
+                    &payee,
+                );
                 stage.world.ok(&call);
             }
             _ => stage.expire(),
@@ -452,7 +567,9 @@ fn a_lost_administrator_strands_nobody() {
         stage.world.ok(&call);
         if stage.job().penalty_due > 0 {
             let opener = stage.world.person();
-            let call = stage.world.open_slash_case_call(&stage.key, &stage.rig, &opener);
+            let call = stage
+                .world
+                .open_slash_case_call(&stage.key, &stage.rig, &opener);
             stage.world.ok(&call);
         }
         stage.close();
@@ -465,7 +582,11 @@ fn a_lost_administrator_strands_nobody() {
         stage.world.advance(i64::from(PARAMS.unbond_seconds));
         let call = stage.world.withdraw_stake_call(&rig);
         stage.world.ok(&call);
-        assert_eq!(stage.world.tokens(&rig.authority.io), START_IO - (1_000 * IO - staked), "{at:?}");
+        assert_eq!(
+            stage.world.tokens(&rig.authority.io),
+            START_IO - (1_000 * IO - staked),
+            "{at:?}"
+        );
         assert_eq!(paid > 0, at == At::Submitted);
     }
 }
@@ -479,12 +600,24 @@ fn the_administrator_cannot_touch_an_escrow() {
             key: stage.world.admin.insecure_clone(),
             ..stage.renter.clone()
         };
-        let to = stage.world.token_account(&stage.world.io_mint.clone(), &admin.pubkey(), 0);
+        let to = stage
+            .world
+            .token_account(&stage.world.io_mint.clone(), &admin.pubkey(), 0);
         let call = stage.world.cancel_call(&stage.key, &admin.key);
-        let expected = if at == At::Open { IoError::NotRenter } else { IoError::WrongState };
+        let expected = if at == At::Open {
+            IoError::NotRenter
+        } else {
+            IoError::WrongState
+        };
         stage.world.refuse(&call, expected);
-        for payee in [io_network::Payee::Provider, io_network::Payee::Treasury, io_network::Payee::Payer] {
-            let mut call = stage.world.release_owed_call(&stage.key, payee, &admin.key, &to);
+        for payee in [
+            io_network::Payee::Provider,
+            io_network::Payee::Treasury,
+            io_network::Payee::Payer,
+        ] {
+            let mut call = stage
+                .world
+                .release_owed_call(&stage.key, payee, &admin.key, &to);
             call.instruction.accounts[2].pubkey = stage.rig.provider;
             stage.world.refuse(&call, IoError::WrongState);
         }
@@ -507,18 +640,33 @@ fn addresses_are_canonical_and_never_collide() {
             others.push(key);
         }
     }
-    assert_eq!(others[0], stage.key, "the highest bump is the canonical one");
+    assert_eq!(
+        others[0], stage.key,
+        "the highest bump is the canonical one"
+    );
     for key in &others[1..3] {
-        let mut call = stage.world.create_job_call(&stage.renter.key, &stage.payer, Mint::Io, stage.terms);
+        let mut call =
+            stage
+                .world
+                .create_job_call(&stage.renter.key, &stage.payer, Mint::Io, stage.terms);
         call.instruction.accounts[5].pubkey = *key;
         call.instruction.accounts[6].pubkey = world::vault(key);
         stage.world.refuse(&call, ErrorCode::ConstraintSeeds);
     }
     let vaults: Vec<Pubkey> = (0..=255u8)
         .rev()
-        .filter_map(|bump| Pubkey::create_program_address(&[b"vault", stage.key.as_ref(), &[bump]], &io_network::ID).ok())
+        .filter_map(|bump| {
+            Pubkey::create_program_address(
+                &[b"vault", stage.key.as_ref(), &[bump]],
+                &io_network::ID,
+            )
+            .ok()
+        })
         .collect();
-    let mut call = stage.world.create_job_call(&stage.renter.key, &stage.payer, Mint::Io, stage.terms);
+    let mut call =
+        stage
+            .world
+            .create_job_call(&stage.renter.key, &stage.payer, Mint::Io, stage.terms);
     call.instruction.accounts[6].pubkey = vaults[1];
     stage.world.refuse(&call, ErrorCode::ConstraintSeeds);
 
@@ -565,7 +713,10 @@ fn truncated_arguments_are_refused() {
         for keep in [8, 9, call.instruction.data.len() - 1] {
             let mut short = call.duplicate();
             short.instruction.data.truncate(keep);
-            stage.fork().world.refuse(&short, Refusal::from(ErrorCode::InstructionDidNotDeserialize));
+            stage.fork().world.refuse(
+                &short,
+                Refusal::from(ErrorCode::InstructionDidNotDeserialize),
+            );
         }
     }
     assert!(io_network::instruction::SettleJob {}.data().len() == 8);

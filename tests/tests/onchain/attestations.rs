@@ -33,7 +33,13 @@ impl Claim {
     fn new(name: &'static str, world: World, call: Call, message: Vec<u8>, need: usize) -> Self {
         let mut call = call;
         call.before.clear();
-        Self { name, world, call, message, need }
+        Self {
+            name,
+            world,
+            call,
+            message,
+            need,
+        }
     }
 
     fn fork(&self) -> Self {
@@ -48,7 +54,10 @@ impl Claim {
 
     /// The signers that suffice.
     fn quorum(&self) -> Vec<Keypair> {
-        self.world.oracles[..self.need].iter().map(Keypair::insecure_clone).collect()
+        self.world.oracles[..self.need]
+            .iter()
+            .map(Keypair::insecure_clone)
+            .collect()
     }
 
     fn signed(&self) -> Ed25519 {
@@ -92,22 +101,36 @@ fn claims() -> Vec<Claim> {
         "settle_job",
         world,
         disputed.world.settle_unobjected_call(&disputed.key),
-        disputed.world.result_statement(&disputed.key, Verdict::Valid).to_bytes().to_vec(),
+        disputed
+            .world
+            .result_statement(&disputed.key, Verdict::Valid)
+            .to_bytes()
+            .to_vec(),
         2,
     );
     let reject = Claim::new(
         "reject_job",
         disputed.world.fork(),
         disputed.world.reject_without_call(&disputed.key),
-        disputed.world.result_statement(&disputed.key, Verdict::Invalid).to_bytes().to_vec(),
+        disputed
+            .world
+            .result_statement(&disputed.key, Verdict::Invalid)
+            .to_bytes()
+            .to_vec(),
         2,
     );
     let epoch = epoch_of(disputed.world.now());
     let attest = Claim::new(
         "attest_device",
         disputed.world.fork(),
-        disputed.world.attest_with_call(&disputed.rig, epoch, MEASURED, &[0, 1]),
-        disputed.world.device_statement(&disputed.rig, epoch, MEASURED).to_bytes().to_vec(),
+        disputed
+            .world
+            .attest_with_call(&disputed.rig, epoch, MEASURED, &[0, 1]),
+        disputed
+            .world
+            .device_statement(&disputed.rig, epoch, MEASURED)
+            .to_bytes()
+            .to_vec(),
         2,
     );
     let open = Stage::at(150, At::Open);
@@ -115,8 +138,12 @@ fn claims() -> Vec<Claim> {
     let accept = Claim::new(
         "accept_job",
         open.world.fork(),
-        open.world.accept_with_ticket_call(&open.key, &open.rig, ASK, expires),
-        open.world.ticket_statement(&open.key, &open.rig, expires).to_bytes().to_vec(),
+        open.world
+            .accept_with_ticket_call(&open.key, &open.rig, ASK, expires),
+        open.world
+            .ticket_statement(&open.key, &open.rig, expires)
+            .to_bytes()
+            .to_vec(),
         1,
     );
     vec![settle, reject, attest, accept]
@@ -130,7 +157,11 @@ fn what_is_asked_for_is_accepted() {
         let all: Vec<&Keypair> = claim.world.oracles.iter().rev().collect();
         claim.accept(vec![ed25519::signed(&claim.message, &all)]);
         // Anything may stand before the Ed25519 instruction.
-        let transfer = system_instruction::transfer(&claim.world.fee_payer.pubkey(), &claim.world.admin.pubkey(), 1);
+        let transfer = system_instruction::transfer(
+            &claim.world.fee_payer.pubkey(),
+            &claim.world.admin.pubkey(),
+            1,
+        );
         claim.accept(vec![transfer, claim.signed().instruction()]);
     }
 }
@@ -142,20 +173,39 @@ fn signers_that_are_no_oracles() {
         let mut signers = claim.quorum();
         *signers.last_mut().unwrap() = stranger.insecure_clone();
         let signers: Vec<&Keypair> = signers.iter().collect();
-        claim.refuse("a stranger's signature", vec![ed25519::signed(&claim.message, &signers)], IoError::NotAnOracle);
+        claim.refuse(
+            "a stranger's signature",
+            vec![ed25519::signed(&claim.message, &signers)],
+            IoError::NotAnOracle,
+        );
         let admin = claim.world.admin.insecure_clone();
         let signers = vec![&admin; claim.need];
-        claim.refuse("the administrator's", vec![ed25519::signed(&claim.message, &signers)], IoError::NotAnOracle);
+        claim.refuse(
+            "the administrator's",
+            vec![ed25519::signed(&claim.message, &signers)],
+            IoError::NotAnOracle,
+        );
         // A quorum, and a stranger on top.
         let mut more = claim.quorum();
         more.push(stranger);
         let more: Vec<&Keypair> = more.iter().collect();
-        claim.refuse("one stranger too many", vec![ed25519::signed(&claim.message, &more)], IoError::NotAnOracle);
+        claim.refuse(
+            "one stranger too many",
+            vec![ed25519::signed(&claim.message, &more)],
+            IoError::NotAnOracle,
+        );
         // The zero key is in no set, though unused places of it are zero.
         let mut zero = claim.signed();
         zero.pairs.last_mut().unwrap().1 = [0; 32];
-        let failed = claim.world.attempt(&claim.with(vec![zero.instruction()])).expect_err("the zero key");
-        assert!(failed.refusal().is_err(), "the precompile refuses it: {:?}", failed.error);
+        let failed = claim
+            .world
+            .attempt(&claim.with(vec![zero.instruction()]))
+            .expect_err("the zero key");
+        assert!(
+            failed.refusal().is_err(),
+            "the precompile refuses it: {:?}",
+            failed.error
+        );
     }
 }
 
@@ -167,13 +217,25 @@ fn signatures_that_are_not_by_their_key() {
         for (pair, oracle) in forged.pairs.iter_mut().zip(&claim.world.oracles) {
             pair.1 = oracle.pubkey().to_bytes();
         }
-        claim.refuse("an oracle's key under another's signature", vec![forged.instruction()], BAD_SIGNATURE);
+        claim.refuse(
+            "an oracle's key under another's signature",
+            vec![forged.instruction()],
+            BAD_SIGNATURE,
+        );
         let mut zero = claim.signed();
         zero.pairs[0].0 = [0; 64];
-        claim.refuse("no signature at all", vec![zero.instruction()], BAD_SIGNATURE);
+        claim.refuse(
+            "no signature at all",
+            vec![zero.instruction()],
+            BAD_SIGNATURE,
+        );
         let mut other = claim.signed();
         other.message[20] ^= 1;
-        claim.refuse("a message changed after signing", vec![other.instruction()], BAD_SIGNATURE);
+        claim.refuse(
+            "a message changed after signing",
+            vec![other.instruction()],
+            BAD_SIGNATURE,
+        );
     }
 }
 
@@ -181,23 +243,42 @@ fn signatures_that_are_not_by_their_key() {
 fn the_same_oracle_twice() {
     for mut claim in claims() {
         let oracle = claim.world.oracles[0].insecure_clone();
-        claim.refuse("twice", vec![ed25519::signed(&claim.message, &[&oracle, &oracle])], IoError::DuplicateOracle);
+        claim.refuse(
+            "twice",
+            vec![ed25519::signed(&claim.message, &[&oracle, &oracle])],
+            IoError::DuplicateOracle,
+        );
         let second = claim.world.oracles[1].insecure_clone();
         let signers = [&oracle, &second, &oracle];
-        claim.refuse("again after another", vec![ed25519::signed(&claim.message, &signers)], IoError::DuplicateOracle);
+        claim.refuse(
+            "again after another",
+            vec![ed25519::signed(&claim.message, &signers)],
+            IoError::DuplicateOracle,
+        );
     }
 }
 
 #[test]
 fn fewer_than_the_quorum() {
     for mut claim in claims() {
-        claim.refuse("no signature", vec![ed25519::raw(vec![0, 0])], IoError::QuorumNotReached);
+        claim.refuse(
+            "no signature",
+            vec![ed25519::raw(vec![0, 0])],
+            IoError::QuorumNotReached,
+        );
         if claim.need == 2 {
             let one = claim.world.oracles[1].insecure_clone();
-            claim.refuse("one signature", vec![ed25519::signed(&claim.message, &[&one])], IoError::QuorumNotReached);
+            claim.refuse(
+                "one signature",
+                vec![ed25519::signed(&claim.message, &[&one])],
+                IoError::QuorumNotReached,
+            );
             // Two instructions of one signature each are not one of two.
             let two = claim.world.oracles[2].insecure_clone();
-            let before = vec![ed25519::signed(&claim.message, &[&one]), ed25519::signed(&claim.message, &[&two])];
+            let before = vec![
+                ed25519::signed(&claim.message, &[&one]),
+                ed25519::signed(&claim.message, &[&two]),
+            ];
             claim.refuse("two halves", before, IoError::QuorumNotReached);
         }
     }
@@ -216,19 +297,95 @@ fn statements_about_something_else() {
             Verdict::Invalid => w.reject_without_call(&at_disputed.key),
         };
         let mut claim = Claim::new("result", w.fork(), call, right.to_bytes().to_vec(), 2);
-        let flipped = if verdict == Verdict::Valid { Verdict::Invalid } else { Verdict::Valid };
+        let flipped = if verdict == Verdict::Valid {
+            Verdict::Invalid
+        } else {
+            Verdict::Valid
+        };
         for (what, wrong) in [
-            ("another program", ResultStatement { deployment: Deployment { program: other, ..right.deployment }, ..right }),
-            ("another cluster", ResultStatement { deployment: Deployment { cluster: other, ..right.deployment }, ..right }),
-            ("an older oracle set", ResultStatement { set_version: right.set_version - 1, ..right }),
-            ("a later oracle set", ResultStatement { set_version: right.set_version + 1, ..right }),
-            ("another job", ResultStatement { job: other, ..right }),
-            ("another job at this address", ResultStatement { created_slot: right.created_slot - 1, ..right }),
-            ("another epoch", ResultStatement { epoch: right.epoch + 1, ..right }),
-            ("the other verdict", ResultStatement { verdict: flipped, ..right }),
-            ("another output", ResultStatement { output_hash: other, ..right }),
-            ("more units", ResultStatement { units: right.units + 1, ..right }),
-            ("fewer units", ResultStatement { units: right.units - 1, ..right }),
+            (
+                "another program",
+                ResultStatement {
+                    deployment: Deployment {
+                        program: other,
+                        ..right.deployment
+                    },
+                    ..right
+                },
+            ),
+            (
+                "another cluster",
+                ResultStatement {
+                    deployment: Deployment {
+                        cluster: other,
+                        ..right.deployment
+                    },
+                    ..right
+                },
+            ),
+            (
+                "an older oracle set",
+                ResultStatement {
+                    set_version: right.set_version - 1,
+                    ..right
+                },
+            ),
+            (
+                "a later oracle set",
+                ResultStatement {
+                    set_version: right.set_version + 1,
+                    ..right
+                },
+            ),
+            (
+                "another job",
+                ResultStatement {
+                    job: other,
+                    ..right
+                },
+            ),
+            (
+                "another job at this address",
+                ResultStatement {
+                    created_slot: right.created_slot - 1,
+                    ..right
+                },
+            ),
+            (
+                "another epoch",
+                ResultStatement {
+                    epoch: right.epoch + 1,
+                    ..right
+                },
+            ),
+            (
+                "the other verdict",
+                ResultStatement {
+                    verdict: flipped,
+                    ..right
+                },
+            ),
+            (
+                "another output",
+                ResultStatement {
+                    output_hash: other,
+                    ..right
+                },
+            ),
+            (
+                "more units",
+                ResultStatement {
+                    units: right.units + 1,
+                    ..right
+                },
+            ),
+            (
+                "fewer units",
+                ResultStatement {
+                    units: right.units - 1,
+                    ..right
+                },
+            ),
         ] {
             let before = vec![ed25519::signed(&wrong.to_bytes(), &w.oracle_keys(&[0, 1]))];
             claim.refuse(what, before, IoError::WrongMessage);
@@ -241,15 +398,75 @@ fn statements_about_something_else() {
     let mut claim = Claim::new("device", w.fork(), call, right.to_bytes().to_vec(), 2);
     let figures = |measured: Measured| DeviceStatement { measured, ..right };
     for (what, wrong) in [
-        ("another program", DeviceStatement { deployment: Deployment { program: other, ..right.deployment }, ..right }),
-        ("another cluster", DeviceStatement { deployment: Deployment { cluster: other, ..right.deployment }, ..right }),
-        ("an older oracle set", DeviceStatement { set_version: 0, ..right }),
-        ("another device", DeviceStatement { device: other, ..right }),
-        ("another epoch", DeviceStatement { epoch: epoch - 1, ..right }),
-        ("more speed", figures(Measured { tops_e2: MEASURED.tops_e2 + 1, ..MEASURED })),
-        ("more memory", figures(Measured { memory_mib: MEASURED.memory_mib + 1, ..MEASURED })),
-        ("more bandwidth", figures(Measured { bandwidth_mib_s: MEASURED.bandwidth_mib_s + 1, ..MEASURED })),
-        ("another region", figures(Measured { region: 0, ..MEASURED })),
+        (
+            "another program",
+            DeviceStatement {
+                deployment: Deployment {
+                    program: other,
+                    ..right.deployment
+                },
+                ..right
+            },
+        ),
+        (
+            "another cluster",
+            DeviceStatement {
+                deployment: Deployment {
+                    cluster: other,
+                    ..right.deployment
+                },
+                ..right
+            },
+        ),
+        (
+            "an older oracle set",
+            DeviceStatement {
+                set_version: 0,
+                ..right
+            },
+        ),
+        (
+            "another device",
+            DeviceStatement {
+                device: other,
+                ..right
+            },
+        ),
+        (
+            "another epoch",
+            DeviceStatement {
+                epoch: epoch - 1,
+                ..right
+            },
+        ),
+        (
+            "more speed",
+            figures(Measured {
+                tops_e2: MEASURED.tops_e2 + 1,
+                ..MEASURED
+            }),
+        ),
+        (
+            "more memory",
+            figures(Measured {
+                memory_mib: MEASURED.memory_mib + 1,
+                ..MEASURED
+            }),
+        ),
+        (
+            "more bandwidth",
+            figures(Measured {
+                bandwidth_mib_s: MEASURED.bandwidth_mib_s + 1,
+                ..MEASURED
+            }),
+        ),
+        (
+            "another region",
+            figures(Measured {
+                region: 0,
+                ..MEASURED
+            }),
+        ),
     ] {
         let before = vec![ed25519::signed(&wrong.to_bytes(), &w.oracle_keys(&[0, 1]))];
         claim.refuse(what, before, IoError::WrongMessage);
@@ -262,15 +479,67 @@ fn statements_about_something_else() {
     let call = w.accept_with_ticket_call(&open.key, &open.rig, ASK, expires);
     let mut claim = Claim::new("ticket", w.fork(), call, right.to_bytes().to_vec(), 1);
     for (what, wrong) in [
-        ("another program", TicketStatement { deployment: Deployment { program: other, ..right.deployment }, ..right }),
-        ("another cluster", TicketStatement { deployment: Deployment { cluster: other, ..right.deployment }, ..right }),
-        ("an older oracle set", TicketStatement { set_version: 0, ..right }),
-        ("another job", TicketStatement { job: other, ..right }),
-        ("another job at this address", TicketStatement { created_slot: 0, ..right }),
-        ("another device", TicketStatement { device: other, ..right }),
-        ("an earlier expiry", TicketStatement { expires_at: expires - 1, ..right }),
+        (
+            "another program",
+            TicketStatement {
+                deployment: Deployment {
+                    program: other,
+                    ..right.deployment
+                },
+                ..right
+            },
+        ),
+        (
+            "another cluster",
+            TicketStatement {
+                deployment: Deployment {
+                    cluster: other,
+                    ..right.deployment
+                },
+                ..right
+            },
+        ),
+        (
+            "an older oracle set",
+            TicketStatement {
+                set_version: 0,
+                ..right
+            },
+        ),
+        (
+            "another job",
+            TicketStatement {
+                job: other,
+                ..right
+            },
+        ),
+        (
+            "another job at this address",
+            TicketStatement {
+                created_slot: 0,
+                ..right
+            },
+        ),
+        (
+            "another device",
+            TicketStatement {
+                device: other,
+                ..right
+            },
+        ),
+        (
+            "an earlier expiry",
+            TicketStatement {
+                expires_at: expires - 1,
+                ..right
+            },
+        ),
     ] {
-        claim.refuse(what, vec![ed25519::signed(&wrong.to_bytes(), &w.oracle_keys(&[0]))], IoError::WrongMessage);
+        claim.refuse(
+            what,
+            vec![ed25519::signed(&wrong.to_bytes(), &w.oracle_keys(&[0]))],
+            IoError::WrongMessage,
+        );
     }
 }
 
@@ -282,7 +551,10 @@ fn every_bit_of_a_statement_counts() {
             let mut message = claim.message.clone();
             message[at] ^= 1 << (at % 8);
             let quorum = claim.quorum();
-            let before = vec![ed25519::signed(&message, &quorum.iter().collect::<Vec<_>>())];
+            let before = vec![ed25519::signed(
+                &message,
+                &quorum.iter().collect::<Vec<_>>(),
+            )];
             claim.refuse(&format!("byte {at}"), before, IoError::WrongMessage);
         }
     }
@@ -300,7 +572,11 @@ fn statements_of_another_length() {
         let huge = [claim.message.as_slice(), &[0; 1_000]].concat();
         for message in [long, early, short, huge, vec![]] {
             let what = format!("{} bytes", message.len());
-            claim.refuse(&what, vec![ed25519::signed(&message, &signers)], IoError::MalformedSignatureInstruction);
+            claim.refuse(
+                &what,
+                vec![ed25519::signed(&message, &signers)],
+                IoError::MalformedSignatureInstruction,
+            );
         }
     }
 }
@@ -318,17 +594,29 @@ fn offsets_are_the_agreed_ones() {
                     1 => bent.records[record].key_instruction = 0,
                     _ => bent.records[record].message_instruction = 0,
                 }
-                claim.refuse("named by number", vec![bent.instruction()], IoError::MalformedSignatureInstruction);
+                claim.refuse(
+                    "named by number",
+                    vec![bent.instruction()],
+                    IoError::MalformedSignatureInstruction,
+                );
             }
         }
         // Everything in an earlier instruction: a genuine one, that says something else about somebody else.
         let genuine = claim.signed();
         let mut borrowed = genuine.clone();
         for record in &mut borrowed.records {
-            (record.signature_instruction, record.key_instruction, record.message_instruction) = (0, 0, 0);
+            (
+                record.signature_instruction,
+                record.key_instruction,
+                record.message_instruction,
+            ) = (0, 0, 0);
         }
         let before = vec![genuine.instruction(), borrowed.instruction()];
-        claim.refuse("borrowed from another instruction", before, IoError::MalformedSignatureInstruction);
+        claim.refuse(
+            "borrowed from another instruction",
+            before,
+            IoError::MalformedSignatureInstruction,
+        );
 
         // Valid signatures of strangers over something else, with the oracles' keys and the right message lying where
         // the program would look.
@@ -337,7 +625,11 @@ fn offsets_are_the_agreed_ones() {
         let mut decoy = claim.signed();
         for (record, real) in decoy.records.iter_mut().zip(&elsewhere.records) {
             *record = *real;
-            (record.signature_instruction, record.key_instruction, record.message_instruction) = (0, 0, 0);
+            (
+                record.signature_instruction,
+                record.key_instruction,
+                record.message_instruction,
+            ) = (0, 0, 0);
         }
         for pair in &mut decoy.pairs {
             pair.0 = [0; 64];
@@ -356,7 +648,11 @@ fn offsets_are_the_agreed_ones() {
             record.message = shown as u16 + 96;
             record.message_len = 5;
         }
-        claim.refuse("an appended message", vec![appended.instruction()], IoError::MalformedSignatureInstruction);
+        claim.refuse(
+            "an appended message",
+            vec![appended.instruction()],
+            IoError::MalformedSignatureInstruction,
+        );
 
         // Offsets beyond the end.
         let mut beyond = claim.signed();
@@ -364,7 +660,11 @@ fn offsets_are_the_agreed_ones() {
         claim.refuse("beyond the end", vec![beyond.instruction()], BAD_OFFSETS);
         let mut missing = claim.signed();
         missing.records[0].key_instruction = 9;
-        claim.refuse("in an instruction that isn't there", vec![missing.instruction()], BAD_OFFSETS);
+        claim.refuse(
+            "in an instruction that isn't there",
+            vec![missing.instruction()],
+            BAD_OFFSETS,
+        );
     }
 }
 
@@ -375,10 +675,18 @@ fn the_layout_is_the_agreed_one() {
         let plain = claim.signed();
         let mut trailing = plain.clone();
         trailing.tail = vec![0];
-        claim.refuse("a trailing byte", vec![trailing.instruction()], IoError::MalformedSignatureInstruction);
+        claim.refuse(
+            "a trailing byte",
+            vec![trailing.instruction()],
+            IoError::MalformedSignatureInstruction,
+        );
         let mut oversize = plain.clone();
         oversize.tail = vec![0; 4_000];
-        claim.refuse("4,000 trailing bytes", vec![oversize.instruction()], IoError::MalformedSignatureInstruction);
+        claim.refuse(
+            "4,000 trailing bytes",
+            vec![oversize.instruction()],
+            IoError::MalformedSignatureInstruction,
+        );
 
         // The message first, the pairs behind it: every offset right, all verified, another layout.
         let head = ed25519::HEADER + claim.need * ed25519::RECORD;
@@ -393,22 +701,38 @@ fn the_layout_is_the_agreed_one() {
         data[..head].copy_from_slice(&moved.data()[..head]);
         let (pairs, message) = data[head..].split_at(claim.need * ed25519::PAIR);
         let reordered = [&data[..head], message, pairs].concat();
-        claim.refuse("the message first", vec![ed25519::raw(reordered)], IoError::MalformedSignatureInstruction);
+        claim.refuse(
+            "the message first",
+            vec![ed25519::raw(reordered)],
+            IoError::MalformedSignatureInstruction,
+        );
 
         // Each signer with a copy of the message of its own.
         if claim.need == 2 {
             let mut copies = plain.clone();
             copies.tail = claim.message.clone();
             copies.records[1].message += length as u16;
-            claim.refuse("two copies", vec![copies.instruction()], IoError::MalformedSignatureInstruction);
+            claim.refuse(
+                "two copies",
+                vec![copies.instruction()],
+                IoError::MalformedSignatureInstruction,
+            );
             // The pairs swapped against their records.
             let mut swapped = plain.clone();
             swapped.records.swap(0, 1);
-            claim.refuse("records out of order", vec![swapped.instruction()], IoError::MalformedSignatureInstruction);
+            claim.refuse(
+                "records out of order",
+                vec![swapped.instruction()],
+                IoError::MalformedSignatureInstruction,
+            );
         }
         let mut padded = plain.data();
         padded[1] = 1;
-        claim.refuse("a padding byte that is not zero", vec![ed25519::raw(padded)], IoError::MalformedSignatureInstruction);
+        claim.refuse(
+            "a padding byte that is not zero",
+            vec![ed25519::raw(padded)],
+            IoError::MalformedSignatureInstruction,
+        );
         assert!(plain.records.iter().all(|r| r.message_instruction == THIS));
     }
 }
@@ -429,13 +753,24 @@ fn counts_are_what_is_there() {
         for count in [claim.need as u8 + 1, 255] {
             let mut more = claim.signed();
             more.count = count;
-            let failed = claim.world.attempt(&claim.with(vec![more.instruction()])).expect_err("more than there are");
-            assert!(failed.refusal().is_err(), "the precompile refuses it: {:?}", failed.error);
+            let failed = claim
+                .world
+                .attempt(&claim.with(vec![more.instruction()]))
+                .expect_err("more than there are");
+            assert!(
+                failed.refusal().is_err(),
+                "the precompile refuses it: {:?}",
+                failed.error
+            );
         }
         // Far more than there are oracles, each signature genuine.
         let crowd: Vec<Keypair> = (0..40).map(|_| claim.world.keys.keypair()).collect();
         let crowd: Vec<&Keypair> = crowd.iter().collect();
-        claim.refuse("a crowd", vec![ed25519::signed(&claim.message, &crowd)], IoError::NotAnOracle);
+        claim.refuse(
+            "a crowd",
+            vec![ed25519::signed(&claim.message, &crowd)],
+            IoError::NotAnOracle,
+        );
     }
 }
 
@@ -447,27 +782,66 @@ fn signatures_stand_directly_before() {
         let transfer = system_instruction::transfer(&payer, &claim.world.admin.pubkey(), 1);
         claim.refuse("nothing before it", vec![], IoError::NoSignatureInstruction);
         let between = vec![signed.clone(), transfer.clone()];
-        claim.refuse("something between", between, IoError::NoSignatureInstruction);
+        claim.refuse(
+            "something between",
+            between,
+            IoError::NoSignatureInstruction,
+        );
         // The signature's bytes, sent to another program: the system program refuses them, so a program that takes any.
-        let with_account = Instruction { accounts: vec![AccountMeta::new_readonly(payer, false)], ..signed.clone() };
-        claim.refuse("with an account", vec![with_account], IoError::NoSignatureInstruction);
+        let with_account = Instruction {
+            accounts: vec![AccountMeta::new_readonly(payer, false)],
+            ..signed.clone()
+        };
+        claim.refuse(
+            "with an account",
+            vec![with_account],
+            IoError::NoSignatureInstruction,
+        );
         let compute_budget = solana_compute_budget_id();
         let mut data = vec![2];
         data.extend(400_000u32.to_le_bytes());
-        let other = Instruction { program_id: compute_budget, accounts: vec![], data };
-        claim.refuse("another program", vec![other], IoError::NoSignatureInstruction);
+        let other = Instruction {
+            program_id: compute_budget,
+            accounts: vec![],
+            data,
+        };
+        claim.refuse(
+            "another program",
+            vec![other],
+            IoError::NoSignatureInstruction,
+        );
 
         // After instead of before.
         let instructions = [claim.call.instruction.clone(), signed.clone()];
         let signers: Vec<&Keypair> = claim.call.signers.iter().collect();
-        let failed = claim.world.send(&instructions, &signers, 0).expect_err("after instead of before");
-        assert!(failed.is(IoError::NoSignatureInstruction.into()), "{}: {:?}", claim.name, failed.error);
+        let failed = claim
+            .world
+            .send(&instructions, &signers, 0)
+            .expect_err("after instead of before");
+        assert!(
+            failed.is(IoError::NoSignatureInstruction.into()),
+            "{}: {:?}",
+            claim.name,
+            failed.error
+        );
         assert_eq!(signed.program_id, ED25519_PROGRAM);
 
         // One Ed25519 instruction serves one instruction, not the one after that.
-        let instructions = [signed, claim.call.instruction.clone(), claim.call.instruction.clone()];
-        let failed = claim.world.send(&instructions, &signers, 2).expect_err("served twice");
-        assert!(failed.refusal().is_ok(), "{}: {:?}", claim.name, failed.error);
+        let instructions = [
+            signed,
+            claim.call.instruction.clone(),
+            claim.call.instruction.clone(),
+        ];
+        let failed = claim
+            .world
+            .send(&instructions, &signers, 2)
+            .expect_err("served twice");
+        assert!(
+            failed.refusal().is_ok(),
+            "{}: {:?}",
+            claim.name,
+            failed.error
+        );
     }
     // A submitted job without signatures is told to wait rather than to bring an instruction.
     let mut submitted = Stage::at(152, At::Submitted);
@@ -483,13 +857,19 @@ fn solana_compute_budget_id() -> anchor_lang::prelude::Pubkey {
 #[test]
 fn replays() {
     let mut stage = Stage::at(153, At::Submitted);
-    let (settle, reject) = (stage.world.settle_call(&stage.key, &[0, 1]), stage.world.reject_call(&stage.key, &[0, 1]));
+    let (settle, reject) = (
+        stage.world.settle_call(&stage.key, &[0, 1]),
+        stage.world.reject_call(&stage.key, &[0, 1]),
+    );
     stage.world.ok(&settle);
     stage.world.refuse(&settle, IoError::WrongState);
     stage.world.refuse(&reject, IoError::WrongState);
     // For another job of the same renter on the same device with the same result.
     stage.terms.nonce = 2;
-    let first = std::mem::replace(&mut stage.key, io_tests::world::job(&stage.renter.pubkey(), 2));
+    let first = std::mem::replace(
+        &mut stage.key,
+        io_tests::world::job(&stage.renter.pubkey(), 2),
+    );
     stage.create();
     stage.accept(ASK);
     stage.submit(io_tests::UNITS);
@@ -506,7 +886,9 @@ fn replays() {
     stage.world.ok(&attest);
     assert_eq!(stage.world.device(&rig.device), before);
     // But not for another device.
-    let second = stage.world.second_device(&rig, 300 * io_protocol::money::IO);
+    let second = stage
+        .world
+        .second_device(&rig, 300 * io_protocol::money::IO);
     let mut other = stage.world.attest_call(&second, &[0, 1]);
     other.before = attest.before;
     stage.world.refuse(&other, IoError::WrongMessage);
@@ -517,14 +899,24 @@ fn replays() {
 fn removed_oracles() {
     for mut claim in claims() {
         let fresh = claim.world.person();
-        let set: Vec<_> = [&claim.world.oracles[1], &claim.world.oracles[2], &fresh].iter().map(|k| k.pubkey()).collect();
+        let set: Vec<_> = [&claim.world.oracles[1], &claim.world.oracles[2], &fresh]
+            .iter()
+            .map(|k| k.pubkey())
+            .collect();
         let change = claim.world.set_oracles_call(2, &set);
         claim.world.ok(&change);
         let old = claim.signed().instruction();
         claim.refuse("signed for the old set", vec![old], IoError::NotAnOracle);
-        let remaining = [&claim.world.oracles[1].insecure_clone(), &claim.world.oracles[2].insecure_clone()];
+        let remaining = [
+            &claim.world.oracles[1].insecure_clone(),
+            &claim.world.oracles[2].insecure_clone(),
+        ];
         let old = ed25519::signed(&claim.message, &remaining);
-        claim.refuse("signed for the old set by those who stay", vec![old], IoError::WrongMessage);
+        claim.refuse(
+            "signed for the old set by those who stay",
+            vec![old],
+            IoError::WrongMessage,
+        );
 
         let version = claim.world.oracle_set().version;
         assert_eq!(version, 2);
@@ -541,12 +933,19 @@ fn removed_oracles() {
 #[test]
 fn a_removed_oracle_disputes_nothing() {
     let mut stage = Stage::at(154, At::Submitted);
-    let rest: Vec<_> = stage.world.oracles[1..].iter().map(Signer::pubkey).collect();
+    let rest: Vec<_> = stage.world.oracles[1..]
+        .iter()
+        .map(Signer::pubkey)
+        .collect();
     let change = stage.world.set_oracles_call(2, &rest);
     stage.world.ok(&change);
-    let call = stage.world.dispute_call(&stage.key, &stage.world.oracles[0]);
+    let call = stage
+        .world
+        .dispute_call(&stage.key, &stage.world.oracles[0]);
     stage.world.refuse(&call, IoError::NotRenter);
-    let call = stage.world.dispute_call(&stage.key, &stage.world.oracles[1]);
+    let call = stage
+        .world
+        .dispute_call(&stage.key, &stage.world.oracles[1]);
     stage.world.ok(&call);
 }
 
@@ -572,13 +971,25 @@ fn a_quorum_of_thirty_two() {
 #[test]
 fn equivocation_is_provable() {
     let stage = Stage::at(156, At::Submitted);
-    let valid = stage.world.result_statement(&stage.key, Verdict::Valid).to_bytes();
-    let invalid = stage.world.result_statement(&stage.key, Verdict::Invalid).to_bytes();
+    let valid = stage
+        .world
+        .result_statement(&stage.key, Verdict::Valid)
+        .to_bytes();
+    let invalid = stage
+        .world
+        .result_statement(&stage.key, Verdict::Invalid)
+        .to_bytes();
     let oracle = &stage.world.oracles[0];
     for message in [valid, invalid] {
-        assert!(oracle.sign_message(&message).verify(oracle.pubkey().as_ref(), &message));
+        assert!(
+            oracle
+                .sign_message(&message)
+                .verify(oracle.pubkey().as_ref(), &message)
+        );
     }
     // They differ in the verdict alone: nothing else can explain the pair.
-    let differing: Vec<usize> = (0..valid.len()).filter(|i| valid[*i] != invalid[*i]).collect();
+    let differing: Vec<usize> = (0..valid.len())
+        .filter(|i| valid[*i] != invalid[*i])
+        .collect();
     assert_eq!(differing, [136]);
 }

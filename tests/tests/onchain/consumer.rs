@@ -1,8 +1,14 @@
 //! The example integrator on the same machine: a program whose own account rents through CPI.
 
-use anchor_lang::{AccountDeserialize, InstructionData, ToAccountMetas, error::ErrorCode, prelude::Pubkey};
+use anchor_lang::{
+    AccountDeserialize, InstructionData, ToAccountMetas, error::ErrorCode, prelude::Pubkey,
+};
 use io_consumer::{ConsumerError, Desk};
-use io_network::{errors::IoError, state::{JobState, JobTerms}, token::TOKEN_PROGRAM};
+use io_network::{
+    errors::IoError,
+    state::{JobState, JobTerms},
+    token::TOKEN_PROGRAM,
+};
 use io_tests::{
     ASK, Call, Mint, OUTPUT, Party, Refusal, START_IO, Stage, UNITS, artifacts,
     world::{self, SYSTEM},
@@ -10,7 +16,11 @@ use io_tests::{
 use solana_account::Account;
 use solana_instruction::Instruction;
 
-fn call(accounts: impl ToAccountMetas, arguments: impl InstructionData, signer: Option<&Party>) -> Call {
+fn call(
+    accounts: impl ToAccountMetas,
+    arguments: impl InstructionData,
+    signer: Option<&Party>,
+) -> Call {
     Call {
         before: Vec::new(),
         instruction: Instruction {
@@ -36,7 +46,11 @@ struct Office {
 impl Office {
     fn new(seed: u64) -> Self {
         let mut stage = Stage::empty(seed, Mint::Io);
-        stage.world.svm.add_program(io_consumer::ID, &artifacts::program("io_consumer")).expect("the program loads");
+        stage
+            .world
+            .svm
+            .add_program(io_consumer::ID, &artifacts::program("io_consumer"))
+            .expect("the program loads");
         let (desk, terms) = (desk(&stage.payer.pubkey()), stage.terms);
         stage.key = world::job(&desk, terms.nonce);
         let mut office = Self { stage, desk, terms };
@@ -46,7 +60,11 @@ impl Office {
     }
 
     fn open_call(&self, user: &Party) -> Call {
-        let accounts = io_consumer::accounts::OpenDesk { user: user.pubkey(), desk: desk(&user.pubkey()), system_program: SYSTEM };
+        let accounts = io_consumer::accounts::OpenDesk {
+            user: user.pubkey(),
+            desk: desk(&user.pubkey()),
+            system_program: SYSTEM,
+        };
         call(accounts, io_consumer::instruction::OpenDesk {}, Some(user))
     }
 
@@ -65,7 +83,11 @@ impl Office {
             system_program: SYSTEM,
             io_network: io_network::ID,
         };
-        call(accounts, io_consumer::instruction::RequestJob { terms: self.terms }, Some(user))
+        call(
+            accounts,
+            io_consumer::instruction::RequestJob { terms: self.terms },
+            Some(user),
+        )
     }
 
     fn withdraw_call(&self, user: &Party) -> Call {
@@ -78,11 +100,18 @@ impl Office {
             token_program: TOKEN_PROGRAM,
             io_network: io_network::ID,
         };
-        call(accounts, io_consumer::instruction::WithdrawJob {}, Some(user))
+        call(
+            accounts,
+            io_consumer::instruction::WithdrawJob {},
+            Some(user),
+        )
     }
 
     fn take_call(&self, job: &Pubkey) -> Call {
-        let accounts = io_consumer::accounts::TakeResult { desk: self.desk, job: *job };
+        let accounts = io_consumer::accounts::TakeResult {
+            desk: self.desk,
+            job: *job,
+        };
         call(accounts, io_consumer::instruction::TakeResult {}, None)
     }
 
@@ -113,7 +142,10 @@ fn a_program_rents() {
     let request = office.request_call(&office.stage.payer.clone());
     office.run(&request);
     let job = office.stage.job();
-    assert_eq!((job.renter, job.payer), (office.desk, office.stage.payer.pubkey()));
+    assert_eq!(
+        (job.renter, job.payer),
+        (office.desk, office.stage.payer.pubkey())
+    );
     assert_eq!(office.desk_state().jobs, 1);
     let take = office.take_call(&office.stage.key);
     office.refuse(&take, consumer(ConsumerError::NotSettled));
@@ -123,8 +155,14 @@ fn a_program_rents() {
     office.stage.settle();
     office.run(&take);
     let desk = office.desk_state();
-    assert_eq!((desk.last_result, desk.last_spec), (OUTPUT, office.terms.spec_hash));
-    assert_eq!(office.stage.world.tokens(&office.stage.payer.io), START_IO - job.escrow + office.stage.job().refunded);
+    assert_eq!(
+        (desk.last_result, desk.last_spec),
+        (OUTPUT, office.terms.spec_hash)
+    );
+    assert_eq!(
+        office.stage.world.tokens(&office.stage.payer.io),
+        START_IO - job.escrow + office.stage.job().refunded
+    );
 }
 
 #[test]
@@ -178,7 +216,13 @@ fn a_desk_takes_its_own_results() {
     office.refuse(&take, consumer(ConsumerError::NotOurJob));
     let original = office.stage.world.account(&theirs).unwrap();
     let forged = office.stage.world.keys.pubkey();
-    office.stage.world.write(&forged, Account { owner: io_consumer::ID, ..original });
+    office.stage.world.write(
+        &forged,
+        Account {
+            owner: io_consumer::ID,
+            ..original
+        },
+    );
     let take = office.take_call(&forged);
     office.refuse(&take, ErrorCode::AccountOwnedByWrongProgram);
 }

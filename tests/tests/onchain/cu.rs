@@ -122,12 +122,16 @@ fn provider(ledger: &mut Ledger, w: &mut World) -> Rig {
 
 /// A job's lives. Renter and payer are two.
 fn jobs(ledger: &mut Ledger, mut open: Stage) {
-    let call = open.world.create_job_call(&open.renter.key, &open.payer, open.mint, open.terms);
+    let call = open
+        .world
+        .create_job_call(&open.renter.key, &open.payer, open.mint, open.terms);
     ledger.run(&mut open.world, "create_job", &call);
     open.world.advance(1);
 
     let mut cancelled = open.fork();
-    let call = cancelled.world.cancel_call(&cancelled.key, &cancelled.renter.key);
+    let call = cancelled
+        .world
+        .cancel_call(&cancelled.key, &cancelled.renter.key);
     ledger.run(&mut cancelled.world, "cancel_job", &call);
     let mut expired = open.fork();
     expired.world.at(expired.job().deadline + 1);
@@ -140,18 +144,27 @@ fn jobs(ledger: &mut Ledger, mut open: Stage) {
     ledger.run(&mut late.world, "accept_job", &call);
 
     let mut running = open;
-    let call = running.world.accept_with_ticket_call(&running.key, &running.rig, ASK, running.world.now() + 30);
+    let call = running.world.accept_with_ticket_call(
+        &running.key,
+        &running.rig,
+        ASK,
+        running.world.now() + 30,
+    );
     ledger.run(&mut running.world, "accept_job, with a ticket", &call);
     let mut expired = running.fork();
     expired.world.at(expired.job().run_until + 1);
     let call = expired.world.expire_call(&expired.key);
     ledger.run(&mut expired.world, "expire_job, running", &call);
     let opener = expired.world.person();
-    let call = expired.world.open_slash_case_call(&expired.key, &expired.rig, &opener);
+    let call = expired
+        .world
+        .open_slash_case_call(&expired.key, &expired.rig, &opener);
     ledger.run(&mut expired.world, "open_slash_case", &call);
 
     let mut submitted = running;
-    let call = submitted.world.submit_call(&submitted.key, &submitted.rig, UNITS);
+    let call = submitted
+        .world
+        .submit_call(&submitted.key, &submitted.rig, UNITS);
     ledger.run(&mut submitted.world, "submit_result", &call);
     let mut unobjected = submitted.fork();
     unobjected.world.at(unobjected.job().challenge_until + 1);
@@ -161,7 +174,9 @@ fn jobs(ledger: &mut Ledger, mut open: Stage) {
     let call = rejected.world.reject_call(&rejected.key, &[0, 1]);
     ledger.run(&mut rejected.world, "reject_job, 2 signatures", &call);
     let mut disputed = submitted.fork();
-    let call = disputed.world.dispute_call(&disputed.key, &disputed.renter.key);
+    let call = disputed
+        .world
+        .dispute_call(&disputed.key, &disputed.renter.key);
     ledger.run(&mut disputed.world, "dispute_job", &call);
     disputed.world.at(disputed.job().dispute_until + 1);
     let call = disputed.world.expire_call(&disputed.key);
@@ -178,12 +193,17 @@ fn jobs(ledger: &mut Ledger, mut open: Stage) {
     ledger.run(&mut five.world, "settle_job, 5 signatures", &call);
 
     let mut owing = submitted.fork();
-    let (mint, payee) = (owing.world.mint(owing.mint), owing.rig.payout.account(owing.mint));
+    let (mint, payee) = (
+        owing.world.mint(owing.mint),
+        owing.rig.payout.account(owing.mint),
+    );
     owing.world.freeze(&mint, &payee);
     owing.settle();
     owing.world.thaw(&mint, &payee);
     let stranger = owing.world.person();
-    let call = owing.world.release_owed_call(&owing.key, Payee::Provider, &stranger, &payee);
+    let call = owing
+        .world
+        .release_owed_call(&owing.key, Payee::Provider, &stranger, &payee);
     ledger.run(&mut owing.world, "release_owed", &call);
 
     let mut settled = submitted;
@@ -235,7 +255,10 @@ fn report() -> Value {
         .map(|(what, units)| {
             assert_eq!(units.len(), SAMPLES, "{what}");
             let most = *units.iter().max().expect("samples");
-            (what.to_owned(), json!({ "median": median(units), "max": most }))
+            (
+                what.to_owned(),
+                json!({ "median": median(units), "max": most }),
+            )
         })
         .collect();
     json!({
@@ -256,7 +279,12 @@ fn figures_are_current() {
         std::fs::write(&path, text).expect("docs/cu.json is written");
     } else if std::env::var_os("IO_CU_OTHER_TOOLS").is_none() {
         let stored = std::fs::read_to_string(&path).expect("docs/cu.json");
-        let differing: Vec<String> = stored.lines().zip(text.lines()).filter(|(a, b)| a != b).map(|(a, b)| format!("{a} → {b}")).collect();
+        let differing: Vec<String> = stored
+            .lines()
+            .zip(text.lines())
+            .filter(|(a, b)| a != b)
+            .map(|(a, b)| format!("{a} → {b}"))
+            .collect();
         assert!(
             stored == text,
             "docs/cu.json is stale; UPDATE_CU=1 cargo nextest run -p io-tests cu:: writes it anew\n{}",
@@ -264,7 +292,12 @@ fn figures_are_current() {
         );
     }
     for (what, aim) in AIMS {
-        let median = report["instructions"][what]["median"].as_u64().unwrap_or_else(|| panic!("{what} wasn't measured"));
-        assert!(median <= aim, "{what} costs {median} compute units at the median, aim {aim}");
+        let median = report["instructions"][what]["median"]
+            .as_u64()
+            .unwrap_or_else(|| panic!("{what} wasn't measured"));
+        assert!(
+            median <= aim,
+            "{what} costs {median} compute units at the median, aim {aim}"
+        );
     }
 }

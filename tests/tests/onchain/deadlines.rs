@@ -20,10 +20,18 @@ fn around(stage: &Stage, deadline: i64, expected: Three, call: impl Fn(&Stage) -
         match (stage.world.attempt(&call), expected) {
             (Ok(_), None) => {}
             (Err(failed), Some(error)) => {
-                assert!(failed.is(error.into()), "at {offset:+} s: expected {error:?}, got {:?}", failed.error)
+                assert!(
+                    failed.is(error.into()),
+                    "at {offset:+} s: expected {error:?}, got {:?}",
+                    failed.error
+                )
             }
             (Ok(_), Some(error)) => panic!("went through at {offset:+} s, expected {error:?}"),
-            (Err(failed), None) => panic!("refused at {offset:+} s: {:?}\n{}", failed.error, failed.logs.join("\n")),
+            (Err(failed), None) => panic!(
+                "refused at {offset:+} s: {:?}\n{}",
+                failed.error,
+                failed.logs.join("\n")
+            ),
         }
     }
 }
@@ -36,15 +44,22 @@ fn a_job_can_be_accepted_before_its_deadline() {
     stage.world.at(deadline - 100);
     let rig = stage.rig.clone();
     stage.world.attest(&rig);
-    around(&stage, deadline, ONLY_BEFORE(DeadlinePassed), |s| s.world.accept_call(&s.key, &s.rig, 1));
+    around(&stage, deadline, ONLY_BEFORE(DeadlinePassed), |s| {
+        s.world.accept_call(&s.key, &s.rig, 1)
+    });
 }
 
 #[test]
 fn a_ticket_is_needed_until_the_match_window_ends() {
     let stage = Stage::at(11, At::Open);
     let until = stage.job().match_until;
-    assert_eq!(until, stage.job().created_at + i64::from(PARAMS.match_seconds));
-    around(&stage, until, ONLY_AFTER(TicketRequired), |s| s.world.accept_call(&s.key, &s.rig, 1));
+    assert_eq!(
+        until,
+        stage.job().created_at + i64::from(PARAMS.match_seconds)
+    );
+    around(&stage, until, ONLY_AFTER(TicketRequired), |s| {
+        s.world.accept_call(&s.key, &s.rig, 1)
+    });
 }
 
 #[test]
@@ -61,8 +76,11 @@ fn an_attestation_is_good_until_it_ages() {
     let mut stage = Stage::empty(13, Mint::Io);
     stage.terms.deadline += 50_000;
     stage.create();
-    let until = stage.world.device(&stage.rig.device).attested_at + i64::from(PARAMS.attestation_seconds);
-    around(&stage, until, UNTIL_AND_ON(AttestationStale), |s| s.world.accept_call(&s.key, &s.rig, 1));
+    let until =
+        stage.world.device(&stage.rig.device).attested_at + i64::from(PARAMS.attestation_seconds);
+    around(&stage, until, UNTIL_AND_ON(AttestationStale), |s| {
+        s.world.accept_call(&s.key, &s.rig, 1)
+    });
 }
 
 #[test]
@@ -76,7 +94,9 @@ fn a_device_that_was_never_attested_takes_nothing() {
     ] {
         stage.world.ok(&call);
     }
-    let call = stage.world.accept_with_ticket_call(&stage.key, &rig, 1, stage.world.now() + 5);
+    let call = stage
+        .world
+        .accept_with_ticket_call(&stage.key, &rig, 1, stage.world.now() + 5);
     stage.world.refuse(&call, AttestationStale);
 }
 
@@ -84,9 +104,16 @@ fn a_device_that_was_never_attested_takes_nothing() {
 fn a_result_is_in_time_until_the_run_ends() {
     let stage = Stage::at(14, At::Running);
     let job = stage.job();
-    assert_eq!(job.run_until, job.accepted_at + i64::from(job.max_run_seconds));
-    around(&stage, job.run_until, UNTIL_AND_ON(DeadlinePassed), |s| s.world.submit_call(&s.key, &s.rig, 1));
-    around(&stage, job.run_until, ONLY_AFTER(DeadlineNotPassed), |s| s.world.expire_call(&s.key));
+    assert_eq!(
+        job.run_until,
+        job.accepted_at + i64::from(job.max_run_seconds)
+    );
+    around(&stage, job.run_until, UNTIL_AND_ON(DeadlinePassed), |s| {
+        s.world.submit_call(&s.key, &s.rig, 1)
+    });
+    around(&stage, job.run_until, ONLY_AFTER(DeadlineNotPassed), |s| {
+        s.world.expire_call(&s.key)
+    });
 }
 
 #[test]
@@ -99,42 +126,77 @@ fn a_run_never_outlasts_the_jobs_deadline() {
     let call = stage.world.accept_call(&stage.key, &stage.rig, 1);
     stage.world.ok(&call);
     assert_eq!(stage.job().run_until, deadline);
-    around(&stage, deadline, UNTIL_AND_ON(DeadlinePassed), |s| s.world.submit_call(&s.key, &s.rig, 1));
-    around(&stage, deadline, ONLY_AFTER(DeadlineNotPassed), |s| s.world.expire_call(&s.key));
+    around(&stage, deadline, UNTIL_AND_ON(DeadlinePassed), |s| {
+        s.world.submit_call(&s.key, &s.rig, 1)
+    });
+    around(&stage, deadline, ONLY_AFTER(DeadlineNotPassed), |s| {
+        s.world.expire_call(&s.key)
+    });
 }
 
 #[test]
 fn an_open_job_expires_after_its_deadline() {
     let stage = Stage::at(15, At::Open);
-    around(&stage, stage.job().deadline, ONLY_AFTER(DeadlineNotPassed), |s| s.world.expire_call(&s.key));
+    around(
+        &stage,
+        stage.job().deadline,
+        ONLY_AFTER(DeadlineNotPassed),
+        |s| s.world.expire_call(&s.key),
+    );
 }
 
 #[test]
 fn disputes_are_heard_until_the_challenge_window_ends() {
     let stage = Stage::at(16, At::Submitted);
     let job = stage.job();
-    assert_eq!(job.challenge_until, job.submitted_at + i64::from(PARAMS.challenge_seconds));
-    around(&stage, job.challenge_until, UNTIL_AND_ON(ChallengeWindowOver), |s| {
-        s.world.dispute_call(&s.key, &s.renter.key)
-    });
-    around(&stage, job.challenge_until, UNTIL_AND_ON(ChallengeWindowOver), |s| {
-        s.world.dispute_call(&s.key, &s.world.oracles[1])
-    });
-    around(&stage, job.challenge_until, ONLY_AFTER(ChallengeWindowOpen), |s| s.world.settle_unobjected_call(&s.key));
+    assert_eq!(
+        job.challenge_until,
+        job.submitted_at + i64::from(PARAMS.challenge_seconds)
+    );
+    around(
+        &stage,
+        job.challenge_until,
+        UNTIL_AND_ON(ChallengeWindowOver),
+        |s| s.world.dispute_call(&s.key, &s.renter.key),
+    );
+    around(
+        &stage,
+        job.challenge_until,
+        UNTIL_AND_ON(ChallengeWindowOver),
+        |s| s.world.dispute_call(&s.key, &s.world.oracles[1]),
+    );
+    around(
+        &stage,
+        job.challenge_until,
+        ONLY_AFTER(ChallengeWindowOpen),
+        |s| s.world.settle_unobjected_call(&s.key),
+    );
     // A quorum may decide on either side of it.
-    around(&stage, job.challenge_until, [None; 3], |s| s.world.settle_call(&s.key, &[1, 2]));
-    around(&stage, job.challenge_until, [None; 3], |s| s.world.reject_call(&s.key, &[1, 2]));
+    around(&stage, job.challenge_until, [None; 3], |s| {
+        s.world.settle_call(&s.key, &[1, 2])
+    });
+    around(&stage, job.challenge_until, [None; 3], |s| {
+        s.world.reject_call(&s.key, &[1, 2])
+    });
 }
 
 #[test]
 fn a_dispute_refunds_after_its_deadline() {
     let stage = Stage::at(17, At::Disputed);
     let until = stage.job().dispute_until;
-    around(&stage, until, ONLY_AFTER(DeadlineNotPassed), |s| s.world.expire_call(&s.key));
+    around(&stage, until, ONLY_AFTER(DeadlineNotPassed), |s| {
+        s.world.expire_call(&s.key)
+    });
     // Until somebody expires it, a quorum may still decide; silence never settles it.
-    around(&stage, until, [None; 3], |s| s.world.settle_call(&s.key, &[0, 2]));
-    around(&stage, until, [None; 3], |s| s.world.reject_call(&s.key, &[0, 2]));
-    around(&stage, until, [Some(NoSignatureInstruction); 3], |s| s.world.settle_unobjected_call(&s.key));
+    around(&stage, until, [None; 3], |s| {
+        s.world.settle_call(&s.key, &[0, 2])
+    });
+    around(&stage, until, [None; 3], |s| {
+        s.world.reject_call(&s.key, &[0, 2])
+    });
+    around(&stage, until, [Some(NoSignatureInstruction); 3], |s| {
+        s.world.settle_unobjected_call(&s.key)
+    });
 }
 
 #[test]
@@ -142,7 +204,9 @@ fn strangers_close_a_job_after_its_retention() {
     let stage = Stage::at(18, At::Settled);
     let until = stage.job().finished_at + i64::from(PARAMS.retention_seconds);
     let stranger = stage.rig.operator.insecure_clone();
-    around(&stage, until, ONLY_AFTER(RetentionNotOver), |s| s.world.close_call(&s.key, &stranger));
+    around(&stage, until, ONLY_AFTER(RetentionNotOver), |s| {
+        s.world.close_call(&s.key, &stranger)
+    });
 }
 
 #[test]
@@ -153,7 +217,9 @@ fn stake_is_out_when_its_unbonding_time_has_passed() {
     let call = stage.world.request_unstake_call(&stage.rig, 500);
     stage.world.ok(&call);
     let ready = stage.world.now() + i64::from(PARAMS.unbond_seconds);
-    around(&stage, ready, FROM(NothingMatured), |s| s.world.withdraw_stake_call(&s.rig));
+    around(&stage, ready, FROM(NothingMatured), |s| {
+        s.world.withdraw_stake_call(&s.rig)
+    });
 }
 
 #[test]
@@ -162,9 +228,20 @@ fn measurements_are_of_this_epoch_or_the_one_before() {
     let epoch = epoch_of(stage.world.now());
     // Two epochs on: nothing recorded is newer than what is tried.
     let start_of = |epoch: u64| epoch as i64 * EPOCH_SECONDS;
-    let attest = |epoch: u64| move |s: &Stage| s.world.attest_with_call(&s.rig, epoch, MEASURED, &[0, 1]);
-    around(&stage, start_of(epoch + 2), ONLY_BEFORE(EpochNotAcceptable), attest(epoch));
-    around(&stage, start_of(epoch + 1), FROM(EpochNotAcceptable), attest(epoch + 1));
+    let attest =
+        |epoch: u64| move |s: &Stage| s.world.attest_with_call(&s.rig, epoch, MEASURED, &[0, 1]);
+    around(
+        &stage,
+        start_of(epoch + 2),
+        ONLY_BEFORE(EpochNotAcceptable),
+        attest(epoch),
+    );
+    around(
+        &stage,
+        start_of(epoch + 1),
+        FROM(EpochNotAcceptable),
+        attest(epoch + 1),
+    );
     let mut later = stage.fork();
     later.world.at(start_of(epoch + 1) + 5);
     let call = attest(epoch + 1)(&later);
@@ -175,7 +252,6 @@ fn measurements_are_of_this_epoch_or_the_one_before() {
     later.world.refuse(&call, EpochNotAcceptable);
 }
 
-
 /// However late in the next epoch a statement is delivered, and however often: it is as old as its own epoch.
 #[test]
 fn a_repeated_attestation_keeps_nothing_fresh() {
@@ -185,7 +261,10 @@ fn a_repeated_attestation_keeps_nothing_fresh() {
     let replay = stage.world.attest_call(&stage.rig, &[0, 1]);
     stage.world.at(last_second + 3_000);
     stage.world.ok(&replay);
-    assert_eq!(stage.world.device(&stage.rig.device).attested_at, last_second);
+    assert_eq!(
+        stage.world.device(&stage.rig.device).attested_at,
+        last_second
+    );
 }
 
 /// Time that runs backwards, by hours: nothing panics, nothing opens early.
@@ -210,7 +289,10 @@ fn a_clock_that_runs_backwards() {
     stage.world.at(-5);
     stage.terms = io_tests::terms(&stage.world, 2);
     stage.terms.deadline = i64::MAX;
-    let call = stage.world.create_job_call(&stage.renter.key, &stage.payer, stage.mint, stage.terms);
+    let call =
+        stage
+            .world
+            .create_job_call(&stage.renter.key, &stage.payer, stage.mint, stage.terms);
     stage.world.refuse(&call, BadTerms);
 }
 

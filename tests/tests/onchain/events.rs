@@ -11,7 +11,12 @@ use solana_account::ReadableAccount;
 
 /// The program's accounts as they are on chain.
 fn on_chain(w: &World) -> BTreeMap<Pubkey, Vec<u8>> {
-    let ours = w.svm.accounts_db().inner.iter().filter(|(_, a)| *a.owner() == io_network::ID);
+    let ours = w
+        .svm
+        .accounts_db()
+        .inner
+        .iter()
+        .filter(|(_, a)| *a.owner() == io_network::ID);
     ours.map(|(key, a)| (*key, a.data().to_vec())).collect()
 }
 
@@ -47,7 +52,9 @@ fn replaying_events_rebuilds_every_account() {
     let rig = stage.rig.clone();
     let second = stage.world.second_device(&rig, 300 * IO);
     for call in [
-        stage.world.open_slash_case_call(&stage.key, &rig, &rig.operator),
+        stage
+            .world
+            .open_slash_case_call(&stage.key, &rig, &rig.operator),
         stage.world.retire_device_call(&second),
         stage.world.request_unstake_call(&rig, 100 * IO),
         stage.world.set_paused_call(true),
@@ -85,9 +92,14 @@ fn each_transition_is_one_event_with_before_and_after() {
         told.push((of_job[0].name, of_job[0].before, after));
     };
     let key = stage.key;
-    let call = stage.world.create_job_call(&stage.renter.key, &stage.payer, stage.mint, stage.terms);
+    let call =
+        stage
+            .world
+            .create_job_call(&stage.renter.key, &stage.payer, stage.mint, stage.terms);
     tell(stage.world.ok(&call), &key);
-    let call = stage.world.accept_with_ticket_call(&key, &stage.rig, ASK, stage.world.now() + 30);
+    let call = stage
+        .world
+        .accept_with_ticket_call(&key, &stage.rig, ASK, stage.world.now() + 30);
     tell(stage.world.ok(&call), &key);
     let call = stage.world.submit_call(&key, &stage.rig, UNITS);
     tell(stage.world.ok(&call), &key);
@@ -95,7 +107,9 @@ fn each_transition_is_one_event_with_before_and_after() {
     tell(stage.world.ok(&call), &key);
     let call = stage.world.reject_call(&key, &[0, 1]);
     tell(stage.world.ok(&call), &key);
-    let call = stage.world.open_slash_case_call(&key, &stage.rig, &stage.rig.operator);
+    let call = stage
+        .world
+        .open_slash_case_call(&key, &stage.rig, &stage.rig.operator);
     tell(stage.world.ok(&call), &key);
     stage.world.advance(1);
     let call = stage.world.close_call(&key, &stage.renter.key);
@@ -118,9 +132,17 @@ fn each_transition_is_one_event_with_before_and_after() {
 #[test]
 fn only_the_programs_own_logs_count() {
     let mut stage = Stage::empty(192, Mint::Io);
-    let call = stage.world.create_job_call(&stage.renter.key, &stage.payer, stage.mint, stage.terms);
+    let call =
+        stage
+            .world
+            .create_job_call(&stage.renter.key, &stage.payer, stage.mint, stage.terms);
     let done = stage.world.ok(&call);
-    let line = done.logs.iter().find(|l| l.starts_with("Program data: ")).expect("an event").clone();
+    let line = done
+        .logs
+        .iter()
+        .find(|l| l.starts_with("Program data: "))
+        .expect("an event")
+        .clone();
     let forged = vec![
         "Program 11111111111111111111111111111112 invoke [1]".to_owned(),
         line.clone(),
@@ -135,5 +157,8 @@ fn only_the_programs_own_logs_count() {
     for event in &done.events {
         replica.apply(event);
     }
-    assert_eq!(replica.accounts.get(&stage.key).cloned(), stage.world.account(&stage.key).map(|a| a.data));
+    assert_eq!(
+        replica.accounts.get(&stage.key).cloned(),
+        stage.world.account(&stage.key).map(|a| a.data)
+    );
 }

@@ -5,8 +5,8 @@ use anchor_lang::{prelude::Pubkey, solana_program::system_instruction};
 use io_network::{Payee, errors::IoError};
 use io_protocol::{messages::Verdict, money::IO};
 use io_tests::{
-    ASK, At, CLASS_SMALL, Call, FROZEN, IN_USE, Mint, NOT_TOKEN_OWNER, PARAMS, START_IO, Stage, UNITS, World, ed25519,
-    reckon, spl, world,
+    ASK, At, CLASS_SMALL, Call, FROZEN, IN_USE, Mint, NOT_TOKEN_OWNER, PARAMS, START_IO, Stage,
+    UNITS, World, ed25519, reckon, spl, world,
 };
 use solana_signer::Signer;
 
@@ -15,7 +15,12 @@ fn shares(stage: &Stage) -> reckon::Shares {
 }
 
 /// Burns what is in a token account's way and closes it.
-fn close_token_account(world: &mut World, account: &Pubkey, owner: &solana_keypair::Keypair, spare: &Pubkey) {
+fn close_token_account(
+    world: &mut World,
+    account: &Pubkey,
+    owner: &solana_keypair::Keypair,
+    spare: &Pubkey,
+) {
     let amount = world.tokens(account);
     world.must(
         &[
@@ -35,17 +40,31 @@ fn a_frozen_provider_is_owed() {
     let shares = shares(&stage);
     stage.settle();
     let job = stage.job();
-    assert_eq!((job.owed_provider, job.owed_treasury, job.owed_payer), (shares.provider, 0, 0));
+    assert_eq!(
+        (job.owed_provider, job.owed_treasury, job.owed_payer),
+        (shares.provider, 0, 0)
+    );
     assert_eq!(stage.world.treasury(&mint), shares.treasury);
     assert_eq!(stage.world.tokens(&stage.vault()), shares.provider);
 
     let stranger = stage.world.party();
-    let call = stage.world.release_owed_call(&stage.key, Payee::Provider, &stranger.key, &to);
+    let call = stage
+        .world
+        .release_owed_call(&stage.key, Payee::Provider, &stranger.key, &to);
     stage.world.refuse(&call, IoError::BadTokenAccount);
-    let call = stage.world.release_owed_call(&stage.key, Payee::Provider, &stranger.key, &stranger.io);
+    let call =
+        stage
+            .world
+            .release_owed_call(&stage.key, Payee::Provider, &stranger.key, &stranger.io);
     stage.world.refuse(&call, IoError::WrongAccount);
-    for thief in [stage.world.admin.insecure_clone(), stage.payer.key.insecure_clone(), stage.rig.authority.key.insecure_clone()] {
-        let call = stage.world.release_owed_call(&stage.key, Payee::Provider, &thief, &stranger.io);
+    for thief in [
+        stage.world.admin.insecure_clone(),
+        stage.payer.key.insecure_clone(),
+        stage.rig.authority.key.insecure_clone(),
+    ] {
+        let call = stage
+            .world
+            .release_owed_call(&stage.key, Payee::Provider, &thief, &stranger.io);
         stage.world.refuse(&call, IoError::WrongAccount);
     }
     let payer = stage.payer.key.insecure_clone();
@@ -57,13 +76,18 @@ fn a_frozen_provider_is_owed() {
     let elsewhere = redirected.rig.authority.io;
     let had = redirected.world.tokens(&elsewhere);
     let payout = redirected.rig.payout.key.insecure_clone();
-    let call = redirected.world.release_owed_call(&redirected.key, Payee::Provider, &payout, &elsewhere);
+    let call =
+        redirected
+            .world
+            .release_owed_call(&redirected.key, Payee::Provider, &payout, &elsewhere);
     redirected.world.ok(&call);
     assert_eq!(redirected.world.tokens(&elsewhere), had + shares.provider);
     redirected.close();
 
     stage.world.thaw(&mint, &to);
-    let call = stage.world.release_owed_call(&stage.key, Payee::Provider, &stranger.key, &to);
+    let call = stage
+        .world
+        .release_owed_call(&stage.key, Payee::Provider, &stranger.key, &to);
     stage.world.ok(&call);
     assert_eq!(stage.world.tokens(&to), shares.provider);
     stage.world.refuse(&call, IoError::NothingOwed);
@@ -73,14 +97,25 @@ fn a_frozen_provider_is_owed() {
 /// The same for a payer whose account is closed, on every way that refunds.
 #[test]
 fn a_closed_payer_account_is_owed() {
-    for at in [At::Settled, At::Rejected, At::Cancelled, At::ExpiredOpen, At::ExpiredRunning, At::ExpiredDisputed] {
+    for at in [
+        At::Settled,
+        At::Rejected,
+        At::Cancelled,
+        At::ExpiredOpen,
+        At::ExpiredRunning,
+        At::ExpiredDisputed,
+    ] {
         let mut stage = match at {
             At::Settled | At::Rejected => Stage::at(51, At::Submitted),
             At::Cancelled | At::ExpiredOpen => Stage::at(51, At::Open),
             At::ExpiredRunning => Stage::at(51, At::Running),
             _ => Stage::at(51, At::Disputed),
         };
-        let (payer, account, spare) = (stage.payer.key.insecure_clone(), stage.payer.io, stage.renter.io);
+        let (payer, account, spare) = (
+            stage.payer.key.insecure_clone(),
+            stage.payer.io,
+            stage.renter.io,
+        );
         close_token_account(&mut stage.world, &account, &payer, &spare);
         match at {
             At::Settled => stage.settle(),
@@ -92,11 +127,18 @@ fn a_closed_payer_account_is_owed() {
         assert!(job.refunded > 0 && job.owed_payer == job.refunded, "{at:?}");
         assert_eq!(stage.world.tokens(&stage.vault()), job.refunded, "{at:?}");
         let stranger = stage.world.party();
-        for (thief, to) in [(&stranger.key, &stranger.io), (&stage.renter.key.insecure_clone(), &stage.renter.io.clone())] {
-            let call = stage.world.release_owed_call(&stage.key, Payee::Payer, thief, to);
+        for (thief, to) in [
+            (&stranger.key, &stranger.io),
+            (&stage.renter.key.insecure_clone(), &stage.renter.io.clone()),
+        ] {
+            let call = stage
+                .world
+                .release_owed_call(&stage.key, Payee::Payer, thief, to);
             stage.world.refuse(&call, IoError::WrongAccount);
         }
-        let call = stage.world.release_owed_call(&stage.key, Payee::Payer, &payer, &spare);
+        let call = stage
+            .world
+            .release_owed_call(&stage.key, Payee::Payer, &payer, &spare);
         let had = stage.world.tokens(&spare);
         stage.world.ok(&call);
         assert_eq!(stage.world.tokens(&spare), had + job.refunded, "{at:?}");
@@ -115,25 +157,36 @@ fn each_share_waits_for_its_own_payee() {
     let shares = shares(&stage);
     stage.settle();
     let job = stage.job();
-    assert_eq!((job.owed_provider, job.owed_treasury, job.owed_payer), (shares.provider, shares.treasury, shares.payer));
+    assert_eq!(
+        (job.owed_provider, job.owed_treasury, job.owed_payer),
+        (shares.provider, shares.treasury, shares.payer)
+    );
     assert_eq!(stage.world.tokens(&stage.vault()), job.escrow);
     let stranger = stage.world.party();
     let vault = stage.vault();
     for payee in [Payee::Provider, Payee::Treasury, Payee::Payer] {
-        let call = stage.world.release_owed_call(&stage.key, payee, &stranger.key, &stranger.io);
+        let call = stage
+            .world
+            .release_owed_call(&stage.key, payee, &stranger.key, &stranger.io);
         stage.world.refuse(&call, IoError::WrongAccount);
-        let call = stage.world.release_owed_call(&stage.key, payee, &stranger.key, &vault);
+        let call = stage
+            .world
+            .release_owed_call(&stage.key, payee, &stranger.key, &vault);
         stage.world.refuse(&call, IoError::SameAccount);
     }
     // A payee cannot ask for another's share: its word opens its own only.
     let payer = stage.payer.key.insecure_clone();
     for payee in [Payee::Provider, Payee::Treasury] {
-        let call = stage.world.release_owed_call(&stage.key, payee, &payer, &stranger.io);
+        let call = stage
+            .world
+            .release_owed_call(&stage.key, payee, &payer, &stranger.io);
         stage.world.refuse(&call, IoError::WrongAccount);
     }
     let admin = stage.world.admin.insecure_clone();
     for payee in [Payee::Provider, Payee::Payer] {
-        let call = stage.world.release_owed_call(&stage.key, payee, &admin, &stranger.io);
+        let call = stage
+            .world
+            .release_owed_call(&stage.key, payee, &admin, &stranger.io);
         stage.world.refuse(&call, IoError::WrongAccount);
     }
     for (account, payee, amount) in [
@@ -143,7 +196,9 @@ fn each_share_waits_for_its_own_payee() {
     ] {
         stage.world.thaw(&mint, &account);
         let had = stage.world.tokens(&account);
-        let call = stage.world.release_owed_call(&stage.key, payee, &stranger.key, &account);
+        let call = stage
+            .world
+            .release_owed_call(&stage.key, payee, &stranger.key, &account);
         stage.world.ok(&call);
         assert_eq!(stage.world.tokens(&account), had + amount);
         stage.world.refuse(&call, IoError::NothingOwed);
@@ -156,21 +211,34 @@ fn each_share_waits_for_its_own_payee() {
 fn a_payees_account_of_another_mint_is_owed() {
     let mut stage = Stage::at(53, At::Open);
     let payee = stage.world.keys.keypair();
-    let (io, usd, owner) = (stage.world.io_mint, stage.world.usd_mint, stage.rig.payout.key.insecure_clone());
+    let (io, usd, owner) = (
+        stage.world.io_mint,
+        stage.world.usd_mint,
+        stage.rig.payout.key.insecure_clone(),
+    );
     stage.world.open_token_account(&payee, &io, &owner.pubkey());
-    let mut call = stage.world.accept_with_ticket_call(&stage.key, &stage.rig, ASK, stage.world.now() + 30);
+    let mut call =
+        stage
+            .world
+            .accept_with_ticket_call(&stage.key, &stage.rig, ASK, stage.world.now() + 30);
     call.instruction.accounts[6].pubkey = payee.pubkey();
     stage.world.ok(&call);
     stage.submit(UNITS);
     let spare = stage.rig.payout.io;
     close_token_account(&mut stage.world, &payee.pubkey(), &owner, &spare);
-    stage.world.open_token_account(&payee, &usd, &owner.pubkey());
+    stage
+        .world
+        .open_token_account(&payee, &usd, &owner.pubkey());
     let shares = shares(&stage);
     stage.settle();
     assert_eq!(stage.job().owed_provider, shares.provider);
-    let call = stage.world.release_owed_call(&stage.key, Payee::Provider, &owner, &payee.pubkey());
+    let call = stage
+        .world
+        .release_owed_call(&stage.key, Payee::Provider, &owner, &payee.pubkey());
     stage.world.refuse(&call, IoError::WrongMint);
-    let call = stage.world.release_owed_call(&stage.key, Payee::Provider, &owner, &spare);
+    let call = stage
+        .world
+        .release_owed_call(&stage.key, Payee::Provider, &owner, &spare);
     stage.world.ok(&call);
     assert_eq!(stage.world.tokens(&spare), shares.provider);
 }
@@ -188,14 +256,22 @@ fn a_frozen_vault_binds_nobody() {
             false => stage.reject(),
         }
         let job = stage.job();
-        assert_eq!(job.owed_provider + job.owed_treasury + job.owed_payer, job.escrow);
+        assert_eq!(
+            job.owed_provider + job.owed_treasury + job.owed_payer,
+            job.escrow
+        );
         assert_eq!(stage.world.device(&stage.rig.device).exposure, 0);
         let payer = stage.payer.clone();
-        let call = stage.world.release_owed_call(&stage.key, Payee::Payer, &payer.key, &payer.io);
+        let call = stage
+            .world
+            .release_owed_call(&stage.key, Payee::Payer, &payer.key, &payer.io);
         stage.world.refuse(&call, FROZEN);
         stage.world.thaw(&mint, &vault);
         stage.world.ok(&call);
-        assert_eq!(stage.world.tokens(&payer.io), START_IO - job.escrow + job.refunded);
+        assert_eq!(
+            stage.world.tokens(&payer.io),
+            START_IO - job.escrow + job.refunded
+        );
     }
 }
 
@@ -237,12 +313,18 @@ fn a_top_up_resets_no_clock() {
     stage.world.check_books();
     // A stake and a second request leave the first one's date alone.
     let rig = stage.rig.clone();
-    for call in [stage.world.stake_call(&rig, 10), stage.world.request_unstake_call(&rig, 4)] {
+    for call in [
+        stage.world.stake_call(&rig, 10),
+        stage.world.request_unstake_call(&rig, 4),
+    ] {
         stage.world.ok(&call);
     }
     let first = stage.world.provider(&rig.provider).unbonding[0];
     stage.world.advance(1_000);
-    for call in [stage.world.stake_call(&rig, 10), stage.world.request_unstake_call(&rig, 5)] {
+    for call in [
+        stage.world.stake_call(&rig, 10),
+        stage.world.request_unstake_call(&rig, 5),
+    ] {
         stage.world.ok(&call);
     }
     let provider = stage.world.provider(&rig.provider);
@@ -280,16 +362,24 @@ fn prefunded_addresses_can_be_created() {
         let mut stage = Stage::with(w, rig, Mint::Io);
         let payer = stage.payer.pubkey();
         let had = stage.world.lamports(&payer);
-        let call = stage.world.create_job_call(&stage.renter.key, &stage.payer, Mint::Io, stage.terms);
+        let call =
+            stage
+                .world
+                .create_job_call(&stage.renter.key, &stage.payer, Mint::Io, stage.terms);
         prefund(&mut stage.world, &call, &[5, 6], lamports);
         assert_eq!(stage.world.tokens(&stage.vault()), stage.job().escrow);
         stage.accept(ASK);
         stage.expire();
         let opener = stage.world.person();
-        let call = stage.world.open_slash_case_call(&stage.key, &stage.rig, &opener);
+        let call = stage
+            .world
+            .open_slash_case_call(&stage.key, &stage.rig, &opener);
         prefund(&mut stage.world, &call, &[5, 6], lamports);
         stage.close();
-        assert!(stage.world.lamports(&payer) >= had, "the payer lost nothing of its rent");
+        assert!(
+            stage.world.lamports(&payer) >= had,
+            "the payer lost nothing of its rent"
+        );
     }
 }
 
@@ -297,12 +387,22 @@ fn prefund(world: &mut World, call: &Call, accounts: &[usize], lamports: u64) {
     let from = world.fee_payer.insecure_clone();
     for index in accounts {
         let to = call.instruction.accounts[*index].pubkey;
-        world.must(&[system_instruction::transfer(&from.pubkey(), &to, lamports)], &[]);
+        world.must(
+            &[system_instruction::transfer(&from.pubkey(), &to, lamports)],
+            &[],
+        );
     }
     world.ok(call);
     for index in accounts {
-        let account = world.account(&call.instruction.accounts[*index].pubkey).expect("created");
-        assert!(account.lamports >= world.svm.minimum_balance_for_rent_exemption(account.data.len()));
+        let account = world
+            .account(&call.instruction.accounts[*index].pubkey)
+            .expect("created");
+        assert!(
+            account.lamports
+                >= world
+                    .svm
+                    .minimum_balance_for_rent_exemption(account.data.len())
+        );
         assert_ne!(account.owner, world::SYSTEM);
     }
 }
@@ -317,7 +417,10 @@ fn rent_may_change_on_the_way() {
         account.data[..8].copy_from_slice(&per_byte.to_le_bytes());
         stage.world.write(&rent, account);
         stage.settle();
-        let (payer, held) = (stage.payer.pubkey(), stage.world.lamports(&stage.key) + stage.world.lamports(&stage.vault()));
+        let (payer, held) = (
+            stage.payer.pubkey(),
+            stage.world.lamports(&stage.key) + stage.world.lamports(&stage.vault()),
+        );
         let had = stage.world.lamports(&payer);
         stage.close();
         assert_eq!(stage.world.lamports(&payer), had + held);
@@ -326,7 +429,10 @@ fn rent_may_change_on_the_way() {
         stage.key = world::job(&stage.renter.pubkey(), stage.terms.nonce);
         stage.create();
         let space = stage.world.account(&stage.key).unwrap().data.len();
-        assert_eq!(stage.world.lamports(&stage.key), stage.world.svm.minimum_balance_for_rent_exemption(space));
+        assert_eq!(
+            stage.world.lamports(&stage.key),
+            stage.world.svm.minimum_balance_for_rent_exemption(space)
+        );
     }
 }
 
@@ -345,19 +451,36 @@ fn a_recreated_job_is_another_job() {
     let expires = stage.world.now() + 30;
     let statement = io_protocol::messages::TicketStatement {
         created_slot: first.created_slot,
-        ..stage.world.ticket_statement(&stage.key, &stage.rig, expires)
+        ..stage
+            .world
+            .ticket_statement(&stage.key, &stage.rig, expires)
     };
-    let mut accept = stage.world.accept_with_ticket_call(&stage.key, &stage.rig, ASK, expires);
-    accept.before = vec![ed25519::signed(&statement.to_bytes(), &stage.world.oracle_keys(&[0]))];
+    let mut accept = stage
+        .world
+        .accept_with_ticket_call(&stage.key, &stage.rig, ASK, expires);
+    accept.before = vec![ed25519::signed(
+        &statement.to_bytes(),
+        &stage.world.oracle_keys(&[0]),
+    )];
     stage.world.refuse(&accept, IoError::WrongMessage);
     stage.accept(ASK);
     stage.submit(UNITS);
     let second = stage.job();
-    assert_eq!((first.output_hash, first.units), (second.output_hash, second.units), "else the test shows nothing");
+    assert_eq!(
+        (first.output_hash, first.units),
+        (second.output_hash, second.units),
+        "else the test shows nothing"
+    );
     assert_ne!(first.created_slot, second.created_slot);
     stage.world.refuse(&old_settlement, IoError::WrongMessage);
     stage.world.refuse(&old_rejection, IoError::WrongMessage);
-    assert_eq!(stage.world.result_statement(&stage.key, Verdict::Valid).created_slot, second.created_slot);
+    assert_eq!(
+        stage
+            .world
+            .result_statement(&stage.key, Verdict::Valid)
+            .created_slot,
+        second.created_slot
+    );
     stage.settle();
 }
 
@@ -382,16 +505,41 @@ fn a_closed_job_stays_closed() {
     let close = stage.world.close_call(&stage.key, &payer);
     let again = stage.world.cancel_call(&stage.key, &stage.renter.key);
     let refund = system_instruction::transfer(&payer.pubkey(), &stage.key, 20_000_000);
-    let instructions = [close.instruction.clone(), refund.clone(), close.instruction.clone()];
-    let failed = stage.world.send(&instructions, &[&payer], 2).expect_err("closed twice");
-    assert!(failed.is(anchor_lang::error::ErrorCode::AccountOwnedByWrongProgram.into()), "{:?}", failed.error);
-    let instructions = [close.instruction.clone(), refund.clone(), again.instruction.clone()];
+    let instructions = [
+        close.instruction.clone(),
+        refund.clone(),
+        close.instruction.clone(),
+    ];
+    let failed = stage
+        .world
+        .send(&instructions, &[&payer], 2)
+        .expect_err("closed twice");
+    assert!(
+        failed.is(anchor_lang::error::ErrorCode::AccountOwnedByWrongProgram.into()),
+        "{:?}",
+        failed.error
+    );
+    let instructions = [
+        close.instruction.clone(),
+        refund.clone(),
+        again.instruction.clone(),
+    ];
     let renter = stage.renter.key.insecure_clone();
-    let failed = stage.world.send(&instructions, &[&payer, &renter], 2).expect_err("cancelled after closing");
-    assert!(failed.is(anchor_lang::error::ErrorCode::AccountOwnedByWrongProgram.into()), "{:?}", failed.error);
+    let failed = stage
+        .world
+        .send(&instructions, &[&payer, &renter], 2)
+        .expect_err("cancelled after closing");
+    assert!(
+        failed.is(anchor_lang::error::ErrorCode::AccountOwnedByWrongProgram.into()),
+        "{:?}",
+        failed.error
+    );
 
     // Created again in that transaction it is an open job like any other, with its own escrow.
-    let mut create = stage.world.create_job_call(&stage.renter.key, &stage.payer, Mint::Io, stage.terms);
+    let mut create =
+        stage
+            .world
+            .create_job_call(&stage.renter.key, &stage.payer, Mint::Io, stage.terms);
     create.before = vec![close.instruction, refund];
     stage.world.ok(&create);
     assert_eq!(stage.job().state, io_network::state::JobState::Open as u8);
@@ -407,8 +555,15 @@ fn a_retired_device_stays_retired() {
     let refund = system_instruction::transfer(&authority.pubkey(), &stage.rig.device, 20_000_000);
     let bond = stage.world.set_device_bond_call(&stage.rig, 1);
     let instructions = [retire.instruction.clone(), refund, bond.instruction];
-    let failed = stage.world.send(&instructions, &[&authority], 2).expect_err("used after it was retired");
-    assert!(failed.is(anchor_lang::error::ErrorCode::AccountOwnedByWrongProgram.into()), "{:?}", failed.error);
+    let failed = stage
+        .world
+        .send(&instructions, &[&authority], 2)
+        .expect_err("used after it was retired");
+    assert!(
+        failed.is(anchor_lang::error::ErrorCode::AccountOwnedByWrongProgram.into()),
+        "{:?}",
+        failed.error
+    );
 }
 
 /// One piece of hardware is one account: the second to register it is refused, whoever it is.
@@ -416,7 +571,11 @@ fn a_retired_device_stays_retired() {
 fn hardware_is_registered_once() {
     let mut stage = Stage::empty(63, Mint::Io);
     let other = stage.world.rig(CLASS_SMALL, 1_000 * IO);
-    let squatter = io_tests::Rig { hardware: stage.rig.hardware, device: stage.rig.device, ..other };
+    let squatter = io_tests::Rig {
+        hardware: stage.rig.hardware,
+        device: stage.rig.device,
+        ..other
+    };
     let call = stage.world.stake_call(&squatter, 1_000 * IO);
     stage.world.ok(&call);
     let call = stage.world.register_device_call(&squatter, 1_000 * IO);
@@ -440,7 +599,10 @@ fn vanishing_again_and_again_ends() {
         stage.create();
         let rig = stage.rig.clone();
         stage.world.attest(&rig);
-        let call = stage.world.accept_with_ticket_call(&stage.key, &rig, 100 * IO, stage.world.now() + 30);
+        let call =
+            stage
+                .world
+                .accept_with_ticket_call(&stage.key, &rig, 100 * IO, stage.world.now() + 30);
         if stage.world.device(&rig.device).bond < bond {
             stage.world.refuse(&call, IoError::BondTooSmall);
             break;
@@ -449,13 +611,22 @@ fn vanishing_again_and_again_ends() {
         stage.expire();
         times += 1;
         assert_eq!(stage.job().penalty_due, 10 * IO);
-        assert_eq!(stage.world.tokens(&stage.payer.io), START_IO - stage.job().escrow + stage.job().refunded);
+        assert_eq!(
+            stage.world.tokens(&stage.payer.io),
+            START_IO - stage.job().escrow + stage.job().refunded
+        );
         assert!(times < 10, "the penalties must end it");
     }
     assert_eq!(times, 3);
     assert_eq!(stage.world.device(&stage.rig.device).failed, 3);
     // A renter who asks for a record refuses it.
-    assert!(stage.world.device(&stage.rig.device).reputation_bps(&stage.world.provider(&stage.rig.provider)) < 2_100);
+    assert!(
+        stage
+            .world
+            .device(&stage.rig.device)
+            .reputation_bps(&stage.world.provider(&stage.rig.provider))
+            < 2_100
+    );
 }
 
 /// The smallest job there is: it costs its renter rent until it is closed, and nobody else anything.
@@ -465,13 +636,23 @@ fn dust_jobs_cost_only_their_payer() {
     stage.terms.max_units = 1;
     stage.terms.max_price = 1;
     stage.create();
-    assert_eq!(stage.job().escrow, 2, "one base unit and its fee, rounded up");
+    assert_eq!(
+        stage.job().escrow,
+        2,
+        "one base unit and its fee, rounded up"
+    );
     stage.accept(1);
     stage.submit(1);
     stage.settle();
-    assert_eq!((stage.job().paid, stage.job().fees, stage.job().refunded), (0, 0, 2));
+    assert_eq!(
+        (stage.job().paid, stage.job().fees, stage.job().refunded),
+        (0, 0, 2)
+    );
     let device = stage.world.device(&stage.rig.device);
-    assert_eq!((device.open_jobs, device.exposure, device.volume), (0, 0, 0));
+    assert_eq!(
+        (device.open_jobs, device.exposure, device.volume),
+        (0, 0, 0)
+    );
 }
 
 /// An escrow is paid from the payer's own account, with the payer's own signature.
@@ -479,10 +660,26 @@ fn dust_jobs_cost_only_their_payer() {
 fn nobody_pays_with_another_account() {
     let stage = Stage::empty(66, Mint::Io);
     let mut delegated = stage.fork();
-    let (payer, renter) = (delegated.payer.key.insecure_clone(), delegated.renter.pubkey());
+    let (payer, renter) = (
+        delegated.payer.key.insecure_clone(),
+        delegated.renter.pubkey(),
+    );
     // Even a delegate of the payer: the account must be the payer's who signs.
-    delegated.world.must(&[spl::approve(&stage.payer.io, &renter, &payer.pubkey(), u64::MAX)], &[&payer]);
-    let mut call = delegated.world.create_job_call(&delegated.renter.key, &delegated.renter, Mint::Io, delegated.terms);
+    delegated.world.must(
+        &[spl::approve(
+            &stage.payer.io,
+            &renter,
+            &payer.pubkey(),
+            u64::MAX,
+        )],
+        &[&payer],
+    );
+    let mut call = delegated.world.create_job_call(
+        &delegated.renter.key,
+        &delegated.renter,
+        Mint::Io,
+        delegated.terms,
+    );
     call.instruction.accounts[7].pubkey = stage.payer.io;
     delegated.world.refuse(&call, IoError::WrongOwner);
     // Stake, too: the token program refuses another's account.
@@ -501,14 +698,28 @@ fn a_payees_account_with_other_authorities_harms_nobody_else() {
     let account = stage.payer.io;
     stage.world.must(
         &[
-            spl::set_authority(&account, spl::Authority::Close, &stranger.pubkey(), &payer.pubkey()),
-            spl::set_authority(&account, spl::Authority::Owner, &stranger.pubkey(), &payer.pubkey()),
+            spl::set_authority(
+                &account,
+                spl::Authority::Close,
+                &stranger.pubkey(),
+                &payer.pubkey(),
+            ),
+            spl::set_authority(
+                &account,
+                spl::Authority::Owner,
+                &stranger.pubkey(),
+                &payer.pubkey(),
+            ),
         ],
         &[&payer],
     );
     let (shares, had) = (shares(&stage), stage.world.tokens(&account));
     stage.settle();
-    assert_eq!(stage.world.tokens(&account), had + shares.payer, "where it was agreed to go");
+    assert_eq!(
+        stage.world.tokens(&account),
+        had + shares.payer,
+        "where it was agreed to go"
+    );
     assert_eq!(stage.world.tokens(&stage.rig.payout.io), shares.provider);
     stage.close();
 }

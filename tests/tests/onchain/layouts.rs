@@ -14,7 +14,9 @@ fn key(n: u8) -> Pubkey {
 
 /// A number whose bytes are all different, so that no two fields can change places unseen.
 fn number(n: u8) -> u64 {
-    u64::from_le_bytes(std::array::from_fn(|i| n.wrapping_mul(8).wrapping_add(i as u8)))
+    u64::from_le_bytes(std::array::from_fn(|i| {
+        n.wrapping_mul(8).wrapping_add(i as u8)
+    }))
 }
 
 fn time(n: u8) -> i64 {
@@ -29,8 +31,13 @@ fn quarter(n: u8) -> u16 {
     number(n) as u16
 }
 
-fn check<T: AccountDeserialize + Discriminator + bytemuck::NoUninit + PartialEq + Debug>(name: &str, expected: &T) {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(format!("{name}.bin"));
+fn check<T: AccountDeserialize + Discriminator + bytemuck::NoUninit + PartialEq + Debug>(
+    name: &str,
+    expected: &T,
+) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("fixtures")
+        .join(format!("{name}.bin"));
     if !path.exists() && std::env::var_os("UPDATE_FIXTURES").is_some() {
         let data = [T::DISCRIMINATOR, bytemuck::bytes_of(expected)].concat();
         std::fs::write(&path, data).expect("the fixture is written");
@@ -75,7 +82,13 @@ fn oracle_set() {
         "oracle_set",
         &OracleSet {
             version: number(1),
-            oracles: std::array::from_fn(|i| if i < 31 { key(i as u8 + 1) } else { Pubkey::default() }),
+            oracles: std::array::from_fn(|i| {
+                if i < 31 {
+                    key(i as u8 + 1)
+                } else {
+                    Pubkey::default()
+                }
+            }),
             count: 31,
             quorum: 21,
             bump: 253,
@@ -130,7 +143,10 @@ fn provider() {
             payout_owner: key(2),
             staked: number(3),
             committed: number(4),
-            unbonding: std::array::from_fn(|i| Unbonding { amount: number(5 + i as u8), ready_at: time(13 + i as u8) }),
+            unbonding: std::array::from_fn(|i| Unbonding {
+                amount: number(5 + i as u8),
+                ready_at: time(13 + i as u8),
+            }),
             completed: number(22),
             failed: number(23),
             claimed: number(24),
@@ -282,7 +298,16 @@ fn discriminators() {
     assert_eq!(PaymentMint::DISCRIMINATOR, of("account", "PaymentMint"));
     assert_eq!(DeviceClass::DISCRIMINATOR, of("account", "DeviceClass"));
     assert_eq!(SlashCase::DISCRIMINATOR, of("account", "SlashCase"));
-    assert_eq!(io_network::events::JobChanged::DISCRIMINATOR, of("event", "JobChanged"));
-    assert_eq!(io_network::instruction::SettleJob::DISCRIMINATOR, of("global", "settle_job"));
-    assert_eq!(io_network::instruction::CreateJob::DISCRIMINATOR, of("global", "create_job"));
+    assert_eq!(
+        io_network::events::JobChanged::DISCRIMINATOR,
+        of("event", "JobChanged")
+    );
+    assert_eq!(
+        io_network::instruction::SettleJob::DISCRIMINATOR,
+        of("global", "settle_job")
+    );
+    assert_eq!(
+        io_network::instruction::CreateJob::DISCRIMINATOR,
+        of("global", "create_job")
+    );
 }

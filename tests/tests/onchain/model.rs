@@ -135,8 +135,14 @@ impl Model {
     }
 
     fn committed(&self, provider: usize) -> u64 {
-        let bonds: u64 =
-            self.devices.iter().zip(&self.owner).filter(|(_, o)| **o == provider).flat_map(|(d, _)| d).map(|d| d.bond).sum();
+        let bonds: u64 = self
+            .devices
+            .iter()
+            .zip(&self.owner)
+            .filter(|(_, o)| **o == provider)
+            .flat_map(|(d, _)| d)
+            .map(|d| d.bond)
+            .sum();
         bonds + self.providers[provider].due
     }
 
@@ -149,20 +155,36 @@ impl Model {
     /// A new job in a free place. The addresses are the caller's business.
     pub fn create(&mut self, place: usize, job: Job) -> Allowed {
         let escrow = reckon::escrow(job.max_units, job.max_price, job.reserve_bps, job.mint_bps);
-        if self.paused || self.jobs.contains_key(&place) || !self.usable(&job.payer_token) || self.held(&job.payer_token) < escrow {
+        if self.paused
+            || self.jobs.contains_key(&place)
+            || !self.usable(&job.payer_token)
+            || self.held(&job.payer_token) < escrow
+        {
             return false;
         }
         self.tokens.insert(job.vault, 0);
         self.pay(&job.payer_token.clone(), &job.vault.clone(), escrow);
-        self.jobs.insert(place, Job { escrow, state: State::Open, created_slot: self.slot, ..job });
+        self.jobs.insert(
+            place,
+            Job {
+                escrow,
+                state: State::Open,
+                created_slot: self.slot,
+                ..job
+            },
+        );
         true
     }
 
     pub fn accept(&mut self, place: usize, device: usize, ask: u64, ticket: bool) -> Allowed {
-        let (Some(job), Some(Some(d))) = (self.jobs.get(&place), self.devices.get(device)) else { return false };
+        let (Some(job), Some(Some(d))) = (self.jobs.get(&place), self.devices.get(device)) else {
+            return false;
+        };
         let payout = self.providers[self.owner[device]].payout[job.mint as usize];
         let exposure = reckon::exposure(job.max_units, ask.min(job.max_price), job.weight_e9);
-        let fresh = d.attested_at.is_some_and(|at| self.now <= at + self.rules.attestation_seconds);
+        let fresh = d
+            .attested_at
+            .is_some_and(|at| self.now <= at + self.rules.attestation_seconds);
         let good = job.state == State::Open
             && self.now < job.deadline
             && !d.draining
@@ -193,19 +215,30 @@ impl Model {
     }
 
     pub fn submit(&mut self, place: usize, units: u64) -> Allowed {
-        let Some(job) = self.jobs.get_mut(&place) else { return false };
-        if job.state != State::Running || self.now > job.run_until || units == 0 || units > job.max_units {
+        let Some(job) = self.jobs.get_mut(&place) else {
+            return false;
+        };
+        if job.state != State::Running
+            || self.now > job.run_until
+            || units == 0
+            || units > job.max_units
+        {
             return false;
         }
         job.state = State::Submitted;
         job.units = units;
         job.challenge_until = self.now + self.rules.challenge_seconds;
-        self.devices[job.device.expect("accepted")].as_mut().expect("it exists").runs = None;
+        self.devices[job.device.expect("accepted")]
+            .as_mut()
+            .expect("it exists")
+            .runs = None;
         true
     }
 
     pub fn dispute(&mut self, place: usize, may: bool) -> Allowed {
-        let Some(job) = self.jobs.get_mut(&place) else { return false };
+        let Some(job) = self.jobs.get_mut(&place) else {
+            return false;
+        };
         if job.state != State::Submitted || self.now > job.challenge_until || !may {
             return false;
         }
@@ -235,7 +268,9 @@ impl Model {
         job.state = state;
         job.finished_at = now;
         if let Some(device) = job.device {
-            let d = self.devices[device].as_mut().expect("a device with an open job stays");
+            let d = self.devices[device]
+                .as_mut()
+                .expect("a device with an open job stays");
             d.exposure -= job.exposure;
             d.open_jobs -= 1;
             if d.runs == Some(place) {
@@ -261,21 +296,35 @@ impl Model {
     }
 
     pub fn settle(&mut self, place: usize, signers: usize) -> Allowed {
-        let Some(job) = self.jobs.get(&place).cloned() else { return false };
+        let Some(job) = self.jobs.get(&place).cloned() else {
+            return false;
+        };
         let silent = job.state == State::Submitted && self.now > job.challenge_until;
-        let decided = matches!(job.state, State::Submitted | State::Disputed) && signers >= self.rules.quorum;
+        let decided =
+            matches!(job.state, State::Submitted | State::Disputed) && signers >= self.rules.quorum;
         if !silent && !decided {
             return false;
         }
-        let shares = reckon::shares(self.held(&job.vault), job.units, job.ask, job.reserve_bps, job.mint_bps);
+        let shares = reckon::shares(
+            self.held(&job.vault),
+            job.units,
+            job.ask,
+            job.reserve_bps,
+            job.mint_bps,
+        );
         self.divide(place, [shares.provider, shares.treasury, shares.payer]);
         self.end(place, State::Settled);
-        self.devices[job.device.expect("accepted")].as_mut().expect("it exists").completed += 1;
+        self.devices[job.device.expect("accepted")]
+            .as_mut()
+            .expect("it exists")
+            .completed += 1;
         true
     }
 
     pub fn reject(&mut self, place: usize, signers: usize) -> Allowed {
-        let Some(job) = self.jobs.get(&place) else { return false };
+        let Some(job) = self.jobs.get(&place) else {
+            return false;
+        };
         if !matches!(job.state, State::Submitted | State::Disputed) || signers < self.rules.quorum {
             return false;
         }
@@ -286,7 +335,12 @@ impl Model {
     }
 
     pub fn cancel(&mut self, place: usize, may: bool) -> Allowed {
-        if !may || self.jobs.get(&place).is_none_or(|job| job.state != State::Open) {
+        if !may
+            || self
+                .jobs
+                .get(&place)
+                .is_none_or(|job| job.state != State::Open)
+        {
             return false;
         }
         self.end(place, State::Cancelled);
@@ -295,7 +349,9 @@ impl Model {
     }
 
     pub fn expire(&mut self, place: usize) -> Allowed {
-        let Some(job) = self.jobs.get(&place) else { return false };
+        let Some(job) = self.jobs.get(&place) else {
+            return false;
+        };
         let (state, until) = match job.state {
             State::Open => (State::Open, job.deadline),
             State::Running => (State::Running, job.run_until),
@@ -314,8 +370,16 @@ impl Model {
     }
 
     /// Delivers what is owed to one payee. `may`: to the agreed account, or on the payee's own word.
-    pub fn release(&mut self, place: usize, payee: usize, destination: &Pubkey, may: bool) -> Allowed {
-        let Some(job) = self.jobs.get(&place).cloned() else { return false };
+    pub fn release(
+        &mut self,
+        place: usize,
+        payee: usize,
+        destination: &Pubkey,
+        may: bool,
+    ) -> Allowed {
+        let Some(job) = self.jobs.get(&place).cloned() else {
+            return false;
+        };
         let good = job.state.is_final()
             && job.owed[payee] > 0
             && may
@@ -330,8 +394,12 @@ impl Model {
     }
 
     pub fn open_case(&mut self, place: usize, case_vault: Pubkey) -> Allowed {
-        let Some(job) = self.jobs.get(&place).cloned() else { return false };
-        let Some(device) = job.device else { return false };
+        let Some(job) = self.jobs.get(&place).cloned() else {
+            return false;
+        };
+        let Some(device) = job.device else {
+            return false;
+        };
         let owner = self.owner[device];
         let stake_vault = self.providers[owner].stake_vault;
         if job.penalty_due == 0 || self.frozen.contains(&stake_vault) {
@@ -348,7 +416,9 @@ impl Model {
     }
 
     pub fn close(&mut self, place: usize, party: bool) -> Allowed {
-        let Some(job) = self.jobs.get(&place).cloned() else { return false };
+        let Some(job) = self.jobs.get(&place).cloned() else {
+            return false;
+        };
         let left = self.held(&job.vault);
         let good = job.state.is_final()
             && job.owed == [0; 3]
@@ -371,8 +441,15 @@ impl Model {
     // Providers and devices
 
     pub fn stake(&mut self, provider: usize, amount: u64) -> Allowed {
-        let (wallet, vault) = (self.providers[provider].wallet, self.providers[provider].stake_vault);
-        let good = !self.paused && amount > 0 && self.usable(&wallet) && self.usable(&vault) && self.held(&wallet) >= amount;
+        let (wallet, vault) = (
+            self.providers[provider].wallet,
+            self.providers[provider].stake_vault,
+        );
+        let good = !self.paused
+            && amount > 0
+            && self.usable(&wallet)
+            && self.usable(&vault)
+            && self.held(&wallet) >= amount;
         if good {
             self.pay(&wallet, &vault, amount);
             self.providers[provider].staked += amount;
@@ -381,7 +458,9 @@ impl Model {
     }
 
     pub fn unstake(&mut self, provider: usize, amount: u64) -> Allowed {
-        let good = amount > 0 && amount <= self.free(provider) && self.providers[provider].unbonding.len() < 8;
+        let good = amount > 0
+            && amount <= self.free(provider)
+            && self.providers[provider].unbonding.len() < 8;
         if good {
             let ready = self.now + self.rules.unbond_seconds;
             let provider = &mut self.providers[provider];
@@ -392,12 +471,22 @@ impl Model {
     }
 
     pub fn withdraw(&mut self, provider: usize) -> Allowed {
-        let (wallet, vault) = (self.providers[provider].wallet, self.providers[provider].stake_vault);
+        let (wallet, vault) = (
+            self.providers[provider].wallet,
+            self.providers[provider].stake_vault,
+        );
         let now = self.now;
-        let ripe: u64 = self.providers[provider].unbonding.iter().filter(|(_, at)| *at <= now).map(|(a, _)| a).sum();
+        let ripe: u64 = self.providers[provider]
+            .unbonding
+            .iter()
+            .filter(|(_, at)| *at <= now)
+            .map(|(a, _)| a)
+            .sum();
         let good = ripe > 0 && self.usable(&wallet) && self.usable(&vault);
         if good {
-            self.providers[provider].unbonding.retain(|(_, at)| *at > now);
+            self.providers[provider]
+                .unbonding
+                .retain(|(_, at)| *at > now);
             self.pay(&vault, &wallet, ripe);
         }
         good
@@ -405,16 +494,24 @@ impl Model {
 
     pub fn register(&mut self, device: usize, bond: u64) -> Allowed {
         let owner = self.owner[device];
-        let good = !self.paused && self.devices[device].is_none() && bond >= self.rules.min_bond && bond <= self.free(owner);
+        let good = !self.paused
+            && self.devices[device].is_none()
+            && bond >= self.rules.min_bond
+            && bond <= self.free(owner);
         if good {
-            self.devices[device] = Some(Device { bond, ..Device::default() });
+            self.devices[device] = Some(Device {
+                bond,
+                ..Device::default()
+            });
         }
         good
     }
 
     pub fn attest(&mut self, device: usize, signers: usize) -> Allowed {
         let (now, quorum) = (self.now, self.rules.quorum);
-        let Some(d) = &mut self.devices[device] else { return false };
+        let Some(d) = &mut self.devices[device] else {
+            return false;
+        };
         if signers < quorum {
             return false;
         }
@@ -424,7 +521,9 @@ impl Model {
 
     pub fn rebond(&mut self, device: usize, bond: u64) -> Allowed {
         let free = self.free(self.owner[device]);
-        let Some(d) = &mut self.devices[device] else { return false };
+        let Some(d) = &mut self.devices[device] else {
+            return false;
+        };
         let good = bond >= d.exposure && bond <= free + d.bond;
         if good {
             d.bond = bond;
@@ -433,13 +532,17 @@ impl Model {
     }
 
     pub fn drain(&mut self, device: usize, draining: bool) -> Allowed {
-        let Some(d) = &mut self.devices[device] else { return false };
+        let Some(d) = &mut self.devices[device] else {
+            return false;
+        };
         d.draining = draining;
         true
     }
 
     pub fn retire(&mut self, device: usize) -> Allowed {
-        let Some(d) = &self.devices[device] else { return false };
+        let Some(d) = &self.devices[device] else {
+            return false;
+        };
         if d.open_jobs > 0 {
             return false;
         }

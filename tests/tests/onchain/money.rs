@@ -2,7 +2,9 @@
 
 use io_network::errors::IoError;
 use io_protocol::money::IO;
-use io_tests::{ASK, At, Mint, PARAMS, START_IO, START_USD, Stage, UNITS, reckon, world::USD_FEE_BPS};
+use io_tests::{
+    ASK, At, Mint, PARAMS, START_IO, START_USD, Stage, UNITS, reckon, world::USD_FEE_BPS,
+};
 use proptest::prelude::*;
 use solana_signer::Signer;
 
@@ -21,7 +23,14 @@ fn start(mint: Mint) -> u64 {
 }
 
 /// Runs a job of these figures to its settlement and compares every balance with the reckoning.
-fn settle_and_compare(stage: &Stage, max_units: u64, max_price: u64, units: u64, ask: u64, donation: u64) {
+fn settle_and_compare(
+    stage: &Stage,
+    max_units: u64,
+    max_price: u64,
+    units: u64,
+    ask: u64,
+    donation: u64,
+) {
     let mut s = stage.fork();
     let mint = s.mint;
     let mint_key = s.world.mint(mint);
@@ -41,15 +50,34 @@ fn settle_and_compare(stage: &Stage, max_units: u64, max_price: u64, units: u64,
     }
     let treasury = s.world.treasury(&mint_key);
     s.settle();
-    let shares = reckon::shares(escrow + donation, units, ask, PARAMS.reserve_bps, mint_fee(mint));
+    let shares = reckon::shares(
+        escrow + donation,
+        units,
+        ask,
+        PARAMS.reserve_bps,
+        mint_fee(mint),
+    );
     let job = s.job();
-    assert_eq!((job.paid, job.fees, job.refunded), (shares.provider, shares.treasury, shares.payer));
-    assert_eq!((job.owed_provider, job.owed_treasury, job.owed_payer), (0, 0, 0));
+    assert_eq!(
+        (job.paid, job.fees, job.refunded),
+        (shares.provider, shares.treasury, shares.payer)
+    );
+    assert_eq!(
+        (job.owed_provider, job.owed_treasury, job.owed_payer),
+        (0, 0, 0)
+    );
     assert_eq!(s.world.tokens(&s.rig.payout.account(mint)), shares.provider);
     assert_eq!(s.world.treasury(&mint_key), treasury + shares.treasury);
-    assert_eq!(s.world.tokens(&payer_token), start(mint) - escrow + shares.payer);
+    assert_eq!(
+        s.world.tokens(&payer_token),
+        start(mint) - escrow + shares.payer
+    );
     assert_eq!(s.world.tokens(&s.vault()), 0);
-    assert_eq!(s.world.tokens(&s.renter.account(mint)), start(mint), "the renter itself neither pays nor gets");
+    assert_eq!(
+        s.world.tokens(&s.renter.account(mint)),
+        start(mint),
+        "the renter itself neither pays nor gets"
+    );
 }
 
 #[test]
@@ -95,10 +123,20 @@ proptest! {
 /// Every way that ends without work returns the whole escrow, and what was added to it, to the payer.
 #[test]
 fn refunds_are_whole() {
-    for at in [At::Cancelled, At::ExpiredOpen, At::ExpiredRunning, At::ExpiredDisputed, At::Rejected] {
+    for at in [
+        At::Cancelled,
+        At::ExpiredOpen,
+        At::ExpiredRunning,
+        At::ExpiredDisputed,
+        At::Rejected,
+    ] {
         let stage = Stage::at(33, at);
         let job = stage.job();
-        assert_eq!((job.paid, job.fees, job.refunded), (0, 0, job.escrow), "{at:?}");
+        assert_eq!(
+            (job.paid, job.fees, job.refunded),
+            (0, 0, job.escrow),
+            "{at:?}"
+        );
         assert_eq!(stage.world.tokens(&stage.payer.io), START_IO, "{at:?}");
         assert_eq!(stage.world.tokens(&stage.rig.payout.io), 0, "{at:?}");
         assert_eq!(stage.world.treasury(&stage.world.io_mint), 0, "{at:?}");
@@ -149,7 +187,12 @@ fn a_vanished_device_pays_its_penalty() {
     assert_eq!(job.exposure, exposure);
     let penalty = reckon::penalty(exposure, PARAMS.expire_penalty_bps);
     assert_eq!(job.penalty_due, penalty);
-    penalty_to_case(&mut stage, penalty, io_network::state::SlashCause::Expired, job.spec_hash);
+    penalty_to_case(
+        &mut stage,
+        penalty,
+        io_network::state::SlashCause::Expired,
+        job.spec_hash,
+    );
 }
 
 #[test]
@@ -157,41 +200,80 @@ fn rejected_work_pays_its_penalty() {
     let mut stage = Stage::at(37, At::Rejected);
     let job = stage.job();
     let penalty = reckon::penalty(job.exposure, PARAMS.reject_penalty_bps);
-    assert_eq!(penalty, job.exposure, "a rejected job costs the whole exposure");
+    assert_eq!(
+        penalty, job.exposure,
+        "a rejected job costs the whole exposure"
+    );
     assert_eq!(job.penalty_due, penalty);
-    penalty_to_case(&mut stage, penalty, io_network::state::SlashCause::Rejected, io_tests::OUTPUT);
+    penalty_to_case(
+        &mut stage,
+        penalty,
+        io_network::state::SlashCause::Rejected,
+        io_tests::OUTPUT,
+    );
 }
 
-fn penalty_to_case(stage: &mut Stage, penalty: u64, cause: io_network::state::SlashCause, evidence: [u8; 32]) {
+fn penalty_to_case(
+    stage: &mut Stage,
+    penalty: u64,
+    cause: io_network::state::SlashCause,
+    evidence: [u8; 32],
+) {
     let bond = 1_000 * IO;
     let device = stage.world.device(&stage.rig.device);
-    assert_eq!((device.bond, device.failed, device.completed), (bond - penalty, 1, 0));
+    assert_eq!(
+        (device.bond, device.failed, device.completed),
+        (bond - penalty, 1, 0)
+    );
     let provider = stage.world.provider(&stage.rig.provider);
-    assert_eq!((provider.staked, provider.committed), (bond, bond), "due, and still in the stake vault");
+    assert_eq!(
+        (provider.staked, provider.committed),
+        (bond, bond),
+        "due, and still in the stake vault"
+    );
 
     // It cannot leave the vault before it is in its case.
     let call = stage.world.request_unstake_call(&stage.rig, 1);
     stage.world.refuse(&call, IoError::StakeNotFree);
 
     let opener = stage.world.person();
-    let call = stage.world.open_slash_case_call(&stage.key, &stage.rig, &opener);
+    let call = stage
+        .world
+        .open_slash_case_call(&stage.key, &stage.rig, &opener);
     let case_key = io_tests::world::slash_case(&stage.rig.provider, 0);
     stage.world.ok(&call);
     let case = stage.world.slash_case(&case_key);
     assert_eq!(case.amount, penalty);
     assert_eq!(case.cause, cause as u8);
     assert_eq!(case.evidence, evidence);
-    assert_eq!((case.provider, case.device, case.job), (stage.rig.provider, stage.rig.device, stage.key));
-    assert_eq!((case.renter, case.opener), (stage.renter.pubkey(), opener.pubkey()));
-    assert_eq!((case.opened_at, case.appeal_until), (stage.world.now(), stage.world.now() + 30 * 24 * 3_600));
-    assert_eq!(stage.world.tokens(&io_tests::world::vault(&case_key)), penalty);
+    assert_eq!(
+        (case.provider, case.device, case.job),
+        (stage.rig.provider, stage.rig.device, stage.key)
+    );
+    assert_eq!(
+        (case.renter, case.opener),
+        (stage.renter.pubkey(), opener.pubkey())
+    );
+    assert_eq!(
+        (case.opened_at, case.appeal_until),
+        (stage.world.now(), stage.world.now() + 30 * 24 * 3_600)
+    );
+    assert_eq!(
+        stage.world.tokens(&io_tests::world::vault(&case_key)),
+        penalty
+    );
     assert_eq!(stage.world.tokens(&stage.rig.stake_vault()), bond - penalty);
     let provider = stage.world.provider(&stage.rig.provider);
-    assert_eq!((provider.staked, provider.committed, provider.slash_cases), (bond - penalty, bond - penalty, 1));
+    assert_eq!(
+        (provider.staked, provider.committed, provider.slash_cases),
+        (bond - penalty, bond - penalty, 1)
+    );
     assert_eq!(stage.job().penalty_due, 0);
 
     // Once only.
-    let call = stage.world.open_slash_case_call(&stage.key, &stage.rig, &opener);
+    let call = stage
+        .world
+        .open_slash_case_call(&stage.key, &stage.rig, &opener);
     stage.world.refuse(&call, IoError::NothingOwed);
     stage.close();
 }
@@ -201,9 +283,17 @@ fn penalty_to_case(stage: &mut Stage, penalty: u64, cause: io_network::state::Sl
 fn an_ask_is_at_most_the_jobs_price() {
     let stage = Stage::at(38, At::Open);
     let limit = stage.terms.max_price;
-    for (ask, good) in [(0, true), (limit, true), (limit + 1, false), (u64::MAX, false)] {
+    for (ask, good) in [
+        (0, true),
+        (limit, true),
+        (limit + 1, false),
+        (u64::MAX, false),
+    ] {
         let mut stage = stage.fork();
-        let call = stage.world.accept_with_ticket_call(&stage.key, &stage.rig, ask, stage.world.now() + 5);
+        let call =
+            stage
+                .world
+                .accept_with_ticket_call(&stage.key, &stage.rig, ask, stage.world.now() + 5);
         match good {
             true => {
                 stage.world.ok(&call);
@@ -230,7 +320,9 @@ fn a_job_keeps_its_terms() {
     payment.fee_bps = 500;
     payment.io_per_unit_e9 = 1;
     payment.enabled = false;
-    let call = stage.world.update_payment_mint_call(&stage.world.io_mint, payment);
+    let call = stage
+        .world
+        .update_payment_mint_call(&stage.world.io_mint, payment);
     stage.world.ok(&call);
     stage.world.advance(60);
     let call = stage.world.settle_unobjected_call(&stage.key);
@@ -244,6 +336,9 @@ fn a_job_keeps_its_terms() {
     assert_eq!(stage.job().fees, shares.treasury);
     // A new job is refused: its mint isn't enabled any more.
     stage.terms.nonce += 1;
-    let call = stage.world.create_job_call(&stage.renter.key, &stage.payer, stage.mint, stage.terms);
+    let call =
+        stage
+            .world
+            .create_job_call(&stage.renter.key, &stage.payer, stage.mint, stage.terms);
     stage.world.refuse(&call, IoError::MintNotAllowed);
 }

@@ -4,8 +4,8 @@ use anchor_lang::prelude::Pubkey;
 use io_network::{errors::IoError, state::JobTerms};
 use io_protocol::{messages::Measured, money::IO};
 use io_tests::{
-    ASK, At, CLASS_BIG, CLASS_SMALL, IN_USE, INSUFFICIENT, MEASURED, Mint, PARAMS, START_IO, Stage, UNITS, World, reckon,
-    world,
+    ASK, At, CLASS_BIG, CLASS_SMALL, IN_USE, INSUFFICIENT, MEASURED, Mint, PARAMS, START_IO, Stage,
+    UNITS, World, reckon, world,
 };
 
 const SMALL_MINIMUM: u64 = 250 * IO;
@@ -15,7 +15,10 @@ const BIG_MINIMUM: u64 = 2_000 * IO;
 fn stake_comes_in_binds_and_leaves_whole() {
     let mut w = World::new(80);
     let rig = w.unregistered_rig(CLASS_SMALL);
-    for call in [w.register_provider_call(&rig), w.stake_call(&rig, 1_000 * IO)] {
+    for call in [
+        w.register_provider_call(&rig),
+        w.stake_call(&rig, 1_000 * IO),
+    ] {
         w.ok(&call);
     }
     let call = w.register_provider_call(&rig);
@@ -29,7 +32,11 @@ fn stake_comes_in_binds_and_leaves_whole() {
     w.ok(&call);
     let provider = w.provider(&rig.provider);
     assert_eq!((provider.committed, provider.devices), (600 * IO, 1));
-    for (amount, expected) in [(0, IoError::ZeroAmount), (400 * IO + 1, IoError::StakeNotFree), (u64::MAX, IoError::StakeNotFree)] {
+    for (amount, expected) in [
+        (0, IoError::ZeroAmount),
+        (400 * IO + 1, IoError::StakeNotFree),
+        (u64::MAX, IoError::StakeNotFree),
+    ] {
         let call = w.request_unstake_call(&rig, amount);
         w.refuse(&call, expected);
     }
@@ -157,7 +164,10 @@ fn only_the_authority_manages_its_provider() {
     let mut w = World::new(85);
     let rig = w.rig(CLASS_SMALL, 1_000 * IO);
     for thief in [w.party(), rig.payout.clone()] {
-        let fake = io_tests::Rig { authority: thief, ..rig.clone() };
+        let fake = io_tests::Rig {
+            authority: thief,
+            ..rig.clone()
+        };
         let heir = fake.authority.pubkey();
         for call in [
             w.set_payout_owner_call(&fake, &heir),
@@ -172,7 +182,11 @@ fn only_the_authority_manages_its_provider() {
         }
         let call = w.set_device_draining_call(&fake, &fake.authority.key, true);
         w.refuse(&call, IoError::NotOperator);
-        let other = io_tests::Rig { hardware: [9; 32], device: world::device(&[9; 32]), ..fake };
+        let other = io_tests::Rig {
+            hardware: [9; 32],
+            device: world::device(&[9; 32]),
+            ..fake
+        };
         let call = w.register_device_call(&other, SMALL_MINIMUM);
         w.refuse(&call, IoError::NotProviderAuthority);
     }
@@ -183,10 +197,17 @@ fn only_the_authority_manages_its_provider() {
         assert_eq!(w.device(&rig.device).state, u8::from(draining));
     }
     let hot = io_tests::Rig {
-        authority: io_tests::Party { key: rig.operator.insecure_clone(), ..rig.authority.clone() },
+        authority: io_tests::Party {
+            key: rig.operator.insecure_clone(),
+            ..rig.authority.clone()
+        },
         ..rig.clone()
     };
-    for call in [w.withdraw_stake_call(&hot), w.request_unstake_call(&hot, 1), w.retire_device_call(&hot)] {
+    for call in [
+        w.withdraw_stake_call(&hot),
+        w.request_unstake_call(&hot, 1),
+        w.retire_device_call(&hot),
+    ] {
         w.refuse(&call, IoError::NotProviderAuthority);
     }
 }
@@ -203,13 +224,21 @@ fn the_zero_key_has_no_role() {
     w.refuse(&call, IoError::WrongAccount);
     let mut other = w.unregistered_rig(CLASS_SMALL);
     let mut call = w.register_provider_call(&other);
-    call.instruction.data = anchor_lang::InstructionData::data(&io_network::instruction::RegisterProvider { payout_owner: zero });
+    call.instruction.data =
+        anchor_lang::InstructionData::data(&io_network::instruction::RegisterProvider {
+            payout_owner: zero,
+        });
     w.refuse(&call, IoError::WrongAccount);
     other.authority = rig.authority;
     other.provider = rig.provider;
-    let args = io_network::RegisterDeviceArgs { hardware: other.hardware, operator: zero, bond: SMALL_MINIMUM };
+    let args = io_network::RegisterDeviceArgs {
+        hardware: other.hardware,
+        operator: zero,
+        bond: SMALL_MINIMUM,
+    };
     let mut call = w.register_device_call(&other, SMALL_MINIMUM);
-    call.instruction.data = anchor_lang::InstructionData::data(&io_network::instruction::RegisterDevice { args });
+    call.instruction.data =
+        anchor_lang::InstructionData::data(&io_network::instruction::RegisterDevice { args });
     w.refuse(&call, IoError::WrongAccount);
 }
 
@@ -218,11 +247,18 @@ fn accept_under(stage: &Stage, bend: impl Fn(&mut JobTerms)) -> Option<IoError> 
     let mut stage = stage.fork();
     bend(&mut stage.terms);
     stage.create();
-    let call = stage.world.accept_with_ticket_call(&stage.key, &stage.rig, ASK, stage.world.now() + 5);
+    let call =
+        stage
+            .world
+            .accept_with_ticket_call(&stage.key, &stage.rig, ASK, stage.world.now() + 5);
     match stage.world.attempt(&call) {
         Ok(_) => None,
         Err(failed) => {
-            assert!(failed.is(IoError::RequirementNotMet.into()), "{:?}", failed.error);
+            assert!(
+                failed.is(IoError::RequirementNotMet.into()),
+                "{:?}",
+                failed.error
+            );
             Some(IoError::RequirementNotMet)
         }
     }
@@ -244,7 +280,11 @@ fn a_device_meets_each_requirement_or_not() {
         ("more memory", |t| t.min_memory_mib = 24_577, false),
         ("its region", |t| t.region = 0x4445, true),
         ("another region", |t| t.region = 0x4652, false),
-        ("a newcomer's reputation", |t| t.min_reputation_bps = 5_000, true),
+        (
+            "a newcomer's reputation",
+            |t| t.min_reputation_bps = 5_000,
+            true,
+        ),
         ("more reputation", |t| t.min_reputation_bps = 5_001, false),
     ];
     for (what, bend, good) in table {
@@ -256,16 +296,23 @@ fn a_device_meets_each_requirement_or_not() {
 #[test]
 fn a_draining_device_takes_nothing_new() {
     let mut stage = Stage::at(88, At::Running);
-    let call = stage.world.set_device_draining_call(&stage.rig, &stage.rig.authority.key, true);
+    let call = stage
+        .world
+        .set_device_draining_call(&stage.rig, &stage.rig.authority.key, true);
     stage.world.ok(&call);
     stage.submit(UNITS);
     stage.settle();
     stage.terms.nonce = 2;
     stage.key = world::job(&stage.renter.pubkey(), 2);
     stage.create();
-    let accept = stage.world.accept_with_ticket_call(&stage.key, &stage.rig, ASK, stage.world.now() + 30);
+    let accept =
+        stage
+            .world
+            .accept_with_ticket_call(&stage.key, &stage.rig, ASK, stage.world.now() + 30);
     stage.world.refuse(&accept, IoError::DeviceNotIdle);
-    let call = stage.world.set_device_draining_call(&stage.rig, &stage.rig.operator, false);
+    let call = stage
+        .world
+        .set_device_draining_call(&stage.rig, &stage.rig.operator, false);
     stage.world.ok(&call);
     stage.world.ok(&accept);
 }
@@ -280,7 +327,11 @@ fn exposure_stays_within_the_bond() {
     stage.terms.max_units = 1_000;
     stage.terms.max_price = bond + 1;
     stage.create();
-    let ask = |stage: &Stage, ask| stage.world.accept_with_ticket_call(&stage.key, &stage.rig, ask, stage.world.now() + 30);
+    let ask = |stage: &Stage, ask| {
+        stage
+            .world
+            .accept_with_ticket_call(&stage.key, &stage.rig, ask, stage.world.now() + 30)
+    };
     let call = ask(&stage, bond + 1);
     stage.world.refuse(&call, IoError::ExposureExceedsBond);
     let mut exact = stage.fork();
@@ -330,7 +381,12 @@ fn an_exposure_that_overflows_is_refused() {
     stage.terms.max_units = 1 << 20;
     stage.terms.max_price = 1 << 20;
     stage.create();
-    let call = stage.world.accept_with_ticket_call(&stage.key, &stage.rig, 1 << 20, stage.world.now() + 30);
+    let call = stage.world.accept_with_ticket_call(
+        &stage.key,
+        &stage.rig,
+        1 << 20,
+        stage.world.now() + 30,
+    );
     stage.world.refuse(&call, IoError::Overflow);
     stage.cancel();
     assert_eq!(stage.world.tokens(&stage.payer.io), START_IO);
@@ -340,9 +396,14 @@ fn an_exposure_that_overflows_is_refused() {
 #[test]
 fn the_minimum_bond_counts_at_acceptance() {
     let mut stage = Stage::at(91, At::Open);
-    let call = stage.world.set_device_bond_call(&stage.rig, SMALL_MINIMUM - 1);
+    let call = stage
+        .world
+        .set_device_bond_call(&stage.rig, SMALL_MINIMUM - 1);
     stage.world.ok(&call);
-    let accept = stage.world.accept_with_ticket_call(&stage.key, &stage.rig, ASK, stage.world.now() + 30);
+    let accept =
+        stage
+            .world
+            .accept_with_ticket_call(&stage.key, &stage.rig, ASK, stage.world.now() + 30);
     stage.world.refuse(&accept, IoError::BondTooSmall);
     let call = stage.world.set_device_bond_call(&stage.rig, SMALL_MINIMUM);
     stage.world.ok(&call);
@@ -355,7 +416,10 @@ fn bonds_follow_the_class() {
     let mut w = World::new(92);
     assert_eq!(reckon::minimum_bond(PARAMS.min_bond, 1_000), BIG_MINIMUM);
     let rig = w.unregistered_rig(CLASS_BIG);
-    for call in [w.register_provider_call(&rig), w.stake_call(&rig, 2 * BIG_MINIMUM)] {
+    for call in [
+        w.register_provider_call(&rig),
+        w.stake_call(&rig, 2 * BIG_MINIMUM),
+    ] {
         w.ok(&call);
     }
     let call = w.register_device_call(&rig, BIG_MINIMUM - 1);
@@ -370,7 +434,9 @@ fn bonds_follow_the_class() {
     let rig = stage.rig.clone();
     stage.world.attest(&rig);
     assert_eq!(stage.world.device(&rig.device).multiplier_e2, 1_001);
-    let accept = stage.world.accept_with_ticket_call(&stage.key, &rig, ASK, stage.world.now() + 30);
+    let accept = stage
+        .world
+        .accept_with_ticket_call(&stage.key, &rig, ASK, stage.world.now() + 30);
     stage.world.refuse(&accept, IoError::BondTooSmall);
 }
 
@@ -384,11 +450,24 @@ fn figures_must_reach_the_class() {
     let call = w.add_class_call(args);
     w.ok(&call);
     let rig = w.unregistered_rig(7);
-    for call in [w.register_provider_call(&rig), w.stake_call(&rig, 600 * IO), w.register_device_call(&rig, 600 * IO)] {
+    for call in [
+        w.register_provider_call(&rig),
+        w.stake_call(&rig, 600 * IO),
+        w.register_device_call(&rig, 600 * IO),
+    ] {
         w.ok(&call);
     }
     let epoch = io_protocol::messages::epoch_of(w.now());
-    for weak in [Measured { tops_e2: 12_299, ..MEASURED }, Measured { memory_mib: 24_575, ..MEASURED }] {
+    for weak in [
+        Measured {
+            tops_e2: 12_299,
+            ..MEASURED
+        },
+        Measured {
+            memory_mib: 24_575,
+            ..MEASURED
+        },
+    ] {
         let call = w.attest_with_call(&rig, epoch, weak, &[0, 1]);
         w.refuse(&call, IoError::RequirementNotMet);
     }
@@ -418,7 +497,10 @@ fn devices_have_their_own_bonds() {
 fn retiring_washes_no_record() {
     let mut stage = Stage::at(95, At::ExpiredRunning);
     let rig = stage.rig.clone();
-    let score = |w: &World| w.device(&rig.device).reputation_bps(&w.provider(&rig.provider));
+    let score = |w: &World| {
+        w.device(&rig.device)
+            .reputation_bps(&w.provider(&rig.provider))
+    };
     let before = score(&stage.world);
     assert_eq!(before, 3_333);
     let (authority, rent) = (rig.authority.pubkey(), stage.world.lamports(&rig.device));
@@ -453,7 +535,9 @@ fn cases_are_numbered() {
     for (number, job) in [(0, stage.key), (1, first)] {
         let call = stage.world.open_slash_case_call(&job, &rig, &opener);
         stage.world.ok(&call);
-        let case = stage.world.slash_case(&world::slash_case(&rig.provider, number));
+        let case = stage
+            .world
+            .slash_case(&world::slash_case(&rig.provider, number));
         assert_eq!((case.number, case.job), (number, job));
     }
     assert_eq!(stage.world.provider(&rig.provider).slash_cases, 2);

@@ -7,7 +7,9 @@ use solana_signer::Signer;
 #[test]
 fn cancel_against_accept() {
     let open = Stage::at(70, At::Open);
-    let accept = open.world.accept_with_ticket_call(&open.key, &open.rig, ASK, open.world.now() + 30);
+    let accept =
+        open.world
+            .accept_with_ticket_call(&open.key, &open.rig, ASK, open.world.now() + 30);
     let cancel = open.world.cancel_call(&open.key, &open.renter.key);
     let mut first = open.fork();
     first.world.ok(&cancel);
@@ -30,7 +32,10 @@ fn expire_against_settle() {
     let mut second = disputed.fork();
     second.world.ok(&settle);
     second.world.refuse(&expire, IoError::WrongState);
-    assert_eq!(second.world.tokens(&second.rig.payout.io), second.job().paid);
+    assert_eq!(
+        second.world.tokens(&second.rig.payout.io),
+        second.job().paid
+    );
 }
 
 #[test]
@@ -50,7 +55,9 @@ fn settle_against_dispute_and_rejection() {
     let submitted = Stage::at(73, At::Submitted);
     let settle = submitted.world.settle_call(&submitted.key, &[0, 1]);
     let reject = submitted.world.reject_call(&submitted.key, &[1, 2]);
-    let dispute = submitted.world.dispute_call(&submitted.key, &submitted.renter.key);
+    let dispute = submitted
+        .world
+        .dispute_call(&submitted.key, &submitted.renter.key);
     let mut first = submitted.fork();
     first.world.ok(&settle);
     first.world.refuse(&reject, IoError::WrongState);
@@ -74,9 +81,14 @@ fn settle_against_dispute_and_rejection() {
 #[test]
 fn two_devices_one_job() {
     let mut stage = Stage::at(74, At::Open);
-    let other = stage.world.rig(io_tests::CLASS_SMALL, 1_000 * io_protocol::money::IO);
+    let other = stage
+        .world
+        .rig(io_tests::CLASS_SMALL, 1_000 * io_protocol::money::IO);
     stage.world.at(stage.job().match_until + 1);
-    let (a, b) = (stage.world.accept_call(&stage.key, &stage.rig, 1), stage.world.accept_call(&stage.key, &other, 2));
+    let (a, b) = (
+        stage.world.accept_call(&stage.key, &stage.rig, 1),
+        stage.world.accept_call(&stage.key, &other, 2),
+    );
     stage.world.ok(&a);
     stage.world.refuse(&b, IoError::WrongState);
     assert_eq!(stage.job().device, stage.rig.device);
@@ -90,7 +102,10 @@ fn one_device_two_jobs() {
     stage.terms.nonce = 2;
     stage.key = io_tests::world::job(&stage.renter.pubkey(), 2);
     stage.create();
-    let accept = stage.world.accept_with_ticket_call(&stage.key, &stage.rig, ASK, stage.world.now() + 30);
+    let accept =
+        stage
+            .world
+            .accept_with_ticket_call(&stage.key, &stage.rig, ASK, stage.world.now() + 30);
     stage.world.refuse(&accept, IoError::DeviceNotIdle);
     let submit = stage.world.submit_call(&first, &stage.rig, UNITS);
     stage.world.ok(&submit);
@@ -102,7 +117,10 @@ fn one_device_two_jobs() {
     let settle = stage.world.settle_call(&first, &[0, 1]);
     stage.world.ok(&settle);
     let device = stage.world.device(&stage.rig.device);
-    assert_eq!((device.open_jobs, device.current_job, device.exposure), (1, stage.key, stage.job().exposure));
+    assert_eq!(
+        (device.open_jobs, device.current_job, device.exposure),
+        (1, stage.key, stage.job().exposure)
+    );
 }
 
 /// A penalty that is due against stake that wants to leave: the stake is bound from acceptance to the case.
@@ -131,7 +149,11 @@ fn slash_against_unstake() {
     stage.world.advance(i64::from(PARAMS.unbond_seconds) + 1);
     let call = stage.world.withdraw_stake_call(&rig);
     stage.world.ok(&call);
-    assert_eq!(stage.world.tokens(&rig.stake_vault()), exposure, "what is due stays");
+    assert_eq!(
+        stage.world.tokens(&rig.stake_vault()),
+        exposure,
+        "what is due stays"
+    );
     let opener = stage.world.person();
     let call = stage.world.open_slash_case_call(&stage.key, &rig, &opener);
     stage.world.ok(&call);
@@ -166,7 +188,10 @@ fn a_parameter_change_against_a_running_job() {
     stage.terms.nonce = 2;
     stage.key = io_tests::world::job(&stage.renter.pubkey(), 2);
     stage.create();
-    let accept = stage.world.accept_with_ticket_call(&stage.key, &stage.rig, ASK, stage.world.now() + 30);
+    let accept =
+        stage
+            .world
+            .accept_with_ticket_call(&stage.key, &stage.rig, ASK, stage.world.now() + 30);
     stage.world.refuse(&accept, IoError::AttestationStale);
     let rig = stage.rig.clone();
     stage.world.attest(&rig);
@@ -178,7 +203,9 @@ fn a_parameter_change_against_a_running_job() {
 fn a_new_payout_owner_against_a_running_job() {
     let mut stage = Stage::at(79, At::Running);
     let heir = stage.world.party_with(0, 0);
-    let call = stage.world.set_payout_owner_call(&stage.rig, &heir.pubkey());
+    let call = stage
+        .world
+        .set_payout_owner_call(&stage.rig, &heir.pubkey());
     stage.world.ok(&call);
     stage.submit(UNITS);
     stage.settle();
@@ -186,7 +213,10 @@ fn a_new_payout_owner_against_a_running_job() {
     stage.terms.nonce = 2;
     stage.key = io_tests::world::job(&stage.renter.pubkey(), 2);
     stage.create();
-    let accept = stage.world.accept_with_ticket_call(&stage.key, &stage.rig, ASK, stage.world.now() + 30);
+    let accept =
+        stage
+            .world
+            .accept_with_ticket_call(&stage.key, &stage.rig, ASK, stage.world.now() + 30);
     stage.world.refuse(&accept, IoError::WrongOwner);
     stage.rig.payout = heir;
     stage.accept(ASK);

@@ -31,33 +31,111 @@ const DEVICES: usize = 4;
 /// One random operation. Numbers are reduced to what there is.
 #[derive(Clone, Debug)]
 enum Op {
-    Create { place: usize, payer: usize, usd: bool, units: u64, price: u64, run: u32, deadline: i64 },
-    Accept { job: usize, device: usize, ask_percent: u64, ticket: bool },
-    Submit { job: usize, percent: u64 },
-    Settle { job: usize, signers: usize },
-    Reject { job: usize, signers: usize },
-    Dispute { job: usize, by: usize },
-    Cancel { job: usize, by: usize },
-    Expire { job: usize },
-    Release { job: usize, payee: usize, by: usize },
-    OpenCase { job: usize },
-    Close { job: usize, by: usize },
-    Stake { provider: usize, amount: u64 },
-    Unstake { provider: usize, permille: u64 },
-    Withdraw { provider: usize },
-    Register { device: usize, bond: u64 },
-    Attest { device: usize, signers: usize },
-    Rebond { device: usize, bond: u64 },
-    Drain { device: usize, draining: bool },
+    Create {
+        place: usize,
+        payer: usize,
+        usd: bool,
+        units: u64,
+        price: u64,
+        run: u32,
+        deadline: i64,
+    },
+    Accept {
+        job: usize,
+        device: usize,
+        ask_percent: u64,
+        ticket: bool,
+    },
+    Submit {
+        job: usize,
+        percent: u64,
+    },
+    Settle {
+        job: usize,
+        signers: usize,
+    },
+    Reject {
+        job: usize,
+        signers: usize,
+    },
+    Dispute {
+        job: usize,
+        by: usize,
+    },
+    Cancel {
+        job: usize,
+        by: usize,
+    },
+    Expire {
+        job: usize,
+    },
+    Release {
+        job: usize,
+        payee: usize,
+        by: usize,
+    },
+    OpenCase {
+        job: usize,
+    },
+    Close {
+        job: usize,
+        by: usize,
+    },
+    Stake {
+        provider: usize,
+        amount: u64,
+    },
+    Unstake {
+        provider: usize,
+        permille: u64,
+    },
+    Withdraw {
+        provider: usize,
+    },
+    Register {
+        device: usize,
+        bond: u64,
+    },
+    Attest {
+        device: usize,
+        signers: usize,
+    },
+    Rebond {
+        device: usize,
+        bond: u64,
+    },
+    Drain {
+        device: usize,
+        draining: bool,
+    },
     /// What would come next in a job's life, so that some lives are long.
-    Progress { job: usize, device: usize, how: usize },
-    Retire { device: usize },
-    Wait { seconds: i64 },
-    Donate { to: usize, amount: u64 },
-    Freeze { account: usize },
-    Thaw { account: usize },
-    Pause { paused: bool },
-    SetFee { reserve_bps: u16 },
+    Progress {
+        job: usize,
+        device: usize,
+        how: usize,
+    },
+    Retire {
+        device: usize,
+    },
+    Wait {
+        seconds: i64,
+    },
+    Donate {
+        to: usize,
+        amount: u64,
+    },
+    Freeze {
+        account: usize,
+    },
+    Thaw {
+        account: usize,
+    },
+    Pause {
+        paused: bool,
+    },
+    SetFee {
+        reserve_bps: u16,
+    },
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -122,11 +200,21 @@ impl Cast {
             let call = world.register_provider_call(&first);
             world.ok(&call);
             let hardware = world.keys.bytes();
-            let second = Rig { hardware, device: world::device(&hardware), operator: world.person(), ..first.clone() };
+            let second = Rig {
+                hardware,
+                device: world::device(&hardware),
+                operator: world.person(),
+                ..first.clone()
+            };
             rigs.extend([first, second]);
         }
         let stranger = world.person();
-        Self { world, parties, rigs, stranger }
+        Self {
+            world,
+            parties,
+            rigs,
+            stranger,
+        }
     }
 }
 
@@ -151,11 +239,16 @@ impl<'a> Run<'a> {
     fn new(cast: &'a Cast, counts: &'a RefCell<Counts>) -> Self {
         let world = cast.world.fork();
         let mut tokens = BTreeMap::new();
-        let wallets = cast.parties.iter().chain(cast.rigs.iter().flat_map(|r| [&r.authority, &r.payout]));
+        let wallets = cast
+            .parties
+            .iter()
+            .chain(cast.rigs.iter().flat_map(|r| [&r.authority, &r.payout]));
         for key in wallets.flat_map(|p| [p.io, p.usd]) {
             tokens.insert(key, world.tokens(&key));
         }
-        let shards = [world.io_mint, world.usd_mint].into_iter().flat_map(|m| (0..16).map(move |i| world::treasury_shard(&m, i)));
+        let shards = [world.io_mint, world.usd_mint]
+            .into_iter()
+            .flat_map(|m| (0..16).map(move |i| world::treasury_shard(&m, i)));
         tokens.extend(shards.map(|key| (key, 0)));
         let providers: Vec<Provider> = [0, 2]
             .iter()
@@ -191,11 +284,25 @@ impl<'a> Run<'a> {
             tokens,
             frozen: Default::default(),
         };
-        let mut run = Self { world, cast, model, counts };
+        let mut run = Self {
+            world,
+            cast,
+            model,
+            counts,
+        };
         for provider in 0..2 {
-            run.apply(&Op::Stake { provider, amount: 1_200 * IO });
-            run.apply(&Op::Register { device: provider * 2, bond: 500 * IO });
-            run.apply(&Op::Attest { device: provider * 2, signers: 2 });
+            run.apply(&Op::Stake {
+                provider,
+                amount: 1_200 * IO,
+            });
+            run.apply(&Op::Register {
+                device: provider * 2,
+                bond: 500 * IO,
+            });
+            run.apply(&Op::Attest {
+                device: provider * 2,
+                signers: 2,
+            });
         }
         run
     }
@@ -220,7 +327,12 @@ impl<'a> Run<'a> {
         match &outcome {
             Ok(_) => assert!(allowed, "{what} went through against the rules"),
             Err(failed) => {
-                assert!(!allowed, "{what} was refused against the rules: {:?}\n{}", failed.error, failed.logs.join("\n"))
+                assert!(
+                    !allowed,
+                    "{what} was refused against the rules: {:?}\n{}",
+                    failed.error,
+                    failed.logs.join("\n")
+                )
             }
         }
         let mut counts = self.counts.borrow_mut();
@@ -231,7 +343,15 @@ impl<'a> Run<'a> {
     fn apply(&mut self, op: &Op) {
         let cast = self.cast;
         match *op {
-            Op::Create { place, payer, usd, units, price, run, deadline } => {
+            Op::Create {
+                place,
+                payer,
+                usd,
+                units,
+                price,
+                run,
+                deadline,
+            } => {
                 let place = place % PLACES;
                 let mint = if usd { Mint::Usd } else { Mint::Io };
                 // What a job may cost stays near what bonds can cover.
@@ -277,18 +397,34 @@ impl<'a> Run<'a> {
                     provider_token: Pubkey::default(),
                     treasury: world::treasury_shard(&mint_key, key.as_ref()[0] % 16),
                 };
-                let call = self.world.create_job_call(&cast.parties[renter].key, &cast.parties[payer], mint, terms);
+                let call = self.world.create_job_call(
+                    &cast.parties[renter].key,
+                    &cast.parties[payer],
+                    mint,
+                    terms,
+                );
                 let allowed = self.model.create(place, job);
                 self.check("create", &call, allowed);
             }
-            Op::Accept { job, device, ask_percent, ticket } => {
+            Op::Accept {
+                job,
+                device,
+                ask_percent,
+                ticket,
+            } => {
                 let Some(place) = self.pick(job) else { return };
                 let device = device % DEVICES;
                 let price = self.model.jobs[&place].max_price;
-                let ask = if ask_percent > 100 { price + 1 } else { (u128::from(price) * u128::from(ask_percent) / 100) as u64 };
+                let ask = if ask_percent > 100 {
+                    price + 1
+                } else {
+                    (u128::from(price) * u128::from(ask_percent) / 100) as u64
+                };
                 let (key, rig) = (self.key(place), &cast.rigs[device]);
                 let call = match ticket {
-                    true => self.world.accept_with_ticket_call(&key, rig, ask, self.model.now + 30),
+                    true => self
+                        .world
+                        .accept_with_ticket_call(&key, rig, ask, self.model.now + 30),
                     false => self.world.accept_call(&key, rig, ask),
                 };
                 let allowed = self.model.accept(place, device, ask, ticket);
@@ -297,8 +433,14 @@ impl<'a> Run<'a> {
             Op::Submit { job, percent } => {
                 let Some(place) = self.pick(job) else { return };
                 let most = self.model.jobs[&place].max_units;
-                let units = if percent > 100 { most + 1 } else { most * percent / 100 };
-                let Some(rig) = self.rig_of(&self.model.jobs[&place]) else { return };
+                let units = if percent > 100 {
+                    most + 1
+                } else {
+                    most * percent / 100
+                };
+                let Some(rig) = self.rig_of(&self.model.jobs[&place]) else {
+                    return;
+                };
                 let call = self.world.submit_call(&self.key(place), rig, units);
                 let allowed = self.model.submit(place, units);
                 self.check("submit", &call, allowed);
@@ -357,7 +499,11 @@ impl<'a> Run<'a> {
                 let Some(device) = job.device else { return };
                 let number = self.model.providers[self.model.owner[device]].cases;
                 let case = world::slash_case(&cast.rigs[device].provider, number);
-                let call = self.world.open_slash_case_call(&self.key(place), &cast.rigs[device], &cast.stranger);
+                let call = self.world.open_slash_case_call(
+                    &self.key(place),
+                    &cast.rigs[device],
+                    &cast.stranger,
+                );
                 let allowed = self.model.open_case(place, world::vault(&case));
                 self.check("open case", &call, allowed);
             }
@@ -375,7 +521,9 @@ impl<'a> Run<'a> {
                 self.check("close", &call, allowed);
                 if allowed {
                     self.world.donated.remove(&vault);
-                    assert!(self.world.account(&key).is_none() && self.world.account(&vault).is_none());
+                    assert!(
+                        self.world.account(&key).is_none() && self.world.account(&vault).is_none()
+                    );
                 }
             }
             Op::Stake { provider, amount } => {
@@ -388,7 +536,9 @@ impl<'a> Run<'a> {
                 let provider = provider % 2;
                 let staked = self.model.providers[provider].staked;
                 let amount = (u128::from(staked) * u128::from(permille) / 1_000) as u64;
-                let call = self.world.request_unstake_call(&cast.rigs[provider * 2], amount);
+                let call = self
+                    .world
+                    .request_unstake_call(&cast.rigs[provider * 2], amount);
                 let allowed = self.model.unstake(provider, amount);
                 self.check("unstake", &call, allowed);
             }
@@ -420,11 +570,17 @@ impl<'a> Run<'a> {
             Op::Drain { device, draining } => {
                 let device = device % DEVICES;
                 let rig = &cast.rigs[device];
-                let call = self.world.set_device_draining_call(rig, &rig.operator, draining);
+                let call = self
+                    .world
+                    .set_device_draining_call(rig, &rig.operator, draining);
                 let allowed = self.model.drain(device, draining);
                 self.check("drain", &call, allowed);
             }
-            Op::Progress { job: n, device, how } => return self.progress(n, device, how),
+            Op::Progress {
+                job: n,
+                device,
+                how,
+            } => return self.progress(n, device, how),
             Op::Retire { device } => {
                 let device = device % DEVICES;
                 let call = self.world.retire_device_call(&cast.rigs[device]);
@@ -436,9 +592,15 @@ impl<'a> Run<'a> {
                 (self.model.now, self.model.slot) = (self.world.now(), self.world.slot());
             }
             Op::Donate { to, amount } => {
-                let vaults: Vec<(Pubkey, Mint)> = (self.model.jobs.values().map(|j| (j.vault, j.mint)))
-                    .chain(self.model.providers.iter().map(|p| (p.stake_vault, Mint::Io)))
-                    .collect();
+                let vaults: Vec<(Pubkey, Mint)> =
+                    (self.model.jobs.values().map(|j| (j.vault, j.mint)))
+                        .chain(
+                            self.model
+                                .providers
+                                .iter()
+                                .map(|p| (p.stake_vault, Mint::Io)),
+                        )
+                        .collect();
                 let (vault, mint) = vaults[to % vaults.len()];
                 if !self.model.frozen.contains(&vault) {
                     let mint = self.world.mint(mint);
@@ -447,8 +609,11 @@ impl<'a> Run<'a> {
                 }
             }
             Op::Freeze { account } => {
-                let open: Vec<Pubkey> =
-                    self.freezable().into_iter().filter(|key| !self.model.frozen.contains(key)).collect();
+                let open: Vec<Pubkey> = self
+                    .freezable()
+                    .into_iter()
+                    .filter(|key| !self.model.frozen.contains(key))
+                    .collect();
                 let key = open[account % open.len()];
                 let mint = self.mint_of(&key);
                 self.world.freeze(&mint, &key);
@@ -466,7 +631,12 @@ impl<'a> Run<'a> {
                 self.check("pause", &call, true);
             }
             Op::SetFee { reserve_bps } => {
-                let call = self.world.update_params_call(io_network::state::NetworkParams { reserve_bps, ..PARAMS });
+                let call = self
+                    .world
+                    .update_params_call(io_network::state::NetworkParams {
+                        reserve_bps,
+                        ..PARAMS
+                    });
                 self.model.reserve_bps = reserve_bps;
                 self.check("set fee", &call, true);
             }
@@ -479,35 +649,66 @@ impl<'a> Run<'a> {
         let job = self.model.jobs[&place].clone();
         match job.state {
             State::Open => {
-                let idle = |d: &Option<Device>| d.as_ref().is_some_and(|d| d.runs.is_none() && !d.draining);
-                let idle: Vec<usize> = (0..DEVICES).filter(|i| idle(&self.model.devices[*i])).collect();
-                let Some(device) = idle.get(device % idle.len().max(1)).copied() else { return };
+                let idle = |d: &Option<Device>| {
+                    d.as_ref().is_some_and(|d| d.runs.is_none() && !d.draining)
+                };
+                let idle: Vec<usize> = (0..DEVICES)
+                    .filter(|i| idle(&self.model.devices[*i]))
+                    .collect();
+                let Some(device) = idle.get(device % idle.len().max(1)).copied() else {
+                    return;
+                };
                 self.apply(&Op::Attest { device, signers: 2 });
-                self.apply(&Op::Accept { job: n, device, ask_percent: how as u64 * 9, ticket: true });
+                self.apply(&Op::Accept {
+                    job: n,
+                    device,
+                    ask_percent: how as u64 * 9,
+                    ticket: true,
+                });
             }
             State::Running if how == 0 => {
-                self.apply(&Op::Wait { seconds: (job.run_until - self.model.now + 1).max(1) });
+                self.apply(&Op::Wait {
+                    seconds: (job.run_until - self.model.now + 1).max(1),
+                });
                 self.apply(&Op::Expire { job: n });
             }
-            State::Running => self.apply(&Op::Submit { job: n, percent: how as u64 * 9 }),
-            State::Submitted | State::Disputed if how < 5 => self.apply(&Op::Settle { job: n, signers: 2 }),
-            State::Submitted | State::Disputed if how < 7 => self.apply(&Op::Reject { job: n, signers: 2 }),
+            State::Running => self.apply(&Op::Submit {
+                job: n,
+                percent: how as u64 * 9,
+            }),
+            State::Submitted | State::Disputed if how < 5 => {
+                self.apply(&Op::Settle { job: n, signers: 2 })
+            }
+            State::Submitted | State::Disputed if how < 7 => {
+                self.apply(&Op::Reject { job: n, signers: 2 })
+            }
             State::Submitted if how < 10 => self.apply(&Op::Dispute { job: n, by: how }),
             State::Submitted => {
-                self.apply(&Op::Wait { seconds: (job.challenge_until - self.model.now + 1).max(1) });
+                self.apply(&Op::Wait {
+                    seconds: (job.challenge_until - self.model.now + 1).max(1),
+                });
                 self.apply(&Op::Settle { job: n, signers: 0 });
             }
             State::Disputed => {
-                self.apply(&Op::Wait { seconds: (job.dispute_until - self.model.now + 1).max(1) });
+                self.apply(&Op::Wait {
+                    seconds: (job.dispute_until - self.model.now + 1).max(1),
+                });
                 self.apply(&Op::Expire { job: n });
             }
             _ => {
                 if let Some(payee) = job.owed.iter().position(|owed| *owed > 0) {
-                    self.apply(&Op::Release { job: n, payee, by: how % 4 });
+                    self.apply(&Op::Release {
+                        job: n,
+                        payee,
+                        by: how % 4,
+                    });
                 } else if job.penalty_due > 0 {
                     self.apply(&Op::OpenCase { job: n });
                 } else {
-                    self.apply(&Op::Close { job: n, by: how % 3 });
+                    self.apply(&Op::Close {
+                        job: n,
+                        by: how % 3,
+                    });
                 }
             }
         }
@@ -517,7 +718,9 @@ impl<'a> Run<'a> {
         let cast = self.cast;
         let Some(place) = self.pick(job) else { return };
         let job = self.model.jobs[&place].clone();
-        let Some(rig) = self.rig_of(&job).or((payee != 0).then_some(&cast.rigs[0])) else { return };
+        let Some(rig) = self.rig_of(&job).or((payee != 0).then_some(&cast.rigs[0])) else {
+            return;
+        };
         let (who, fixed, owner) = match payee {
             0 => (Payee::Provider, job.provider_token, &rig.payout.key),
             1 => (Payee::Treasury, job.treasury, &cast.world.admin),
@@ -530,14 +733,26 @@ impl<'a> Run<'a> {
             _ => (&cast.stranger, elsewhere),
         };
         let may = destination == fixed || signer.pubkey() == owner.pubkey();
-        let call = self.world.release_owed_call(&self.key(place), who, signer, &destination);
+        let call = self
+            .world
+            .release_owed_call(&self.key(place), who, signer, &destination);
         let allowed = self.model.release(place, payee, &destination, may);
         self.check("release", &call, allowed);
     }
 
     fn freezable(&self) -> Vec<Pubkey> {
-        let mut all: Vec<Pubkey> = self.cast.parties.iter().flat_map(|p| [p.io, p.usd]).collect();
-        all.extend(self.model.providers.iter().flat_map(|p| [p.wallet, p.payout[0], p.payout[1], p.stake_vault]));
+        let mut all: Vec<Pubkey> = self
+            .cast
+            .parties
+            .iter()
+            .flat_map(|p| [p.io, p.usd])
+            .collect();
+        all.extend(
+            self.model
+                .providers
+                .iter()
+                .flat_map(|p| [p.wallet, p.payout[0], p.payout[1], p.stake_vault]),
+        );
         all.extend(self.model.jobs.values().map(|j| j.vault));
         all.extend(self.model.jobs.values().map(|j| j.treasury));
         all.sort();
@@ -564,14 +779,33 @@ impl<'a> Run<'a> {
         for place in 0..PLACES {
             let key = self.key(place);
             let Some(job) = self.model.jobs.get(&place) else {
-                assert!(self.world.account(&key).is_none(), "there is a job at {place}");
+                assert!(
+                    self.world.account(&key).is_none(),
+                    "there is a job at {place}"
+                );
                 continue;
             };
             let on_chain = self.world.job(&key);
-            assert_eq!(on_chain.state, job.state as u8, "state of the job at {place}");
-            assert_eq!((on_chain.escrow, on_chain.ask, on_chain.units), (job.escrow, job.ask, job.units));
-            assert_eq!((on_chain.exposure, on_chain.penalty_due), (job.exposure, job.penalty_due));
-            assert_eq!([on_chain.owed_provider, on_chain.owed_treasury, on_chain.owed_payer], job.owed);
+            assert_eq!(
+                on_chain.state, job.state as u8,
+                "state of the job at {place}"
+            );
+            assert_eq!(
+                (on_chain.escrow, on_chain.ask, on_chain.units),
+                (job.escrow, job.ask, job.units)
+            );
+            assert_eq!(
+                (on_chain.exposure, on_chain.penalty_due),
+                (job.exposure, job.penalty_due)
+            );
+            assert_eq!(
+                [
+                    on_chain.owed_provider,
+                    on_chain.owed_treasury,
+                    on_chain.owed_payer
+                ],
+                job.owed
+            );
         }
         for (device, rig) in self.model.devices.iter().zip(&self.cast.rigs) {
             let Some(device) = device else {
@@ -593,7 +827,15 @@ impl<'a> Run<'a> {
         }
         for (i, provider) in self.model.providers.iter().enumerate() {
             let p = self.world.provider(&self.cast.rigs[i * 2].provider);
-            assert_eq!((p.staked, p.slash_cases, p.completed, p.failed), (provider.staked, provider.cases, provider.completed, provider.failed));
+            assert_eq!(
+                (p.staked, p.slash_cases, p.completed, p.failed),
+                (
+                    provider.staked,
+                    provider.cases,
+                    provider.completed,
+                    provider.failed
+                )
+            );
             let unbonding: u64 = provider.unbonding.iter().map(|(amount, _)| amount).sum();
             assert_eq!(p.unbonding.iter().map(|u| u.amount).sum::<u64>(), unbonding);
         }
@@ -604,26 +846,44 @@ impl<'a> Run<'a> {
         for key in self.model.frozen.clone() {
             self.thaw(&key);
         }
-        self.apply(&Op::Wait { seconds: 61 * 24 * 3_600 });
+        self.apply(&Op::Wait {
+            seconds: 61 * 24 * 3_600,
+        });
         for place in self.model.jobs.keys().copied().collect::<Vec<_>>() {
             // The way that needs nobody's consent.
-            let n = self.model.jobs.keys().position(|p| *p == place).expect("it is there");
+            let n = self
+                .model
+                .jobs
+                .keys()
+                .position(|p| *p == place)
+                .expect("it is there");
             match self.model.jobs[&place].state {
-                State::Open | State::Running | State::Disputed => self.apply(&Op::Expire { job: n }),
+                State::Open | State::Running | State::Disputed => {
+                    self.apply(&Op::Expire { job: n })
+                }
                 State::Submitted => self.apply(&Op::Settle { job: n, signers: 0 }),
                 _ => {}
             }
             for payee in 0..3 {
                 if self.model.jobs[&place].owed[payee] > 0 {
-                    self.apply(&Op::Release { job: n, payee, by: 0 });
+                    self.apply(&Op::Release {
+                        job: n,
+                        payee,
+                        by: 0,
+                    });
                 }
             }
             if self.model.jobs[&place].penalty_due > 0 {
                 self.apply(&Op::OpenCase { job: n });
             }
-            self.apply(&Op::Wait { seconds: 61 * 24 * 3_600 });
+            self.apply(&Op::Wait {
+                seconds: 61 * 24 * 3_600,
+            });
             self.apply(&Op::Close { job: n, by: 2 });
-            assert!(!self.model.jobs.contains_key(&place), "the job at {place} is stuck");
+            assert!(
+                !self.model.jobs.contains_key(&place),
+                "the job at {place} is stuck"
+            );
         }
         for device in 0..DEVICES {
             if self.model.devices[device].is_some() {
@@ -633,14 +893,26 @@ impl<'a> Run<'a> {
         for provider in 0..2 {
             for _ in 0..2 {
                 self.apply(&Op::Withdraw { provider });
-                self.apply(&Op::Unstake { provider, permille: 1_000 });
-                self.apply(&Op::Wait { seconds: 61 * 24 * 3_600 });
+                self.apply(&Op::Unstake {
+                    provider,
+                    permille: 1_000,
+                });
+                self.apply(&Op::Wait {
+                    seconds: 61 * 24 * 3_600,
+                });
             }
             let p = &self.model.providers[provider];
-            assert!(p.staked == 0 && p.unbonding.is_empty() && p.due == 0, "stake of provider {provider} is stuck");
+            assert!(
+                p.staked == 0 && p.unbonding.is_empty() && p.due == 0,
+                "stake of provider {provider} is stuck"
+            );
             let vault = p.stake_vault;
             let given = self.world.donated.get(&vault).copied().unwrap_or(0);
-            assert_eq!(self.world.tokens(&vault), given, "only what was given is left in a stake vault");
+            assert_eq!(
+                self.world.tokens(&vault),
+                given,
+                "only what was given is left in a stake vault"
+            );
         }
     }
 }
@@ -648,14 +920,22 @@ impl<'a> Run<'a> {
 #[test]
 fn any_history_keeps_the_books() {
     let number = |name: &str, default: u32| match std::env::var(name) {
-        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name} must be a number, not {text:?}")),
+        Ok(text) => text
+            .parse()
+            .unwrap_or_else(|_| panic!("{name} must be a number, not {text:?}")),
         Err(_) => default,
     };
     let cases = number("IO_STATE_MACHINE_CASES", CASES);
     let mut seed = [0u8; 32];
     seed[..4].copy_from_slice(&number("IO_STATE_MACHINE_SEED", 0).to_le_bytes());
-    let config = Config { cases, failure_persistence: None, max_shrink_iters: 2_000, ..Config::default() };
-    let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
+    let config = Config {
+        cases,
+        failure_persistence: None,
+        max_shrink_iters: 2_000,
+        ..Config::default()
+    };
+    let mut runner =
+        TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
     let cast = Cast::new();
     let counts = RefCell::new(Counts::new());
     let result = runner.run(&prop::collection::vec(op(), STEPS), |ops| {
@@ -671,12 +951,32 @@ fn any_history_keeps_the_books() {
     }
     // A test that never gets anywhere shows nothing: each operation went through, and was refused, a number of times.
     let counts = counts.into_inner();
-    for what in ["create", "accept", "submit", "settle", "reject", "dispute", "cancel", "expire", "release", "open case", "close"] {
+    for what in [
+        "create",
+        "accept",
+        "submit",
+        "settle",
+        "reject",
+        "dispute",
+        "cancel",
+        "expire",
+        "release",
+        "open case",
+        "close",
+    ] {
         let (done, refused) = counts.get(what).copied().unwrap_or_default();
-        assert!(done >= cases / 8 && refused >= cases / 8, "{what}: {done} went through, {refused} were refused, in {cases} cases");
+        assert!(
+            done >= cases / 8 && refused >= cases / 8,
+            "{what}: {done} went through, {refused} were refused, in {cases} cases"
+        );
     }
-    for what in ["stake", "unstake", "withdraw", "register", "attest", "rebond", "retire"] {
+    for what in [
+        "stake", "unstake", "withdraw", "register", "attest", "rebond", "retire",
+    ] {
         let (done, refused) = counts.get(what).copied().unwrap_or_default();
-        assert!(done >= cases / 8 && refused > 0, "{what}: {done} went through, {refused} were refused, in {cases} cases");
+        assert!(
+            done >= cases / 8 && refused > 0,
+            "{what}: {done} went through, {refused} were refused, in {cases} cases"
+        );
     }
 }

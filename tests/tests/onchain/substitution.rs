@@ -9,8 +9,8 @@ use anchor_lang::{error::ErrorCode, prelude::Pubkey};
 use io_network::{Payee, attest::INSTRUCTIONS_SYSVAR, errors::IoError, token::TOKEN_PROGRAM};
 use io_protocol::money::IO;
 use io_tests::{
-    ASK, At, CLASS_BIG, CLASS_SMALL, Call, Mint, NOT_TOKEN_OWNER, PARAMS, Party, Refusal, Rig, Stage, UNITS,
-    World, world,
+    ASK, At, CLASS_BIG, CLASS_SMALL, Call, Mint, NOT_TOKEN_OWNER, PARAMS, Party, Refusal, Rig,
+    Stage, UNITS, World, world,
 };
 use serde_json::Value;
 use solana_account::Account;
@@ -39,7 +39,11 @@ enum Role {
     /// Any token account that qualifies: what is no token account, and somebody else's.
     Token { not_one: Refusal, another: Another },
     /// A mint that qualifies: one of another program, an account that is none, and another mint.
-    Mint { foreign: Refusal, not_one: Refusal, another: Another },
+    Mint {
+        foreign: Refusal,
+        not_one: Refusal,
+        another: Another,
+    },
     /// The program's data account of the upgradeable loader.
     ProgramData,
 }
@@ -79,7 +83,10 @@ fn table() -> BTreeMap<&'static str, Vec<(&'static str, Role)>> {
     let stake_vault = ("stake_vault", wrong);
     let payer_token = ("payer_token", wrong);
     let io_mint = ("io_mint", Bound(io(WrongMint)));
-    let bad_token = |another| Token { not_one: io(BadTokenAccount), another };
+    let bad_token = |another| Token {
+        not_one: io(BadTokenAccount),
+        another,
+    };
     BTreeMap::from([
         (
             "initialize_network",
@@ -89,7 +96,11 @@ fn table() -> BTreeMap<&'static str, Vec<(&'static str, Role)>> {
                 ("oracle_set", New),
                 (
                     "io_mint",
-                    Role::Mint { foreign: io(WrongOwner), not_one: io(WrongMint), another: Some(io(WrongMint)) },
+                    Role::Mint {
+                        foreign: io(WrongOwner),
+                        not_one: io(WrongMint),
+                        another: Some(io(WrongMint)),
+                    },
                 ),
                 ("program", Bound(ErrorCode::InvalidProgramId.into())),
                 ("program_data", ProgramData),
@@ -99,11 +110,26 @@ fn table() -> BTreeMap<&'static str, Vec<(&'static str, Role)>> {
         ("update_params", vec![admin, network]),
         ("set_paused", vec![admin, network]),
         ("propose_admin", vec![admin, network]),
-        ("accept_admin", vec![("pending_admin", signs(NotPendingAdmin)), network]),
+        (
+            "accept_admin",
+            vec![("pending_admin", signs(NotPendingAdmin)), network],
+        ),
         ("set_oracles", vec![admin, network, oracle_set]),
         // The mint is one of the payment's seeds.
-        ("add_payment_mint", vec![admin, network, ("mint", Bound(seeds())), ("payment", New), system]),
-        ("update_payment_mint", vec![admin, network, ("payment", Typed(None))]),
+        (
+            "add_payment_mint",
+            vec![
+                admin,
+                network,
+                ("mint", Bound(seeds())),
+                ("payment", New),
+                system,
+            ],
+        ),
+        (
+            "update_payment_mint",
+            vec![admin, network, ("payment", Typed(None))],
+        ),
         (
             "init_treasury_shard",
             vec![
@@ -118,21 +144,46 @@ fn table() -> BTreeMap<&'static str, Vec<(&'static str, Role)>> {
             ],
         ),
         ("add_class", vec![admin, network, ("class", New), system]),
-        ("update_class", vec![admin, network, ("class", typed(WrongAccount))]),
+        (
+            "update_class",
+            vec![admin, network, ("class", typed(WrongAccount))],
+        ),
         (
             "register_provider",
             // The authority is one of the provider's seeds.
-            vec![("authority", Signs(Some(seeds()))), network, ("provider", New), ("stake_vault", New), io_mint, token, system],
+            vec![
+                ("authority", Signs(Some(seeds()))),
+                network,
+                ("provider", New),
+                ("stake_vault", New),
+                io_mint,
+                token,
+                system,
+            ],
         ),
         ("set_payout_owner", vec![authority, network, own_provider]),
         ("request_unstake", vec![authority, network, own_provider]),
         (
             "stake",
-            vec![authority, network, own_provider, stake_vault, ("token_account", bad_token(Some(NOT_TOKEN_OWNER))), token],
+            vec![
+                authority,
+                network,
+                own_provider,
+                stake_vault,
+                ("token_account", bad_token(Some(NOT_TOKEN_OWNER))),
+                token,
+            ],
         ),
         (
             "withdraw_stake",
-            vec![authority, network, own_provider, stake_vault, ("token_account", bad_token(None)), token],
+            vec![
+                authority,
+                network,
+                own_provider,
+                stake_vault,
+                ("token_account", bad_token(None)),
+                token,
+            ],
         ),
         // The other class asks for a larger bond.
         (
@@ -148,13 +199,29 @@ fn table() -> BTreeMap<&'static str, Vec<(&'static str, Role)>> {
         ),
         (
             "attest_device",
-            vec![network, oracle_set, ("class", typed(WrongAccount)), ("device", typed(WrongMessage)), instructions],
+            vec![
+                network,
+                oracle_set,
+                ("class", typed(WrongAccount)),
+                ("device", typed(WrongMessage)),
+                instructions,
+            ],
         ),
-        ("set_device_bond", vec![authority, network, own_provider, own_device]),
-        ("set_device_operator", vec![authority, network, own_provider, own_device]),
+        (
+            "set_device_bond",
+            vec![authority, network, own_provider, own_device],
+        ),
+        (
+            "set_device_operator",
+            vec![authority, network, own_provider, own_device],
+        ),
         (
             "set_device_draining",
-            vec![("signer", signs(NotOperator)), ("provider", typed(WrongAccount)), own_device],
+            vec![
+                ("signer", signs(NotOperator)),
+                ("provider", typed(WrongAccount)),
+                own_device,
+            ],
         ),
         ("retire_device", vec![authority, own_provider, own_device]),
         (
@@ -187,7 +254,14 @@ fn table() -> BTreeMap<&'static str, Vec<(&'static str, Role)>> {
                 instructions,
             ],
         ),
-        ("submit_result", vec![("operator", signs(NotOperator)), own_device, ("job", typed(WrongAccount))]),
+        (
+            "submit_result",
+            vec![
+                ("operator", signs(NotOperator)),
+                own_device,
+                ("job", typed(WrongAccount)),
+            ],
+        ),
         (
             "settle_job",
             vec![
@@ -205,11 +279,45 @@ fn table() -> BTreeMap<&'static str, Vec<(&'static str, Role)>> {
         ),
         (
             "reject_job",
-            vec![network, oracle_set, ("job", typed(WrongAccount)), own_device, vault, payer_token, instructions, token],
+            vec![
+                network,
+                oracle_set,
+                ("job", typed(WrongAccount)),
+                own_device,
+                vault,
+                payer_token,
+                instructions,
+                token,
+            ],
         ),
-        ("dispute_job", vec![("disputer", signs(NotRenter)), oracle_set, ("job", typed(NotRenter))]),
-        ("cancel_job", vec![("signer", signs(NotRenter)), ("job", typed(NotRenter)), vault, payer_token, token]),
-        ("expire_job", vec![("job", typed(WrongAccount)), own_device, vault, payer_token, token]),
+        (
+            "dispute_job",
+            vec![
+                ("disputer", signs(NotRenter)),
+                oracle_set,
+                ("job", typed(NotRenter)),
+            ],
+        ),
+        (
+            "cancel_job",
+            vec![
+                ("signer", signs(NotRenter)),
+                ("job", typed(NotRenter)),
+                vault,
+                payer_token,
+                token,
+            ],
+        ),
+        (
+            "expire_job",
+            vec![
+                ("job", typed(WrongAccount)),
+                own_device,
+                vault,
+                payer_token,
+                token,
+            ],
+        ),
         (
             "release_owed",
             vec![
@@ -263,20 +371,28 @@ struct Listed {
 }
 
 fn interface() -> BTreeMap<String, Vec<Listed>> {
-    let idl: Value = serde_json::from_str(include_str!("../../../idl/io_network.json")).expect("the IDL is JSON");
+    let idl: Value = serde_json::from_str(include_str!("../../../idl/io_network.json"))
+        .expect("the IDL is JSON");
     let flag = |account: &Value, name: &str| account[name].as_bool().unwrap_or(false);
     idl["instructions"]
         .as_array()
         .expect("instructions")
         .iter()
         .map(|i| {
-            let accounts = i["accounts"].as_array().expect("accounts").iter().map(|a| Listed {
-                name: a["name"].as_str().expect("a name").to_owned(),
-                signer: flag(a, "signer"),
-                writable: flag(a, "writable"),
-                optional: flag(a, "optional"),
-            });
-            (i["name"].as_str().expect("a name").to_owned(), accounts.collect())
+            let accounts = i["accounts"]
+                .as_array()
+                .expect("accounts")
+                .iter()
+                .map(|a| Listed {
+                    name: a["name"].as_str().expect("a name").to_owned(),
+                    signer: flag(a, "signer"),
+                    writable: flag(a, "writable"),
+                    optional: flag(a, "optional"),
+                });
+            (
+                i["name"].as_str().expect("a name").to_owned(),
+                accounts.collect(),
+            )
         })
         .collect()
 }
@@ -290,7 +406,11 @@ struct Scene {
 
 impl Scene {
     fn fork(&self) -> Self {
-        Self { world: self.world.fork(), call: self.call.duplicate(), others: self.others.clone() }
+        Self {
+            world: self.world.fork(),
+            call: self.call.duplicate(),
+            others: self.others.clone(),
+        }
     }
 }
 
@@ -319,7 +439,11 @@ fn scene(instruction: &str) -> Scene {
             ("network", world.keys.pubkey()),
             ("oracle_set", world.keys.pubkey()),
         ]);
-        return Scene { world, call, others };
+        return Scene {
+            world,
+            call,
+            others,
+        };
     }
     let at = match instruction {
         "submit_result" | "expire_job" => At::Running,
@@ -344,7 +468,10 @@ fn scene(instruction: &str) -> Scene {
         ("provider_token", other.rig.payout.io),
         ("token_account", other.rig.authority.io),
         ("destination", other.rig.payout.io),
-        ("treasury", world::treasury_shard(&world.io_mint, (stage.key.as_ref()[0] + 1) % 16)),
+        (
+            "treasury",
+            world::treasury_shard(&world.io_mint, (stage.key.as_ref()[0] + 1) % 16),
+        ),
         ("class", world::class(CLASS_BIG)),
         ("payment", world::payment(&world.usd_mint)),
         ("mint", world.usd_mint),
@@ -355,7 +482,11 @@ fn scene(instruction: &str) -> Scene {
         ("slash_case", fresh),
         ("slash_vault", fresh),
     ]);
-    Scene { world, call, others }
+    Scene {
+        world,
+        call,
+        others,
+    }
 }
 
 fn call(instruction: &str, stage: &mut Stage, rig: &Rig, other: &Stage) -> Call {
@@ -380,7 +511,9 @@ fn call(instruction: &str, stage: &mut Stage, rig: &Rig, other: &Stage) -> Call 
             w.write(&fresh_mint, mint);
             w.add_payment_mint_call(&fresh_mint, world::payment_args(Mint::Usd))
         }
-        "update_payment_mint" => w.update_payment_mint_call(&w.io_mint, world::payment_args(Mint::Io)),
+        "update_payment_mint" => {
+            w.update_payment_mint_call(&w.io_mint, world::payment_args(Mint::Io))
+        }
         "init_treasury_shard" => {
             let mint = w.account(&w.usd_mint).unwrap();
             w.write(&fresh_mint, mint);
@@ -411,7 +544,11 @@ fn call(instruction: &str, stage: &mut Stage, rig: &Rig, other: &Stage) -> Call 
         "register_device" => {
             let call = w.stake_call(rig, 1_000 * IO);
             w.ok(&call);
-            let second = Rig { hardware: [3; 32], device: world::device(&[3; 32]), ..rig.clone() };
+            let second = Rig {
+                hardware: [3; 32],
+                device: world::device(&[3; 32]),
+                ..rig.clone()
+            };
             w.register_device_call(&second, 1_000 * IO)
         }
         "attest_device" => w.attest_call(rig, &[0, 1]),
@@ -458,19 +595,35 @@ struct Mutation {
     expected: Another,
 }
 
-fn swap(scene: &Scene, index: usize, what: &'static str, to: Pubkey, expected: Another) -> Mutation {
+fn swap(
+    scene: &Scene,
+    index: usize,
+    what: &'static str,
+    to: Pubkey,
+    expected: Another,
+) -> Mutation {
     let mut scene = scene.fork();
     scene.call.instruction.accounts[index].pubkey = to;
-    Mutation { what, scene, expected }
+    Mutation {
+        what,
+        scene,
+        expected,
+    }
 }
 
 /// The same account content at another address, under another owner.
 fn copy(scene: &mut Scene, index: usize, owner: Pubkey) -> Pubkey {
-    let original = scene.world.account(&scene.call.instruction.accounts[index].pubkey);
+    let original = scene
+        .world
+        .account(&scene.call.instruction.accounts[index].pubkey);
     let account = Account {
         owner,
         executable: false,
-        ..original.unwrap_or(Account { lamports: 10_000_000, data: vec![0; 200], ..Account::default() })
+        ..original.unwrap_or(Account {
+            lamports: 10_000_000,
+            data: vec![0; 200],
+            ..Account::default()
+        })
     };
     let key = scene.world.keys.pubkey();
     scene.world.write(&key, account);
@@ -482,11 +635,18 @@ fn mutations(scene: &Scene, index: usize, listed: &Listed, role: Role) -> Vec<Mu
     let foreign_owner = Pubkey::new_from_array([0xee; 32]);
     let another = || {
         let name = listed.name.as_str();
-        *scene.others.get(name).unwrap_or_else(|| panic!("no other account for {name}"))
+        *scene
+            .others
+            .get(name)
+            .unwrap_or_else(|| panic!("no other account for {name}"))
     };
     // An account of the program of another type: the oracle set for everything but itself.
     let oracle_set = world::oracle_set();
-    let other_type = if scene.call.instruction.accounts[index].pubkey == oracle_set { world::network() } else { oracle_set };
+    let other_type = if scene.call.instruction.accounts[index].pubkey == oracle_set {
+        world::network()
+    } else {
+        oracle_set
+    };
 
     let with_copy = |owner: Pubkey, what: &'static str, expected: Refusal| {
         let mut changed = scene.fork();
@@ -498,13 +658,27 @@ fn mutations(scene: &Scene, index: usize, listed: &Listed, role: Role) -> Vec<Mu
             let mut other = scene.fork();
             let key = other.world.person();
             other.call.signers.push(key.insecure_clone());
-            all.push(swap(&other, index, "another signer", key.pubkey(), expected));
+            all.push(swap(
+                &other,
+                index,
+                "another signer",
+                key.pubkey(),
+                expected,
+            ));
             let mut unsigned = scene.fork();
             unsigned.call.instruction.accounts[index].is_signer = false;
-            all.push(Mutation { what: "unsigned", scene: unsigned, expected: Some(ErrorCode::AccountNotSigner.into()) });
+            all.push(Mutation {
+                what: "unsigned",
+                scene: unsigned,
+                expected: Some(ErrorCode::AccountNotSigner.into()),
+            });
         }
         Typed(_) | Only => {
-            all.push(with_copy(foreign_owner, "wrong owner", ErrorCode::AccountOwnedByWrongProgram.into()));
+            all.push(with_copy(
+                foreign_owner,
+                "wrong owner",
+                ErrorCode::AccountOwnedByWrongProgram.into(),
+            ));
             all.push(swap(
                 scene,
                 index,
@@ -513,52 +687,138 @@ fn mutations(scene: &Scene, index: usize, listed: &Listed, role: Role) -> Vec<Mu
                 Some(ErrorCode::AccountDiscriminatorMismatch.into()),
             ));
             if let Typed(expected) = role {
-                all.push(swap(scene, index, "another of its type", another(), expected));
+                all.push(swap(
+                    scene,
+                    index,
+                    "another of its type",
+                    another(),
+                    expected,
+                ));
             }
         }
         New => {
             all.push(with_copy(foreign_owner, "wrong owner", seeds()));
-            all.push(swap(scene, index, "wrong discriminator", other_type, Some(seeds())));
+            all.push(swap(
+                scene,
+                index,
+                "wrong discriminator",
+                other_type,
+                Some(seeds()),
+            ));
             let fresh = scene.fork().world.keys.pubkey();
             all.push(swap(scene, index, "another address", fresh, Some(seeds())));
         }
         Bound(expected) => {
             all.push(with_copy(foreign_owner, "wrong owner", expected));
-            let owner = scene.world.account(&scene.call.instruction.accounts[index].pubkey).map(|a| a.owner);
-            all.push(with_copy(owner.unwrap_or(TOKEN_PROGRAM), "a copy", expected));
-            all.push(swap(scene, index, "an account of the program", other_type, Some(expected)));
-            all.push(swap(scene, index, "another of its kind", another(), Some(expected)));
+            let owner = scene
+                .world
+                .account(&scene.call.instruction.accounts[index].pubkey)
+                .map(|a| a.owner);
+            all.push(with_copy(
+                owner.unwrap_or(TOKEN_PROGRAM),
+                "a copy",
+                expected,
+            ));
+            all.push(swap(
+                scene,
+                index,
+                "an account of the program",
+                other_type,
+                Some(expected),
+            ));
+            all.push(swap(
+                scene,
+                index,
+                "another of its kind",
+                another(),
+                Some(expected),
+            ));
         }
-        Token { not_one, another: expected } => {
+        Token {
+            not_one,
+            another: expected,
+        } => {
             all.push(with_copy(foreign_owner, "wrong owner", not_one));
-            all.push(swap(scene, index, "an account of the program", other_type, Some(not_one)));
-            all.push(swap(scene, index, "a mint", scene.world.io_mint, Some(not_one)));
-            all.push(swap(scene, index, "a wallet", scene.world.fee_payer.pubkey(), Some(not_one)));
+            all.push(swap(
+                scene,
+                index,
+                "an account of the program",
+                other_type,
+                Some(not_one),
+            ));
+            all.push(swap(
+                scene,
+                index,
+                "a mint",
+                scene.world.io_mint,
+                Some(not_one),
+            ));
+            all.push(swap(
+                scene,
+                index,
+                "a wallet",
+                scene.world.fee_payer.pubkey(),
+                Some(not_one),
+            ));
             all.push(swap(scene, index, "another's", another(), expected));
         }
-        Role::Mint { foreign, not_one, another: expected } => {
+        Role::Mint {
+            foreign,
+            not_one,
+            another: expected,
+        } => {
             all.push(with_copy(TOKEN_2022, "a mint of another program", foreign));
             let mut with_account = scene.fork();
             let owner = with_account.world.fee_payer.pubkey();
             let mint = with_account.world.io_mint;
             let key = with_account.world.token_account(&mint, &owner, 0);
-            all.push(swap(&with_account, index, "a token account", key, Some(not_one)));
+            all.push(swap(
+                &with_account,
+                index,
+                "a token account",
+                key,
+                Some(not_one),
+            ));
             all.push(swap(scene, index, "another mint", another(), expected));
         }
         ProgramData => {
-            all.push(with_copy(foreign_owner, "wrong owner", ErrorCode::AccountOwnedByWrongProgram.into()));
-            all.push(with_copy(world::LOADER, "a copy", io(IoError::WrongAccount)));
-            all.push(swap(scene, index, "a program", io_network::ID, Some(ErrorCode::AccountNotProgramData.into())));
+            all.push(with_copy(
+                foreign_owner,
+                "wrong owner",
+                ErrorCode::AccountOwnedByWrongProgram.into(),
+            ));
+            all.push(with_copy(
+                world::LOADER,
+                "a copy",
+                io(IoError::WrongAccount),
+            ));
+            all.push(swap(
+                scene,
+                index,
+                "a program",
+                io_network::ID,
+                Some(ErrorCode::AccountNotProgramData.into()),
+            ));
         }
     }
     if listed.optional {
         // Anchor's sign for "not given". No caller of these may leave theirs out.
-        all.push(swap(scene, index, "left out", io_network::ID, Some(io(IoError::WrongAccount))));
+        all.push(swap(
+            scene,
+            index,
+            "left out",
+            io_network::ID,
+            Some(io(IoError::WrongAccount)),
+        ));
     }
     if listed.writable {
         let mut read_only = scene.fork();
         read_only.call.instruction.accounts[index].is_writable = false;
-        all.push(Mutation { what: "read-only", scene: read_only, expected: Some(ErrorCode::ConstraintMut.into()) });
+        all.push(Mutation {
+            what: "read-only",
+            scene: read_only,
+            expected: Some(ErrorCode::ConstraintMut.into()),
+        });
     }
     all
 }
@@ -568,19 +828,30 @@ fn every_account_of_every_instruction() {
     let (table, interface) = (table(), interface());
     let known: Vec<&str> = table.keys().copied().collect();
     let listed: Vec<&str> = interface.keys().map(String::as_str).collect();
-    assert_eq!(known, listed, "every instruction has a row in the table, and every row an instruction");
+    assert_eq!(
+        known, listed,
+        "every instruction has a row in the table, and every row an instruction"
+    );
 
     let (mut tried, mut wrong) = (0, Vec::new());
     for (instruction, accounts) in &interface {
         let roles = &table[instruction.as_str()];
         let names: Vec<&str> = roles.iter().map(|(name, _)| *name).collect();
         let listed: Vec<&str> = accounts.iter().map(|a| a.name.as_str()).collect();
-        assert_eq!(names, listed, "the row of {instruction} names its accounts, in order");
+        assert_eq!(
+            names, listed,
+            "the row of {instruction} names its accounts, in order"
+        );
 
         let scene = scene(instruction);
         assert_eq!(scene.call.instruction.accounts.len(), accounts.len());
         for (meta, account) in scene.call.instruction.accounts.iter().zip(accounts) {
-            assert_eq!((meta.is_signer, meta.is_writable), (account.signer, account.writable), "{instruction}.{}", account.name);
+            assert_eq!(
+                (meta.is_signer, meta.is_writable),
+                (account.signer, account.writable),
+                "{instruction}.{}",
+                account.name
+            );
         }
         scene.fork().world.ok(&scene.call);
 
@@ -606,7 +877,12 @@ fn every_account_of_every_instruction() {
             }
         }
     }
-    assert!(wrong.is_empty(), "{} of {tried}:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} of {tried}:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
     assert!(tried > 500, "only {tried} substitutions");
 }
 
@@ -618,7 +894,9 @@ fn no_account_may_be_missing() {
         for keep in 0..accounts.len() {
             let mut scene = scene.fork();
             scene.call.instruction.accounts.truncate(keep);
-            scene.world.refuse(&scene.call, ErrorCode::AccountNotEnoughKeys);
+            scene
+                .world
+                .refuse(&scene.call, ErrorCode::AccountNotEnoughKeys);
         }
     }
 }
@@ -640,10 +918,19 @@ fn no_two_written_accounts_are_the_same() {
                 let key = scene.call.instruction.accounts[i].pubkey;
                 scene.call.instruction.accounts[j].pubkey = key;
                 // A PDA cannot sign: then the signature is left out, which is one more wrong.
-                let can_sign = scene.call.signers.iter().any(|k: &Keypair| k.pubkey() == key);
+                let can_sign = scene
+                    .call
+                    .signers
+                    .iter()
+                    .any(|k: &Keypair| k.pubkey() == key);
                 scene.call.instruction.accounts[j].is_signer = keep_signing && can_sign;
                 let outcome = scene.world.attempt(&scene.call);
-                assert!(outcome.is_err(), "{instruction}: {} in the place of {}", first.name, second.name);
+                assert!(
+                    outcome.is_err(),
+                    "{instruction}: {} in the place of {}",
+                    first.name,
+                    second.name
+                );
             }
         }
     }
@@ -658,17 +945,31 @@ fn paying_oneself_is_refused() {
 
     // The payer is the provider: its one account cannot be both sides.
     let mut selfish = stage.fork();
-    let call = selfish.world.set_payout_owner_call(&selfish.rig, &selfish.payer.pubkey());
+    let call = selfish
+        .world
+        .set_payout_owner_call(&selfish.rig, &selfish.payer.pubkey());
     selfish.world.ok(&call);
-    let mut accept = selfish.world.accept_with_ticket_call(&selfish.key, &selfish.rig, ASK, selfish.world.now() + 30);
+    let mut accept = selfish.world.accept_with_ticket_call(
+        &selfish.key,
+        &selfish.rig,
+        ASK,
+        selfish.world.now() + 30,
+    );
     accept.instruction.accounts[6].pubkey = payer_token;
     selfish.world.refuse(&accept, IoError::SameAccount);
 
     // The job itself as payout owner, its vault as the account.
     let mut vaulted = stage.fork();
-    let call = vaulted.world.set_payout_owner_call(&vaulted.rig, &vaulted.key);
+    let call = vaulted
+        .world
+        .set_payout_owner_call(&vaulted.rig, &vaulted.key);
     vaulted.world.ok(&call);
-    let mut accept = vaulted.world.accept_with_ticket_call(&vaulted.key, &vaulted.rig, ASK, vaulted.world.now() + 30);
+    let mut accept = vaulted.world.accept_with_ticket_call(
+        &vaulted.key,
+        &vaulted.rig,
+        ASK,
+        vaulted.world.now() + 30,
+    );
     accept.instruction.accounts[6].pubkey = vault;
     vaulted.world.refuse(&accept, IoError::SameAccount);
 
@@ -680,13 +981,23 @@ fn paying_oneself_is_refused() {
     crossed.create();
     let call = crossed.world.set_payout_owner_call(&crossed.rig, &second);
     crossed.world.ok(&call);
-    let mut accept = crossed.world.accept_with_ticket_call(&first, &crossed.rig, ASK, crossed.world.now() + 30);
+    let mut accept =
+        crossed
+            .world
+            .accept_with_ticket_call(&first, &crossed.rig, ASK, crossed.world.now() + 30);
     accept.instruction.accounts[6].pubkey = world::vault(&second);
     crossed.world.ok(&accept);
     let submit = crossed.world.submit_call(&first, &crossed.rig, UNITS);
     crossed.world.ok(&submit);
     let settle = crossed.world.settle_call(&first, &[0, 1]);
-    let paid = io_tests::reckon::shares(crossed.world.job(&first).escrow, UNITS, ASK, PARAMS.reserve_bps, 0).provider;
+    let paid = io_tests::reckon::shares(
+        crossed.world.job(&first).escrow,
+        UNITS,
+        ASK,
+        PARAMS.reserve_bps,
+        0,
+    )
+    .provider;
     crossed.world.donated.insert(world::vault(&second), paid);
     crossed.world.ok(&settle);
     crossed.cancel();
@@ -694,15 +1005,25 @@ fn paying_oneself_is_refused() {
 
     // A treasury shard as payout account: the provider gave its pay away.
     let mut generous = stage.fork();
-    let call = generous.world.set_payout_owner_call(&generous.rig, &world::network());
+    let call = generous
+        .world
+        .set_payout_owner_call(&generous.rig, &world::network());
     generous.world.ok(&call);
     let treasury = generous.job().treasury;
-    let mut accept = generous.world.accept_with_ticket_call(&generous.key, &generous.rig, ASK, generous.world.now() + 30);
+    let mut accept = generous.world.accept_with_ticket_call(
+        &generous.key,
+        &generous.rig,
+        ASK,
+        generous.world.now() + 30,
+    );
     accept.instruction.accounts[6].pubkey = treasury;
     generous.world.ok(&accept);
     generous.submit(UNITS);
     generous.settle();
-    assert_eq!(generous.world.tokens(&treasury), generous.job().paid + generous.job().fees);
+    assert_eq!(
+        generous.world.tokens(&treasury),
+        generous.job().paid + generous.job().fees
+    );
 }
 
 /// False programs and sysvars in every slot that names one: the address decides, not what lies there.
@@ -716,7 +1037,15 @@ fn false_programs_and_sysvars() {
     let mut data = vec![1, 0, 4, 0];
     data.extend(settle.before[0].data.iter());
     data.extend([1, 0]);
-    stage.world.write(&fake, Account { lamports: 10_000_000, data, owner: sysvar_owner, ..Account::default() });
+    stage.world.write(
+        &fake,
+        Account {
+            lamports: 10_000_000,
+            data,
+            owner: sysvar_owner,
+            ..Account::default()
+        },
+    );
     let mut forged = settle.duplicate();
     forged.instruction.accounts[8].pubkey = fake;
     stage.world.refuse(&forged, IoError::WrongAccount);
@@ -731,5 +1060,8 @@ fn false_programs_and_sysvars() {
         stage.world.refuse(&forged, IoError::WrongAccount);
     }
     let party: &Party = &stage.payer;
-    assert_eq!(stage.world.tokens(&party.io), io_tests::START_IO - stage.job().escrow);
+    assert_eq!(
+        stage.world.tokens(&party.io),
+        io_tests::START_IO - stage.job().escrow
+    );
 }

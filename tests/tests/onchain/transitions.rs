@@ -58,7 +58,11 @@ fn expected(step: Step, at: At) -> Result<JobState, Refusal> {
     use IoError::*;
     let no = |e: IoError| Err(Refusal::from(e));
     if at == At::Closed {
-        return if step == Create { Ok(JobState::Open) } else { Err(ErrorCode::AccountOwnedByWrongProgram.into()) };
+        return if step == Create {
+            Ok(JobState::Open)
+        } else {
+            Err(ErrorCode::AccountOwnedByWrongProgram.into())
+        };
     }
     let penalised = matches!(at, At::Rejected | At::ExpiredRunning);
     match (step, at) {
@@ -74,7 +78,9 @@ fn expected(step: Step, at: At) -> Result<JobState, Refusal> {
         (Expire, At::Open | At::Running | At::Disputed) => no(DeadlineNotPassed),
         // Nobody took it: it has no provider.
         (ReleaseToProvider, At::Cancelled | At::ExpiredOpen) => no(WrongAccount),
-        (ReleaseToProvider | ReleaseToTreasury | ReleaseToPayer, _) if is_final(at) => no(NothingOwed),
+        (ReleaseToProvider | ReleaseToTreasury | ReleaseToPayer, _) if is_final(at) => {
+            no(NothingOwed)
+        }
         (OpenSlashCase, _) if penalised => Ok(final_state(at)),
         (OpenSlashCase, _) if is_final(at) => no(NothingOwed),
         (CloseByRenter | CloseByPayer, _) if penalised => no(PenaltyPending),
@@ -124,11 +130,18 @@ fn call(stage: &mut Stage, step: Step) -> Call {
         CancelByPayer => world.cancel_call(&key, &payer.key),
         Expire => world.expire_call(&key),
         ReleaseToProvider => {
-            let mut call = world.release_owed_call(&key, Payee::Provider, &opener, &rig.payout.account(stage.mint));
+            let mut call = world.release_owed_call(
+                &key,
+                Payee::Provider,
+                &opener,
+                &rig.payout.account(stage.mint),
+            );
             call.instruction.accounts[2].pubkey = rig.provider;
             call
         }
-        ReleaseToTreasury => world.release_owed_call(&key, Payee::Treasury, &opener, &world.job(&key).treasury),
+        ReleaseToTreasury => {
+            world.release_owed_call(&key, Payee::Treasury, &opener, &world.job(&key).treasury)
+        }
         ReleaseToPayer => world.release_owed_call(&key, Payee::Payer, &opener, &payer_token),
         OpenSlashCase => world.open_slash_case_call(&key, &rig, &opener),
         CloseByRenter => world.close_call(&key, &renter),
@@ -151,10 +164,19 @@ fn try_all(at: At) {
         match expected(step, at) {
             Ok(after) => {
                 let done = stage.world.attempt(&call);
-                assert!(done.is_ok(), "{step:?} of a job {at:?} must go through: {done:?}");
+                assert!(
+                    done.is_ok(),
+                    "{step:?} of a job {at:?} must go through: {done:?}"
+                );
                 if after == JobState::None {
-                    assert!(stage.world.account(&stage.key).is_none(), "{step:?} at {at:?} closes the job");
-                    assert!(stage.world.account(&stage.vault()).is_none(), "{step:?} at {at:?} closes the vault");
+                    assert!(
+                        stage.world.account(&stage.key).is_none(),
+                        "{step:?} at {at:?} closes the job"
+                    );
+                    assert!(
+                        stage.world.account(&stage.vault()).is_none(),
+                        "{step:?} at {at:?} closes the vault"
+                    );
                 } else {
                     assert_eq!(stage.job().state, after as u8, "{step:?} of a job {at:?}");
                 }
@@ -241,18 +263,30 @@ fn no_state_is_a_trap() {
             _ => {}
         }
         if stage.job().penalty_due > 0 {
-            let call = stage.world.open_slash_case_call(&stage.key, &stage.rig, &stranger);
+            let call = stage
+                .world
+                .open_slash_case_call(&stage.key, &stage.rig, &stranger);
             stage.world.ok(&call);
         }
         stage.world.advance(90 * 24 * 3_600);
-        let (payer, before) = (stage.payer.pubkey(), stage.world.lamports(&stage.payer.pubkey()));
+        let (payer, before) = (
+            stage.payer.pubkey(),
+            stage.world.lamports(&stage.payer.pubkey()),
+        );
         let rent = stage.world.lamports(&stage.key) + stage.world.lamports(&stage.vault());
         let call = stage.world.close_call(&stage.key, &stranger);
         stage.world.ok(&call);
-        assert_eq!(stage.world.lamports(&payer), before + rent, "rent of a job {at:?} returns to its payer");
+        assert_eq!(
+            stage.world.lamports(&payer),
+            before + rent,
+            "rent of a job {at:?} returns to its payer"
+        );
         assert!(stage.world.account(&stage.key).is_none());
         let device = stage.world.device(&stage.rig.device);
-        assert_eq!((device.exposure, device.open_jobs, device.current_job), (0, 0, Pubkey::default()));
+        assert_eq!(
+            (device.exposure, device.open_jobs, device.current_job),
+            (0, 0, Pubkey::default())
+        );
     }
 }
 
@@ -279,17 +313,25 @@ fn strangers_can_do_nothing_of_others() {
     }
 
     let mut settled = Stage::at(3, At::Settled);
-    for signer in [settled.world.person(), settled.rig.operator.insecure_clone(), settled.world.admin.insecure_clone()] {
+    for signer in [
+        settled.world.person(),
+        settled.rig.operator.insecure_clone(),
+        settled.world.admin.insecure_clone(),
+    ] {
         let call = settled.world.close_call(&settled.key, &signer);
         settled.world.refuse(&call, IoError::RetentionNotOver);
     }
     // The renter may close, but cannot name another refund account; only the payer can.
     let elsewhere = settled.renter.io;
     let renter = settled.renter.key.insecure_clone();
-    let call = settled.world.close_to_call(&settled.key, &renter, &elsewhere);
+    let call = settled
+        .world
+        .close_to_call(&settled.key, &renter, &elsewhere);
     settled.world.refuse(&call, IoError::WrongAccount);
     let payer = settled.payer.key.insecure_clone();
-    let call = settled.world.close_to_call(&settled.key, &payer, &elsewhere);
+    let call = settled
+        .world
+        .close_to_call(&settled.key, &payer, &elsewhere);
     settled.world.ok(&call);
 }
 
@@ -297,11 +339,17 @@ fn strangers_can_do_nothing_of_others() {
 #[test]
 fn only_the_operator_accepts_and_submits() {
     let stage = Stage::at(4, At::Open);
-    for wrong in [&stage.rig.authority.key, &stage.rig.payout.key, &stage.renter.key] {
+    for wrong in [
+        &stage.rig.authority.key,
+        &stage.rig.payout.key,
+        &stage.renter.key,
+    ] {
         let mut stage = stage.fork();
         let mut rig = stage.rig.clone();
         rig.operator = wrong.insecure_clone();
-        let call = stage.world.accept_with_ticket_call(&stage.key, &rig, 1, stage.world.now() + 30);
+        let call = stage
+            .world
+            .accept_with_ticket_call(&stage.key, &rig, 1, stage.world.now() + 30);
         stage.world.refuse(&call, IoError::NotOperator);
         stage.accept(1);
         let call = stage.world.submit_call(&stage.key, &rig, 1);
@@ -311,7 +359,9 @@ fn only_the_operator_accepts_and_submits() {
     let mut stage = stage;
     stage.accept(1);
     let fresh = stage.world.person();
-    let call = stage.world.set_device_operator_call(&stage.rig, &fresh.pubkey());
+    let call = stage
+        .world
+        .set_device_operator_call(&stage.rig, &fresh.pubkey());
     stage.world.ok(&call);
     let call = stage.world.submit_call(&stage.key, &stage.rig, 1);
     stage.world.refuse(&call, IoError::NotOperator);
@@ -324,7 +374,13 @@ fn only_the_operator_accepts_and_submits() {
 fn submissions_are_bounded() {
     let stage = Stage::at(5, At::Running);
     let most = stage.terms.max_units;
-    for (units, expected) in [(0, Some(IoError::BadUnits)), (1, None), (most, None), (most + 1, Some(IoError::BadUnits)), (u64::MAX, Some(IoError::BadUnits))] {
+    for (units, expected) in [
+        (0, Some(IoError::BadUnits)),
+        (1, None),
+        (most, None),
+        (most + 1, Some(IoError::BadUnits)),
+        (u64::MAX, Some(IoError::BadUnits)),
+    ] {
         let mut stage = stage.fork();
         let call = stage.world.submit_call(&stage.key, &stage.rig, units);
         match expected {
@@ -337,8 +393,15 @@ fn submissions_are_bounded() {
     }
     let mut stage = stage;
     let mut call = stage.world.submit_call(&stage.key, &stage.rig, 1);
-    let zero_hash = io_network::SubmitResultArgs { output_hash: [0; 32], trace_root: [1; 32], units: 1 };
-    call.instruction.data = anchor_lang::InstructionData::data(&io_network::instruction::SubmitResult { args: zero_hash });
+    let zero_hash = io_network::SubmitResultArgs {
+        output_hash: [0; 32],
+        trace_root: [1; 32],
+        units: 1,
+    };
+    call.instruction.data =
+        anchor_lang::InstructionData::data(&io_network::instruction::SubmitResult {
+            args: zero_hash,
+        });
     stage.world.refuse(&call, IoError::BadTerms);
 }
 
@@ -364,9 +427,15 @@ fn terms_are_checked() {
     for (what, bend) in bad {
         let mut terms = good;
         bend(&mut terms);
-        let call = stage.world.create_job_call(&stage.renter.key, &stage.payer, stage.mint, terms);
+        let call = stage
+            .world
+            .create_job_call(&stage.renter.key, &stage.payer, stage.mint, terms);
         let failed = stage.world.attempt(&call).expect_err(what);
-        assert!(failed.is(IoError::BadTerms.into()), "{what}: {:?}", failed.error);
+        assert!(
+            failed.is(IoError::BadTerms.into()),
+            "{what}: {:?}",
+            failed.error
+        );
     }
     for (deadline, good_one) in [
         (i64::MIN, false),
@@ -379,22 +448,36 @@ fn terms_are_checked() {
     ] {
         let mut stage = stage.fork();
         stage.terms.deadline = deadline;
-        let call = stage.world.create_job_call(&stage.renter.key, &stage.payer, stage.mint, stage.terms);
+        let call =
+            stage
+                .world
+                .create_job_call(&stage.renter.key, &stage.payer, stage.mint, stage.terms);
         match good_one {
             true => drop(stage.world.ok(&call)),
             false => stage.world.refuse(&call, IoError::BadTerms),
         }
     }
     // Amounts that do not fit.
-    for (units, price) in [(u64::MAX, u64::MAX), (u64::MAX, 1_001), (1_001, u64::MAX), (u64::MAX, 1_000)] {
+    for (units, price) in [
+        (u64::MAX, u64::MAX),
+        (u64::MAX, 1_001),
+        (1_001, u64::MAX),
+        (u64::MAX, 1_000),
+    ] {
         stage.terms.max_units = units;
         stage.terms.max_price = price;
-        let call = stage.world.create_job_call(&stage.renter.key, &stage.payer, stage.mint, stage.terms);
+        let call =
+            stage
+                .world
+                .create_job_call(&stage.renter.key, &stage.payer, stage.mint, stage.terms);
         stage.world.refuse(&call, IoError::Overflow);
     }
     // An amount that fits, but isn't there.
     stage.terms.max_units = 1 << 40;
     stage.terms.max_price = 1 << 30;
-    let call = stage.world.create_job_call(&stage.renter.key, &stage.payer, stage.mint, stage.terms);
+    let call =
+        stage
+            .world
+            .create_job_call(&stage.renter.key, &stage.payer, stage.mint, stage.terms);
     stage.world.refuse(&call, io_tests::INSUFFICIENT);
 }

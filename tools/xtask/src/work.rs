@@ -140,13 +140,7 @@ pub fn bench(paths: &Paths, arguments: &[&str]) -> Result<()> {
     let io = built_io(paths)?;
     let mut bench = workspace(paths);
     bench
-        .args([
-            "run",
-            "--quiet",
-            "--package",
-            "io-bench",
-            "--",
-        ])
+        .args(["run", "--quiet", "--package", "io-bench", "--"])
         .args(arguments);
     bench.env("IO_BIN", io);
     become_command(with_environment(paths, &mut bench)?)

@@ -213,7 +213,6 @@ fn local_settings(
         },
         output: None,
         mints: BTreeMap::from([("USDC".to_owned(), usdc.to_string())]),
-        files: Vec::new(),
     }
 }
 

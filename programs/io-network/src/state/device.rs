@@ -121,7 +121,9 @@ impl Device {
     /// Records a fault and takes its penalty from the bond. Returns the penalty: `bps` of the exposure (rounded down), at
     /// most what the bond holds.
     pub fn penalise(&mut self, exposure: u64, bps: u16) -> Result<u64> {
-        let penalty = money::share_floor(exposure, bps).or_overflow()?.min(self.bond);
+        let penalty = money::share_floor(exposure, bps)
+            .or_overflow()?
+            .min(self.bond);
         self.bond -= penalty;
         self.failed = self.failed.saturating_add(1);
         Ok(penalty)
@@ -129,10 +131,16 @@ impl Device {
 
     pub fn invariant(&self) -> Result<()> {
         require!(self.version == VERSION, IoError::Invariant);
-        require!(self.state <= DeviceState::Draining as u8, IoError::Invariant);
+        require!(
+            self.state <= DeviceState::Draining as u8,
+            IoError::Invariant
+        );
         require!(self.exposure <= self.bond, IoError::Invariant);
         require!(self.open_jobs > 0 || self.exposure == 0, IoError::Invariant);
-        require!(self.open_jobs > 0 || self.current_job == Pubkey::default(), IoError::Invariant);
+        require!(
+            self.open_jobs > 0 || self.current_job == Pubkey::default(),
+            IoError::Invariant
+        );
         Ok(())
     }
 }

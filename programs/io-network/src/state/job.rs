@@ -30,7 +30,10 @@ pub enum JobState {
 impl JobState {
     /// The money has been divided; nothing changes any more but what is still owed.
     pub fn is_final(self) -> bool {
-        matches!(self, JobState::Settled | JobState::Rejected | JobState::Cancelled | JobState::Expired)
+        matches!(
+            self,
+            JobState::Settled | JobState::Rejected | JobState::Cancelled | JobState::Expired
+        )
     }
 }
 
@@ -192,7 +195,10 @@ impl Job {
     }
 
     pub fn fee_terms(&self) -> FeeTerms {
-        FeeTerms { reserve_bps: self.reserve_bps, payment_bps: self.payment_bps }
+        FeeTerms {
+            reserve_bps: self.reserve_bps,
+            payment_bps: self.payment_bps,
+        }
     }
 
     /// The most that the provider can be paid at `ask`.
@@ -210,7 +216,13 @@ impl Job {
     }
 
     /// What oracles sign about this job's submitted result.
-    pub fn statement(&self, key: &Pubkey, deployment: Deployment, set_version: u64, verdict: Verdict) -> ResultStatement {
+    pub fn statement(
+        &self,
+        key: &Pubkey,
+        deployment: Deployment,
+        set_version: u64,
+        verdict: Verdict,
+    ) -> ResultStatement {
         ResultStatement {
             deployment,
             set_version,
@@ -237,7 +249,10 @@ impl Job {
 
     pub fn invariant(&self) -> Result<()> {
         let state = self.state()?;
-        require!(self.version == VERSION && state != JobState::None, IoError::Invariant);
+        require!(
+            self.version == VERSION && state != JobState::None,
+            IoError::Invariant
+        );
         let accepted = self.device != Pubkey::default();
         match state {
             JobState::Open | JobState::Cancelled => require!(!accepted, IoError::Invariant),
@@ -246,7 +261,10 @@ impl Job {
         }
         if !state.is_final() {
             let owed = self.owed_provider | self.owed_treasury | self.owed_payer;
-            require!(owed == 0 && self.paid == 0 && self.fees == 0 && self.refunded == 0, IoError::Invariant);
+            require!(
+                owed == 0 && self.paid == 0 && self.fees == 0 && self.refunded == 0,
+                IoError::Invariant
+            );
         } else {
             require!(self.owed_provider <= self.paid, IoError::Invariant);
             require!(self.owed_treasury <= self.fees, IoError::Invariant);

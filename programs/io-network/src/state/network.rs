@@ -72,7 +72,10 @@ impl Network {
     }
 
     pub fn deployment(&self) -> Deployment {
-        Deployment { program: crate::ID.to_bytes(), cluster: self.cluster }
+        Deployment {
+            program: crate::ID.to_bytes(),
+            cluster: self.cluster,
+        }
     }
 
     pub fn require_running(&self) -> Result<()> {
@@ -91,14 +94,35 @@ impl Network {
             self.unbond_seconds,
             self.retention_seconds,
         ];
-        require!(windows.iter().all(|w| window.contains(w)), IoError::ParameterOutOfBounds);
-        require!(self.match_seconds <= MAX_WINDOW_SECONDS, IoError::ParameterOutOfBounds);
-        require!(self.unbond_seconds > self.challenge_seconds, IoError::ParameterOutOfBounds);
-        require!(self.unbond_seconds > self.dispute_seconds, IoError::ParameterOutOfBounds);
+        require!(
+            windows.iter().all(|w| window.contains(w)),
+            IoError::ParameterOutOfBounds
+        );
+        require!(
+            self.match_seconds <= MAX_WINDOW_SECONDS,
+            IoError::ParameterOutOfBounds
+        );
+        require!(
+            self.unbond_seconds > self.challenge_seconds,
+            IoError::ParameterOutOfBounds
+        );
+        require!(
+            self.unbond_seconds > self.dispute_seconds,
+            IoError::ParameterOutOfBounds
+        );
         require!(self.min_bond > 0, IoError::ParameterOutOfBounds);
-        require!(self.reserve_bps <= MAX_FEE_BPS, IoError::ParameterOutOfBounds);
-        require!(self.expire_penalty_bps <= MAX_PENALTY_BPS, IoError::ParameterOutOfBounds);
-        require!(self.reject_penalty_bps <= MAX_PENALTY_BPS, IoError::ParameterOutOfBounds);
+        require!(
+            self.reserve_bps <= MAX_FEE_BPS,
+            IoError::ParameterOutOfBounds
+        );
+        require!(
+            self.expire_penalty_bps <= MAX_PENALTY_BPS,
+            IoError::ParameterOutOfBounds
+        );
+        require!(
+            self.reject_penalty_bps <= MAX_PENALTY_BPS,
+            IoError::ParameterOutOfBounds
+        );
         require!(self.paused <= 1, IoError::Invariant);
         Ok(())
     }

@@ -28,13 +28,18 @@ impl OracleSet {
     pub fn position(&self, key: &[u8]) -> Option<usize> {
         // Eight bytes tell almost all keys apart; comparing all 32 of each costs compute.
         let head = key.get(..8)?;
-        self.active().iter().position(|o| &o.as_ref()[..8] == head && o.as_ref() == key)
+        self.active()
+            .iter()
+            .position(|o| &o.as_ref()[..8] == head && o.as_ref() == key)
     }
 
     pub fn invariant(&self) -> Result<()> {
         let count = usize::from(self.count);
         require!(count <= MAX_ORACLES, IoError::BadOracleSet);
-        require!(self.quorum >= 1 && self.quorum <= self.count, IoError::BadOracleSet);
+        require!(
+            self.quorum >= 1 && self.quorum <= self.count,
+            IoError::BadOracleSet
+        );
         for (i, key) in self.active().iter().enumerate() {
             require!(*key != Pubkey::default(), IoError::BadOracleSet);
             require!(!self.oracles[..i].contains(key), IoError::BadOracleSet);

@@ -25,7 +25,10 @@ serialise_as_bytes!(PaymentMint);
 
 impl PaymentMint {
     pub fn fees(&self, reserve_bps: u16) -> FeeTerms {
-        FeeTerms { reserve_bps, payment_bps: self.fee_bps }
+        FeeTerms {
+            reserve_bps,
+            payment_bps: self.fee_bps,
+        }
     }
 
     /// The shard that a job's fees go to.

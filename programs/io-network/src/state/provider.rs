@@ -51,7 +51,10 @@ impl Provider {
 
     /// What the stake vault owes.
     pub fn liabilities(&self) -> Result<u64> {
-        self.unbonding.iter().try_fold(self.staked, |sum, u| sum.checked_add(u.amount)).or_overflow()
+        self.unbonding
+            .iter()
+            .try_fold(self.staked, |sum, u| sum.checked_add(u.amount))
+            .or_overflow()
     }
 
     /// Binds free stake to a device.

@@ -78,14 +78,31 @@ impl<'a> Oracle<'a> {
 
     async fn at(market: &'a Market, url: &str) -> Self {
         // It may be starting.
-        let info = until("the oracle should answer", PATIENCE, || market.logs(), async || {
-            let info = market.http().get(format!("{url}/v1/info")).send().await.ok()?;
-            info.json().await.ok()
-        })
+        let info = until(
+            "the oracle should answer",
+            PATIENCE,
+            || market.logs(),
+            async || {
+                let info = market
+                    .http()
+                    .get(format!("{url}/v1/info"))
+                    .send()
+                    .await
+                    .ok()?;
+                info.json().await.ok()
+            },
+        )
         .await;
         let signer = market.renter.clone();
-        let key = RequestKey::new(signer.address().to_bytes(), move |message| signer.sign(message).into());
-        Self { market, url: url.to_owned(), info, key }
+        let key = RequestKey::new(signer.address().to_bytes(), move |message| {
+            signer.sign(message).into()
+        });
+        Self {
+            market,
+            url: url.to_owned(),
+            info,
+            key,
+        }
     }
 
     fn about(&self, method: &str, path: &str) -> About {
@@ -292,13 +309,13 @@ async fn the_command_refuses_what_is_wrong_before_anything_is_sent_or_paid() {
     let said = market.io(&arguments).await.fails(5);
     let secret = std::fs::read_to_string(&path).unwrap();
     assert!(!said.contains(secret.trim()), "no secret in messages");
-    // Nobody to answer the question, no agreement.
+    // Nobody to answer the question and no limit named: no agreement.
     let mut command = io_e2e::command::command(&folder, &Default::default());
     command
         .args(["-o", "json", "-u"])
         .arg(folder.join("net/localnet.toml"));
     let output = command
-        .args(["job", "submit", "embed", &good, "--max-price", "1"])
+        .args(["job", "submit", "embed", &good])
         .output()
         .await
         .unwrap();
@@ -541,8 +558,8 @@ async fn an_oracle_refuses_what_is_wrong_keeps_nothing_of_it_and_goes_on() {
         .await
         .refused_as_any_of(&[400, 404]);
 
-    // A job whose spec isn't anywhere, one whose spec is rubbish, one whose spec names what isn't there: none is matched,
-    // each is told, and the escrow comes back.
+    // A job whose spec isn't anywhere, and one whose spec is rubbish: neither is matched, the renter is told, and the escrow
+    // comes back.
     let books = market.books().await;
     let rubbish = b"{\"version\":1,\"input\":\"rubbish\"}";
     let rubbish_hash = BlobHash::of(rubbish);
@@ -591,7 +608,11 @@ async fn an_oracle_refuses_what_is_wrong_keeps_nothing_of_it_and_goes_on() {
     // loses its connection.
     let strict = market.changed(
         &market.oracles[0].config.clone(),
-        &[("requests_per_second", json!(5)), ("requests_burst", json!(40)), ("io_timeout_seconds", json!(2))],
+        &[
+            ("requests_per_second", json!(5)),
+            ("requests_burst", json!(40)),
+            ("io_timeout_seconds", json!(2)),
+        ],
     );
     market.kill_oracle(0).await;
     market.start_oracle_with(0, &strict);
@@ -605,12 +626,18 @@ async fn an_oracle_refuses_what_is_wrong_keeps_nothing_of_it_and_goes_on() {
         }
     }
     assert!(refused > 0, "no limit on the rate of requests");
-    until("the oracle should serve again", PATIENCE, || market.logs(), async || {
-        (oracle.get("/v1/info").await.status == StatusCode::OK).then_some(())
-    })
+    until(
+        "the oracle should serve again",
+        PATIENCE,
+        || market.logs(),
+        async || (oracle.get("/v1/info").await.status == StatusCode::OK).then_some(()),
+    )
     .await;
     let waited = stalled.await.unwrap();
-    assert!(waited < STALL_PATIENCE, "a stalled upload was held for {waited:?}");
+    assert!(
+        waited < STALL_PATIENCE,
+        "a stalled upload was held for {waited:?}"
+    );
     market.stop().await;
 }
 

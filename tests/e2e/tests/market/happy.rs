@@ -245,3 +245,9 @@ async fn a_job_that_nobody_takes_is_cancelled_and_refunded_in_full() {
     books.balance_with(io_e2e::Moved::default()).await;
     market.stop().await;
 }
+
+/// A network on one machine is one process tree, however its root ends.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_left_running_when_io_up_is_killed() {
+    Market::start(Options::default()).await.kill_up().await;
+}

@@ -54,7 +54,9 @@ impl AttestDevice<'_> {
         require!(class.id == device.class, IoError::WrongAccount);
         let current = epoch_of(now);
         require!(
-            args.epoch <= current && args.epoch + MAX_ATTESTATION_EPOCHS >= current && args.epoch >= device.attested_epoch,
+            args.epoch <= current
+                && args.epoch + MAX_ATTESTATION_EPOCHS >= current
+                && args.epoch >= device.attested_epoch,
             IoError::EpochNotAcceptable
         );
         require!(
@@ -69,7 +71,12 @@ impl AttestDevice<'_> {
             epoch: args.epoch,
             measured: args.measured(),
         };
-        attest::require_signatures(&self.instructions, &set, &statement.to_bytes(), usize::from(set.quorum))?;
+        attest::require_signatures(
+            &self.instructions,
+            &set,
+            &statement.to_bytes(),
+            usize::from(set.quorum),
+        )?;
         Ok(())
     }
 }

@@ -21,8 +21,16 @@ impl ManageDevice<'_> {
     /// authority: the provider's · network: the only account of its type · provider: bound by its authority · device: the
     /// provider's.
     fn validate(&self) -> Result<()> {
-        require_keys_eq!(self.provider.load()?.authority, self.authority.key(), IoError::NotProviderAuthority);
-        require_keys_eq!(self.device.load()?.provider, self.provider.key(), IoError::WrongAccount);
+        require_keys_eq!(
+            self.provider.load()?.authority,
+            self.authority.key(),
+            IoError::NotProviderAuthority
+        );
+        require_keys_eq!(
+            self.device.load()?.provider,
+            self.provider.key(),
+            IoError::WrongAccount
+        );
         Ok(())
     }
 }
@@ -81,7 +89,11 @@ pub fn set_device_draining(ctx: Context<SetDeviceDraining>, draining: bool) -> R
     let a = ctx.accounts;
     a.validate()?;
     let mut device = a.device.load_mut()?;
-    device.state = if draining { DeviceState::Draining } else { DeviceState::Active } as u8;
+    device.state = if draining {
+        DeviceState::Draining
+    } else {
+        DeviceState::Active
+    } as u8;
     device.invariant()?;
     device_changed(&a.device.key(), &device);
     Ok(())

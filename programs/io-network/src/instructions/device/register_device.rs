@@ -39,7 +39,11 @@ impl RegisterDevice<'_> {
     /// its type, the provider's claim, which attestation checks · device: created here at its PDA · system_program: by type.
     fn validate(&self, args: &RegisterDeviceArgs) -> Result<()> {
         self.network.load()?.require_running()?;
-        require_keys_eq!(self.provider.load()?.authority, self.authority.key(), IoError::NotProviderAuthority);
+        require_keys_eq!(
+            self.provider.load()?.authority,
+            self.authority.key(),
+            IoError::NotProviderAuthority
+        );
         require_keys_neq!(args.operator, Pubkey::default(), IoError::WrongAccount);
         Ok(())
     }
@@ -50,7 +54,8 @@ pub fn register_device(ctx: Context<RegisterDevice>, args: RegisterDeviceArgs) -
     a.validate(&args)?;
     let class = a.class.load()?;
     let seeds: &[&[u8]] = &[seeds::DEVICE, &args.hardware, &[ctx.bumps.device]];
-    let mut device = Creator::new(&a.authority, &a.system_program)?.create::<Device>(&a.device, seeds)?;
+    let mut device =
+        Creator::new(&a.authority, &a.system_program)?.create::<Device>(&a.device, seeds)?;
     device.provider = a.provider.key();
     device.operator = args.operator;
     device.hardware = args.hardware;
@@ -60,7 +65,10 @@ pub fn register_device(ctx: Context<RegisterDevice>, args: RegisterDeviceArgs) -
     device.bump = ctx.bumps.device;
     device.version = VERSION;
     device.bond = args.bond;
-    require!(args.bond >= device.minimum_bond(a.network.load()?.min_bond)?, IoError::BondTooSmall);
+    require!(
+        args.bond >= device.minimum_bond(a.network.load()?.min_bond)?,
+        IoError::BondTooSmall
+    );
 
     let mut provider = a.provider.load_mut()?;
     provider.commit(args.bond)?;

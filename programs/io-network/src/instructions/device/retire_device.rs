@@ -21,7 +21,11 @@ impl RetireDevice<'_> {
     /// authority: the provider's · provider: bound by its authority · device: the provider's, without unsettled jobs.
     fn validate(&self) -> Result<()> {
         let device = self.device.load()?;
-        require_keys_eq!(self.provider.load()?.authority, self.authority.key(), IoError::NotProviderAuthority);
+        require_keys_eq!(
+            self.provider.load()?.authority,
+            self.authority.key(),
+            IoError::NotProviderAuthority
+        );
         require_keys_eq!(device.provider, self.provider.key(), IoError::WrongAccount);
         require!(device.open_jobs == 0, IoError::DeviceBusy);
         Ok(())

@@ -38,27 +38,41 @@ impl AcceptJob<'_> {
     /// attested, bonded, meets the requirement · job: open, in time · provider_token: a usable account of the job's mint owned by the
     /// provider's payout owner · instructions: by address, in `attest`, if a ticket is brought. Returns the job's exposure.
     fn validate(&self, args: &AcceptJobArgs, now: i64) -> Result<u64> {
-        let (job, device, provider) = (self.job.load()?, self.device.load()?, self.provider.load()?);
+        let (job, device, provider) =
+            (self.job.load()?, self.device.load()?, self.provider.load()?);
         let network = self.network.load()?;
         job.require_state(JobState::Open)?;
         require!(now < job.deadline, IoError::DeadlinePassed);
         require_keys_eq!(device.operator, self.operator.key(), IoError::NotOperator);
         require_keys_eq!(device.provider, self.provider.key(), IoError::WrongAccount);
         require!(device.is_idle(), IoError::DeviceNotIdle);
-        let attested_until = device.attested_at.saturating_add(i64::from(network.attestation_seconds));
-        require!(device.attested_at > 0 && now <= attested_until, IoError::AttestationStale);
+        let attested_until = device
+            .attested_at
+            .saturating_add(i64::from(network.attestation_seconds));
+        require!(
+            device.attested_at > 0 && now <= attested_until,
+            IoError::AttestationStale
+        );
         require!(job.met_by(&device, &provider), IoError::RequirementNotMet);
-        require!(device.bond >= device.minimum_bond(network.min_bond)?, IoError::BondTooSmall);
+        require!(
+            device.bond >= device.minimum_bond(network.min_bond)?,
+            IoError::BondTooSmall
+        );
         require!(args.ask <= job.max_price, IoError::AskTooHigh);
 
-        let exposure = money::exposure_ceil(job.most_payment(args.ask)?, job.io_per_unit_e9).or_overflow()?;
+        let exposure =
+            money::exposure_ceil(job.most_payment(args.ask)?, job.io_per_unit_e9).or_overflow()?;
         let total = device.exposure.checked_add(exposure).or_overflow()?;
         require!(total <= device.bond, IoError::ExposureExceedsBond);
 
         let paid_to = token::require_usable(&self.provider_token, &job.mint)?;
         require_keys_eq!(paid_to.owner, provider.payout_owner, IoError::WrongOwner);
         require_keys_neq!(self.provider_token.key(), job.vault, IoError::SameAccount);
-        require_keys_neq!(self.provider_token.key(), job.payer_token, IoError::SameAccount);
+        require_keys_neq!(
+            self.provider_token.key(),
+            job.payer_token,
+            IoError::SameAccount
+        );
 
         if now <= job.match_until {
             require!(args.ticket_expires_at != 0, IoError::TicketRequired);
@@ -90,7 +104,9 @@ pub fn accept_job(ctx: Context<AcceptJob>, args: AcceptJobArgs) -> Result<()> {
     job.ask = args.ask;
     job.exposure = exposure;
     job.accepted_at = now;
-    job.run_until = now.saturating_add(i64::from(job.max_run_seconds)).min(job.deadline);
+    job.run_until = now
+        .saturating_add(i64::from(job.max_run_seconds))
+        .min(job.deadline);
     job.state = JobState::Running as u8;
 
     let mut device = a.device.load_mut()?;

@@ -30,8 +30,15 @@ impl CancelJob<'_> {
         let job = self.job.load()?;
         job.require_state(JobState::Open)?;
         let signer = self.signer.key();
-        require!(signer == job.renter || signer == job.payer, IoError::NotRenter);
-        require_keys_eq!(job.payer_token, self.payer_token.key(), IoError::WrongAccount);
+        require!(
+            signer == job.renter || signer == job.payer,
+            IoError::NotRenter
+        );
+        require_keys_eq!(
+            job.payer_token,
+            self.payer_token.key(),
+            IoError::WrongAccount
+        );
         Ok(())
     }
 }

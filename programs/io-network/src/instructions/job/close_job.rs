@@ -37,15 +37,24 @@ impl CloseJob<'_> {
         // Statements tell jobs at one address apart by their slot of creation: two must not share one.
         require!(job.created_slot < clock.slot, IoError::RetentionNotOver);
         require!(job.state()?.is_final(), IoError::WrongState);
-        require!(job.owed_provider | job.owed_treasury | job.owed_payer == 0, IoError::StillOwed);
+        require!(
+            job.owed_provider | job.owed_treasury | job.owed_payer == 0,
+            IoError::StillOwed
+        );
         require!(job.penalty_due == 0, IoError::PenaltyPending);
         require_keys_eq!(job.payer, self.payer.key(), IoError::WrongAccount);
         let signer = self.signer.key();
-        let kept_until = job.finished_at.saturating_add(i64::from(job.retention_seconds));
-        let allowed = signer == job.renter || signer == job.payer || clock.unix_timestamp > kept_until;
+        let kept_until = job
+            .finished_at
+            .saturating_add(i64::from(job.retention_seconds));
+        let allowed =
+            signer == job.renter || signer == job.payer || clock.unix_timestamp > kept_until;
         require!(allowed, IoError::RetentionNotOver);
         let destination = self.payer_token.key();
-        require!(destination == job.payer_token || signer == job.payer, IoError::WrongAccount);
+        require!(
+            destination == job.payer_token || signer == job.payer,
+            IoError::WrongAccount
+        );
         require_keys_neq!(destination, job.vault, IoError::SameAccount);
         let left = job_vault(&job, &self.vault)?.amount;
         if left > 0 {

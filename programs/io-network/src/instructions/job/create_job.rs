@@ -50,11 +50,26 @@ impl CreateJob<'_> {
         require_keys_eq!(from.owner, self.payer.key(), IoError::WrongOwner);
 
         require!(terms.spec_hash != [0; 32], IoError::BadTerms);
-        require!(terms.max_price > 0 && terms.max_units > 0, IoError::BadTerms);
-        require!((1..=MAX_RUN_SECONDS).contains(&terms.max_run_seconds), IoError::BadTerms);
-        require!(terms.deadline > now && terms.deadline.saturating_sub(now) <= MAX_DEADLINE_SECONDS, IoError::BadTerms);
-        require!(u64::from(terms.min_reputation_bps) <= money::BPS, IoError::BadTerms);
-        require!(terms.verification <= VerificationClass::Metered as u8, IoError::BadTerms);
+        require!(
+            terms.max_price > 0 && terms.max_units > 0,
+            IoError::BadTerms
+        );
+        require!(
+            (1..=MAX_RUN_SECONDS).contains(&terms.max_run_seconds),
+            IoError::BadTerms
+        );
+        require!(
+            terms.deadline > now && terms.deadline.saturating_sub(now) <= MAX_DEADLINE_SECONDS,
+            IoError::BadTerms
+        );
+        require!(
+            u64::from(terms.min_reputation_bps) <= money::BPS,
+            IoError::BadTerms
+        );
+        require!(
+            terms.verification <= VerificationClass::Metered as u8,
+            IoError::BadTerms
+        );
         require!(terms.devices == 1, IoError::BadTerms);
         Ok(())
     }
@@ -73,7 +88,15 @@ pub fn create_job(ctx: Context<CreateJob>, terms: JobTerms) -> Result<()> {
         TOKEN_ACCOUNT_LEN,
         &[seeds::VAULT, address.as_ref(), &[ctx.bumps.vault]],
     )?;
-    let mut job = creator.create::<Job>(&a.job, &[seeds::JOB, renter.as_ref(), &terms.nonce.to_le_bytes(), &[ctx.bumps.job]])?;
+    let mut job = creator.create::<Job>(
+        &a.job,
+        &[
+            seeds::JOB,
+            renter.as_ref(),
+            &terms.nonce.to_le_bytes(),
+            &[ctx.bumps.job],
+        ],
+    )?;
     let escrow = {
         let network = a.network.load()?;
         let payment = a.payment.load()?;

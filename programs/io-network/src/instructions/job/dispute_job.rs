@@ -23,7 +23,13 @@ impl DisputeJob<'_> {
         job.require_state(JobState::Submitted)?;
         require!(now <= job.challenge_until, IoError::ChallengeWindowOver);
         let disputer = self.disputer.key();
-        let is_oracle = || -> Result<bool> { Ok(self.oracle_set.load()?.position(disputer.as_ref()).is_some()) };
+        let is_oracle = || -> Result<bool> {
+            Ok(self
+                .oracle_set
+                .load()?
+                .position(disputer.as_ref())
+                .is_some())
+        };
         require!(disputer == job.renter || is_oracle()?, IoError::NotRenter);
         Ok(())
     }

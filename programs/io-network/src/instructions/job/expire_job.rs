@@ -38,7 +38,11 @@ impl ExpireJob<'_> {
         require!(now > until, IoError::DeadlineNotPassed);
         let device = self.device.as_ref().map(|d| d.key()).unwrap_or_default();
         require_keys_eq!(job.device, device, IoError::WrongAccount);
-        require_keys_eq!(job.payer_token, self.payer_token.key(), IoError::WrongAccount);
+        require_keys_eq!(
+            job.payer_token,
+            self.payer_token.key(),
+            IoError::WrongAccount
+        );
         Ok(())
     }
 }

@@ -10,8 +10,8 @@ mod settle_job;
 mod submit_result;
 
 pub use {
-    accept_job::*, cancel_job::*, close_job::*, create_job::*, dispute_job::*, expire_job::*, reject_job::*,
-    release_owed::*, settle_job::*, submit_result::*,
+    accept_job::*, cancel_job::*, close_job::*, create_job::*, dispute_job::*, expire_job::*,
+    reject_job::*, release_owed::*, settle_job::*, submit_result::*,
 };
 
 use anchor_lang::prelude::*;
@@ -53,12 +53,19 @@ fn pay_out<'info, const N: usize>(
 }
 
 /// Sends a token call signed by the job, the authority of its vault.
-fn invoke_as_job<'info>(job: &AccountLoader<'info, Job>, token_program: &AccountInfo<'info>, batch: Batch<'info>) -> Result<()> {
+fn invoke_as_job<'info>(
+    job: &AccountLoader<'info, Job>,
+    token_program: &AccountInfo<'info>,
+    batch: Batch<'info>,
+) -> Result<()> {
     let (renter, nonce, bump) = {
         let job = job.load()?;
         (job.renter, job.nonce.to_le_bytes(), [job.bump])
     };
-    batch.invoke(token_program, &[&[seeds::JOB, renter.as_ref(), &nonce, &bump]])
+    batch.invoke(
+        token_program,
+        &[&[seeds::JOB, renter.as_ref(), &nonce, &bump]],
+    )
 }
 
 /// A job's own vault.
@@ -75,7 +82,16 @@ fn refund_all<'info>(
     token_program: &AccountInfo<'info>,
 ) -> Result<()> {
     let held = job_vault(&*job.load()?, vault)?;
-    let [owed] = pay_out(job, vault, &held, token_program, [Share { to: payer_token, amount: held.amount }])?;
+    let [owed] = pay_out(
+        job,
+        vault,
+        &held,
+        token_program,
+        [Share {
+            to: payer_token,
+            amount: held.amount,
+        }],
+    )?;
     let mut job = job.load_mut()?;
     job.refunded = held.amount;
     job.owed_payer = owed;

@@ -35,13 +35,25 @@ impl RejectJob<'_> {
     /// it: a quorum's signatures decide.
     fn validate(&self) -> Result<()> {
         let job = self.job.load()?;
-        require!(matches!(job.state()?, JobState::Submitted | JobState::Disputed), IoError::WrongState);
+        require!(
+            matches!(job.state()?, JobState::Submitted | JobState::Disputed),
+            IoError::WrongState
+        );
         require_keys_eq!(job.device, self.device.key(), IoError::WrongAccount);
-        require_keys_eq!(job.payer_token, self.payer_token.key(), IoError::WrongAccount);
+        require_keys_eq!(
+            job.payer_token,
+            self.payer_token.key(),
+            IoError::WrongAccount
+        );
         let set = self.oracle_set.load()?;
         let deployment = self.network.load()?.deployment();
         let statement = job.statement(&self.job.key(), deployment, set.version, Verdict::Invalid);
-        attest::require_signatures(&self.instructions, &set, &statement.to_bytes(), usize::from(set.quorum))?;
+        attest::require_signatures(
+            &self.instructions,
+            &set,
+            &statement.to_bytes(),
+            usize::from(set.quorum),
+        )?;
         Ok(())
     }
 }

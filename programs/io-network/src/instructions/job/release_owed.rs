@@ -50,7 +50,10 @@ impl ReleaseOwed<'_> {
             Payee::Payer => (job.payer_token, job.payer),
             Payee::Treasury => (job.treasury, self.network.load()?.admin),
             Payee::Provider => {
-                let provider = self.provider.as_ref().ok_or_else(|| error!(IoError::WrongAccount))?;
+                let provider = self
+                    .provider
+                    .as_ref()
+                    .ok_or_else(|| error!(IoError::WrongAccount))?;
                 require_keys_eq!(job.provider, provider.key(), IoError::WrongAccount);
                 let owner = provider.load()?.payout_owner;
                 (job.provider_token, owner)

@@ -42,10 +42,21 @@ impl SettleJob<'_> {
     fn validate(&self, now: i64) -> Result<()> {
         let job = self.job.load()?;
         let state = job.state()?;
-        require!(matches!(state, JobState::Submitted | JobState::Disputed), IoError::WrongState);
+        require!(
+            matches!(state, JobState::Submitted | JobState::Disputed),
+            IoError::WrongState
+        );
         require_keys_eq!(job.device, self.device.key(), IoError::WrongAccount);
-        require_keys_eq!(job.provider_token, self.provider_token.key(), IoError::WrongAccount);
-        require_keys_eq!(job.payer_token, self.payer_token.key(), IoError::WrongAccount);
+        require_keys_eq!(
+            job.provider_token,
+            self.provider_token.key(),
+            IoError::WrongAccount
+        );
+        require_keys_eq!(
+            job.payer_token,
+            self.payer_token.key(),
+            IoError::WrongAccount
+        );
         require_keys_eq!(job.treasury, self.treasury.key(), IoError::WrongAccount);
         if state == JobState::Submitted && now > job.challenge_until {
             return Ok(());
@@ -56,7 +67,9 @@ impl SettleJob<'_> {
         let quorum = usize::from(set.quorum);
         match attest::require_signatures(&self.instructions, &set, &statement.to_bytes(), quorum) {
             Ok(_) => Ok(()),
-            Err(e) if e == error!(IoError::NoSignatureInstruction) && state == JobState::Submitted => {
+            Err(e)
+                if e == error!(IoError::NoSignatureInstruction) && state == JobState::Submitted =>
+            {
                 err!(IoError::ChallengeWindowOpen)
             }
             Err(e) => Err(e),
@@ -71,7 +84,11 @@ pub fn settle_job(ctx: Context<SettleJob>) -> Result<()> {
     let (split, held) = {
         let job = a.job.load()?;
         let held = job_vault(&job, &a.vault)?;
-        (money::split_settlement(held.amount, job.units, job.ask, job.fee_terms()).or_overflow()?, held)
+        (
+            money::split_settlement(held.amount, job.units, job.ask, job.fee_terms())
+                .or_overflow()?,
+            held,
+        )
     };
     let [owed_provider, owed_treasury, owed_payer] = pay_out(
         &a.job,
@@ -79,9 +96,18 @@ pub fn settle_job(ctx: Context<SettleJob>) -> Result<()> {
         &held,
         &a.token_program,
         [
-            Share { to: &a.provider_token, amount: split.provider },
-            Share { to: &a.treasury, amount: split.treasury },
-            Share { to: &a.payer_token, amount: split.payer },
+            Share {
+                to: &a.provider_token,
+                amount: split.provider,
+            },
+            Share {
+                to: &a.treasury,
+                amount: split.treasury,
+            },
+            Share {
+                to: &a.payer_token,
+                amount: split.payer,
+            },
         ],
     )?;
     let key = a.job.key();

@@ -33,7 +33,10 @@ impl SubmitResult<'_> {
         require_keys_eq!(job.device, self.device.key(), IoError::WrongAccount);
         require_keys_eq!(device.operator, self.operator.key(), IoError::NotOperator);
         require!(now <= job.run_until, IoError::DeadlinePassed);
-        require!(args.units > 0 && args.units <= job.max_units, IoError::BadUnits);
+        require!(
+            args.units > 0 && args.units <= job.max_units,
+            IoError::BadUnits
+        );
         require!(args.output_hash != [0; 32], IoError::BadTerms);
         Ok(())
     }

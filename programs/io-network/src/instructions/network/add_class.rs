@@ -37,14 +37,21 @@ impl AddClass<'_> {
     /// admin: recorded in the network · network: the only account of its type · class: created here at its PDA ·
     /// system_program: by type.
     fn validate(&self) -> Result<()> {
-        require_keys_eq!(self.network.load()?.admin, self.admin.key(), IoError::NotAdmin);
+        require_keys_eq!(
+            self.network.load()?.admin,
+            self.admin.key(),
+            IoError::NotAdmin
+        );
         Ok(())
     }
 }
 
 fn write(class: &mut DeviceClass, address: &Pubkey, args: &ClassArgs) -> Result<()> {
     require!(args.id != ANY_CLASS, IoError::ParameterOutOfBounds);
-    require!((1..=MAX_MULTIPLIER_E2).contains(&args.multiplier_e2), IoError::ParameterOutOfBounds);
+    require!(
+        (1..=MAX_MULTIPLIER_E2).contains(&args.multiplier_e2),
+        IoError::ParameterOutOfBounds
+    );
     require!(args.group <= 1, IoError::ParameterOutOfBounds);
     class.id = args.id;
     class.name = args.name;
@@ -60,7 +67,8 @@ pub fn add_class(ctx: Context<AddClass>, args: ClassArgs) -> Result<()> {
     let a = ctx.accounts;
     a.validate()?;
     let seeds: &[&[u8]] = &[seeds::CLASS, &args.id.to_le_bytes(), &[ctx.bumps.class]];
-    let mut class = Creator::new(&a.admin, &a.system_program)?.create::<DeviceClass>(&a.class, seeds)?;
+    let mut class =
+        Creator::new(&a.admin, &a.system_program)?.create::<DeviceClass>(&a.class, seeds)?;
     class.bump = ctx.bumps.class;
     class.version = VERSION;
     write(&mut class, &a.class.key(), &args)
@@ -77,7 +85,11 @@ pub struct UpdateClass<'info> {
 impl UpdateClass<'_> {
     /// admin: recorded in the network · network: the only account of its type · class: the one that the arguments name.
     fn validate(&self, args: &ClassArgs) -> Result<()> {
-        require_keys_eq!(self.network.load()?.admin, self.admin.key(), IoError::NotAdmin);
+        require_keys_eq!(
+            self.network.load()?.admin,
+            self.admin.key(),
+            IoError::NotAdmin
+        );
         require!(self.class.load()?.id == args.id, IoError::WrongAccount);
         Ok(())
     }

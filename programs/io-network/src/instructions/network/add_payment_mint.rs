@@ -36,7 +36,11 @@ impl AddPaymentMint<'_> {
     /// admin: recorded in the network · network: the only account of its type · mint: an SPL mint · payment: created here at
     /// its PDA · system_program: by type. Returns the mint's decimals.
     fn validate(&self) -> Result<u8> {
-        require_keys_eq!(self.network.load()?.admin, self.admin.key(), IoError::NotAdmin);
+        require_keys_eq!(
+            self.network.load()?.admin,
+            self.admin.key(),
+            IoError::NotAdmin
+        );
         token::mint_decimals(&self.mint)
     }
 }
@@ -55,7 +59,8 @@ pub fn add_payment_mint(ctx: Context<AddPaymentMint>, args: PaymentMintArgs) -> 
     let decimals = a.validate()?;
     let mint = a.mint.key();
     let seeds: &[&[u8]] = &[seeds::PAYMENT, mint.as_ref(), &[ctx.bumps.payment]];
-    let mut payment = Creator::new(&a.admin, &a.system_program)?.create::<PaymentMint>(&a.payment, seeds)?;
+    let mut payment =
+        Creator::new(&a.admin, &a.system_program)?.create::<PaymentMint>(&a.payment, seeds)?;
     payment.mint = mint;
     payment.decimals = decimals;
     payment.bump = ctx.bumps.payment;
@@ -75,7 +80,11 @@ impl UpdatePaymentMint<'_> {
     /// admin: recorded in the network · network: the only account of its type · payment: any account of its type, the
     /// administrator chooses which.
     fn validate(&self) -> Result<()> {
-        require_keys_eq!(self.network.load()?.admin, self.admin.key(), IoError::NotAdmin);
+        require_keys_eq!(
+            self.network.load()?.admin,
+            self.admin.key(),
+            IoError::NotAdmin
+        );
         Ok(())
     }
 }

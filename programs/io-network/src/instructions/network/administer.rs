@@ -17,7 +17,11 @@ pub struct Administer<'info> {
 impl Administer<'_> {
     /// admin: recorded in the network · network: the only account of its type.
     fn validate(&self) -> Result<()> {
-        require_keys_eq!(self.network.load()?.admin, self.admin.key(), IoError::NotAdmin);
+        require_keys_eq!(
+            self.network.load()?.admin,
+            self.admin.key(),
+            IoError::NotAdmin
+        );
         Ok(())
     }
 
@@ -36,7 +40,8 @@ pub fn update_params(ctx: Context<Administer>, params: NetworkParams) -> Result<
 }
 
 pub fn set_paused(ctx: Context<Administer>, paused: bool) -> Result<()> {
-    ctx.accounts.change(|network| network.paused = u8::from(paused))
+    ctx.accounts
+        .change(|network| network.paused = u8::from(paused))
 }
 
 pub fn propose_admin(ctx: Context<Administer>, admin: Pubkey) -> Result<()> {
@@ -53,7 +58,11 @@ pub struct AcceptAdmin<'info> {
 impl AcceptAdmin<'_> {
     /// pending_admin: was proposed · network: the only account of its type.
     fn validate(&self) -> Result<()> {
-        require_keys_eq!(self.network.load()?.pending_admin, self.pending_admin.key(), IoError::NotPendingAdmin);
+        require_keys_eq!(
+            self.network.load()?.pending_admin,
+            self.pending_admin.key(),
+            IoError::NotPendingAdmin
+        );
         Ok(())
     }
 }

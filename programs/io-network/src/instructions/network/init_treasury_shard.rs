@@ -33,10 +33,17 @@ impl InitTreasuryShard<'_> {
     /// payer: pays, nothing else · network: the only account of its type, becomes the shard's authority · payment: any of its
     /// type · mint: the one in payment · treasury: created here at its PDA · token_program, system_program: by address.
     fn validate(&self, shard: u8) -> Result<()> {
-        require!(usize::from(shard) < TREASURY_SHARDS, IoError::ParameterOutOfBounds);
+        require!(
+            usize::from(shard) < TREASURY_SHARDS,
+            IoError::ParameterOutOfBounds
+        );
         let payment = self.payment.load()?;
         require_keys_eq!(payment.mint, self.mint.key(), IoError::WrongMint);
-        require_keys_eq!(payment.shards[usize::from(shard)], Pubkey::default(), IoError::SameAccount);
+        require_keys_eq!(
+            payment.shards[usize::from(shard)],
+            Pubkey::default(),
+            IoError::SameAccount
+        );
         Ok(())
     }
 }
@@ -49,7 +56,12 @@ pub fn init_treasury_shard(ctx: Context<InitTreasuryShard>, shard: u8) -> Result
         &token::TOKEN_PROGRAM,
         &a.treasury,
         TOKEN_ACCOUNT_LEN,
-        &[seeds::TREASURY, mint.as_ref(), &[shard], &[ctx.bumps.treasury]],
+        &[
+            seeds::TREASURY,
+            mint.as_ref(),
+            &[shard],
+            &[ctx.bumps.treasury],
+        ],
     )?;
     let mut batch = Batch::new();
     batch.initialize(&a.treasury, &a.mint, &a.network.key());

@@ -45,17 +45,27 @@ impl InitializeNetwork<'_> {
     /// IO's decimals · program, program_data: this program and its data, by constraint · system_program: by type.
     fn validate(&self) -> Result<()> {
         let upgrade_authority = self.program_data.upgrade_authority_address;
-        require!(upgrade_authority == Some(self.authority.key()), IoError::NotUpgradeAuthority);
-        require!(token::mint_decimals(&self.io_mint)? == io_protocol::money::IO_DECIMALS, IoError::WrongMint);
+        require!(
+            upgrade_authority == Some(self.authority.key()),
+            IoError::NotUpgradeAuthority
+        );
+        require!(
+            token::mint_decimals(&self.io_mint)? == io_protocol::money::IO_DECIMALS,
+            IoError::WrongMint
+        );
         Ok(())
     }
 }
 
-pub fn initialize_network(ctx: Context<InitializeNetwork>, args: InitializeNetworkArgs) -> Result<()> {
+pub fn initialize_network(
+    ctx: Context<InitializeNetwork>,
+    args: InitializeNetworkArgs,
+) -> Result<()> {
     let a = ctx.accounts;
     a.validate()?;
     let creator = Creator::new(&a.authority, &a.system_program)?;
-    let mut network = creator.create::<Network>(&a.network, &[seeds::NETWORK, &[ctx.bumps.network]])?;
+    let mut network =
+        creator.create::<Network>(&a.network, &[seeds::NETWORK, &[ctx.bumps.network]])?;
     network.admin = a.authority.key();
     network.io_mint = a.io_mint.key();
     network.cluster = args.cluster;
@@ -66,7 +76,8 @@ pub fn initialize_network(ctx: Context<InitializeNetwork>, args: InitializeNetwo
     log_snapshot::<NetworkChanged, _>(None, None, &*network);
     drop(network);
 
-    let mut set = creator.create::<OracleSet>(&a.oracle_set, &[seeds::ORACLES, &[ctx.bumps.oracle_set]])?;
+    let mut set =
+        creator.create::<OracleSet>(&a.oracle_set, &[seeds::ORACLES, &[ctx.bumps.oracle_set]])?;
     set.bump = ctx.bumps.oracle_set;
     set.layout = VERSION;
     super::replace(&mut set, args.quorum, &args.oracles)?;

@@ -5,4 +5,7 @@ mod init_treasury_shard;
 mod initialize_network;
 mod set_oracles;
 
-pub use {add_class::*, add_payment_mint::*, administer::*, init_treasury_shard::*, initialize_network::*, set_oracles::*};
+pub use {
+    add_class::*, add_payment_mint::*, administer::*, init_treasury_shard::*,
+    initialize_network::*, set_oracles::*,
+};

@@ -25,7 +25,11 @@ pub struct SetOracles<'info> {
 impl SetOracles<'_> {
     /// admin: recorded in the network · network, oracle_set: the only accounts of their types.
     fn validate(&self) -> Result<()> {
-        require_keys_eq!(self.network.load()?.admin, self.admin.key(), IoError::NotAdmin);
+        require_keys_eq!(
+            self.network.load()?.admin,
+            self.admin.key(),
+            IoError::NotAdmin
+        );
         Ok(())
     }
 }

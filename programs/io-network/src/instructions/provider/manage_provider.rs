@@ -19,7 +19,11 @@ impl ManageProvider<'_> {
     /// authority: the provider's · network: the only account of its type, read for the unbonding time · provider: any of
     /// its type, bound by its authority.
     fn validate(&self) -> Result<()> {
-        require_keys_eq!(self.provider.load()?.authority, self.authority.key(), IoError::NotProviderAuthority);
+        require_keys_eq!(
+            self.provider.load()?.authority,
+            self.authority.key(),
+            IoError::NotProviderAuthority
+        );
         Ok(())
     }
 }

@@ -31,11 +31,17 @@ impl MoveStake<'_> {
     /// what is paid) · token_program: by address.
     fn validate(&self) -> Result<()> {
         let provider = self.provider.load()?;
-        require_keys_eq!(provider.authority, self.authority.key(), IoError::NotProviderAuthority);
+        require_keys_eq!(
+            provider.authority,
+            self.authority.key(),
+            IoError::NotProviderAuthority
+        );
         let key = self.provider.key();
-        let vault =
-            Pubkey::create_program_address(&[seeds::STAKE, key.as_ref(), &[provider.vault_bump]], &crate::ID)
-                .map_err(|_| error!(IoError::WrongAccount))?;
+        let vault = Pubkey::create_program_address(
+            &[seeds::STAKE, key.as_ref(), &[provider.vault_bump]],
+            &crate::ID,
+        )
+        .map_err(|_| error!(IoError::WrongAccount))?;
         require_keys_eq!(vault, self.stake_vault.key(), IoError::WrongAccount);
         require_keys_neq!(vault, self.token_account.key(), IoError::SameAccount);
         token::require_usable(&self.token_account, &self.network.load()?.io_mint)?;
@@ -65,7 +71,11 @@ pub fn withdraw_stake(ctx: Context<MoveStake>) -> Result<()> {
     let (amount, authority, bump) = {
         let mut provider = a.provider.load_mut()?;
         let mut amount = 0u64;
-        for entry in provider.unbonding.iter_mut().filter(|u| u.amount > 0 && u.ready_at <= now) {
+        for entry in provider
+            .unbonding
+            .iter_mut()
+            .filter(|u| u.amount > 0 && u.ready_at <= now)
+        {
             amount = amount.checked_add(entry.amount).or_overflow()?;
             *entry = Unbonding::default();
         }
@@ -75,6 +85,14 @@ pub fn withdraw_stake(ctx: Context<MoveStake>) -> Result<()> {
         (amount, provider.authority, provider.bump)
     };
     let mut batch = Batch::new();
-    batch.transfer(&a.stake_vault, &a.token_account, a.provider.as_ref(), amount);
-    batch.invoke(&a.token_program, &[&[seeds::PROVIDER, authority.as_ref(), &[bump]]])
+    batch.transfer(
+        &a.stake_vault,
+        &a.token_account,
+        a.provider.as_ref(),
+        amount,
+    );
+    batch.invoke(
+        &a.token_program,
+        &[&[seeds::PROVIDER, authority.as_ref(), &[bump]]],
+    )
 }

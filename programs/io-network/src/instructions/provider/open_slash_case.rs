@@ -45,11 +45,16 @@ impl OpenSlashCase<'_> {
         require!(job.state()?.is_final(), IoError::WrongState);
         require!(job.penalty_due > 0, IoError::NothingOwed);
         require_keys_eq!(job.provider, self.provider.key(), IoError::WrongAccount);
-        require_keys_eq!(self.network.load()?.io_mint, self.io_mint.key(), IoError::WrongMint);
+        require_keys_eq!(
+            self.network.load()?.io_mint,
+            self.io_mint.key(),
+            IoError::WrongMint
+        );
         let key = self.provider.key();
         let bump = self.provider.load()?.vault_bump;
-        let vault = Pubkey::create_program_address(&[seeds::STAKE, key.as_ref(), &[bump]], &crate::ID)
-            .map_err(|_| error!(IoError::WrongAccount))?;
+        let vault =
+            Pubkey::create_program_address(&[seeds::STAKE, key.as_ref(), &[bump]], &crate::ID)
+                .map_err(|_| error!(IoError::WrongAccount))?;
         require_keys_eq!(vault, self.stake_vault.key(), IoError::WrongAccount);
         Ok(())
     }
@@ -73,7 +78,12 @@ pub fn open_slash_case(ctx: Context<OpenSlashCase>) -> Result<()> {
         let state = job.state()?;
         let amount = core::mem::take(&mut job.penalty_due);
         let now = Clock::get()?.unix_timestamp;
-        let seeds: &[&[u8]] = &[seeds::SLASH, job.provider.as_ref(), &number.to_le_bytes(), &[ctx.bumps.slash_case]];
+        let seeds: &[&[u8]] = &[
+            seeds::SLASH,
+            job.provider.as_ref(),
+            &number.to_le_bytes(),
+            &[ctx.bumps.slash_case],
+        ];
         let mut case = creator.create::<SlashCase>(&a.slash_case, seeds)?;
         case.provider = job.provider;
         case.device = job.device;
@@ -108,5 +118,8 @@ pub fn open_slash_case(ctx: Context<OpenSlashCase>) -> Result<()> {
     let mut batch = Batch::new();
     batch.initialize(&a.slash_vault, &a.io_mint, &address);
     batch.transfer(&a.stake_vault, &a.slash_vault, a.provider.as_ref(), amount);
-    batch.invoke(&a.token_program, &[&[seeds::PROVIDER, authority.as_ref(), &[bump]]])
+    batch.invoke(
+        &a.token_program,
+        &[&[seeds::PROVIDER, authority.as_ref(), &[bump]]],
+    )
 }
