@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, BufRead as _, IsTerminal, Write as _},
-    path::PathBuf,
+    path::Path,
     sync::Arc,
 };
 
@@ -468,7 +468,7 @@ fn simulation_json(simulation: &Simulation) -> Value {
     })
 }
 
-pub fn load_wallet(path: &PathBuf) -> Result<Wallet> {
+pub fn load_wallet(path: &Path) -> Result<Wallet> {
     Ok(Wallet::load(path)?)
 }
 

@@ -86,9 +86,12 @@ pub struct Settings {
     pub mints: BTreeMap<String, String>,
 }
 
+/// Looks a variable of the environment up.
+type Variables = Box<dyn Fn(&str) -> Option<String>>;
+
 /// The surroundings that settings are read from; tests bring their own.
 pub struct Surroundings {
-    pub variable: Box<dyn Fn(&str) -> Option<String>>,
+    pub variable: Variables,
     pub working_dir: PathBuf,
     pub home: Option<PathBuf>,
 }

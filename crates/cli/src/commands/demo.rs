@@ -291,8 +291,7 @@ async fn live(
     // The last transition reaches the oracles' index a moment after the chain.
     let deadline = Instant::now() + HISTORY_TIMEOUT;
     let mut view = oracles.job(&submitted.job).await?;
-    while Instant::now() < deadline && !view.as_ref().is_some_and(|view| view.finished_at.is_some())
-    {
+    while Instant::now() < deadline && view.as_ref().is_none_or(|view| view.finished_at.is_none()) {
         tokio::time::sleep(Duration::from_millis(100)).await;
         view = oracles.job(&submitted.job).await?;
     }

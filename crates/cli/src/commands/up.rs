@@ -205,8 +205,7 @@ async fn detach(args: &UpArgs, ctx: &Context) -> Result<()> {
             let text = fs::read_to_string(&log_path).unwrap_or_default();
             let last = text
                 .lines()
-                .filter(|line| !line.trim().is_empty())
-                .next_back()
+                .rfind(|line| !line.trim().is_empty())
                 .unwrap_or_default()
                 .to_owned();
             return Err(Failure::failed(format!("io up ended ({status}): {last}"))

@@ -25,7 +25,7 @@ use crate::{
 pub enum JobCommand {
     /// Submit a job: checks the input, shows the price, asks, uploads, escrows.
     #[command(subcommand)]
-    Submit(SubmitCommand),
+    Submit(Box<SubmitCommand>),
     /// The wallet's jobs, newest first.
     List(ListArgs),
     /// Everything about a job.
@@ -153,22 +153,24 @@ pub struct DownloadArgs {
 
 pub async fn run(command: &JobCommand, ctx: &Context) -> Result<()> {
     match command {
-        JobCommand::Submit(SubmitCommand::Embed { work, terms }) => {
-            let prepared = crate::blocking({
-                let work = work.clone();
-                move || work::embed(&work)
-            })
-            .await?;
-            submit::run(ctx, prepared, terms).await
-        }
-        JobCommand::Submit(SubmitCommand::Wasm { work, terms }) => {
-            let prepared = crate::blocking({
-                let work = work.clone();
-                move || work::wasm(&work)
-            })
-            .await?;
-            submit::run(ctx, prepared, terms).await
-        }
+        JobCommand::Submit(submit) => match submit.as_ref() {
+            SubmitCommand::Embed { work, terms } => {
+                let prepared = crate::blocking({
+                    let work = work.clone();
+                    move || work::embed(&work)
+                })
+                .await?;
+                submit::run(ctx, prepared, terms).await
+            }
+            SubmitCommand::Wasm { work, terms } => {
+                let prepared = crate::blocking({
+                    let work = work.clone();
+                    move || work::wasm(&work)
+                })
+                .await?;
+                submit::run(ctx, prepared, terms).await
+            }
+        },
         JobCommand::List(args) => show::list(ctx, args).await,
         JobCommand::Get(args) => show::get(ctx, &address("JOB", &args.job)?).await,
         JobCommand::Logs(args) => show::logs(ctx, &address("JOB", &args.job)?).await,
