@@ -1,12 +1,12 @@
 //! Which device is best for a job. Pure and in memory: no I/O, no clock.
 //!
-//! Devices that take jobs now are kept in one ranking for each engine: by score, among equal scores the one longest
-//! without a job first. A query walks the ranking from the best and takes the first that meets the requirement; among
-//! equals in score and waiting (the first [`TIES`] of them), a hash of job and device decides, so that no device is
-//! favoured by its address, and oracles that know the same choose the same.
+//! Devices that take jobs now are ranked for each engine, class and region: by score, among equal scores the one longest
+//! without a job first. A query walks the rankings that can meet it from the best on, and ends with the first device that
+//! meets the requirement; among equals in score and waiting (the first [`TIES`] of them by address), a hash of job and
+//! device decides, so that no device is favoured by its address, and oracles that know the same choose the same.
 //!
-//! The ranking is cut into blocks that each know the best of what they hold, so a query passes over blocks in which
-//! nothing can meet it. Where nothing meets it at all, it looks at everything once, in memory's order.
+//! A ranking is cut into blocks that each know the best of what they hold, so a query passes over blocks in which nothing
+//! can meet it.
 
 use std::{
     cmp::Ordering,
@@ -151,8 +151,6 @@ impl Entry {
 /// The best of what a block holds.
 #[derive(Clone, Copy, Debug)]
 struct Summary {
-    classes: u64,
-    regions: u64,
     max_multiplier_e2: u32,
     max_memory_mib: u32,
     max_reputation_bps: u16,
@@ -162,8 +160,6 @@ struct Summary {
 
 impl Summary {
     const EMPTY: Self = Self {
-        classes: 0,
-        regions: 0,
         max_multiplier_e2: 0,
         max_memory_mib: 0,
         max_reputation_bps: 0,
@@ -172,8 +168,6 @@ impl Summary {
     };
 
     fn add(&mut self, entry: &Entry) {
-        self.classes |= bit(entry.class);
-        self.regions |= bit(entry.region);
         self.max_multiplier_e2 = self.max_multiplier_e2.max(entry.multiplier_e2);
         self.max_memory_mib = self.max_memory_mib.max(entry.memory_mib);
         self.max_reputation_bps = self.max_reputation_bps.max(entry.reputation_bps);
@@ -183,20 +177,12 @@ impl Summary {
 
     /// False only if no entry can meet it.
     fn may_meet(&self, want: &Want) -> bool {
-        want.class
-            .is_none_or(|class| self.classes & bit(class) != 0)
-            && (want.region == 0 || self.regions & bit(want.region) != 0)
-            && self.max_multiplier_e2 >= want.min_multiplier_e2
+        self.max_multiplier_e2 >= want.min_multiplier_e2
             && self.max_memory_mib >= want.min_memory_mib
             && self.max_reputation_bps >= want.min_reputation_bps
             && self.min_ask <= want.max_price
             && exposure(want, self.min_ask).is_some_and(|least| least <= self.max_free_bond)
     }
-}
-
-/// One of 64 bits, spread so that neighbours differ.
-fn bit(value: u16) -> u64 {
-    1 << (u32::from(value).wrapping_mul(0x9E37_79B1) >> 26)
 }
 
 struct Block {
@@ -222,7 +208,7 @@ impl Block {
     }
 }
 
-/// Devices that offer one engine, best first.
+/// Devices that offer one engine, of one class and region, best first.
 #[derive(Default)]
 struct Ranking {
     /// None is empty.
@@ -240,6 +226,35 @@ impl Ranking {
                 .is_some_and(|last| last.order(entry) == Ordering::Less)
         });
         at.min(self.blocks.len().saturating_sub(1))
+    }
+
+    /// Adds to `equals` what meets the requirement here and is as good.
+    fn search<'a>(
+        &'a self,
+        want: &Want,
+        excluded: &dyn Fn(&Bytes32) -> bool,
+        equals: &mut Equals<'a>,
+    ) {
+        for block in &self.blocks {
+            if block
+                .entries
+                .first()
+                .is_some_and(|first| equals.compare(first) == Ordering::Greater)
+            {
+                return;
+            }
+            if !block.summary.may_meet(want) {
+                continue;
+            }
+            for entry in &block.entries {
+                if equals.compare(entry) == Ordering::Greater {
+                    return;
+                }
+                if entry.misses(want).is_none() && !excluded(&entry.device) && !equals.take(entry) {
+                    return;
+                }
+            }
+        }
     }
 
     fn insert(&mut self, entry: Entry) {
@@ -285,6 +300,42 @@ impl Ranking {
             }
         }
     }
+}
+
+/// Devices that offer one engine: a ranking for each class and region, since those are what a job most often insists on.
+#[derive(Default)]
+struct Shelf {
+    rankings: HashMap<(u16, u16), Ranking>,
+    len: usize,
+}
+
+impl Shelf {
+    fn insert(&mut self, entry: Entry) {
+        self.rankings
+            .entry((entry.class, entry.region))
+            .or_default()
+            .insert(entry);
+        self.len += 1;
+    }
+
+    fn remove(&mut self, entry: &Entry) {
+        let key = (entry.class, entry.region);
+        if let Some(ranking) = self.rankings.get_mut(&key) {
+            let before = ranking.len;
+            ranking.remove(entry);
+            self.len -= before - ranking.len;
+            if ranking.len == 0 {
+                self.rankings.remove(&key);
+            }
+        }
+    }
+
+    fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.rankings
+            .values()
+            .flat_map(|ranking| &ranking.blocks)
+            .flat_map(|block| &block.entries)
+    }
 
     fn best(
         &self,
@@ -292,38 +343,57 @@ impl Ranking {
         want: &Want,
         excluded: &dyn Fn(&Bytes32) -> bool,
     ) -> Option<&Entry> {
-        let mut best: Option<(Bytes32, &Entry)> = None;
-        let mut equals = 0;
-        for block in self
-            .blocks
+        // The best head first: what is found there ends the search in the others early.
+        let mut rankings: Vec<(&Entry, &Ranking)> = self
+            .rankings
             .iter()
-            .filter(|block| block.summary.may_meet(want))
-        {
-            for entry in &block.entries {
-                if let Some((_, first)) = best
-                    && (first.score, first.last_given) != (entry.score, entry.last_given)
-                {
-                    return Some(first_of(best?));
-                }
-                if entry.misses(want).is_some() || excluded(&entry.device) {
-                    continue;
-                }
-                let hash = rendezvous(job, &entry.device);
-                if best.is_none_or(|(highest, _)| hash > highest) {
-                    best = Some((hash, entry));
-                }
-                equals += 1;
-                if equals == TIES {
-                    return best.map(first_of);
-                }
-            }
+            .filter(|((class, region), _)| {
+                want.class.is_none_or(|wanted| wanted == *class)
+                    && (want.region == 0 || want.region == *region)
+            })
+            .filter_map(|(_, ranking)| Some((ranking.blocks.first()?.entries.first()?, ranking)))
+            .collect();
+        rankings.sort_unstable_by(|(a, _), (b, _)| a.order(b));
+        let mut equals = Equals::default();
+        for (_, ranking) in rankings {
+            ranking.search(want, excluded, &mut equals);
         }
-        best.map(first_of)
+        equals
+            .found
+            .into_values()
+            .max_by_key(|entry| rendezvous(job, &entry.device))
     }
 }
 
-fn first_of<'a>(found: (Bytes32, &'a Entry)) -> &'a Entry {
-    found.1
+/// The best found so far: equals in score and waiting, the first [`TIES`] of them by address.
+#[derive(Default)]
+struct Equals<'a> {
+    found: BTreeMap<Bytes32, &'a Entry>,
+}
+
+impl<'a> Equals<'a> {
+    /// How an entry compares with what was found: `Less` when it is better.
+    fn compare(&self, entry: &Entry) -> Ordering {
+        match self.found.values().next() {
+            None => Ordering::Less,
+            Some(found) => (found.score, entry.last_given).cmp(&(entry.score, found.last_given)),
+        }
+    }
+
+    /// Takes an entry that meets the requirement. False when nothing after it in its ranking can count any more.
+    fn take(&mut self, entry: &'a Entry) -> bool {
+        match self.compare(entry) {
+            Ordering::Greater => return false,
+            Ordering::Less => self.found.clear(),
+            Ordering::Equal => {}
+        }
+        self.found.insert(entry.device, entry);
+        if self.found.len() > TIES {
+            let last = self.found.pop_last();
+            return last.is_none_or(|(device, _)| device != entry.device);
+        }
+        true
+    }
 }
 
 /// What a device was chosen with.
@@ -348,7 +418,7 @@ pub struct Survey {
 /// All devices that take jobs now.
 #[derive(Default)]
 pub struct Matcher {
-    rankings: HashMap<String, Ranking>,
+    shelves: HashMap<String, Shelf>,
     devices: HashMap<Bytes32, (Candidate, Vec<(String, Entry)>)>,
     /// Number of the last job given to each device; kept when it goes, so that coming back brings no advantage.
     given: HashMap<Bytes32, u64>,
@@ -407,7 +477,7 @@ impl Matcher {
                 region: candidate.region,
                 reputation_bps: candidate.reputation_bps,
             };
-            self.rankings
+            self.shelves
                 .entry(skill.engine.clone())
                 .or_default()
                 .insert(entry);
@@ -421,10 +491,10 @@ impl Matcher {
             return false;
         };
         for (engine, entry) in entries {
-            if let Some(ranking) = self.rankings.get_mut(&engine) {
-                ranking.remove(&entry);
-                if ranking.len == 0 {
-                    self.rankings.remove(&engine);
+            if let Some(shelf) = self.shelves.get_mut(&engine) {
+                shelf.remove(&entry);
+                if shelf.len == 0 {
+                    self.shelves.remove(&engine);
                 }
             }
         }
@@ -438,7 +508,7 @@ impl Matcher {
         want: &Want,
         excluded: &dyn Fn(&Bytes32) -> bool,
     ) -> Option<Match> {
-        let entry = self.rankings.get(&want.engine)?.best(job, want, excluded)?;
+        let entry = self.shelves.get(&want.engine)?.best(job, want, excluded)?;
         Some(Match {
             device: entry.device,
             ask: entry.ask,
@@ -465,11 +535,10 @@ impl Matcher {
         let mut survey = Survey::default();
         let mut lowest: Option<(u64, f64)> = None;
         for entry in self
-            .rankings
+            .shelves
             .get(&want.engine)
             .into_iter()
-            .flat_map(|ranking| &ranking.blocks)
-            .flat_map(|b| &b.entries)
+            .flat_map(Shelf::entries)
         {
             match entry.misses(want) {
                 Some(reason) => *survey.removed.entry(reason).or_default() += 1,
@@ -481,11 +550,8 @@ impl Matcher {
                 }
             }
         }
-        let others = self.devices.len()
-            - self
-                .rankings
-                .get(&want.engine)
-                .map_or(0, |ranking| ranking.len);
+        let others =
+            self.devices.len() - self.shelves.get(&want.engine).map_or(0, |shelf| shelf.len);
         if others > 0 {
             survey
                 .removed
