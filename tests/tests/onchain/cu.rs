@@ -279,15 +279,21 @@ fn figures_are_current() {
         std::fs::write(&path, text).expect("docs/cu.json is written");
     } else if std::env::var_os("IO_CU_OTHER_TOOLS").is_none() {
         let stored = std::fs::read_to_string(&path).expect("docs/cu.json");
+        // The ELF's size may depend on where the tools lie; what it costs to run does not.
+        let figures = |text: &str| -> Vec<String> {
+            let lines = text.lines().filter(|line| !line.contains("\"elf_bytes\""));
+            lines.map(str::to_owned).collect()
+        };
+        let (stored, current) = (figures(&stored), figures(&text));
         let differing: Vec<String> = stored
-            .lines()
-            .zip(text.lines())
+            .iter()
+            .zip(&current)
             .filter(|(a, b)| a != b)
             .map(|(a, b)| format!("{a} → {b}"))
             .collect();
         assert!(
-            stored == text,
-            "docs/cu.json is stale; UPDATE_CU=1 cargo nextest run -p io-tests cu:: writes it anew\n{}",
+            stored == current,
+            "docs/cu.json is stale; UPDATE_CU=1 cargo nextest run --workspace --test onchain cu:: writes it anew\n{}",
             differing.join("\n")
         );
     }
