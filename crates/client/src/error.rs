@@ -566,6 +566,13 @@ mod tests {
     }
 
     #[test]
+    fn every_error_of_the_program_is_known() {
+        let mut names: Vec<_> = ALL_IO_ERRORS.iter().map(IoError::name).collect();
+        names.sort();
+        assert_eq!(crate::idl::names("errors"), names);
+    }
+
+    #[test]
     fn the_innermost_program_is_named_not_the_one_that_called_it() {
         let token = format!("Program {TOKEN_PROGRAM} failed: custom program error: 0x1");
         let ours = format!(

@@ -26,6 +26,9 @@ macro_rules! events {
         }
 
         impl IoEvent {
+            /// Every event's name.
+            pub const NAMES: &'static [&'static str] = &[$(stringify!($event)),*];
+
             /// The event's name, as in the IDL.
             pub fn name(&self) -> &'static str {
                 match self { $(Self::$event(_) => stringify!($event),)* }
@@ -234,6 +237,17 @@ mod tests {
             ],
         );
         assert!(!unknown.incomplete && unknown.events.is_empty());
+    }
+
+    #[test]
+    fn every_event_of_the_program_is_known() {
+        assert_eq!(crate::idl::names("events"), sorted(IoEvent::NAMES));
+    }
+
+    fn sorted(names: &[&str]) -> Vec<String> {
+        let mut names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        names.sort();
+        names
     }
 
     #[test]

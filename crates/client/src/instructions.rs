@@ -551,6 +551,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_instruction_of_the_program_has_its_function() {
+        let source = include_str!("instructions.rs");
+        let missing: Vec<_> = crate::idl::names("instructions")
+            .into_iter()
+            .filter(|name| !source.contains(&format!("pub fn {name}(")))
+            .collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+
+    #[test]
     fn class_names_are_cut_between_characters() {
         assert_eq!(&class_name("H100")[..5], b"H100\0");
         let long = class_name(&"ü".repeat(20));

@@ -11,6 +11,8 @@ pub mod accounts;
 pub mod ed25519;
 pub mod error;
 pub mod events;
+#[cfg(test)]
+mod idl;
 pub mod instructions;
 pub mod journal;
 pub mod keys;
