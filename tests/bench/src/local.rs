@@ -21,6 +21,8 @@ use crate::{
 const READY: Duration = Duration::from_secs(300);
 const JOBS: usize = 20;
 const TRANSFERS: usize = 20;
+/// One option, few paths: a job of negligible compute.
+const SMALL_OPTION: &str = r#"{"kind":"call","spot":100,"strike":105,"rate":0.03,"volatility":0.2,"years":1,"steps":1,"pairs":1000,"seed":42}"#;
 const IDLE: Duration = Duration::from_secs(20);
 
 pub fn measure(places: &Places) -> Result<String> {
@@ -58,10 +60,9 @@ pub fn measure(places: &Places) -> Result<String> {
     let wallet = Wallet::load(std::path::Path::new(&text("keypair")?))?;
     let rpc = Rpc::new(&text("rpc_url")?, CommitmentConfig::confirmed())?;
     let sender = Sender::new(rpc, Arc::new(MemoryJournal::default()), SendConfig::local());
-    let input = places.root.join("examples/wasm/option-pricer/small.txt");
-    let module = places
-        .root
-        .join("examples/wasm/option-pricer/option-pricer.wasm");
+    let input = folder.path().join("option.json");
+    std::fs::write(&input, SMALL_OPTION)?;
+    let module = places.root.join("examples/wasm/option-pricer.wasm");
     // Alternating, so that both meet the same conditions.
     for round in 0..JOBS.max(TRANSFERS) {
         let to_self = solana_system_interface::instruction::transfer(
