@@ -2,13 +2,20 @@
 //! whose worker has vanished, penalties moved. The oracle that leads a job acts first, the others after it one by one;
 //! every step is safe to repeat, and what another did first is no error.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use anyhow::{Context, Result, bail};
 use io_api::{auth::verify_signature, text, types::WireVerdict};
 use io_client::{
     Instruction, Pubkey, Request, Signature, ed25519, instructions,
-    io_network::state::{Job, JobState},
+    io_network::{
+        constants::MAX_ORACLES,
+        state::{Job, JobState},
+    },
 };
 use io_protocol::messages::Verdict;
 use tokio::time::{Instant, sleep, timeout};
@@ -26,6 +33,10 @@ const MAX_ACTIONS: usize = 256;
 /// After a failure a thing is left alone for so long, doubling up to the longest.
 const RETRY: Duration = Duration::from_secs(1);
 const LONGEST_RETRY: Duration = Duration::from_secs(60);
+/// The same for signatures that peers do not have yet.
+const LONGEST_GATHER: Duration = Duration::from_secs(4);
+/// Pause after news, in which more is gathered.
+const GATHER: Duration = Duration::from_millis(20);
 /// Failures remembered.
 const MAX_FAILURES: usize = 100_000;
 /// Longest wait for one peer's verdict.
@@ -59,6 +70,11 @@ impl Due {
             Due::Expire => "expire",
             Due::Slash => "slash",
         }
+    }
+
+    /// Names the thing to be done about this creation of a job.
+    fn what(self, address: &Pubkey, job: &Job) -> String {
+        format!("{}:{address}:{}", self.name(), job.created_slot)
     }
 }
 
@@ -108,12 +124,37 @@ pub fn due(
     }
 }
 
+/// What went wrong lately, and until when it is left alone.
 #[derive(Default)]
-struct Failures(HashMap<String, (Instant, Duration)>);
+struct Failures(Mutex<HashMap<String, (Instant, Duration)>>);
+
+impl Failures {
+    fn holds_back(&self, what: &str) -> bool {
+        lock(&self.0)
+            .get(what)
+            .is_some_and(|(until, _)| Instant::now() < *until)
+    }
+
+    fn forget(&self, what: &str) {
+        lock(&self.0).remove(what);
+    }
+
+    fn note(&self, what: String, longest: Duration) {
+        let mut failures = lock(&self.0);
+        if failures.len() >= MAX_FAILURES {
+            failures.clear();
+        }
+        let pause = failures
+            .get(&what)
+            .map_or(RETRY, |(_, pause)| *pause * 2)
+            .min(longest);
+        failures.insert(what, (Instant::now() + pause, pause));
+    }
+}
 
 /// Looks after the jobs until shutdown.
 pub async fn keep(oracle: Arc<Oracle>) {
-    let failures = Arc::new(std::sync::Mutex::new(Failures::default()));
+    let failures = Arc::new(Failures::default());
     let every = if oracle.config.local_chain {
         LOOK_EVERY_LOCAL
     } else {
@@ -123,47 +164,50 @@ pub async fn keep(oracle: Arc<Oracle>) {
     loop {
         let _ = timeout(every, news.changed()).await;
         // Much news is looked at once.
-        sleep(Duration::from_millis(20)).await;
+        sleep(GATHER).await;
         if oracle.shutdown.is_cancelled() {
             return;
         }
-        for (address, job, due) in find(&oracle).await {
-            let what = format!("{}:{address}:{}", due.name(), job.created_slot);
-            let failures = failures.clone();
-            if lock(&failures)
-                .0
-                .get(&what)
-                .is_some_and(|(until, _)| Instant::now() < *until)
-            {
-                continue;
-            }
+        for (address, job, due) in find(&oracle, &failures).await {
+            let (what, failures) = (due.what(&address, &job), failures.clone());
             oracle.once(what.clone(), |oracle| async move {
-                let done = act(&oracle, &address, &job, due).await;
-                let mut failures = lock(&failures);
-                match done {
+                // Gathering is tried again soon: peers decide at their own pace.
+                let mut longest = if matches!(due, Due::Reject | Due::Settle) {
+                    LONGEST_GATHER
+                } else {
+                    LONGEST_RETRY
+                };
+                let kind = due.name();
+                match act(&oracle, &address, &job, due).await {
                     Ok(true) => {
-                        failures.0.remove(&what);
-                        oracle.metrics.keeper.get_or_create(&[("kind", due.name())]).inc();
-                        tracing::info!(job = %address, kind = due.name(), "done");
+                        failures.forget(&what);
+                        oracle.metrics.keeper.get_or_create(&[("kind", kind)]).inc();
+                        tracing::info!(job = %address, kind, "done");
                         return;
                     }
                     Ok(false) => {}
-                    // What another did first shows in the index in a moment.
-                    Err(error) => tracing::debug!(job = %address, kind = due.name(), error = %format!("{error:#}"), "not done"),
+                    Err(error) => {
+                        let refused = error
+                            .downcast_ref::<io_client::Error>()
+                            .and_then(|error| error.io_error());
+                        let error = format!("{error:#}");
+                        match refused {
+                            // Somebody else was first: the index shows it in a moment.
+                            Some(_) => tracing::debug!(job = %address, kind, error, "not done"),
+                            None => {
+                                longest = LONGEST_RETRY;
+                                tracing::warn!(job = %address, kind, error, "not done");
+                            }
+                        }
+                    }
                 }
-                if failures.0.len() >= MAX_FAILURES {
-                    failures.0.clear();
-                }
-                let pause = failures.0.get(&what).map_or(RETRY, |(_, pause)| (*pause * 2).min(LONGEST_RETRY));
-                // Gathering is asked for again soon: peers decide at their own pace.
-                let pause = if matches!(due, Due::Reject | Due::Settle) { pause.min(RETRY * 4) } else { pause };
-                failures.0.insert(what, (Instant::now() + pause, pause));
+                failures.note(what, longest);
             });
         }
     }
 }
 
-async fn find(oracle: &Oracle) -> Vec<(Pubkey, Job, Due)> {
+async fn find(oracle: &Oracle, failures: &Failures) -> Vec<(Pubkey, Job, Due)> {
     let certain = oracle.clock.certain();
     let delays = Delays {
         rank: oracle.config.keeper_seconds.into(),
@@ -194,8 +238,6 @@ async fn find(oracle: &Oracle) -> Vec<(Pubkey, Job, Due)> {
     };
     let mut found = Vec::new();
     for (address, job) in jobs {
-        // Only an active oracle may dispute, and a quorum is of active ones; deadlines are anybody's.
-        let rank = oracle.rank(&address);
         let submitted = matches!(job.state(), Ok(JobState::Submitted | JobState::Disputed));
         let decided = if submitted {
             match decision(oracle, &address, job.created_slot).await {
@@ -208,16 +250,17 @@ async fn find(oracle: &Oracle) -> Vec<(Pubkey, Job, Due)> {
         } else {
             None
         };
-        let last = io_client::io_network::constants::MAX_ORACLES;
-        match due(
-            &job,
-            decided.as_ref(),
-            rank.unwrap_or(last),
-            certain,
-            delays,
-        ) {
+        // Most jobs need nothing, even of the leader.
+        if due(&job, decided.as_ref(), 0, certain, delays).is_none() {
+            continue;
+        }
+        // Only an active oracle may dispute, and a quorum is of active ones; deadlines are anybody's.
+        let rank = oracle.rank(&address);
+        let place = rank.unwrap_or(MAX_ORACLES);
+        match due(&job, decided.as_ref(), place, certain, delays) {
             Some(Due::Dispute | Due::Reject | Due::Settle) if rank.is_none() => {}
             Some(Due::Slash) if !oracle.config.open_slash_cases => {}
+            Some(due) if failures.holds_back(&due.what(&address, &job)) => {}
             Some(due) => found.push((address, job, due)),
             None => {}
         }

@@ -15,7 +15,7 @@ use io_client::{
     },
 };
 use io_protocol::{messages::TicketStatement, money::E9};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::{
     db::TicketRow,
@@ -25,6 +25,8 @@ use crate::{
 
 /// Longest pause between looks at the open jobs.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Pause after news, in which more is gathered.
+const GATHER: Duration = Duration::from_millis(5);
 /// Open jobs tried in one look; the rest has its turn in the next.
 const JOBS_PER_LOOK: usize = 1_000;
 /// A device whose attestation ends so soon gets no new job, seconds.
@@ -146,8 +148,8 @@ impl Oracle {
         }
     }
 
-    /// Takes over what changed about a device.
-    pub fn refresh_device(&self, address: &Pubkey) {
+    /// Takes over what changed about a device. True when jobs that wait should be tried again.
+    pub fn refresh_device(&self, address: &Pubkey) -> bool {
         let device = self.index.device(address);
         let candidate = device
             .filter(|device| self.unavailable(address, device).is_none())
@@ -178,13 +180,15 @@ impl Oracle {
                 })
             });
         let mut market = lock(&self.market);
-        match candidate {
+        let news = match candidate {
             Some(candidate) => market.matcher.put(candidate),
             None => {
                 market.matcher.remove(&address.to_bytes());
+                false
             }
-        }
+        };
         self.metrics.available.set(market.matcher.len() as i64);
+        news
     }
 
     /// A device's answer to an offer.
@@ -222,11 +226,13 @@ pub async fn keep_matching(oracle: Arc<Oracle>) {
         if oracle.shutdown.is_cancelled() {
             return;
         }
+        // Much news is looked at once.
+        sleep(GATHER).await;
         // Devices fall silent, attestations age, without news.
         if swept.elapsed() >= Duration::from_secs(1) {
             swept = Instant::now();
             for device in oracle.links.devices() {
-                oracle.refresh_device(&device);
+                oracle.device_changed(&device);
             }
         }
         look(&oracle).await;

@@ -297,8 +297,9 @@ impl Oracle {
     }
 
     pub fn device_changed(&self, device: &Pubkey) {
-        self.refresh_device(device);
-        self.tell();
+        if self.refresh_device(device) {
+            self.tell();
+        }
     }
 
     pub fn all_changed(&self) {

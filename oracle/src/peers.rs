@@ -84,6 +84,12 @@ pub async fn meet(oracle: Arc<Oracle>) {
                 .known
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
+            if key == Some(oracle.key.to_bytes()) {
+                tracing::error!(
+                    peer = client.host(),
+                    "it has this oracle's own key: two with one key may sign two tickets or verdicts; end one of them"
+                );
+            }
             match key.filter(|key| *key != oracle.key.to_bytes()) {
                 Some(key) => {
                     known.retain(|other, at| *other == key || at.url() != client.url());

@@ -40,7 +40,7 @@ use tokio_util::sync::CancellationToken;
 /// How long tests wait for something that must happen.
 const PATIENCE: Duration = Duration::from_secs(60);
 const PART: u64 = 256 * 1024;
-const BLOB: u64 = 4 << 20;
+const BLOB: u64 = 16 << 20;
 const IO_TIMEOUT: u64 = 2;
 
 /// A chain with one oracle, one renter and one device, for all tests of this file.
@@ -674,6 +674,44 @@ async fn those_that_do_not_send_are_not_waited_for() {
     let (_, answer) =
         ended_after(format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(100_000)).as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 4"), "{answer:.80}");
+}
+
+#[tokio::test]
+async fn those_that_do_not_read_are_not_waited_for() {
+    let world = &*WORLD;
+    // More than the buffers of both sides hold.
+    let data = vec![7; 12 << 20];
+    let name = hash(&data);
+    let (client, key) = (world.client(), request_key(&Wallet::generate()));
+    client
+        .put_blob(&key, &name, BlobSource::Bytes(&data), |_| {})
+        .await
+        .unwrap();
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4_096).unwrap();
+    let mut socket = socket.connect(world.address).await.unwrap();
+    let request = format!(
+        "GET /v1/blobs/{} HTTP/1.1\r\nhost: x\r\n\r\n",
+        text::hash(&name)
+    );
+    socket.write_all(request.as_bytes()).await.unwrap();
+    socket.readable().await.unwrap();
+    let start = Instant::now();
+    // The rule is about time: nothing is read for longer than the oracle waits.
+    tokio::time::sleep(Duration::from_secs(2 * IO_TIMEOUT)).await;
+    let mut received = 0;
+    let mut buffer = vec![0; 1 << 20];
+    while let Ok(Ok(size)) = tokio::time::timeout(PATIENCE, socket.read(&mut buffer)).await {
+        if size == 0 {
+            break;
+        }
+        received += size;
+    }
+    assert!(
+        received < data.len(),
+        "all {received} bytes came after {:?}",
+        start.elapsed()
+    );
 }
 
 #[tokio::test]

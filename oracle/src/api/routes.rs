@@ -2,12 +2,13 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    net::IpAddr,
     sync::Arc,
     time::Duration,
 };
 
 use axum::{
-    Router,
+    Extension, Router,
     body::{Body, Bytes},
     extract::{FromRequestParts, OriginalUri, Path, Request, State, WebSocketUpgrade},
     http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header, request::Parts},
@@ -37,7 +38,12 @@ use tokio::time::timeout;
 use utoipa::OpenApi;
 
 use crate::{
-    api::{error::Refusal, limits::Buckets, server::From as ConnectedFrom, views},
+    api::{
+        error::Refusal,
+        limits::{Buckets, Held},
+        server::From as ConnectedFrom,
+        views,
+    },
     attest, link,
     matching::Want,
     nonces::Seen,
@@ -49,6 +55,9 @@ use crate::{
 pub const MAX_JSON_BYTES: u64 = 64 * 1024;
 /// Longest time for a body, whatever its pace.
 const BODY_TIMEOUT: Duration = Duration::from_secs(300);
+/// Bodies read at once, of one asker and of all: each may be a part in memory.
+const BODIES_EACH: usize = 32;
+const BODIES: usize = 64;
 /// Rows of a page.
 const PAGE: usize = 100;
 /// Signed requests of one key, a second and at once.
@@ -80,8 +89,21 @@ impl<T: Serialize> IntoResponse for Json<T> {
 
 struct Api {
     oracle: Arc<Oracle>,
-    addresses: Buckets<std::net::IpAddr>,
+    addresses: Buckets<IpAddr>,
     keys: Buckets<Bytes32>,
+    bodies: Held<IpAddr>,
+}
+
+/// A body being read.
+struct Reading<'a> {
+    bodies: &'a Held<IpAddr>,
+    by: IpAddr,
+}
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        self.bodies.give_back(self.by);
+    }
 }
 
 type Shared = State<Arc<Api>>;
@@ -136,10 +158,12 @@ pub fn router(oracle: Arc<Oracle>) -> Router {
         oracle.config.requests_burst,
     );
     let keys = Buckets::new(SIGNED_PER_SECOND, SIGNED_BURST);
+    let bodies = Held::new(BODIES_EACH, BODIES);
     let api = Arc::new(Api {
         oracle,
         addresses,
         keys,
+        bodies,
     });
     Router::new()
         .route("/health", get(health))
@@ -300,7 +324,13 @@ fn key_of(text: &str, what: &str) -> Result<Pubkey, Refusal> {
 }
 
 /// A body of at most `max` bytes, from a client that keeps sending.
-async fn body(api: &Api, headers: &HeaderMap, body: Body, max: u64) -> Result<Vec<u8>, Refusal> {
+async fn body(
+    api: &Api,
+    from: ConnectedFrom,
+    headers: &HeaderMap,
+    body: Body,
+    max: u64,
+) -> Result<Vec<u8>, Refusal> {
     let too_large = || Refusal::too_large(format!("the body is larger than {max} bytes"));
     let announced = headers
         .get(header::CONTENT_LENGTH)
@@ -308,6 +338,14 @@ async fn body(api: &Api, headers: &HeaderMap, body: Body, max: u64) -> Result<Ve
     if announced.is_some_and(|length| length > max) {
         return Err(too_large());
     }
+    if !api.bodies.take(from.0) {
+        api.oracle.metrics.limited.inc();
+        return Err(Refusal::rate_limited());
+    }
+    let _reading = Reading {
+        bodies: &api.bodies,
+        by: from.0,
+    };
     let slow = || {
         Refusal::new(
             StatusCode::REQUEST_TIMEOUT,
@@ -463,6 +501,7 @@ async fn put_blob(
     OriginalUri(uri): OriginalUri,
     method: Method,
     headers: HeaderMap,
+    Extension(from): Extension<ConnectedFrom>,
     request: Body,
 ) -> Answer<BlobStatus> {
     let hash = hash_of(&hash)?;
@@ -472,7 +511,14 @@ async fn put_blob(
     if !headers.contains_key(auth::HEADER) {
         return Err(auth::AuthError::Missing.into());
     }
-    let part = body(&api, &headers, request, api.oracle.config.max_part_bytes).await?;
+    let part = body(
+        &api,
+        from,
+        &headers,
+        request,
+        api.oracle.config.max_part_bytes,
+    )
+    .await?;
     let key = signer(&api, &method, &uri, &headers, NO_SUBJECT, &part)?;
     let status = api
         .oracle
@@ -731,11 +777,12 @@ async fn attest_device(
     OriginalUri(uri): OriginalUri,
     method: Method,
     headers: HeaderMap,
+    Extension(from): Extension<ConnectedFrom>,
     request: Body,
 ) -> Answer<DeviceAttestation> {
     let address = key_of(&address, "a device")?;
     query(&uri, &[])?;
-    let bytes = body(&api, &headers, request, MAX_JSON_BYTES).await?;
+    let bytes = body(&api, from, &headers, request, MAX_JSON_BYTES).await?;
     let key = signer(&api, &method, &uri, &headers, address.to_bytes(), &bytes)?;
     let device = api
         .oracle
@@ -762,10 +809,11 @@ async fn quote(
     State(api): Shared,
     OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
+    Extension(from): Extension<ConnectedFrom>,
     request: Body,
 ) -> Answer<Quote> {
     query(&uri, &[])?;
-    let bytes = body(&api, &headers, request, MAX_JSON_BYTES).await?;
+    let bytes = body(&api, from, &headers, request, MAX_JSON_BYTES).await?;
     let request: QuoteRequest = parse(&bytes)?;
     let oracle = &api.oracle;
     let mint = request
@@ -988,7 +1036,7 @@ async fn link_upgrade(State(api): Shared, request: Request) -> Result<Response, 
             "this oracle is still reading the chain",
         ));
     }
-    let from = from.unwrap_or(std::net::IpAddr::from([0, 0, 0, 0]));
+    let from = from.unwrap_or(IpAddr::from([0, 0, 0, 0]));
     Ok(upgrade
         .max_message_size(link::MAX_MESSAGE_BYTES)
         .max_frame_size(link::MAX_MESSAGE_BYTES)

@@ -45,7 +45,7 @@ pub async fn serve(oracle: Arc<Oracle>, listener: TcpListener, router: Router) {
             accepted = listener.accept() => accepted,
         };
         let (stream, from) = match accepted {
-            Ok((stream, from)) => (stream, from.ip().to_canonical()),
+            Ok((stream, from)) => (stream, asker(from.ip())),
             Err(error) => {
                 tracing::warn!(%error, "accepting a connection");
                 sleep(ACCEPT_PAUSE).await;
@@ -97,6 +97,14 @@ pub async fn serve(oracle: Arc<Oracle>, listener: TcpListener, router: Router) {
                 tracing::trace!(%from, %error, "connection");
             }
         });
+    }
+}
+
+/// Whom limits count as one: an IPv4 address, or an IPv6 network of 64 bits, which is what one customer gets.
+fn asker(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() >> 64 << 64).into()),
+        v4 => v4,
     }
 }
 
@@ -191,5 +199,18 @@ impl AsyncWrite for Impatient {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_customers_addresses_count_as_one() {
+        let of = |text: &str| asker(text.parse().unwrap()).to_string();
+        assert_eq!(of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_eq!(of("::ffff:10.1.2.3"), "10.1.2.3");
+        assert_eq!(of("10.1.2.3"), "10.1.2.3");
     }
 }

@@ -77,6 +77,34 @@ pub struct Candidate {
     pub skills: Vec<Skill>,
 }
 
+impl Candidate {
+    /// Whether other jobs than before may fit: latency and speed only rank.
+    fn differs(&self, other: &Self) -> bool {
+        let asks = |candidate: &Self| {
+            candidate
+                .skills
+                .iter()
+                .map(|skill| (skill.engine.clone(), skill.ask))
+                .collect::<Vec<_>>()
+        };
+        (
+            self.class,
+            self.multiplier_e2,
+            self.memory_mib,
+            self.region,
+            self.reputation_bps,
+            self.free_bond,
+        ) != (
+            other.class,
+            other.multiplier_e2,
+            other.memory_mib,
+            other.region,
+            other.reputation_bps,
+            other.free_bond,
+        ) || asks(self) != asks(other)
+    }
+}
+
 /// Rank of a device for an engine; higher is better.
 pub fn score(ask: u64, speed: f64, reputation_bps: u16, rtt_ms: u32) -> i32 {
     let price = -PRICE_POINTS * (ask as f64 + 1.0).log2();
@@ -446,15 +474,14 @@ impl Matcher {
         self.devices.contains_key(device)
     }
 
-    /// Adds a device or takes over what changed.
-    pub fn put(&mut self, candidate: Candidate) {
-        if self
-            .devices
-            .get(&candidate.device)
-            .is_some_and(|(known, _)| *known == candidate)
-        {
-            return;
-        }
+    /// Adds a device or takes over what changed. True when jobs that wait should be tried again: not for every change of
+    /// latency.
+    pub fn put(&mut self, candidate: Candidate) -> bool {
+        let news = match self.devices.get(&candidate.device) {
+            Some((known, _)) if *known == candidate => return false,
+            Some((known, _)) => known.differs(&candidate),
+            None => true,
+        };
         self.remove(&candidate.device);
         let last_given = self.given.get(&candidate.device).copied().unwrap_or(0);
         let mut entries = Vec::with_capacity(candidate.skills.len());
@@ -484,6 +511,7 @@ impl Matcher {
             entries.push((skill.engine.clone(), entry));
         }
         self.devices.insert(candidate.device, (candidate, entries));
+        news
     }
 
     pub fn remove(&mut self, device: &Bytes32) -> bool {
@@ -703,6 +731,22 @@ mod tests {
             wins.len() == 8 && wins.values().all(|n| (380..=620).contains(n)),
             "{wins:?}"
         );
+    }
+
+    #[test]
+    fn waiting_jobs_are_tried_again_when_it_may_help() {
+        let mut matcher = Matcher::new();
+        assert!(matcher.put(candidate(1, 1_000)));
+        assert!(!matcher.put(candidate(1, 1_000)));
+        assert!(!matcher.put(Candidate {
+            rtt_ms: 99,
+            ..candidate(1, 1_000)
+        }));
+        assert!(matcher.put(candidate(1, 999)));
+        assert!(matcher.put(Candidate {
+            free_bond: 5,
+            ..candidate(1, 999)
+        }));
     }
 
     #[test]
