@@ -27,11 +27,14 @@ pub const LINK: &str = "link";
 /// Action of a heartbeat.
 pub const HEARTBEAT: &str = "heartbeat";
 
+/// Makes an Ed25519 signature over a message.
+type Sign = dyn Fn(&[u8]) -> [u8; 64] + Send + Sync;
+
 /// A key that signs requests.
 #[derive(Clone)]
 pub struct RequestKey {
     key: Bytes32,
-    sign: Arc<dyn Fn(&[u8]) -> [u8; 64] + Send + Sync>,
+    sign: Arc<Sign>,
 }
 
 impl RequestKey {

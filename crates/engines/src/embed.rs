@@ -434,7 +434,9 @@ impl<E: Into<EngineError>> From<E> for Judgement {
 /// `return Err(Wrong)` unless the condition holds.
 macro_rules! demand {
     ($condition:expr, $reason:ident, $($detail:tt)+) => {
-        if !$condition {
+        // A comparison with a NaN does not hold.
+        let holds: bool = $condition;
+        if !holds {
             return Err(Judgement::Wrong(RejectReason::$reason, format!($($detail)+)));
         }
     };

@@ -87,6 +87,12 @@ pub struct Batch<'info> {
     infos: Vec<AccountInfo<'info>>,
 }
 
+impl Default for Batch<'_> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<'info> Batch<'info> {
     pub fn new() -> Self {
         let mut data = Vec::with_capacity(64);

@@ -79,7 +79,10 @@ impl Config {
                 return wrong(format!("{field} is {value}; it must be 1 to {most}"));
             }
         }
-        if config.hidden_size % config.num_attention_heads != 0 {
+        if !config
+            .hidden_size
+            .is_multiple_of(config.num_attention_heads)
+        {
             return wrong(format!(
                 "hidden_size {} isn't a multiple of num_attention_heads {}",
                 config.hidden_size, config.num_attention_heads
