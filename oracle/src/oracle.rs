@@ -266,7 +266,7 @@ impl Oracle {
                 lock(&self.notes).remove(address);
             }
         }
-        if !job.is_some_and(|job| job.state == JobState::Open as u8) {
+        if job.is_none_or(|job| job.state != JobState::Open as u8) {
             let device = lock(&self.market).end_ticket(address);
             if let Some(device) = device {
                 self.refresh_device(&device);

@@ -125,14 +125,14 @@ impl Tables {
             // Gone already, and this is from before.
             (None, None) => return None,
             // Of the same slot the account may have told the end already: jobs never go back.
-            (Some(known), Some(AnyAccount::Job(job))) if !known.event && slot == known.slot => {
-                if self
-                    .jobs
-                    .get(&address)
-                    .is_some_and(|j| j.created_slot == job.created_slot && j.state > job.state)
-                {
-                    return None;
-                }
+            (Some(known), Some(AnyAccount::Job(job)))
+                if !known.event
+                    && slot == known.slot
+                    && self.jobs.get(&address).is_some_and(|j| {
+                        j.created_slot == job.created_slot && j.state > job.state
+                    }) =>
+            {
+                return None;
             }
             _ => {}
         }
