@@ -18,9 +18,7 @@ fn cargo(places: &Places) -> Command {
 }
 
 fn shown(value: f64) -> String {
-    if value.fract() == 0.0 && value.abs() < 1e12 {
-        format!("{value:.0}")
-    } else if value.abs() >= 100.0 {
+    if value.fract() == 0.0 || value.abs() >= 100.0 {
         format!("{value:.0}")
     } else {
         format!("{value:.3}")
