@@ -38,12 +38,15 @@ use oracle::Oracle;
 use tokio::{
     net::TcpListener,
     sync::{oneshot, watch},
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
 /// Pause between collections of blobs that nothing names.
 const COLLECT_EVERY: Duration = Duration::from_secs(300);
+/// How long a port in use is waited for, and the pause between tries.
+const LISTEN_PATIENCE: Duration = Duration::from_secs(5);
+const LISTEN_AGAIN: Duration = Duration::from_millis(100);
 /// Time for tasks to end after shutdown.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 
@@ -60,9 +63,7 @@ pub async fn run_with_ready(
     ready: oneshot::Sender<SocketAddr>,
 ) -> Result<()> {
     let listen = config.listen;
-    let listener = TcpListener::bind(listen)
-        .await
-        .with_context(|| format!("can't listen on {listen}: is the port taken?"))?;
+    let listener = bind(listen, &shutdown).await?;
     let address = listener.local_addr()?;
     let oracle = match Oracle::start(config, shutdown.clone()).await {
         Ok(oracle) => oracle,
@@ -118,6 +119,28 @@ pub async fn run_with_ready(
         "the oracle could not go on; its log says why"
     );
     Ok(())
+}
+
+/// Listens; waits a moment for a port that an earlier run has not let go of yet.
+async fn bind(listen: SocketAddr, shutdown: &CancellationToken) -> Result<TcpListener> {
+    let deadline = Instant::now() + LISTEN_PATIENCE;
+    loop {
+        match TcpListener::bind(listen).await {
+            Ok(listener) => return Ok(listener),
+            Err(error)
+                if error.kind() == std::io::ErrorKind::AddrInUse
+                    && Instant::now() < deadline
+                    && !shutdown.is_cancelled() =>
+            {
+                sleep(LISTEN_AGAIN).await;
+            }
+            Err(error) => {
+                return Err(error).with_context(|| {
+                    format!("can't listen on {listen}: is another oracle there?")
+                });
+            }
+        }
+    }
 }
 
 /// Follows transactions of an earlier run to their end.
