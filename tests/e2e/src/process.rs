@@ -138,16 +138,19 @@ pub fn signal(process: u32, signal: Signal) -> bool {
     pid(process).is_some_and(|pid| kill_process(pid, signal).is_ok())
 }
 
-/// Whether a process is there and runs: one that ended and was not waited for does not.
+/// Whether a process is there and runs: one that ended and was not waited for does not. Its first thread can have ended
+/// while others still do, and hold its files and locks.
 pub fn runs(process: u32) -> bool {
     if pid(process).is_none_or(|pid| test_kill_process(pid).is_err()) {
         return false;
     }
     // "pid (name) state …": the name may hold anything, so the state is behind the last parenthesis.
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    stat.rsplit_once(')').is_some_and(|(_, rest)| {
-        !matches!(rest.trim_start().chars().next(), Some('Z' | 'X') | None)
-    })
+    let ended = stat
+        .rsplit_once(')')
+        .is_none_or(|(_, rest)| matches!(rest.trim_start().chars().next(), Some('Z' | 'X') | None));
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).map_or(0, Iterator::count);
+    !ended || threads > 1
 }
 
 /// `kill -9` of a process that is somebody else's child; returns when it is gone.

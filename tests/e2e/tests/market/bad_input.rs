@@ -161,6 +161,34 @@ impl<'a> Oracle<'a> {
         self.send(Method::GET, path, None, Vec::new()).await
     }
 
+    /// Says how much will come and sends nothing of it: the answer must not wait for the rest.
+    async fn announce(&self, method: &str, path: &str, length: u64) -> Answer {
+        let address = self.url.strip_prefix("http://").unwrap();
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n{}: x\r\n\
+             content-length: {length}\r\nconnection: close\r\n\r\n",
+            auth::HEADER
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut bytes = Vec::new();
+        tokio::time::timeout(STALL_PATIENCE, stream.read_to_end(&mut bytes))
+            .await
+            .unwrap_or_else(|_| panic!("{method} {path}: no answer"))
+            .unwrap();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+        let status = head
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok());
+        Answer {
+            what: format!("{method} {path} with {length} bytes announced"),
+            status: status.unwrap_or_else(|| panic!("no status in {text}")),
+            body: body.as_bytes().to_vec(),
+        }
+    }
+
     /// Uploads as it should be done.
     async fn put(&self, path: &str, body: &[u8]) -> Answer {
         self.send(
@@ -458,9 +486,9 @@ async fn an_oracle_refuses_what_is_wrong_keeps_nothing_of_it_and_goes_on() {
         .put(&put_path(&wrong, 0, u64::MAX), bytes)
         .await
         .refused_as_any_of(&[400, 413]);
-    let part = vec![0_u8; usize::try_from(limits.max_part_bytes).unwrap() + 1];
+    let too_long = limits.max_part_bytes + 1;
     oracle
-        .put(&put_path(&wrong, 0, part.len() as u64), &part)
+        .announce("PUT", &put_path(&wrong, 0, too_long), too_long)
         .await
         .refused(413, "too_large");
     // Parts out of place: behind what is there, beyond the size.
@@ -529,9 +557,8 @@ async fn an_oracle_refuses_what_is_wrong_keeps_nothing_of_it_and_goes_on() {
         .await
         .refused(400, "bad_request");
     assert!(said.contains("discount"), "{said}");
-    let huge = vec![b' '; usize::try_from(limits.max_json_bytes).unwrap() + 1];
     oracle
-        .send(Method::POST, "/v1/quote", None, huge)
+        .announce("POST", "/v1/quote", limits.max_json_bytes + 1)
         .await
         .refused(413, "too_large");
     oracle
