@@ -105,8 +105,32 @@ async fn start(
     }
 }
 
+/// A folder for as long as the process lives, which nothing outlives: leftovers of earlier runs are removed first.
+fn folder() -> PathBuf {
+    const PREFIX: &str = "io-oracle-api-";
+    const OLD: Duration = Duration::from_secs(3_600);
+    let root = option_env!("CARGO_TARGET_TMPDIR").map_or_else(std::env::temp_dir, PathBuf::from);
+    for entry in std::fs::read_dir(&root).unwrap().flatten() {
+        let age = entry
+            .metadata()
+            .and_then(|metadata| metadata.modified())
+            .ok()
+            .and_then(|at| at.elapsed().ok());
+        if entry.file_name().to_string_lossy().starts_with(PREFIX)
+            && age.is_some_and(|age| age > OLD)
+        {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+    tempfile::Builder::new()
+        .prefix(PREFIX)
+        .tempdir_in(root)
+        .unwrap()
+        .keep()
+}
+
 async fn build() -> World {
-    let folder = tempfile::tempdir().unwrap().keep();
+    let folder = folder();
     let chain = LocalChain::start().await;
     let sol = 10_000_000_000;
     let oracle = chain.wallet(sol).await;
