@@ -43,14 +43,8 @@ fn rows(figures: &[Value]) -> Result<Vec<Vec<String>>> {
 }
 
 pub fn matching(places: &Places) -> Result<String> {
-    let figures = figures(cargo(places).args([
-        "bench",
-        "--quiet",
-        "--package",
-        "io-oracle",
-        "--bench",
-        "matching",
-    ]))?;
+    let figures =
+        figures(cargo(places).args(["bench", "--quiet", "--workspace", "--bench", "matching"]))?;
     if figures.is_empty() {
         bail!("the matching benchmark printed no figures");
     }
