@@ -28,6 +28,8 @@ pub const RESULT_DOMAIN: [u8; 16] = *b"io/result/1.....";
 pub const TICKET_DOMAIN: [u8; 16] = *b"io/ticket/1.....";
 /// Domain of [`DeviceStatement`].
 pub const DEVICE_DOMAIN: [u8; 16] = *b"io/device/1.....";
+/// Domain of [`RewardStatement`].
+pub const REWARD_DOMAIN: [u8; 16] = *b"io/reward/1.....";
 /// Domain of [`RequestStatement`]: signed HTTP and WebSocket requests, never seen by the program.
 pub const REQUEST_DOMAIN: [u8; 16] = *b"io/request/1....";
 
@@ -173,6 +175,42 @@ impl DeviceStatement {
         w.put(&self.measured.memory_mib.to_le_bytes());
         w.put(&self.measured.bandwidth_mib_s.to_le_bytes());
         w.put(&self.measured.region.to_le_bytes());
+        w.finish()
+    }
+}
+
+/// An oracle's statement about who earned how much up to an epoch of emission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RewardStatement {
+    /// The deployment.
+    pub deployment: Deployment,
+    /// `OracleSet.version` that the signer belongs to.
+    pub set_version: u64,
+    /// Epoch of emission (see [`crate::emission::Calendar`]), the first is 1. Not the hours that other statements count.
+    pub epoch: u64,
+    /// Root of the tree of all leaves (see [`crate::rewards`]).
+    pub root: Bytes32,
+    /// All leaves together, IO base units since genesis.
+    pub total: u64,
+    /// BLAKE3 of the leaf set's blob.
+    pub blob: Bytes32,
+}
+
+/// Bytes of a [`RewardStatement`].
+pub const REWARD_LEN: usize = 16 + 32 + 32 + 8 + 8 + 32 + 8 + 32;
+
+impl RewardStatement {
+    /// The bytes to sign.
+    pub fn to_bytes(&self) -> [u8; REWARD_LEN] {
+        let mut w = Writer::<REWARD_LEN>::new();
+        w.put(&REWARD_DOMAIN);
+        w.put(&self.deployment.program);
+        w.put(&self.deployment.cluster);
+        w.put(&self.set_version.to_le_bytes());
+        w.put(&self.epoch.to_le_bytes());
+        w.put(&self.root);
+        w.put(&self.total.to_le_bytes());
+        w.put(&self.blob);
         w.finish()
     }
 }
@@ -326,12 +364,65 @@ mod tests {
 
     #[test]
     fn domains_differ_and_lengths_too() {
-        let domains = HashSet::from([RESULT_DOMAIN, TICKET_DOMAIN, DEVICE_DOMAIN, REQUEST_DOMAIN]);
-        assert_eq!(domains.len(), 4);
+        let domains = HashSet::from([
+            RESULT_DOMAIN,
+            TICKET_DOMAIN,
+            DEVICE_DOMAIN,
+            REWARD_DOMAIN,
+            REQUEST_DOMAIN,
+        ]);
+        assert_eq!(domains.len(), 5);
         assert_eq!(
-            (RESULT_LEN, TICKET_LEN, DEVICE_LEN, REQUEST_LEN),
-            (177, 168, 142, 232)
+            (RESULT_LEN, TICKET_LEN, DEVICE_LEN, REWARD_LEN, REQUEST_LEN),
+            (177, 168, 142, 168, 232)
         );
+    }
+
+    #[test]
+    fn every_field_of_a_reward_statement_changes_its_bytes() {
+        let base = RewardStatement {
+            deployment: result().deployment,
+            set_version: 1,
+            epoch: 2,
+            root: [3; 32],
+            total: 4,
+            blob: [5; 32],
+        };
+        let other = Deployment {
+            program: [8; 32],
+            ..base.deployment
+        };
+        let elsewhere = Deployment {
+            cluster: [8; 32],
+            ..base.deployment
+        };
+        let variants = [
+            base,
+            RewardStatement {
+                deployment: other,
+                ..base
+            },
+            RewardStatement {
+                deployment: elsewhere,
+                ..base
+            },
+            RewardStatement {
+                set_version: 9,
+                ..base
+            },
+            RewardStatement { epoch: 9, ..base },
+            RewardStatement {
+                root: [9; 32],
+                ..base
+            },
+            RewardStatement { total: 9, ..base },
+            RewardStatement {
+                blob: [9; 32],
+                ..base
+            },
+        ];
+        let all: HashSet<_> = variants.iter().map(RewardStatement::to_bytes).collect();
+        assert_eq!(all.len(), variants.len());
     }
 
     #[test]
