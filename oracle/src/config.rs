@@ -74,6 +74,12 @@ pub struct Config {
     pub max_connections_per_address: usize,
     /// Longest wait for a request's head, for each piece of its body, and for a reader that does not read, seconds.
     pub io_timeout_seconds: u64,
+    /// The web app's files, served beside the API.
+    pub app_dir: Option<PathBuf>,
+    /// The chain's RPC as browsers reach it. `rpc_url` is never shown: it may hold a key.
+    pub app_rpc_url: Option<String>,
+    /// Web pages of these origins (`https://app.example.com`) may ask the API, besides its own.
+    pub allowed_origins: Vec<String>,
     /// The index counts as stale, and the oracle as unwell, when it has heard nothing for so long, seconds.
     pub max_index_age_seconds: u64,
 }
@@ -111,6 +117,9 @@ impl Default for Config {
             max_connections: 2_048,
             max_connections_per_address: 512,
             io_timeout_seconds: 20,
+            app_dir: None,
+            app_rpc_url: None,
+            allowed_origins: Vec::new(),
             max_index_age_seconds: 30,
         }
     }
@@ -161,6 +170,27 @@ impl Config {
             self.io_timeout_seconds
         );
         ensure!(
+            self.app_dir.is_none() || self.app_rpc_url.is_some(),
+            "`app_dir` is set and `app_rpc_url` is not: name an RPC that browsers may use"
+        );
+        ensure!(
+            self.app_rpc_url
+                .as_deref()
+                .is_none_or(|url| crate::api::origin_of(url).is_some()),
+            "`app_rpc_url` must begin with http:// or https:// and a host"
+        );
+        ensure!(
+            self.allowed_origins.len() <= MAX_ORIGINS,
+            "`allowed_origins` has {} entries, at most {MAX_ORIGINS} are taken",
+            self.allowed_origins.len()
+        );
+        for origin in &self.allowed_origins {
+            ensure!(
+                crate::api::origin_of(origin) == Some(origin),
+                "`allowed_origins` has '{origin}': expected scheme, host and port like https://app.example.com"
+            );
+        }
+        ensure!(
             self.peers.len() <= MAX_PEERS,
             "`peers` has {} entries, at most {MAX_PEERS} are taken",
             self.peers.len()
@@ -169,5 +199,7 @@ impl Config {
     }
 }
 
+/// Origins that may ask, at most.
+const MAX_ORIGINS: usize = 64;
 /// Other oracles, at most: a set on chain has 32.
 pub const MAX_PEERS: usize = 31;

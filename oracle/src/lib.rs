@@ -18,6 +18,7 @@ mod config;
 pub mod db;
 pub mod keeper;
 pub mod link;
+pub mod live;
 mod market;
 pub mod matching;
 mod metrics;

@@ -412,6 +412,9 @@ fn take(
             })?;
             check_heartbeat(&heartbeat, device, *sequence)?;
             *sequence = Some(heartbeat.sequence);
+            if let Some(device) = oracle.index.device(device) {
+                oracle.live.heartbeat(device.provider, &heartbeat);
+            }
             oracle.links.beat(device, id, heartbeat);
             oracle.device_changed(device);
             Ok(())

@@ -26,6 +26,7 @@ use crate::{
     chain::{ChainClock, Index},
     db::Db,
     link::Links,
+    live::Live,
     market::Market,
     metrics::Metrics,
     models::Models,
@@ -74,6 +75,7 @@ pub struct Oracle {
     pub blobs: BlobStore,
     pub peers: Peers,
     pub links: Links,
+    pub live: Live,
     pub market: Mutex<Market>,
     pub verdicts: Verdicts,
     pub engines: Engines,
@@ -167,6 +169,7 @@ impl Oracle {
             blobs,
             peers,
             links: Links::default(),
+            live: Live::default(),
             market,
             verdicts: Verdicts::default(),
             engines,
@@ -248,6 +251,8 @@ impl Oracle {
             };
         }
         change(note);
+        drop(notes);
+        self.live.job(address);
     }
 
     // News

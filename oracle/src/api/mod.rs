@@ -1,9 +1,12 @@
 //! The HTTP interface.
 
+mod app;
 pub mod error;
+mod events;
 pub mod limits;
 mod routes;
 pub mod server;
 mod views;
 
-pub use routes::router;
+pub use app::origin_of;
+pub use routes::{openapi_json, router};

@@ -39,7 +39,9 @@ use utoipa::OpenApi;
 
 use crate::{
     api::{
+        app,
         error::Refusal,
+        events,
         limits::{Buckets, Held},
         server::From as ConnectedFrom,
         views,
@@ -92,6 +94,7 @@ struct Api {
     addresses: Buckets<IpAddr>,
     keys: Buckets<Bytes32>,
     bodies: Held<IpAddr>,
+    streams: Arc<Held<IpAddr>>,
 }
 
 /// A body being read.
@@ -129,7 +132,9 @@ type Shared = State<Arc<Api>>;
         devices,
         device,
         attest_device,
-        link_upgrade
+        link_upgrade,
+        app_config,
+        event_stream
     ),
     components(schemas(
         ApiError,
@@ -146,10 +151,17 @@ type Shared = State<Arc<Api>>;
         Attestation,
         DeviceAttestRequest,
         DeviceAttestation,
-        Health
+        Health,
+        app::AppConfig
     ))
 )]
 struct Document;
+
+/// The interface's description, as `app/openapi.json` holds it.
+pub fn openapi_json() -> String {
+    let document = Document::openapi().to_pretty_json();
+    document.unwrap_or_default() + "\n"
+}
 
 /// The whole interface.
 pub fn router(oracle: Arc<Oracle>) -> Router {
@@ -164,6 +176,7 @@ pub fn router(oracle: Arc<Oracle>) -> Router {
         addresses,
         keys,
         bodies,
+        streams: Arc::new(Held::new(events::STREAMS_EACH, events::STREAMS)),
     });
     Router::new()
         .route("/health", get(health))
@@ -181,11 +194,9 @@ pub fn router(oracle: Arc<Oracle>) -> Router {
         .route("/v1/devices/{device}", get(device))
         .route("/v1/devices/{device}/attest", post(attest_device))
         .route("/v1/link", get(link_upgrade))
-        .fallback(async || {
-            Refusal::not_found(
-                "there is nothing at this path; /v1/openapi.json lists what there is",
-            )
-        })
+        .route("/v1/app", get(app_config))
+        .route("/v1/events", get(event_stream))
+        .fallback(fallback)
         .method_not_allowed_fallback(async |method: Method| {
             let message = format!("{method} is not for this path; /v1/openapi.json says what is");
             Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "bad_request", message, None)
@@ -205,6 +216,7 @@ async fn guard(State(api): Shared, request: Request, next: Next) -> Response {
         || announced
             .get(header::CONTENT_LENGTH)
             .is_some_and(|length| length != "0");
+    let origin = app::allowed_origin(&api.oracle.config, request.uri().path(), request.headers());
     let mut response = if from.is_some_and(|from| !api.addresses.take(from)) {
         api.oracle.metrics.limited.inc();
         Refusal::rate_limited().into_response()
@@ -214,20 +226,27 @@ async fn guard(State(api): Shared, request: Request, next: Next) -> Response {
         .is_some_and(|query| query.len() > MAX_QUERY)
     {
         Refusal::bad(format!("the query is longer than {MAX_QUERY} bytes")).into_response()
+    } else if origin.is_some() && app::is_preflight(request.method(), request.headers()) {
+        app::preflight()
     } else {
         next.run(request).await
     };
     let status = response.status();
-    // No page of another origin may read this: there is no access-control-allow-origin.
     let headers = response.headers_mut();
+    // Pages of other origins than the configured ones may not read this.
+    if !api.oracle.config.allowed_origins.is_empty() {
+        headers.append(header::VARY, HeaderValue::from_static("origin"));
+    }
+    if let Some(origin) = origin {
+        app::share(headers, origin);
+    }
     headers.insert(
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),
     );
-    headers.insert(
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static("default-src 'none'"),
-    );
+    headers
+        .entry(header::CONTENT_SECURITY_POLICY)
+        .or_insert(HeaderValue::from_static("default-src 'none'"));
     if !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
@@ -1043,6 +1062,55 @@ async fn link_upgrade(State(api): Shared, request: Request) -> Result<Response, 
         .on_upgrade(move |socket| link::serve(oracle, socket, from)))
 }
 
+#[utoipa::path(get, path = "/v1/app", responses((status = 200, body = app::AppConfig)))]
+async fn app_config(State(api): Shared) -> Json<app::AppConfig> {
+    Json(app::config(&api.oracle))
+}
+
+#[utoipa::path(
+    get, path = "/v1/events",
+    params(("heartbeats" = Option<String>, Query, description = "Provider whose devices' heartbeats are wanted"), ("last-event-id" = Option<String>, Header, description = "Where an earlier stream ended")),
+    responses((status = 200, description = "Server-sent events: hello, account, job, heartbeat, clock", body = String, content_type = "text/event-stream"), (status = 429, body = ApiError))
+)]
+async fn event_stream(
+    State(api): Shared,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+    Extension(from): Extension<ConnectedFrom>,
+) -> Result<Response, Refusal> {
+    let fields = query(&uri, &["heartbeats"])?;
+    let heartbeats = fields
+        .get("heartbeats")
+        .map(|key| key_of(key, "the provider"))
+        .transpose()?;
+    let Some(open) = events::Open::new(&api.streams, from.0) else {
+        api.oracle.metrics.limited.inc();
+        return Err(Refusal::rate_limited());
+    };
+    Ok(events::answer(
+        api.oracle.clone(),
+        open,
+        &headers,
+        heartbeats,
+    ))
+}
+
+/// What is not the API's is the web app's, where it is served.
+async fn fallback(State(api): Shared, method: Method, uri: Uri, headers: HeaderMap) -> Response {
+    let config = &api.oracle.config;
+    match &config.app_dir {
+        Some(dir)
+            if matches!(method, Method::GET | Method::HEAD) && !uri.path().starts_with("/v1/") =>
+        {
+            app::serve(config, dir, uri.path(), &headers).await
+        }
+        _ => Refusal::not_found(
+            "there is nothing at this path; /v1/openapi.json lists what there is",
+        )
+        .into_response(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -1092,6 +1160,20 @@ mod tests {
         ] {
             assert!(ask(bad).is_err(), "{bad}");
         }
+    }
+
+    /// The web app's types are generated from this file. `UPDATE_OPENAPI=1` writes it.
+    #[test]
+    fn the_web_app_has_this_interface() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../app/openapi.json");
+        if std::env::var_os("UPDATE_OPENAPI").is_some() {
+            std::fs::write(&path, openapi_json()).unwrap();
+        }
+        let committed = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            committed == openapi_json(),
+            "app/openapi.json is stale: run `io oracle openapi > app/openapi.json`, then `npm run generate` in app/"
+        );
     }
 
     #[test]

@@ -57,6 +57,7 @@ pub async fn follow_accounts(oracle: Arc<Oracle>, connected: watch::Sender<bool>
             }
             update = stream.next() => {
                 let update = update.context("the account subscription ended")?;
+                oracle.live.account(&update);
                 let account = match update.account.as_ref().map(|account| AnyAccount::decode(&update.address, account)) {
                     None => None,
                     Some(Ok(Some(account))) => Some(account),
@@ -116,6 +117,11 @@ fn account_of(event: IoEvent) -> (Pubkey, Option<AnyAccount>) {
             event.payment,
             Some(AnyAccount::PaymentMint(Box::new(event.after))),
         ),
+        IoEvent::ProposalChanged(event) => (
+            event.proposal,
+            Some(AnyAccount::Proposal(Box::new(event.after))),
+        ),
+        IoEvent::ProposalClosed(event) => (event.proposal, None),
     }
 }
 
@@ -218,7 +224,11 @@ fn rows(transaction: &TransactionEvents) -> Vec<JobEvent> {
 pub async fn keep_time(oracle: Arc<Oracle>, mut connected: watch::Receiver<bool>) {
     loop {
         match read_time(&oracle).await {
-            Ok((time, slot)) => oracle.clock.set(time, slot, *connected.borrow_and_update()),
+            Ok((time, slot)) => {
+                oracle.clock.set(time, slot, *connected.borrow_and_update());
+                let age = oracle.clock.age().as_millis() as u64;
+                oracle.live.clock(time, slot, age);
+            }
             Err(error) => tracing::warn!(error = %format!("{error:#}"), "the chain's clock"),
         }
         oracle

@@ -10,10 +10,18 @@ use crate::{context::Context, failure::Result, services};
 pub enum OracleCommand {
     /// Run an oracle in the foreground until it is told to stop.
     Run(ServiceArgs),
+    /// Print the API's OpenAPI document.
+    Openapi,
 }
 
 pub async fn run(command: &OracleCommand, _ctx: &Context) -> Result<()> {
-    let OracleCommand::Run(args) = command;
+    let args = match command {
+        OracleCommand::Run(args) => args,
+        OracleCommand::Openapi => {
+            print!("{}", io_oracle::api::openapi_json());
+            return Ok(());
+        }
+    };
     let config: io_oracle::Config = read_service_config(&args.config)?;
     let stop = CancellationToken::new();
     services::stop_on_signals(&stop, args.exit_with_parent)?;

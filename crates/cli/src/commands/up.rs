@@ -73,6 +73,7 @@ pub fn addresses(net: &LocalNet) -> Value {
         "keypair": local::renter_key(&net.dir).display().to_string(),
         "provider": net.provider.address().to_string(),
         "admin": net.admin.address().to_string(),
+        "app": net.app_url,
         "devices": net.devices.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "data_dir": net.dir.display().to_string(),
         "context": local::context_path(&net.dir).display().to_string(),
@@ -137,6 +138,12 @@ async fn show(ctx: &Context, net: &LocalNet, value: &Value) -> Result<()> {
             ),
         ),
         ("oracles", net.oracle_urls.join(" ")),
+        (
+            "web app",
+            net.app_url.clone().unwrap_or_else(|| {
+                "not built: ./x app in a checkout builds it, IO_APP_DIR names another".to_owned()
+            }),
+        ),
         (
             "devices",
             format!(

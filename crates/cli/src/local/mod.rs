@@ -37,6 +37,8 @@ const READY_POLL: Duration = Duration::from_millis(100);
 /// Names the program of the local chain, and the folder with the on-chain programs.
 const LOCALNET_VARIABLE: &str = "IO_LOCALNET_BIN";
 const PROGRAMS_VARIABLE: &str = "IO_PROGRAM_DIR";
+/// Names the folder with the web app's built files.
+const APP_VARIABLE: &str = "IO_APP_DIR";
 const PROGRAM_FILE: &str = "io_network.so";
 
 #[derive(Debug, Clone)]
@@ -62,6 +64,8 @@ pub struct LocalNet {
     pub provider: Wallet,
     pub admin: Wallet,
     pub devices: Vec<Pubkey>,
+    /// Where the web app is served, if it is built.
+    pub app_url: Option<String>,
     pub children: Children,
     _lock: fs::File,
 }
@@ -170,6 +174,24 @@ fn program_file() -> Result<PathBuf> {
     .hint(format!(
         "Run ./x build in a checkout of IO Network, or set {PROGRAMS_VARIABLE}."
     )))
+}
+
+/// The web app's built files, where they are: a network without them lacks nothing else.
+pub fn app_dir() -> Option<PathBuf> {
+    let exe = std::env::current_exe().ok();
+    let beside = exe.as_deref().and_then(Path::parent);
+    let candidates = [
+        std::env::var_os(APP_VARIABLE).map(PathBuf::from),
+        beside.map(|dir| dir.join("app")),
+        // `.io/bin/io` of a checkout, and a folder inside one.
+        beside.and_then(|dir| Some(dir.parent()?.parent()?.join("app/dist"))),
+        std::env::current_dir().ok().map(|dir| dir.join("app/dist")),
+    ];
+    candidates
+        .into_iter()
+        .flatten()
+        .find(|dir| dir.join("index.html").is_file())
+        .and_then(|dir| dir.canonicalize().ok())
 }
 
 /// Ports that are free now. All are held until all are chosen, so that they differ.
@@ -308,6 +330,7 @@ impl LocalNet {
         setup::create_network(&ctx, &parties).await?;
         say("network created: IO and USDC mints, treasury, device classes, oracle set");
 
+        let app = app_dir();
         for (i, (_, key)) in oracles.iter().enumerate() {
             let peers = oracle_urls
                 .iter()
@@ -321,6 +344,7 @@ impl LocalNet {
                 key,
                 peers,
                 services.join(format!("oracle-{}", i + 1)),
+                app.clone(),
             );
             children.service("oracle", i + 1, &services, &config)?;
         }
@@ -356,6 +380,7 @@ impl LocalNet {
             ctx,
             rpc_url: chain.rpc_url,
             ws_url: chain.ws_url,
+            app_url: app.and(oracle_urls.first().cloned()),
             oracle_urls,
             io_mint,
             usdc_mint,

@@ -272,14 +272,19 @@ pub fn oracle_config(
     key: &std::path::Path,
     peers: Vec<String>,
     data_dir: PathBuf,
+    app_dir: Option<PathBuf>,
 ) -> io_oracle::Config {
     io_oracle::Config {
         rpc_url: chain.rpc_url.clone(),
         ws_url: chain.ws_url.clone(),
         listen: std::net::SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, port)),
         key: key.to_owned(),
+        // The app of each oracle asks the others too.
+        allowed_origins: peers.clone(),
         peers,
         data_dir,
+        app_dir,
+        app_rpc_url: Some(chain.rpc_url.clone()),
         local_chain: true,
         ..io_oracle::Config::default()
     }
