@@ -4,8 +4,12 @@
 //! oracle and in a test, so that the three can never disagree about money or about what a signature means.
 
 pub mod change;
+pub mod costake;
 pub mod emission;
+pub mod evidence;
 pub mod messages;
 pub mod money;
 pub mod reputation;
 pub mod rewards;
+pub mod scores;
+pub mod slashing;
