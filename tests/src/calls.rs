@@ -2,10 +2,10 @@
 
 use anchor_lang::prelude::Pubkey;
 use io_network::{
-    AcceptJobArgs, AttestDeviceArgs, ClassArgs, InitializeNetworkArgs, Payee, PaymentMintArgs,
-    RegisterDeviceArgs, SetOraclesArgs, SubmitResultArgs, accounts,
+    AcceptJobArgs, AttestDeviceArgs, Change, ClassArgs, InitializeNetworkArgs, Payee,
+    PaymentMintArgs, RegisterDeviceArgs, Roles, SetOraclesArgs, SubmitResultArgs, accounts,
     attest::INSTRUCTIONS_SYSVAR,
-    instruction,
+    guard, instruction,
     state::{JobTerms, NetworkParams},
     token::TOKEN_PROGRAM,
 };
@@ -53,6 +53,31 @@ pub fn terms(world: &World, nonce: u64) -> JobTerms {
     }
 }
 
+/// The change that a call makes, for the timelock.
+pub fn change_of(call: &Call) -> Change {
+    let (tag, arguments) = call.instruction.data.split_first_chunk().expect("a tag");
+    let (target, _) = guard::places_of(tag).expect("a call that waits for the timelock");
+    Change {
+        tag: *tag,
+        target: call.instruction.accounts[target].pubkey,
+        arguments: arguments.to_vec(),
+    }
+}
+
+/// Where the proposal of a call is.
+pub fn proposal_of(call: &Call) -> Pubkey {
+    world::proposal(&change_of(call).hash())
+}
+
+/// The same call, with the proposal that lets it through.
+pub fn with_proposal(call: &Call, proposal: &Pubkey) -> Call {
+    let mut call = call.duplicate();
+    let (_, place) =
+        guard::places_of(&call.instruction.data[..8]).expect("a call that waits for the timelock");
+    call.instruction.accounts[place] = world::meta(proposal, false, true);
+    call
+}
+
 impl World {
     // Network
 
@@ -87,9 +112,60 @@ impl World {
 
     pub fn update_params_call(&self, params: NetworkParams) -> Call {
         Call::new(
-            self.administer(),
+            accounts::UpdateParams {
+                admin: self.admin.pubkey(),
+                network: network(),
+                proposal: None,
+            },
             instruction::UpdateParams { params },
             &[&self.admin],
+        )
+    }
+
+    pub fn set_timelock_call(&self, seconds: u32) -> Call {
+        Call::new(
+            accounts::SetTimelock {
+                admin: self.admin.pubkey(),
+                network: network(),
+                proposal: None,
+            },
+            instruction::SetTimelock { seconds },
+            &[&self.admin],
+        )
+    }
+
+    pub fn set_roles_call(&self, roles: Roles) -> Call {
+        Call::new(
+            self.administer(),
+            instruction::SetRoles { roles },
+            &[&self.admin],
+        )
+    }
+
+    /// Publishes the change that a call makes.
+    pub fn propose_change_call(&self, proposer: &Keypair, call: &Call) -> Call {
+        let change = change_of(call);
+        Call::new(
+            accounts::ProposeChange {
+                proposer: proposer.pubkey(),
+                network: network(),
+                proposal: world::proposal(&change.hash()),
+                system_program: SYSTEM,
+            },
+            instruction::ProposeChange { change },
+            &[proposer],
+        )
+    }
+
+    pub fn cancel_change_call(&self, signer: &Keypair, proposal: &Pubkey) -> Call {
+        Call::new(
+            accounts::CancelChange {
+                signer: signer.pubkey(),
+                network: network(),
+                proposal: *proposal,
+            },
+            instruction::CancelChange {},
+            &[signer],
         )
     }
 
@@ -126,6 +202,7 @@ impl World {
                 admin: self.admin.pubkey(),
                 network: network(),
                 oracle_set: oracle_set(),
+                proposal: None,
             },
             instruction::SetOracles {
                 args: SetOraclesArgs {
@@ -145,6 +222,7 @@ impl World {
                 mint: *mint,
                 payment: world::payment(mint),
                 system_program: SYSTEM,
+                proposal: None,
             },
             instruction::AddPaymentMint { args },
             &[&self.admin],
@@ -157,6 +235,7 @@ impl World {
                 admin: self.admin.pubkey(),
                 network: network(),
                 payment: world::payment(mint),
+                proposal: None,
             },
             instruction::UpdatePaymentMint { args },
             &[&self.admin],
@@ -187,6 +266,7 @@ impl World {
                 network: network(),
                 class: world::class(args.id),
                 system_program: SYSTEM,
+                proposal: None,
             },
             instruction::AddClass { args },
             &[&self.admin],
@@ -199,6 +279,7 @@ impl World {
                 admin: self.admin.pubkey(),
                 network: network(),
                 class: world::class(args.id),
+                proposal: None,
             },
             instruction::UpdateClass { args },
             &[&self.admin],

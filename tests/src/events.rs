@@ -118,6 +118,23 @@ fn decode(bytes: &[u8]) -> Event {
             e.payment,
             account_data::<state::PaymentMint>(&e.after),
         )
+    } else if is!(wire::ProposalChanged) {
+        let e: wire::ProposalChanged = read(body);
+        changed(
+            "ProposalChanged",
+            e.proposal,
+            account_data::<state::Proposal>(&e.after),
+        )
+    } else if is!(wire::ProposalClosed) {
+        let e: wire::ProposalClosed = read(body);
+        Event {
+            closed: true,
+            ..changed(
+                "ProposalClosed",
+                e.proposal,
+                account_data::<state::Proposal>(&e.last),
+            )
+        }
     } else {
         panic!("an event that no one knows: {head:?}")
     }

@@ -10,8 +10,8 @@ use anchor_lang::{
 use io_network::{
     seeds,
     state::{
-        Device, DeviceClass, Job, Network, NetworkParams, OracleSet, PaymentMint, Provider,
-        SlashCase,
+        Device, DeviceClass, Job, Network, NetworkParams, OracleSet, PaymentMint, Proposal,
+        Provider, SlashCase,
     },
     token::TOKEN_ACCOUNT_LEN,
 };
@@ -68,6 +68,8 @@ pub const PARAMS: NetworkParams = NetworkParams {
     reserve_bps: 25,
     expire_penalty_bps: 1_000,
     reject_penalty_bps: 10_000,
+    burn_bps: 5_000,
+    target_utilisation_bps: 7_000,
 };
 
 /// One instruction under test, with what has to come before it and who signs.
@@ -451,6 +453,10 @@ impl World {
         self.typed(key)
     }
 
+    pub fn proposal(&self, key: &Pubkey) -> Proposal {
+        self.typed(key)
+    }
+
     pub fn slash_case(&self, key: &Pubkey) -> SlashCase {
         self.typed(key)
     }
@@ -628,6 +634,10 @@ pub fn vault(of: &Pubkey) -> Pubkey {
 
 pub fn slash_case(provider: &Pubkey, number: u64) -> Pubkey {
     find(&[seeds::SLASH, provider.as_ref(), &number.to_le_bytes()])
+}
+
+pub fn proposal(hash: &[u8; 32]) -> Pubkey {
+    find(&[seeds::PROPOSAL, hash])
 }
 
 pub fn program_data() -> Pubkey {

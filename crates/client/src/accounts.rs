@@ -4,7 +4,8 @@ use std::mem::size_of;
 
 use anchor_lang::{Discriminator, ZeroCopy, prelude::Pubkey};
 use io_network::state::{
-    Device, DeviceClass, Job, JobState, Network, OracleSet, PaymentMint, Provider, SlashCase,
+    Device, DeviceClass, Job, JobState, Network, OracleSet, PaymentMint, Proposal, Provider,
+    SlashCase,
 };
 use solana_account::Account;
 use solana_rpc_client_api::filter::{Memcmp, RpcFilterType};
@@ -41,6 +42,7 @@ program_accounts!(
     Device: "a device",
     Job: "a job",
     SlashCase: "a slash case",
+    Proposal: "a proposed change",
 );
 
 /// Takes an account's data for a `T`, after checking that it is one.
@@ -186,6 +188,7 @@ pub enum AnyAccount {
     Device(Box<Device>),
     Job(Box<Job>),
     SlashCase(Box<SlashCase>),
+    Proposal(Box<Proposal>),
 }
 
 impl AnyAccount {
@@ -207,7 +210,8 @@ impl AnyAccount {
             Provider,
             Device,
             Job,
-            SlashCase
+            SlashCase,
+            Proposal
         );
         Ok(None)
     }

@@ -537,6 +537,11 @@ io_errors!(
     PenaltyPending,
     RetentionNotOver,
     Invariant,
+    ProposalRequired,
+    WrongProposal,
+    ProposalNotReady,
+    ProposalExpired,
+    NotProposable,
 );
 
 #[cfg(test)]

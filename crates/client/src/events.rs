@@ -8,7 +8,8 @@ use anchor_lang::{AnchorDeserialize, Discriminator, prelude::Pubkey};
 use base64::{Engine, prelude::BASE64_STANDARD};
 pub use io_network::events::{
     DeviceChanged, DeviceClassChanged, DeviceRetired, JobChanged, JobClosed, NetworkChanged,
-    OracleSetChanged, PaymentMintChanged, ProviderChanged, SlashCaseChanged,
+    OracleSetChanged, PaymentMintChanged, ProposalChanged, ProposalClosed, ProviderChanged,
+    SlashCaseChanged,
 };
 
 /// Deepest nesting of programs that a log is read for; the runtime allows less.
@@ -61,6 +62,8 @@ events!(
     OracleSetChanged,
     DeviceClassChanged,
     PaymentMintChanged,
+    ProposalChanged,
+    ProposalClosed,
 );
 
 impl std::fmt::Debug for IoEvent {

@@ -4,15 +4,15 @@
 //! Instructions that need oracles' signatures want [`crate::ed25519::verify`] directly before them.
 
 use anchor_lang::{
-    InstructionData, ToAccountMetas, prelude::Pubkey, solana_program::system_program,
+    Discriminator, InstructionData, ToAccountMetas, prelude::Pubkey, solana_program::system_program,
 };
 pub use io_network::instructions::{
-    AcceptJobArgs, AttestDeviceArgs, ClassArgs, InitializeNetworkArgs, Payee, PaymentMintArgs,
-    RegisterDeviceArgs, SetOraclesArgs, SubmitResultArgs,
+    AcceptJobArgs, AttestDeviceArgs, Change, ClassArgs, InitializeNetworkArgs, Payee,
+    PaymentMintArgs, RegisterDeviceArgs, Roles, SetOraclesArgs, SubmitResultArgs,
 };
 pub use io_network::state::{JobTerms, NetworkParams};
-use io_network::{ID, accounts, instruction, state::Job};
-use solana_instruction::Instruction;
+use io_network::{ID, accounts, guard, instruction, state::Job};
+use solana_instruction::{AccountMeta, Instruction};
 
 use crate::{pda, tokens::TOKEN_PROGRAM};
 
@@ -58,7 +58,93 @@ fn administer(admin: &Pubkey) -> accounts::Administer {
 }
 
 pub fn update_params(admin: &Pubkey, params: NetworkParams) -> Instruction {
-    build(administer(admin), instruction::UpdateParams { params })
+    build(
+        accounts::UpdateParams {
+            admin: *admin,
+            network: pda::network(),
+            proposal: None,
+        },
+        instruction::UpdateParams { params },
+    )
+}
+
+/// Lowering the timelock waits itself.
+pub fn set_timelock(admin: &Pubkey, seconds: u32) -> Instruction {
+    build(
+        accounts::SetTimelock {
+            admin: *admin,
+            network: pda::network(),
+            proposal: None,
+        },
+        instruction::SetTimelock { seconds },
+    )
+}
+
+pub fn set_roles(admin: &Pubkey, roles: Roles) -> Instruction {
+    build(administer(admin), instruction::SetRoles { roles })
+}
+
+/// The change that an instruction makes, if it is one that waits for the timelock.
+pub fn change_of(instruction: &Instruction) -> Option<Change> {
+    let (tag, arguments) = instruction.data.split_first_chunk::<8>()?;
+    let (target, _) = guard::places_of(tag)?;
+    let target = instruction.accounts.get(target)?.pubkey;
+    Some(Change {
+        tag: *tag,
+        target,
+        arguments: arguments.to_vec(),
+    })
+}
+
+/// Name of an instruction that waits for the timelock, by its tag.
+pub fn name_of(tag: &[u8]) -> &'static str {
+    guard::name_of(tag).unwrap_or("unknown")
+}
+
+/// The timelock that an instruction sets, seconds; `None` for any other instruction.
+pub fn new_timelock(instruction: &Instruction) -> Option<u32> {
+    let seconds = instruction
+        .data
+        .strip_prefix(instruction::SetTimelock::DISCRIMINATOR)?;
+    Some(u32::from_le_bytes(seconds.try_into().ok()?))
+}
+
+/// Publishes the change that `instruction` makes; `None` when it needs no timelock.
+pub fn propose_change(proposer: &Pubkey, instruction: &Instruction) -> Option<Instruction> {
+    let change = change_of(instruction)?;
+    Some(build(
+        accounts::ProposeChange {
+            proposer: *proposer,
+            network: pda::network(),
+            proposal: pda::proposal(&change.hash()),
+            system_program: system_program::ID,
+        },
+        instruction::ProposeChange { change },
+    ))
+}
+
+/// The same instruction with the proposal that lets it through the timelock.
+pub fn with_proposal(mut instruction: Instruction) -> Instruction {
+    let proposal = change_of(&instruction).map(|change| pda::proposal(&change.hash()));
+    let place = instruction.data.get(..8).and_then(guard::places_of);
+    if let (Some(proposal), Some((_, place))) = (proposal, place)
+        && let Some(meta) = instruction.accounts.get_mut(place)
+    {
+        *meta = AccountMeta::new(proposal, false);
+    }
+    instruction
+}
+
+/// `signer` is the administrator or the proposer, and receives the rent.
+pub fn cancel_change(signer: &Pubkey, proposal: &Pubkey) -> Instruction {
+    build(
+        accounts::CancelChange {
+            signer: *signer,
+            network: pda::network(),
+            proposal: *proposal,
+        },
+        instruction::CancelChange {},
+    )
 }
 
 pub fn set_paused(admin: &Pubkey, paused: bool) -> Instruction {
@@ -89,6 +175,7 @@ pub fn set_oracles(admin: &Pubkey, args: SetOraclesArgs) -> Instruction {
             admin: *admin,
             network: pda::network(),
             oracle_set: pda::oracle_set(),
+            proposal: None,
         },
         instruction::SetOracles { args },
     )
@@ -102,6 +189,7 @@ pub fn add_payment_mint(admin: &Pubkey, mint: &Pubkey, args: PaymentMintArgs) ->
             mint: *mint,
             payment: pda::payment(mint),
             system_program: system_program::ID,
+            proposal: None,
         },
         instruction::AddPaymentMint { args },
     )
@@ -113,6 +201,7 @@ pub fn update_payment_mint(admin: &Pubkey, mint: &Pubkey, args: PaymentMintArgs)
             admin: *admin,
             network: pda::network(),
             payment: pda::payment(mint),
+            proposal: None,
         },
         instruction::UpdatePaymentMint { args },
     )
@@ -141,6 +230,7 @@ pub fn add_class(admin: &Pubkey, args: ClassArgs) -> Instruction {
             network: pda::network(),
             class: pda::class(args.id),
             system_program: system_program::ID,
+            proposal: None,
         },
         instruction::AddClass { args },
     )
@@ -152,6 +242,7 @@ pub fn update_class(admin: &Pubkey, args: ClassArgs) -> Instruction {
             admin: *admin,
             network: pda::network(),
             class: pda::class(args.id),
+            proposal: None,
         },
         instruction::UpdateClass { args },
     )

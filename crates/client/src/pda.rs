@@ -63,6 +63,11 @@ pub fn slash_case(provider: &Pubkey, number: u64) -> Pubkey {
     find(&[seeds::SLASH, provider.as_ref(), &number.to_le_bytes()])
 }
 
+/// A published change of the configuration, by its hash ([`io_network::guard::hash`]).
+pub fn proposal(hash: &[u8; 32]) -> Pubkey {
+    find(&[seeds::PROPOSAL, hash])
+}
+
 /// Where the loader keeps this program's code and upgrade authority.
 pub fn program_data() -> Pubkey {
     Pubkey::find_program_address(&[ID.as_ref()], &bpf_loader_upgradeable::ID).0
@@ -98,6 +103,7 @@ mod tests {
             vault(&a),
             slash_case(&a, 0),
             slash_case(&a, 1),
+            proposal(&[1; 32]),
             program_data(),
         ];
         assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len());

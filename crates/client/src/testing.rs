@@ -339,6 +339,8 @@ pub fn test_params() -> NetworkParams {
         reserve_bps: 25,
         expire_penalty_bps: 1_000,
         reject_penalty_bps: 10_000,
+        burn_bps: 5_000,
+        target_utilisation_bps: 7_000,
     }
 }
 

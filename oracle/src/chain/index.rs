@@ -205,7 +205,7 @@ impl Tables {
                 self.jobs.insert(address, *job);
                 return Changed::Job(address);
             }
-            AnyAccount::SlashCase(_) => {}
+            AnyAccount::SlashCase(_) | AnyAccount::Proposal(_) => {}
         }
         Changed::Other
     }

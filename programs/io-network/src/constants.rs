@@ -21,6 +21,12 @@ pub const MAX_WINDOW_SECONDS: u32 = 60 * 24 * 3_600;
 pub const MAX_FEE_BPS: u16 = 500;
 /// Largest penalty as a share of a job's exposure, basis points.
 pub const MAX_PENALTY_BPS: u16 = 10_000;
+/// Basis points in a whole.
+pub const MAX_BPS: u16 = 10_000;
+/// Longest timelock, seconds (30 days).
+pub const MAX_TIMELOCK_SECONDS: u32 = 30 * 24 * 3_600;
+/// A proposed change lapses this long after it matured, seconds (14 days).
+pub const PROPOSAL_VALID_SECONDS: u32 = 14 * 24 * 3_600;
 /// Largest class multiplier, hundredths (100 ×).
 pub const MAX_MULTIPLIER_E2: u32 = 10_000;
 /// Oldest attestation epoch accepted, epochs (hours) back.

@@ -6,7 +6,7 @@ use io_protocol::money::MoneyError;
 #[error_code]
 #[derive(PartialEq, Eq)]
 pub enum IoError {
-    #[msg("Only the network's administrator may do this")]
+    #[msg("Only the network's administrator, or whom it gave the role for this, may do this")]
     NotAdmin,
     #[msg("Only the program's upgrade authority may initialise the network")]
     NotUpgradeAuthority,
@@ -108,6 +108,16 @@ pub enum IoError {
     RetentionNotOver,
     #[msg("An account invariant would break; this is a bug, nothing was changed")]
     Invariant,
+    #[msg("The network has a timelock: propose this change first and wait until it is ready")]
+    ProposalRequired,
+    #[msg("The proposal is of another change: propose exactly this one")]
+    WrongProposal,
+    #[msg("The proposed change is not ready yet: wait until its timelock has passed")]
+    ProposalNotReady,
+    #[msg("The proposed change has lapsed: propose it again")]
+    ProposalExpired,
+    #[msg("No instruction of this tag waits for a timelock: send it directly")]
+    NotProposable,
 }
 
 impl From<MoneyError> for IoError {

@@ -75,6 +75,22 @@ pub struct PaymentMintChanged {
     pub after: PaymentMint,
 }
 
+/// A change of the configuration was published. It can take effect when it is ready, unless it is withdrawn.
+#[event]
+pub struct ProposalChanged {
+    pub proposal: Pubkey,
+    pub after: Proposal,
+    /// The instruction's arguments: all that the change is.
+    pub arguments: Vec<u8>,
+}
+
+/// A published change took effect or was withdrawn.
+#[event]
+pub struct ProposalClosed {
+    pub proposal: Pubkey,
+    pub last: Proposal,
+}
+
 /// Logs an event whose fields are `key` (if any), `before` (if any) and an account snapshot. Byte for byte what
 /// `emit!` would write, without building the event on the stack.
 pub fn log_snapshot<E: Discriminator, T: bytemuck::NoUninit>(

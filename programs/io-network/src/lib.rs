@@ -16,6 +16,7 @@ pub mod attest;
 pub mod constants;
 pub mod errors;
 pub mod events;
+pub mod guard;
 pub mod instructions;
 pub mod seeds;
 pub mod state;
@@ -158,13 +159,33 @@ pub mod io_network {
     }
 
     /// Changes parameters, inside their bounds. Jobs keep the terms they were created with.
-    pub fn update_params(ctx: Context<Administer>, params: state::NetworkParams) -> Result<()> {
+    pub fn update_params(ctx: Context<UpdateParams>, params: state::NetworkParams) -> Result<()> {
         instructions::update_params(ctx, params)
     }
 
-    /// Stops or restarts new jobs and stakes.
+    /// Stops new jobs and stakes (administrator or pauser), or restarts them (administrator).
     pub fn set_paused(ctx: Context<Administer>, paused: bool) -> Result<()> {
         instructions::set_paused(ctx, paused)
+    }
+
+    /// Says who else may pause, change parameters and change the oracle set; zero for nobody.
+    pub fn set_roles(ctx: Context<Administer>, roles: Roles) -> Result<()> {
+        instructions::set_roles(ctx, roles)
+    }
+
+    /// Changes how long changes of the configuration wait. Raising acts at once; lowering waits itself.
+    pub fn set_timelock(ctx: Context<SetTimelock>, seconds: u32) -> Result<()> {
+        instructions::set_timelock(ctx, seconds)
+    }
+
+    /// Publishes a change of the configuration that will take effect after the timelock.
+    pub fn propose_change(ctx: Context<ProposeChange>, change: Change) -> Result<()> {
+        instructions::propose_change(ctx, change)
+    }
+
+    /// Withdraws a published change.
+    pub fn cancel_change(ctx: Context<CancelChange>) -> Result<()> {
+        instructions::cancel_change(ctx)
     }
 
     /// Proposes a new administrator; zero takes a proposal back.

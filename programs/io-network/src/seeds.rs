@@ -11,3 +11,4 @@ pub const DEVICE: &[u8] = b"device";
 pub const JOB: &[u8] = b"job";
 pub const VAULT: &[u8] = b"vault";
 pub const SLASH: &[u8] = b"slash";
+pub const PROPOSAL: &[u8] = b"proposal";

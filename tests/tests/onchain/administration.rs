@@ -232,6 +232,8 @@ fn parameters_stay_inside_their_bounds() {
         reserve_bps: 500,
         expire_penalty_bps: 0,
         reject_penalty_bps: 10_000,
+        burn_bps: 10_000,
+        target_utilisation_bps: 9_999,
     };
     let call = w.update_params_call(edges);
     w.ok(&call);

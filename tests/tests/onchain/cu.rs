@@ -6,10 +6,11 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use io_network::{Payee, state};
+use io_network::{Payee, Roles, state};
 use io_protocol::money::IO;
 use io_tests::{
     ASK, At, CLASS_SMALL, Call, Mint, PARAMS, Rig, Stage, UNITS, World, artifacts,
+    calls::{proposal_of, with_proposal},
     keys::Keys,
     world::{class_args, payment_args},
 };
@@ -62,6 +63,13 @@ fn administration(ledger: &mut Ledger, bare: &World, sample: usize) {
     ledger.run(&mut w, "update_params", &call);
     let call = w.set_paused_call(false);
     ledger.run(&mut w, "set_paused", &call);
+    let call = w.set_roles_call(Roles {
+        pauser: w.oracles[0].pubkey(),
+        params: w.oracles[1].pubkey(),
+        oracles: w.oracles[2].pubkey(),
+    });
+    ledger.run(&mut w, "set_roles", &call);
+    timelock(ledger, &w);
     let keys: Vec<_> = (0..3).map(|_| w.keys.pubkey()).collect();
     let call = w.set_oracles_call(2, &keys);
     ledger.run(&mut w, "set_oracles, 3", &call);
@@ -87,6 +95,24 @@ fn administration(ledger: &mut Ledger, bare: &World, sample: usize) {
     ledger.run(&mut w, "propose_admin", &call);
     let call = w.accept_admin_call(&heir);
     ledger.run(&mut w, "accept_admin", &call);
+}
+
+/// A change that is published, withdrawn, published again and takes effect.
+fn timelock(ledger: &mut Ledger, w: &World) {
+    let mut w = w.fork();
+    let call = w.set_timelock_call(60);
+    ledger.run(&mut w, "set_timelock", &call);
+    let admin = w.admin.insecure_clone();
+    let change = w.update_params_call(PARAMS);
+    let publish = w.propose_change_call(&admin, &change);
+    ledger.run(&mut w, "propose_change", &publish);
+    let at = proposal_of(&change);
+    let cancel = w.cancel_change_call(&admin, &at);
+    ledger.run(&mut w, "cancel_change", &cancel);
+    w.ok(&publish);
+    w.advance(60);
+    let call = with_proposal(&change, &at);
+    ledger.run(&mut w, "update_params, proposed", &call);
 }
 
 /// A provider's life.

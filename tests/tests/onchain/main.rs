@@ -15,4 +15,5 @@ mod providers;
 mod races;
 mod state_machine;
 mod substitution;
+mod timelock;
 mod transitions;

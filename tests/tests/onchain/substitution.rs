@@ -6,11 +6,15 @@
 use std::collections::BTreeMap;
 
 use anchor_lang::{error::ErrorCode, prelude::Pubkey};
-use io_network::{Payee, attest::INSTRUCTIONS_SYSVAR, errors::IoError, token::TOKEN_PROGRAM};
+use io_network::{
+    Payee, Roles, attest::INSTRUCTIONS_SYSVAR, errors::IoError, guard, token::TOKEN_PROGRAM,
+};
 use io_protocol::money::IO;
 use io_tests::{
     ASK, At, CLASS_BIG, CLASS_SMALL, Call, Mint, NOT_TOKEN_OWNER, PARAMS, Party, Refusal, Rig,
-    Stage, UNITS, World, world,
+    Stage, UNITS, World,
+    calls::{proposal_of, with_proposal},
+    world,
 };
 use serde_json::Value;
 use solana_account::Account;
@@ -46,6 +50,8 @@ enum Role {
     },
     /// The program's data account of the upgradeable loader.
     ProgramData,
+    /// The proposal that lets a change through the timelock: another, and none.
+    Proposed,
 }
 
 use Role::*;
@@ -83,6 +89,7 @@ fn table() -> BTreeMap<&'static str, Vec<(&'static str, Role)>> {
     let stake_vault = ("stake_vault", wrong);
     let payer_token = ("payer_token", wrong);
     let io_mint = ("io_mint", Bound(io(WrongMint)));
+    let proposal = ("proposal", Proposed);
     let bad_token = |another| Token {
         not_one: io(BadTokenAccount),
         another,
@@ -107,14 +114,34 @@ fn table() -> BTreeMap<&'static str, Vec<(&'static str, Role)>> {
                 system,
             ],
         ),
-        ("update_params", vec![admin, network]),
+        ("update_params", vec![admin, network, proposal]),
+        ("set_timelock", vec![admin, network, proposal]),
+        ("set_roles", vec![admin, network]),
+        (
+            "propose_change",
+            vec![
+                ("proposer", signs(NotAdmin)),
+                network,
+                ("proposal", New),
+                system,
+            ],
+        ),
+        (
+            "cancel_change",
+            vec![
+                ("signer", signs(NotAdmin)),
+                network,
+                // The administrator chooses which.
+                ("proposal", Typed(None)),
+            ],
+        ),
         ("set_paused", vec![admin, network]),
         ("propose_admin", vec![admin, network]),
         (
             "accept_admin",
             vec![("pending_admin", signs(NotPendingAdmin)), network],
         ),
-        ("set_oracles", vec![admin, network, oracle_set]),
+        ("set_oracles", vec![admin, network, oracle_set, proposal]),
         // The mint is one of the payment's seeds.
         (
             "add_payment_mint",
@@ -124,11 +151,13 @@ fn table() -> BTreeMap<&'static str, Vec<(&'static str, Role)>> {
                 ("mint", Bound(seeds())),
                 ("payment", New),
                 system,
+                proposal,
             ],
         ),
+        // The proposal names the account that it changes.
         (
             "update_payment_mint",
-            vec![admin, network, ("payment", Typed(None))],
+            vec![admin, network, ("payment", typed(WrongProposal)), proposal],
         ),
         (
             "init_treasury_shard",
@@ -143,10 +172,13 @@ fn table() -> BTreeMap<&'static str, Vec<(&'static str, Role)>> {
                 system,
             ],
         ),
-        ("add_class", vec![admin, network, ("class", New), system]),
+        (
+            "add_class",
+            vec![admin, network, ("class", New), system, proposal],
+        ),
         (
             "update_class",
-            vec![admin, network, ("class", typed(WrongAccount))],
+            vec![admin, network, ("class", typed(WrongAccount)), proposal],
         ),
         (
             "register_provider",
@@ -456,8 +488,29 @@ fn scene(instruction: &str) -> Scene {
     let rig = stage.rig.clone();
     let call = call(instruction, &mut stage, &rig, &other);
     let mut world = stage.world;
+    // What waits for the timelock is shown with a proposal that has matured.
+    let (call, other_proposal) = match guard::places_of(&call.instruction.data[..8]) {
+        None => (call, None),
+        Some(_) => {
+            let lock = world.set_timelock_call(60);
+            world.ok(&lock);
+            let admin = world.admin.insecure_clone();
+            let another = world.add_class_call(world::class_args(78, 100));
+            for change in [&call, &another] {
+                let publish = world.propose_change_call(&admin, change);
+                world.ok(&publish);
+            }
+            world.advance(60);
+            let proposal = proposal_of(&call);
+            (with_proposal(&call, &proposal), Some(proposal_of(&another)))
+        }
+    };
     let fresh = world.keys.pubkey();
     let others = BTreeMap::from([
+        (
+            "proposal",
+            other_proposal.unwrap_or_else(|| proposal_of(&world.set_timelock_call(0))),
+        ),
         ("provider", other.rig.provider),
         ("device", other.rig.device),
         ("job", other.key),
@@ -498,6 +551,26 @@ fn call(instruction: &str, stage: &mut Stage, rig: &Rig, other: &Stage) -> Call 
     let w = &mut stage.world;
     match instruction {
         "update_params" => w.update_params_call(PARAMS),
+        // Lowering waits.
+        "set_timelock" => w.set_timelock_call(0),
+        "set_roles" => w.set_roles_call(Roles {
+            pauser: heir.pubkey(),
+            params: heir.pubkey(),
+            oracles: heir.pubkey(),
+        }),
+        "propose_change" => {
+            let admin = w.admin.insecure_clone();
+            w.propose_change_call(&admin, &w.update_params_call(PARAMS))
+        }
+        "cancel_change" => {
+            let admin = w.admin.insecure_clone();
+            let change = w.update_params_call(PARAMS);
+            for published in [&change, &w.set_timelock_call(0)] {
+                let call = w.propose_change_call(&admin, published);
+                w.ok(&call);
+            }
+            w.cancel_change_call(&admin, &proposal_of(&change))
+        }
         "set_paused" => w.set_paused_call(true),
         "propose_admin" => w.propose_admin_call(&heir.pubkey()),
         "accept_admin" => {
@@ -781,6 +854,27 @@ fn mutations(scene: &Scene, index: usize, listed: &Listed, role: Role) -> Vec<Mu
             ));
             all.push(swap(scene, index, "another mint", another(), expected));
         }
+        Proposed => {
+            all.push(with_copy(
+                foreign_owner,
+                "wrong owner",
+                ErrorCode::AccountOwnedByWrongProgram.into(),
+            ));
+            all.push(swap(
+                scene,
+                index,
+                "wrong discriminator",
+                other_type,
+                Some(ErrorCode::AccountDiscriminatorMismatch.into()),
+            ));
+            all.push(swap(
+                scene,
+                index,
+                "of another change",
+                another(),
+                Some(io(IoError::WrongProposal)),
+            ));
+        }
         ProgramData => {
             all.push(with_copy(
                 foreign_owner,
@@ -808,7 +902,10 @@ fn mutations(scene: &Scene, index: usize, listed: &Listed, role: Role) -> Vec<Mu
             index,
             "left out",
             io_network::ID,
-            Some(io(IoError::WrongAccount)),
+            Some(io(match role {
+                Proposed => IoError::ProposalRequired,
+                _ => IoError::WrongAccount,
+            })),
         ));
     }
     if listed.writable {

@@ -84,6 +84,9 @@ pub async fn run(command: &NetCommand, ctx: &Context) -> Result<()> {
                     object.insert("appeal_until".into(), json!(case.appeal_until));
                     ("slash_case", Value::Object(object))
                 }
+                Some(AnyAccount::Proposal(proposal)) => {
+                    ("proposal", network::proposal_json(&address, &proposal))
+                }
             };
             let mut object = Map::new();
             object.insert("kind".into(), json!(kind));

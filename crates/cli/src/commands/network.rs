@@ -4,11 +4,11 @@ use clap::{Args, Subcommand};
 use io_client::{
     Pubkey, Wallet, accounts, instructions,
     instructions::{
-        ClassArgs, InitializeNetworkArgs, NetworkParams, PaymentMintArgs, SetOraclesArgs,
+        ClassArgs, InitializeNetworkArgs, NetworkParams, PaymentMintArgs, Roles, SetOraclesArgs,
     },
     io_network::{
         constants::TREASURY_SHARDS,
-        state::{DeviceClass, Network, OracleSet, PaymentMint},
+        state::{DeviceClass, Network, OracleSet, PaymentMint, Proposal},
     },
     pda, tokens,
 };
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::{
     amount::Unit,
-    context::{Context, address, random_u64},
+    context::{Context, Done, address, random_u64},
     failure::{Failure, Result},
     output::seconds,
 };
@@ -53,6 +53,20 @@ pub enum NetworkCommand {
     Pause,
     /// Take new jobs and stakes again.
     Resume,
+    /// Say how long changes of the configuration wait; raising acts at once, lowering waits itself.
+    SetTimelock {
+        /// Seconds, at most 2592000 (30 days); 0 for not at all.
+        seconds: u32,
+    },
+    /// Say who else may pause, change parameters, or change the oracle set; those not named stay.
+    SetRoles(RoleOptions),
+    /// Changes that are proposed, and when they can take effect.
+    Proposals,
+    /// Withdraw a proposed change.
+    Cancel {
+        /// Its address, as `proposals` lists it.
+        proposal: String,
+    },
     /// Propose a new administrator.
     ProposeAdmin {
         /// Their address.
@@ -112,6 +126,19 @@ pub struct MintOptions {
 }
 
 #[derive(Debug, Args)]
+pub struct RoleOptions {
+    /// May pause; only the administrator resumes. "none" for nobody.
+    #[arg(long, value_name = "KEY")]
+    pub pauser: Option<String>,
+    /// May change parameters, payment mints and device classes.
+    #[arg(long, value_name = "KEY")]
+    pub params: Option<String>,
+    /// May change the oracle set.
+    #[arg(long, value_name = "KEY")]
+    pub oracles: Option<String>,
+}
+
+#[derive(Debug, Args)]
 pub struct ParamsOptions {
     /// Base of the minimum bond, IO.
     #[arg(long)]
@@ -135,6 +162,12 @@ pub struct ParamsOptions {
     pub expire_penalty_bps: Option<u16>,
     #[arg(long, value_name = "BPS")]
     pub reject_penalty_bps: Option<u16>,
+    /// Share of IO fees that a sweep burns.
+    #[arg(long, value_name = "BPS")]
+    pub burn_bps: Option<u16>,
+    /// Utilisation that reference prices move towards.
+    #[arg(long, value_name = "BPS")]
+    pub target_utilisation_bps: Option<u16>,
 }
 
 /// A network's parameters at its start: 0.25 % from each side, 14 days of unbonding, a bond of 200 IO.
@@ -150,6 +183,8 @@ pub fn default_params() -> NetworkParams {
         reserve_bps: 25,
         expire_penalty_bps: 2_000,
         reject_penalty_bps: 10_000,
+        burn_bps: 5_000,
+        target_utilisation_bps: 7_000,
     }
 }
 
@@ -165,6 +200,8 @@ pub fn params_of(network: &Network) -> NetworkParams {
         reserve_bps: network.reserve_bps,
         expire_penalty_bps: network.expire_penalty_bps,
         reject_penalty_bps: network.reject_penalty_bps,
+        burn_bps: network.burn_bps,
+        target_utilisation_bps: network.target_utilisation_bps,
     }
 }
 
@@ -190,12 +227,17 @@ pub fn mint_json(payment: &PaymentMint, symbol: &str) -> Value {
     })
 }
 
+/// An address, or nothing when it is not set.
+fn some_key(key: &Pubkey) -> Option<String> {
+    (*key != Pubkey::default()).then(|| key.to_string())
+}
+
 pub fn network_json(network: &Network) -> Value {
     let io = Unit::io();
     json!({
         "program": io_client::io_network::ID.to_string(),
         "admin": network.admin.to_string(),
-        "pending_admin": (network.pending_admin != Pubkey::default()).then(|| network.pending_admin.to_string()),
+        "pending_admin": some_key(&network.pending_admin),
         "io_mint": network.io_mint.to_string(),
         "cluster": io_client::Hash::new_from_array(network.cluster).to_string(),
         "paused": network.paused == 1,
@@ -210,6 +252,28 @@ pub fn network_json(network: &Network) -> Value {
         "reserve_bps": network.reserve_bps,
         "expire_penalty_bps": network.expire_penalty_bps,
         "reject_penalty_bps": network.reject_penalty_bps,
+        "burn_bps": network.burn_bps,
+        "target_utilisation_bps": network.target_utilisation_bps,
+        "timelock_seconds": network.timelock_seconds,
+        "roles": {
+            "pauser": some_key(&network.pauser),
+            "params": some_key(&network.params_role),
+            "oracles": some_key(&network.oracles_role),
+        },
+        "treasury_owner": some_key(&network.treasury_owner),
+    })
+}
+
+/// Unix seconds as a date would be; times of proposals.
+pub fn proposal_json(address: &Pubkey, proposal: &Proposal) -> Value {
+    json!({
+        "proposal": address.to_string(),
+        "change": instructions::name_of(&proposal.tag),
+        "target": proposal.target.to_string(),
+        "proposer": proposal.proposer.to_string(),
+        "proposed_at": proposal.proposed_at,
+        "ready_at": proposal.ready_at,
+        "expires_at": proposal.expires_at,
     })
 }
 
@@ -396,7 +460,8 @@ impl MintOptions {
     }
 }
 
-/// One administrative instruction, sent and reported.
+/// One administrative instruction, sent and reported. While there is a timelock, a change is published first; the same
+/// command, given again once it is ready, lets it take effect.
 async fn administer(
     ctx: &Context,
     wallet: &Wallet,
@@ -404,25 +469,169 @@ async fn administer(
     instruction: io_client::Instruction,
     fields: Value,
 ) -> Result<()> {
-    let done = ctx
-        .transact(
-            format!("network:{}", random_u64()?),
-            wallet,
-            &[],
-            vec![instruction],
-        )
-        .await?;
-    ctx.report(&done, what, fields).await
+    match send(ctx, wallet, instruction).await? {
+        Some(done) => ctx.report(&done, what, fields).await,
+        None => Ok(()),
+    }
+}
+
+/// Sends an administrative instruction, or publishes it where the timelock asks for that, and says so: then `None`.
+async fn send(
+    ctx: &Context,
+    wallet: &Wallet,
+    mut instruction: io_client::Instruction,
+) -> Result<Option<Done>> {
+    if let Some(change) = instructions::change_of(&instruction) {
+        let address = pda::proposal(&change.hash());
+        let proposal = accounts::fetch_maybe::<Proposal>(&ctx.rpc, &address).await?;
+        match proposal {
+            Some(proposal) => {
+                ready(&address, &proposal)?;
+                instruction = instructions::with_proposal(instruction);
+            }
+            None if waits(ctx.network().await?, &instruction) => {
+                propose(ctx, wallet, &instruction).await?;
+                return Ok(None);
+            }
+            None => {}
+        }
+    }
+    let intent = format!("network:{}", random_u64()?);
+    let done = ctx.transact(intent, wallet, &[], vec![instruction]).await?;
+    Ok(Some(done))
+}
+
+/// Raising the timelock is the one change that never waits.
+fn waits(network: &Network, instruction: &io_client::Instruction) -> bool {
+    let raise = instructions::new_timelock(instruction)
+        .is_some_and(|seconds| seconds >= network.timelock_seconds);
+    network.timelock_seconds > 0 && !raise
+}
+
+/// Time of this machine, Unix seconds: only for what is said to people, the program has its own.
+fn unix_now() -> i64 {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |now| now.as_secs() as i64)
+}
+
+fn ready(address: &Pubkey, proposal: &Proposal) -> Result<()> {
+    let now = unix_now();
+    if now < proposal.ready_at {
+        let wait = seconds((proposal.ready_at - now) as f64);
+        return Err(Failure::failed(format!(
+            "this change is proposed ({address}) and takes effect in {wait} at the earliest"
+        ))
+        .hint("Give the same command again then."));
+    }
+    if now > proposal.expires_at {
+        return Err(
+            Failure::failed("this change was proposed, but its time has passed").hint(format!(
+                "Withdraw it with: io network cancel {address}; then propose it again."
+            )),
+        );
+    }
+    Ok(())
+}
+
+/// Publishes a change.
+async fn propose(
+    ctx: &Context,
+    wallet: &Wallet,
+    instruction: &io_client::Instruction,
+) -> Result<()> {
+    let Some(publish) = instructions::propose_change(&wallet.address(), instruction) else {
+        return Err(Failure::usage("this change needs no proposal"));
+    };
+    let proposal = publish.accounts[2].pubkey;
+    let network = ctx.network().await?;
+    let wait = seconds(f64::from(network.timelock_seconds));
+    let intent = format!("network:{}", random_u64()?);
+    let done = ctx.transact(intent, wallet, &[], vec![publish]).await?;
+    let what = format!("proposed; give the same command again in {wait}, and it takes effect");
+    let fields = json!({
+        "proposal": proposal.to_string(),
+        "ready_at": unix_now().saturating_add(i64::from(network.timelock_seconds)),
+    });
+    ctx.report(&done, &what, fields).await
+}
+
+/// Every proposed change.
+async fn proposals(ctx: &Context) -> Result<()> {
+    ctx.network().await?;
+    let mut all = accounts::fetch_all::<Proposal>(&ctx.rpc, Vec::new())
+        .await?
+        .1;
+    all.sort_by_key(|(address, proposal)| (proposal.ready_at, *address));
+    let values: Vec<Value> = all
+        .iter()
+        .map(|(address, proposal)| proposal_json(address, proposal))
+        .collect();
+    let now = unix_now();
+    let cells: Vec<Vec<String>> = all
+        .iter()
+        .map(|(address, proposal)| {
+            let when = match proposal.ready_at - now {
+                _ if now > proposal.expires_at => "lapsed".to_owned(),
+                left if left > 0 => format!("in {}", seconds(left as f64)),
+                _ => format!("ready, for {}", seconds((proposal.expires_at - now) as f64)),
+            };
+            vec![
+                address.to_string(),
+                instructions::name_of(&proposal.tag).to_owned(),
+                proposal.target.to_string(),
+                when,
+            ]
+        })
+        .collect();
+    ctx.out.list(
+        &values,
+        &["PROPOSAL", "CHANGE", "OF", "TAKES EFFECT"],
+        &cells,
+        "No change is proposed.",
+    )
 }
 
 pub async fn run(command: &NetworkCommand, ctx: &Context) -> Result<()> {
-    if matches!(command, NetworkCommand::Show) {
-        return show(ctx).await;
+    match command {
+        NetworkCommand::Show => return show(ctx).await,
+        NetworkCommand::Proposals => return proposals(ctx).await,
+        _ => {}
     }
     let wallet = ctx.wallet()?;
     let admin = wallet.address();
     match command {
-        NetworkCommand::Show => Ok(()),
+        NetworkCommand::Show | NetworkCommand::Proposals => Ok(()),
+        NetworkCommand::Cancel { proposal } => {
+            let proposal = address("PROPOSAL", proposal)?;
+            let instruction = instructions::cancel_change(&admin, &proposal);
+            let fields = json!({"proposal": proposal.to_string()});
+            administer(ctx, &wallet, "withdrawn", instruction, fields).await
+        }
+        NetworkCommand::SetTimelock { seconds: wait } => {
+            let instruction = instructions::set_timelock(&admin, *wait);
+            let fields = json!({"timelock_seconds": wait});
+            administer(ctx, &wallet, "timelock changed", instruction, fields).await
+        }
+        NetworkCommand::SetRoles(options) => {
+            let network = ctx.network().await?;
+            let pick = |what: &str, text: &Option<String>, now: Pubkey| match text.as_deref() {
+                None => Ok(now),
+                Some("none") => Ok(Pubkey::default()),
+                Some(text) => address(what, text),
+            };
+            let roles = Roles {
+                pauser: pick("--pauser", &options.pauser, network.pauser)?,
+                params: pick("--params", &options.params, network.params_role)?,
+                oracles: pick("--oracles", &options.oracles, network.oracles_role)?,
+            };
+            let fields = json!({
+                "pauser": some_key(&roles.pauser), "params": some_key(&roles.params),
+                "oracles": some_key(&roles.oracles),
+            });
+            let instruction = instructions::set_roles(&admin, roles);
+            administer(ctx, &wallet, "roles changed", instruction, fields).await
+        }
         NetworkCommand::Init(args) => {
             let io_mint = address("--io-mint", &args.io_mint)?;
             let cluster = ctx.rpc.genesis_hash().await?.to_bytes();
@@ -479,17 +688,15 @@ pub async fn run(command: &NetworkCommand, ctx: &Context) -> Result<()> {
         NetworkCommand::AddMint(options) => {
             let mint = address("MINT", &options.mint)?;
             let add = instructions::add_payment_mint(&admin, &mint, options.args());
-            let intent = format!("network:{}", random_u64()?);
-            let done = ctx.transact(intent, &wallet, &[], vec![add]).await?;
+            let fields = json!({"mint": mint.to_string()});
+            let Some(done) = send(ctx, &wallet, add).await? else {
+                return Ok(());
+            };
             if !ctx.dry_run {
                 treasury(ctx, &wallet, &mint).await?;
             }
-            ctx.report(
-                &done,
-                "payment mint added, with its treasury",
-                json!({"mint": mint.to_string()}),
-            )
-            .await
+            let what = "payment mint added, with its treasury";
+            ctx.report(&done, what, fields).await
         }
         NetworkCommand::UpdateMint(options) => {
             let mint = address("MINT", &options.mint)?;
@@ -523,6 +730,10 @@ pub async fn run(command: &NetworkCommand, ctx: &Context) -> Result<()> {
                 reserve_bps: options.reserve_bps.unwrap_or(now.reserve_bps),
                 expire_penalty_bps: options.expire_penalty_bps.unwrap_or(now.expire_penalty_bps),
                 reject_penalty_bps: options.reject_penalty_bps.unwrap_or(now.reject_penalty_bps),
+                burn_bps: options.burn_bps.unwrap_or(now.burn_bps),
+                target_utilisation_bps: options
+                    .target_utilisation_bps
+                    .unwrap_or(now.target_utilisation_bps),
             };
             if params == now {
                 return Err(Failure::usage("nothing to change")

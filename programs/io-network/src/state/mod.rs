@@ -6,10 +6,13 @@ mod job;
 mod network;
 mod oracle_set;
 mod payment;
+mod proposal;
 mod provider;
 mod slash;
 
-pub use {device::*, job::*, network::*, oracle_set::*, payment::*, provider::*, slash::*};
+pub use {
+    device::*, job::*, network::*, oracle_set::*, payment::*, proposal::*, provider::*, slash::*,
+};
 
 /// Zero-copy accounts serialise as their bytes: fields are little-endian and there is no padding, so this is
 /// also their Borsh encoding. Used by events, which carry whole account snapshots.

@@ -27,6 +27,10 @@ pub struct NetworkParams {
     pub expire_penalty_bps: u16,
     /// Penalty of a device whose work a quorum rejected, basis points of the job's exposure.
     pub reject_penalty_bps: u16,
+    /// Share of fees taken in IO that a sweep of the treasury burns, basis points.
+    pub burn_bps: u16,
+    /// Share of a class's devices that should be at work: reference prices move towards it, basis points.
+    pub target_utilisation_bps: u16,
 }
 
 /// The deployment's configuration. Read-only in hot paths.
@@ -39,6 +43,14 @@ pub struct Network {
     pub io_mint: Pubkey,
     /// Genesis hash of the cluster; part of every signed message.
     pub cluster: [u8; 32],
+    /// May pause, as the administrator may; only the administrator resumes. Zero when nobody, as the next two.
+    pub pauser: Pubkey,
+    /// May change parameters, payment mints and classes, as the administrator may.
+    pub params_role: Pubkey,
+    /// May change the oracle set, as the administrator may.
+    pub oracles_role: Pubkey,
+    /// Owner of the token accounts that the treasury pays to; zero until it is set.
+    pub treasury_owner: Pubkey,
     pub min_bond: u64,
     pub match_seconds: u32,
     pub challenge_seconds: u32,
@@ -46,9 +58,13 @@ pub struct Network {
     pub attestation_seconds: u32,
     pub unbond_seconds: u32,
     pub retention_seconds: u32,
+    /// Changes of the configuration wait this long after they were published, seconds; 0 for not at all.
+    pub timelock_seconds: u32,
     pub reserve_bps: u16,
     pub expire_penalty_bps: u16,
     pub reject_penalty_bps: u16,
+    pub burn_bps: u16,
+    pub target_utilisation_bps: u16,
     /// 1 while new jobs and stakes are stopped.
     pub paused: u8,
     pub bump: u8,
@@ -69,6 +85,8 @@ impl Network {
         self.reserve_bps = p.reserve_bps;
         self.expire_penalty_bps = p.expire_penalty_bps;
         self.reject_penalty_bps = p.reject_penalty_bps;
+        self.burn_bps = p.burn_bps;
+        self.target_utilisation_bps = p.target_utilisation_bps;
     }
 
     pub fn deployment(&self) -> Deployment {
@@ -121,6 +139,14 @@ impl Network {
         );
         require!(
             self.reject_penalty_bps <= MAX_PENALTY_BPS,
+            IoError::ParameterOutOfBounds
+        );
+        require!(
+            self.burn_bps <= MAX_BPS && (1..MAX_BPS).contains(&self.target_utilisation_bps),
+            IoError::ParameterOutOfBounds
+        );
+        require!(
+            self.timelock_seconds <= MAX_TIMELOCK_SECONDS,
             IoError::ParameterOutOfBounds
         );
         require!(self.paused <= 1, IoError::Invariant);

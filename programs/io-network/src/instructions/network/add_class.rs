@@ -5,8 +5,8 @@ use crate::{
     constants::*,
     errors::IoError,
     events::{log_snapshot, DeviceClassChanged},
-    seeds,
-    state::{DeviceClass, Network},
+    guard, instruction, seeds,
+    state::{DeviceClass, Network, Proposal},
 };
 
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug)]
@@ -24,6 +24,7 @@ pub struct ClassArgs {
 #[derive(Accounts)]
 #[instruction(args: ClassArgs)]
 pub struct AddClass<'info> {
+    /// Administrator or parameters role. Pays the rent.
     #[account(mut)]
     pub admin: Signer<'info>,
     pub network: AccountLoader<'info, Network>,
@@ -31,19 +32,8 @@ pub struct AddClass<'info> {
     #[account(mut, seeds = [seeds::CLASS, &args.id.to_le_bytes()], bump)]
     pub class: UncheckedAccount<'info>,
     pub system_program: Program<'info, System>,
-}
-
-impl AddClass<'_> {
-    /// admin: recorded in the network · network: the only account of its type · class: created here at its PDA ·
-    /// system_program: by type.
-    fn validate(&self) -> Result<()> {
-        require_keys_eq!(
-            self.network.load()?.admin,
-            self.admin.key(),
-            IoError::NotAdmin
-        );
-        Ok(())
-    }
+    #[account(mut)]
+    pub proposal: Option<AccountLoader<'info, Proposal>>,
 }
 
 fn write(class: &mut DeviceClass, address: &Pubkey, args: &ClassArgs) -> Result<()> {
@@ -63,9 +53,12 @@ fn write(class: &mut DeviceClass, address: &Pubkey, args: &ClassArgs) -> Result<
     Ok(())
 }
 
+/// admin, proposal: by `guard` · network: the only account of its type · class: created here at its PDA · system_program: by
+/// type.
 pub fn add_class(ctx: Context<AddClass>, args: ClassArgs) -> Result<()> {
     let a = ctx.accounts;
-    a.validate()?;
+    let call = instruction::AddClass { args };
+    guard::authorise(&a.network, &a.admin, &a.proposal, &a.class.key(), &call)?;
     let seeds: &[&[u8]] = &[seeds::CLASS, &args.id.to_le_bytes(), &[ctx.bumps.class]];
     let mut class =
         Creator::new(&a.admin, &a.system_program)?.create::<DeviceClass>(&a.class, seeds)?;
@@ -76,28 +69,22 @@ pub fn add_class(ctx: Context<AddClass>, args: ClassArgs) -> Result<()> {
 
 #[derive(Accounts)]
 pub struct UpdateClass<'info> {
+    /// Administrator or parameters role. Receives a used proposal's rent.
+    #[account(mut)]
     pub admin: Signer<'info>,
     pub network: AccountLoader<'info, Network>,
     #[account(mut)]
     pub class: AccountLoader<'info, DeviceClass>,
+    #[account(mut)]
+    pub proposal: Option<AccountLoader<'info, Proposal>>,
 }
 
-impl UpdateClass<'_> {
-    /// admin: recorded in the network · network: the only account of its type · class: the one that the arguments name.
-    fn validate(&self, args: &ClassArgs) -> Result<()> {
-        require_keys_eq!(
-            self.network.load()?.admin,
-            self.admin.key(),
-            IoError::NotAdmin
-        );
-        require!(self.class.load()?.id == args.id, IoError::WrongAccount);
-        Ok(())
-    }
-}
-
+/// admin, proposal: by `guard` · network: the only account of its type · class: the one that the arguments name.
 pub fn update_class(ctx: Context<UpdateClass>, args: ClassArgs) -> Result<()> {
     let a = ctx.accounts;
-    a.validate(&args)?;
+    require!(a.class.load()?.id == args.id, IoError::WrongAccount);
+    let call = instruction::UpdateClass { args };
+    guard::authorise(&a.network, &a.admin, &a.proposal, &a.class.key(), &call)?;
     let mut class = a.class.load_mut()?;
     write(&mut class, &a.class.key(), &args)
 }

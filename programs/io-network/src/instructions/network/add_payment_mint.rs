@@ -3,10 +3,9 @@ use anchor_lang::prelude::*;
 use crate::{
     accounts_util::Creator,
     constants::VERSION,
-    errors::IoError,
     events::{log_snapshot, PaymentMintChanged},
-    seeds,
-    state::{Network, PaymentMint},
+    guard, instruction, seeds,
+    state::{Network, PaymentMint, Proposal},
     token,
 };
 
@@ -21,6 +20,7 @@ pub struct PaymentMintArgs {
 
 #[derive(Accounts)]
 pub struct AddPaymentMint<'info> {
+    /// Administrator or parameters role. Pays the rent.
     #[account(mut)]
     pub admin: Signer<'info>,
     pub network: AccountLoader<'info, Network>,
@@ -30,19 +30,8 @@ pub struct AddPaymentMint<'info> {
     #[account(mut, seeds = [seeds::PAYMENT, mint.key().as_ref()], bump)]
     pub payment: UncheckedAccount<'info>,
     pub system_program: Program<'info, System>,
-}
-
-impl AddPaymentMint<'_> {
-    /// admin: recorded in the network · network: the only account of its type · mint: an SPL mint · payment: created here at
-    /// its PDA · system_program: by type. Returns the mint's decimals.
-    fn validate(&self) -> Result<u8> {
-        require_keys_eq!(
-            self.network.load()?.admin,
-            self.admin.key(),
-            IoError::NotAdmin
-        );
-        token::mint_decimals(&self.mint)
-    }
+    #[account(mut)]
+    pub proposal: Option<AccountLoader<'info, Proposal>>,
 }
 
 fn write(payment: &mut PaymentMint, address: &Pubkey, args: &PaymentMintArgs) -> Result<()> {
@@ -54,9 +43,13 @@ fn write(payment: &mut PaymentMint, address: &Pubkey, args: &PaymentMintArgs) ->
     Ok(())
 }
 
+/// admin, proposal: by `guard` · network: the only account of its type · mint: an SPL mint · payment: created here at its PDA ·
+/// system_program: by type.
 pub fn add_payment_mint(ctx: Context<AddPaymentMint>, args: PaymentMintArgs) -> Result<()> {
     let a = ctx.accounts;
-    let decimals = a.validate()?;
+    let call = instruction::AddPaymentMint { args };
+    guard::authorise(&a.network, &a.admin, &a.proposal, &a.payment.key(), &call)?;
+    let decimals = token::mint_decimals(&a.mint)?;
     let mint = a.mint.key();
     let seeds: &[&[u8]] = &[seeds::PAYMENT, mint.as_ref(), &[ctx.bumps.payment]];
     let mut payment =
@@ -70,28 +63,22 @@ pub fn add_payment_mint(ctx: Context<AddPaymentMint>, args: PaymentMintArgs) -> 
 
 #[derive(Accounts)]
 pub struct UpdatePaymentMint<'info> {
+    /// Administrator or parameters role. Receives a used proposal's rent.
+    #[account(mut)]
     pub admin: Signer<'info>,
     pub network: AccountLoader<'info, Network>,
     #[account(mut)]
     pub payment: AccountLoader<'info, PaymentMint>,
+    #[account(mut)]
+    pub proposal: Option<AccountLoader<'info, Proposal>>,
 }
 
-impl UpdatePaymentMint<'_> {
-    /// admin: recorded in the network · network: the only account of its type · payment: any account of its type, the
-    /// administrator chooses which.
-    fn validate(&self) -> Result<()> {
-        require_keys_eq!(
-            self.network.load()?.admin,
-            self.admin.key(),
-            IoError::NotAdmin
-        );
-        Ok(())
-    }
-}
-
+/// admin, proposal: by `guard` · network: the only account of its type · payment: any account of its type, the administrator
+/// chooses which.
 pub fn update_payment_mint(ctx: Context<UpdatePaymentMint>, args: PaymentMintArgs) -> Result<()> {
     let a = ctx.accounts;
-    a.validate()?;
+    let call = instruction::UpdatePaymentMint { args };
+    guard::authorise(&a.network, &a.admin, &a.proposal, &a.payment.key(), &call)?;
     let mut payment = a.payment.load_mut()?;
     write(&mut payment, &a.payment.key(), &args)
 }

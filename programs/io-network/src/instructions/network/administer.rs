@@ -3,10 +3,12 @@ use anchor_lang::prelude::*;
 use crate::{
     errors::IoError,
     events::{log_snapshot, NetworkChanged},
-    state::{Network, NetworkParams},
+    guard::{self, Role},
+    instruction,
+    state::{Network, NetworkParams, Proposal},
 };
 
-/// Accounts of the administrator's own instructions.
+/// Accounts of the administrator's own instructions that no timelock holds back.
 #[derive(Accounts)]
 pub struct Administer<'info> {
     pub admin: Signer<'info>,
@@ -17,35 +19,101 @@ pub struct Administer<'info> {
 impl Administer<'_> {
     /// admin: recorded in the network · network: the only account of its type.
     fn validate(&self) -> Result<()> {
-        require_keys_eq!(
-            self.network.load()?.admin,
-            self.admin.key(),
-            IoError::NotAdmin
-        );
-        Ok(())
-    }
-
-    fn change(&self, f: impl FnOnce(&mut Network)) -> Result<()> {
-        self.validate()?;
-        let mut network = self.network.load_mut()?;
-        f(&mut network);
-        network.invariant()?;
-        log_snapshot::<NetworkChanged, _>(None, None, &*network);
-        Ok(())
+        self.network
+            .load()?
+            .require_role(Role::Admin, self.admin.key)
     }
 }
 
-pub fn update_params(ctx: Context<Administer>, params: NetworkParams) -> Result<()> {
-    ctx.accounts.change(|network| network.set_params(&params))
+fn change(loader: &AccountLoader<Network>, f: impl FnOnce(&mut Network)) -> Result<()> {
+    let mut network = loader.load_mut()?;
+    f(&mut network);
+    network.invariant()?;
+    log_snapshot::<NetworkChanged, _>(None, None, &*network);
+    Ok(())
 }
 
+/// `pauser` may stop, too; only the administrator restarts.
 pub fn set_paused(ctx: Context<Administer>, paused: bool) -> Result<()> {
-    ctx.accounts
-        .change(|network| network.paused = u8::from(paused))
+    let a = ctx.accounts;
+    let by_pauser = paused && a.network.load()?.pauser == a.admin.key();
+    if !by_pauser {
+        a.validate()?;
+    }
+    change(&a.network, |network| network.paused = u8::from(paused))
 }
 
 pub fn propose_admin(ctx: Context<Administer>, admin: Pubkey) -> Result<()> {
-    ctx.accounts.change(|network| network.pending_admin = admin)
+    ctx.accounts.validate()?;
+    change(&ctx.accounts.network, |network| {
+        network.pending_admin = admin
+    })
+}
+
+/// Who holds parts of the administration beside the administrator; zero for nobody. Not under the timelock: what the holders
+/// do is, and a stolen role has to go at once.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Roles {
+    /// May pause.
+    pub pauser: Pubkey,
+    /// May change parameters, payment mints and classes.
+    pub params: Pubkey,
+    /// May change the oracle set.
+    pub oracles: Pubkey,
+}
+
+pub fn set_roles(ctx: Context<Administer>, roles: Roles) -> Result<()> {
+    ctx.accounts.validate()?;
+    change(&ctx.accounts.network, |network| {
+        network.pauser = roles.pauser;
+        network.params_role = roles.params;
+        network.oracles_role = roles.oracles;
+    })
+}
+
+#[derive(Accounts)]
+pub struct UpdateParams<'info> {
+    /// Administrator or parameters role. Receives a used proposal's rent.
+    #[account(mut)]
+    pub admin: Signer<'info>,
+    #[account(mut)]
+    pub network: AccountLoader<'info, Network>,
+    #[account(mut)]
+    pub proposal: Option<AccountLoader<'info, Proposal>>,
+}
+
+/// admin, proposal: by `guard` · network: the only account of its type.
+pub fn update_params(ctx: Context<UpdateParams>, params: NetworkParams) -> Result<()> {
+    let a = ctx.accounts;
+    let call = instruction::UpdateParams { params };
+    guard::authorise(&a.network, &a.admin, &a.proposal, &a.network.key(), &call)?;
+    change(&a.network, |network| network.set_params(&params))
+}
+
+#[derive(Accounts)]
+pub struct SetTimelock<'info> {
+    /// Receives a used proposal's rent.
+    #[account(mut)]
+    pub admin: Signer<'info>,
+    #[account(mut)]
+    pub network: AccountLoader<'info, Network>,
+    #[account(mut)]
+    pub proposal: Option<AccountLoader<'info, Proposal>>,
+}
+
+/// admin, proposal: by `guard`; raising needs no proposal, only the administrator · network: the only account of its type.
+pub fn set_timelock(ctx: Context<SetTimelock>, seconds: u32) -> Result<()> {
+    let a = ctx.accounts;
+    let raises = {
+        let network = a.network.load()?;
+        network.require_role(Role::Admin, a.admin.key)?;
+        seconds >= network.timelock_seconds && a.proposal.is_none()
+    };
+    if !raises {
+        let call = instruction::SetTimelock { seconds };
+        guard::authorise(&a.network, &a.admin, &a.proposal, &a.network.key(), &call)?;
+    }
+    change(&a.network, |network| network.timelock_seconds = seconds)
 }
 
 #[derive(Accounts)]
@@ -69,10 +137,8 @@ impl AcceptAdmin<'_> {
 
 pub fn accept_admin(ctx: Context<AcceptAdmin>) -> Result<()> {
     ctx.accounts.validate()?;
-    let mut network = ctx.accounts.network.load_mut()?;
-    network.admin = network.pending_admin;
-    network.pending_admin = Pubkey::default();
-    network.invariant()?;
-    log_snapshot::<NetworkChanged, _>(None, None, &*network);
-    Ok(())
+    change(&ctx.accounts.network, |network| {
+        network.admin = network.pending_admin;
+        network.pending_admin = Pubkey::default();
+    })
 }

@@ -4,7 +4,8 @@ use crate::{
     constants::MAX_ORACLES,
     errors::{IoError, MoneyResult},
     events::{log_snapshot, OracleSetChanged},
-    state::{Network, OracleSet},
+    guard, instruction,
+    state::{Network, OracleSet, Proposal},
 };
 
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug)]
@@ -16,22 +17,14 @@ pub struct SetOraclesArgs {
 
 #[derive(Accounts)]
 pub struct SetOracles<'info> {
+    /// Administrator or oracles role. Receives a used proposal's rent.
+    #[account(mut)]
     pub admin: Signer<'info>,
     pub network: AccountLoader<'info, Network>,
     #[account(mut)]
     pub oracle_set: AccountLoader<'info, OracleSet>,
-}
-
-impl SetOracles<'_> {
-    /// admin: recorded in the network · network, oracle_set: the only accounts of their types.
-    fn validate(&self) -> Result<()> {
-        require_keys_eq!(
-            self.network.load()?.admin,
-            self.admin.key(),
-            IoError::NotAdmin
-        );
-        Ok(())
-    }
+    #[account(mut)]
+    pub proposal: Option<AccountLoader<'info, Proposal>>,
 }
 
 /// Writes a whole new set and raises its version.
@@ -45,9 +38,19 @@ pub(super) fn replace(set: &mut OracleSet, quorum: u8, oracles: &[Pubkey]) -> Re
     set.invariant()
 }
 
+/// admin, proposal: by `guard` · network, oracle_set: the only accounts of their types.
 pub fn set_oracles(ctx: Context<SetOracles>, args: SetOraclesArgs) -> Result<()> {
-    ctx.accounts.validate()?;
-    let mut set = ctx.accounts.oracle_set.load_mut()?;
+    let a = ctx.accounts;
+    let call = instruction::SetOracles { args };
+    guard::authorise(
+        &a.network,
+        &a.admin,
+        &a.proposal,
+        &a.oracle_set.key(),
+        &call,
+    )?;
+    let args = call.args;
+    let mut set = a.oracle_set.load_mut()?;
     replace(&mut set, args.quorum, &args.oracles)?;
     log_snapshot::<OracleSetChanged, _>(None, None, &*set);
     Ok(())
