@@ -255,25 +255,25 @@ impl RequestStatement {
     }
 }
 
-struct Writer<const N: usize> {
+pub(crate) struct Writer<const N: usize> {
     bytes: [u8; N],
     at: usize,
 }
 
 impl<const N: usize> Writer<N> {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             bytes: [0; N],
             at: 0,
         }
     }
 
-    fn put(&mut self, part: &[u8]) {
+    pub(crate) fn put(&mut self, part: &[u8]) {
         self.bytes[self.at..self.at + part.len()].copy_from_slice(part);
         self.at += part.len();
     }
 
-    fn finish(self) -> [u8; N] {
+    pub(crate) fn finish(self) -> [u8; N] {
         debug_assert_eq!(self.at, N);
         self.bytes
     }

@@ -1,0 +1,416 @@
+//! Slashing with due process: who decides an appeal, where a penalty goes, and what proves that an oracle contradicted itself.
+
+use crate::{
+    messages::{Bytes32, Deployment, RESULT_DOMAIN, RESULT_LEN, REWARD_DOMAIN, REWARD_LEN, Writer},
+    money::{BPS, MoneyError, share_floor},
+};
+
+/// Domain of [`SlashStatement`].
+pub const SLASH_DOMAIN: [u8; 16] = *b"io/slash/1......";
+
+/// What a quorum decides about an appealed case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum SlashVerdict {
+    /// The penalty stands.
+    Upheld = 1,
+    /// It was wrong: everything goes back, the appeal's bond too.
+    Returned = 2,
+}
+
+impl SlashVerdict {
+    /// From its number in an instruction.
+    pub fn from_u8(value: u8) -> Option<Self> {
+        match value {
+            1 => Some(Self::Upheld),
+            2 => Some(Self::Returned),
+            _ => None,
+        }
+    }
+}
+
+/// An oracle's decision about an appealed slash case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlashStatement {
+    /// The deployment.
+    pub deployment: Deployment,
+    /// `OracleSet.version` that the signer belongs to.
+    pub set_version: u64,
+    /// Case account.
+    pub case: Bytes32,
+    /// When the case was opened, Unix seconds.
+    pub opened_at: i64,
+    /// The decision.
+    pub verdict: SlashVerdict,
+}
+
+/// Bytes of a [`SlashStatement`].
+pub const SLASH_LEN: usize = 16 + 32 + 32 + 8 + 32 + 8 + 1;
+
+impl SlashStatement {
+    /// The bytes to sign.
+    pub fn to_bytes(&self) -> [u8; SLASH_LEN] {
+        let mut w = Writer::<SLASH_LEN>::new();
+        w.put(&SLASH_DOMAIN);
+        w.put(&self.deployment.program);
+        w.put(&self.deployment.cluster);
+        w.put(&self.set_version.to_le_bytes());
+        w.put(&self.case);
+        w.put(&self.opened_at.to_le_bytes());
+        w.put(&[self.verdict as u8]);
+        w.finish()
+    }
+}
+
+/// Signatures that decide an appeal: the quorum, or as many as there are active oracles that did not accuse, if those are
+/// fewer; never none.
+pub fn signatures_needed(quorum: u32, active: u32, accusers_active: u32) -> u32 {
+    quorum.min(active.saturating_sub(accusers_active)).max(1)
+}
+
+/// What an appeal must put down, IO base units: `bps` of the penalty (rounded down), at least `floor`.
+pub fn appeal_bond(penalty: u64, bps: u16, floor: u64) -> Result<u64, MoneyError> {
+    Ok(share_floor(penalty, bps)?.max(floor))
+}
+
+/// Where an upheld penalty goes. The three add up to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Penalty {
+    /// To the renter whose job it was.
+    pub renter: u64,
+    /// To whoever objected.
+    pub challenger: u64,
+    /// Burned: what the two shares, rounded down, leave; at least half by the bounds of the shares.
+    pub burn: u64,
+}
+
+/// Divides an upheld penalty. A party that there is none of has no share: it is burned.
+pub fn split_penalty(
+    amount: u64,
+    renter_bps: u16,
+    challenger_bps: u16,
+) -> Result<Penalty, MoneyError> {
+    if u64::from(renter_bps) + u64::from(challenger_bps) > BPS / 2 {
+        return Err(MoneyError::Overflow);
+    }
+    let renter = share_floor(amount, renter_bps)?;
+    let challenger = share_floor(amount, challenger_bps)?;
+    Ok(Penalty {
+        renter,
+        challenger,
+        burn: amount - renter - challenger,
+    })
+}
+
+/// Which rule two statements of one oracle break together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Contradiction {
+    /// Two results of one submission: another verdict, output or count of units.
+    Result = 1,
+    /// Two reward trees of one epoch.
+    Reward = 2,
+    /// Two decisions of one case.
+    Slash = 3,
+}
+
+/// Where a statement says what it is about, and what it says: byte ranges.
+struct Layout {
+    kind: Contradiction,
+    domain: [u8; 16],
+    len: usize,
+    subject: (usize, usize),
+    said: (usize, usize),
+}
+
+/// Start of what follows domain, program, cluster and set version.
+const BODY: usize = 16 + 32 + 32 + 8;
+
+const LAYOUTS: [Layout; 3] = [
+    Layout {
+        kind: Contradiction::Result,
+        domain: RESULT_DOMAIN,
+        len: RESULT_LEN,
+        // Job and slot of creation; the epoch follows from them.
+        subject: (BODY, BODY + 40),
+        said: (BODY + 48, RESULT_LEN),
+    },
+    Layout {
+        kind: Contradiction::Reward,
+        domain: REWARD_DOMAIN,
+        len: REWARD_LEN,
+        subject: (BODY, BODY + 8),
+        // Root and total; the blob's hash follows from them for whoever builds it as agreed, and harms nobody.
+        said: (BODY + 8, BODY + 48),
+    },
+    Layout {
+        kind: Contradiction::Slash,
+        domain: SLASH_DOMAIN,
+        len: SLASH_LEN,
+        subject: (BODY, BODY + 40),
+        said: (BODY + 40, SLASH_LEN),
+    },
+];
+
+/// Whether two signed messages of one oracle contradict each other: same deployment, same subject, something else said. The
+/// oracle set's version may differ: a verdict does not change with it.
+pub fn contradiction(deployment: &Deployment, a: &[u8], b: &[u8]) -> Option<Contradiction> {
+    let layout = LAYOUTS
+        .iter()
+        .find(|l| a.len() == l.len && b.len() == l.len && a.starts_with(&l.domain))?;
+    let differ = |(from, to): (usize, usize)| a[from..to] != b[from..to];
+    let ours = |m: &[u8]| {
+        m[..16] == layout.domain
+            && m[16..48] == deployment.program
+            && m[48..80] == deployment.cluster
+    };
+    let contradicts = ours(a) && ours(b) && !differ(layout.subject) && differ(layout.said);
+    contradicts.then_some(layout.kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::messages::{ResultStatement, RewardStatement, Verdict};
+
+    const HERE: Deployment = Deployment {
+        program: [1; 32],
+        cluster: [2; 32],
+    };
+
+    fn result() -> ResultStatement {
+        ResultStatement {
+            deployment: HERE,
+            set_version: 3,
+            job: [4; 32],
+            created_slot: 5,
+            epoch: 6,
+            verdict: Verdict::Valid,
+            output_hash: [7; 32],
+            units: 8,
+        }
+    }
+
+    fn slash() -> SlashStatement {
+        SlashStatement {
+            deployment: HERE,
+            set_version: 3,
+            case: [4; 32],
+            opened_at: 5,
+            verdict: SlashVerdict::Upheld,
+        }
+    }
+
+    fn reward() -> RewardStatement {
+        RewardStatement {
+            deployment: HERE,
+            set_version: 3,
+            epoch: 4,
+            root: [5; 32],
+            total: 6,
+            blob: [7; 32],
+        }
+    }
+
+    #[test]
+    fn layout_is_fixed() {
+        let b = slash().to_bytes();
+        assert_eq!(b.len(), 129);
+        assert_eq!(&b[..16], b"io/slash/1......");
+        assert_eq!(b[88], 4);
+        assert_eq!(b[120..128], 5i64.to_le_bytes());
+        assert_eq!(b[128], 1);
+        assert_eq!(SlashVerdict::from_u8(1), Some(SlashVerdict::Upheld));
+        assert_eq!(SlashVerdict::from_u8(2), Some(SlashVerdict::Returned));
+        assert_eq!(SlashVerdict::from_u8(0), None);
+    }
+
+    #[test]
+    fn every_field_of_a_slash_statement_changes_its_bytes() {
+        let base = slash();
+        let elsewhere = Deployment {
+            cluster: [9; 32],
+            ..HERE
+        };
+        let other = Deployment {
+            program: [9; 32],
+            ..HERE
+        };
+        let variants = [
+            base,
+            SlashStatement {
+                deployment: elsewhere,
+                ..base
+            },
+            SlashStatement {
+                deployment: other,
+                ..base
+            },
+            SlashStatement {
+                set_version: 9,
+                ..base
+            },
+            SlashStatement {
+                case: [9; 32],
+                ..base
+            },
+            SlashStatement {
+                opened_at: 9,
+                ..base
+            },
+            SlashStatement {
+                verdict: SlashVerdict::Returned,
+                ..base
+            },
+        ];
+        let all: std::collections::HashSet<_> =
+            variants.iter().map(SlashStatement::to_bytes).collect();
+        assert_eq!(all.len(), variants.len());
+    }
+
+    #[test]
+    fn another_word_about_the_same_submission_contradicts() {
+        let a = result();
+        let same = ResultStatement {
+            set_version: 4,
+            ..a
+        };
+        assert_eq!(contradiction(&HERE, &a.to_bytes(), &same.to_bytes()), None);
+        for other in [
+            ResultStatement {
+                verdict: Verdict::Invalid,
+                ..a
+            },
+            ResultStatement {
+                output_hash: [9; 32],
+                ..a
+            },
+            ResultStatement { units: 9, ..a },
+            ResultStatement {
+                units: 9,
+                set_version: 4,
+                ..a
+            },
+        ] {
+            assert_eq!(
+                contradiction(&HERE, &a.to_bytes(), &other.to_bytes()),
+                Some(Contradiction::Result)
+            );
+        }
+        // About something else, or elsewhere: no contradiction.
+        for other in [
+            ResultStatement {
+                job: [9; 32],
+                units: 9,
+                ..a
+            },
+            ResultStatement {
+                created_slot: 9,
+                units: 9,
+                ..a
+            },
+            ResultStatement {
+                deployment: Deployment {
+                    cluster: [9; 32],
+                    ..HERE
+                },
+                units: 9,
+                ..a
+            },
+            ResultStatement {
+                deployment: Deployment {
+                    program: [9; 32],
+                    ..HERE
+                },
+                units: 9,
+                ..a
+            },
+        ] {
+            assert_eq!(
+                contradiction(&HERE, &a.to_bytes(), &other.to_bytes()),
+                None,
+                "{other:?}"
+            );
+            assert_eq!(
+                contradiction(&HERE, &other.to_bytes(), &a.to_bytes()),
+                None,
+                "{other:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn another_root_of_an_epoch_and_another_decision_of_a_case_contradict() {
+        let (a, b) = (reward(), slash());
+        for other in [
+            RewardStatement { root: [9; 32], ..a },
+            RewardStatement { total: 9, ..a },
+        ] {
+            assert_eq!(
+                contradiction(&HERE, &a.to_bytes(), &other.to_bytes()),
+                Some(Contradiction::Reward)
+            );
+        }
+        let later = RewardStatement {
+            epoch: 9,
+            root: [9; 32],
+            ..a
+        };
+        assert_eq!(contradiction(&HERE, &a.to_bytes(), &later.to_bytes()), None);
+        let other = SlashStatement {
+            verdict: SlashVerdict::Returned,
+            ..b
+        };
+        assert_eq!(
+            contradiction(&HERE, &b.to_bytes(), &other.to_bytes()),
+            Some(Contradiction::Slash)
+        );
+        let elsewhere = SlashStatement {
+            case: [9; 32],
+            ..other
+        };
+        assert_eq!(
+            contradiction(&HERE, &b.to_bytes(), &elsewhere.to_bytes()),
+            None
+        );
+        // Statements of two kinds never contradict each other.
+        assert_eq!(contradiction(&HERE, &a.to_bytes(), &b.to_bytes()), None);
+    }
+
+    #[test]
+    fn accusers_do_not_decide_and_somebody_must() {
+        assert_eq!(signatures_needed(2, 5, 2), 2);
+        assert_eq!(signatures_needed(3, 5, 3), 2);
+        assert_eq!(signatures_needed(2, 3, 3), 1);
+        assert_eq!(signatures_needed(2, 2, 2), 1);
+        assert_eq!(signatures_needed(4, 5, 0), 4);
+    }
+
+    #[test]
+    fn an_appeal_costs_its_share_or_the_floor() {
+        assert_eq!(appeal_bond(1_000, 1_000, 5), Ok(100));
+        assert_eq!(appeal_bond(1_000, 1_000, 500), Ok(500));
+        assert_eq!(appeal_bond(9, 1_000, 0), Ok(0));
+    }
+
+    proptest! {
+        #[test]
+        fn at_least_half_of_a_penalty_is_burned(amount: u64, renter in 0u16..=5_000, challenger in 0u16..=5_000) {
+            match split_penalty(amount, renter, challenger) {
+                Ok(p) => {
+                    prop_assert_eq!(p.renter + p.challenger + p.burn, amount);
+                    prop_assert!(p.burn >= amount - amount / 2);
+                    prop_assert!(u128::from(p.renter) * 10_000 <= u128::from(amount) * u128::from(renter));
+                }
+                Err(_) => prop_assert!(renter + challenger > 5_000),
+            }
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(a in proptest::collection::vec(any::<u8>(), 0..200), b in proptest::collection::vec(any::<u8>(), 0..200)) {
+            prop_assert_eq!(contradiction(&HERE, &a, &b), None);
+        }
+    }
+}
