@@ -31,7 +31,17 @@ pub const PROPOSAL_VALID_SECONDS: u32 = 14 * 24 * 3_600;
 pub const MAX_MULTIPLIER_E2: u32 = 10_000;
 /// Oldest attestation epoch accepted, epochs (hours) back.
 pub const MAX_ATTESTATION_EPOCHS: u64 = 1;
-/// The slashed have this long to appeal, seconds.
-pub const APPEAL_SECONDS: i64 = 30 * 24 * 3_600;
+/// Highest floor of an appeal's bond, base units (1,000 IO): nobody's appeal may be priced out.
+pub const MAX_APPEAL_BOND_FLOOR: u64 = 1_000 * io_protocol::money::IO;
+/// Largest bond that oracles may be asked for, base units (10,000,000 IO).
+pub const MAX_ORACLE_BOND: u64 = 10_000_000 * io_protocol::money::IO;
+/// Least that a co-staker joins with, base units (1 IO).
+pub const MIN_CO_STAKE: u64 = io_protocol::money::IO;
+/// A device that no quorum attested this long after its registration can be evicted by anybody, seconds (24 hours).
+pub const EVICT_SECONDS: i64 = 24 * 3_600;
 /// `class` of a requirement that any class meets.
 pub const ANY_CLASS: u16 = u16::MAX;
+/// Longest cliff and longest linear vesting, seconds (10 years).
+pub const MAX_VESTING_SECONDS: u32 = 10 * 365 * 24 * 3_600;
+/// One bit for each part of the genesis supply.
+pub const ALL_VESTINGS: u8 = (1 << io_protocol::emission::ALLOCATIONS.len()) - 1;

@@ -118,6 +118,64 @@ pub enum IoError {
     ProposalExpired,
     #[msg("No instruction of this tag waits for a timelock: send it directly")]
     NotProposable,
+    #[msg("The signer is neither the co-staker nor the provider's authority")]
+    NotCoStaker,
+    #[msg("The provider takes no co-stake now")]
+    CoStakeClosed,
+    #[msg("The provider's commission is above the most that was named: look at its terms again")]
+    CommissionTooHigh,
+    #[msg("Co-stake may not exceed what the owner itself has staked")]
+    CoStakeTooLarge,
+    #[msg("The amount is below the least co-stake, or buys no whole share: join with more")]
+    CoStakeTooSmall,
+    #[msg("The pool lost everything: its co-stakers have to leave before somebody can join")]
+    PoolWipedOut,
+    #[msg("A provider's authority or payout owner cannot co-stake with it: stake instead")]
+    OwnCoStake,
+    #[msg("It is leaving already")]
+    AlreadyLeaving,
+    #[msg("It is not leaving: give notice first")]
+    NotLeaving,
+    #[msg("A slash case with a part of the pool is undecided: wait, or leave yourself and forgo what it may return")]
+    CaseUndecided,
+    #[msg("Rewards up to the time of joining have not been claimed yet: claim the provider's rewards first")]
+    NotEarningYet,
+    #[msg("The rest covers all bonds: nothing has to be lowered")]
+    BondNotShort,
+    #[msg("The device was attested: only its provider can retire it")]
+    DeviceAttested,
+    #[msg("The bond is below the network's minimum for an oracle in the set")]
+    OracleBondTooSmall,
+    #[msg("A new oracle needs its Oracle account, with the minimum bond, among the remaining accounts")]
+    OracleBondRequired,
+    #[msg("The oracle was slashed: it can neither bond nor enter a set again")]
+    OracleSlashed,
+    #[msg("An earlier withdrawal is on its way: withdraw it first")]
+    UnbondingInProgress,
+    #[msg("The signer is not the owner of the oracle's bond")]
+    NotOracleOwner,
+    #[msg("The two statements do not contradict each other, or are not of this network")]
+    NoContradiction,
+    #[msg("An oracle that accused may not decide the appeal")]
+    AccuserMayNotDecide,
+    #[msg("The IO mint must be new: nothing minted, 8 decimals, no freeze authority, and the administrator its mint authority")]
+    MintNotClean,
+    #[msg("Not all of the genesis supply is in its vesting accounts yet: create the missing ones first")]
+    GenesisIncomplete,
+    #[msg("The signer is not the vesting account's beneficiary, or was not proposed as one")]
+    NotBeneficiary,
+    #[msg("Nothing has vested that was not claimed: wait for the cliff or the next second")]
+    NothingVested,
+    #[msg("The epoch is not over yet, or its emission was not minted: wait, and advance the epoch first")]
+    EpochNotOver,
+    #[msg("A root of this epoch or of a later one was already published")]
+    RootNotNewer,
+    #[msg("The rewards of a root may neither fall nor exceed what was minted")]
+    TotalOutOfRange,
+    #[msg("The proof does not lead to the current root: fetch the proof of the newest leaf set")]
+    BadProof,
+    #[msg("Nothing to claim: everything up to the current root was paid")]
+    NothingToClaim,
 }
 
 impl From<MoneyError> for IoError {

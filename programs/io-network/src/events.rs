@@ -42,6 +42,34 @@ pub struct SlashCaseChanged {
     pub after: SlashCase,
 }
 
+/// A decided slash case was closed.
+#[event]
+pub struct SlashCaseClosed {
+    pub case: Pubkey,
+    pub last: SlashCase,
+}
+
+/// An oracle's bond was opened or changed.
+#[event]
+pub struct OracleChanged {
+    pub oracle: Pubkey,
+    pub after: Oracle,
+}
+
+/// A co-staker joined, earned, was paid, or is leaving.
+#[event]
+pub struct CoStakeChanged {
+    pub co_stake: Pubkey,
+    pub after: CoStake,
+}
+
+/// A co-staker left with everything.
+#[event]
+pub struct CoStakeClosed {
+    pub co_stake: Pubkey,
+    pub last: CoStake,
+}
+
 /// A finished job's account was closed.
 #[event]
 pub struct JobClosed {
@@ -91,6 +119,19 @@ pub struct ProposalClosed {
     pub last: Proposal,
 }
 
+/// Emission was initialised, minted, given a root, claimed from, or its split changed.
+#[event]
+pub struct EmissionChanged {
+    pub after: Emission,
+}
+
+/// A vesting account was created, claimed from or handed over.
+#[event]
+pub struct VestingChanged {
+    pub vesting: Pubkey,
+    pub after: Vesting,
+}
+
 /// Logs an event whose fields are `key` (if any), `before` (if any) and an account snapshot. Byte for byte what
 /// `emit!` would write, without building the event on the stack.
 pub fn log_snapshot<E: Discriminator, T: bytemuck::NoUninit>(
@@ -119,4 +160,16 @@ pub fn device_changed(key: &Pubkey, after: &Device) {
 
 pub fn provider_changed(key: &Pubkey, after: &Provider) {
     log_snapshot::<ProviderChanged, _>(Some(key), None, after);
+}
+
+pub fn slash_case_changed(key: &Pubkey, after: &SlashCase) {
+    log_snapshot::<SlashCaseChanged, _>(Some(key), None, after);
+}
+
+pub fn oracle_changed(key: &Pubkey, after: &Oracle) {
+    log_snapshot::<OracleChanged, _>(Some(key), None, after);
+}
+
+pub fn co_stake_changed(key: &Pubkey, after: &CoStake) {
+    log_snapshot::<CoStakeChanged, _>(Some(key), None, after);
 }

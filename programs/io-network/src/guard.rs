@@ -50,6 +50,7 @@ const GUARDED: &[Guarded] = &[
     guarded!("update_payment_mint", UpdatePaymentMint, Params, 2, 3),
     guarded!("add_class", AddClass, Params, 2, 4),
     guarded!("update_class", UpdateClass, Params, 2, 3),
+    guarded!("set_enterprise_share", SetEnterpriseShare, Params, 2, 3),
 ];
 
 /// How many instructions wait for the timelock.

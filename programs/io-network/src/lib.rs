@@ -148,6 +148,59 @@ pub mod io_network {
         instructions::withdraw_stake(ctx)
     }
 
+    // Emission
+
+    /// Pays what a provider earned and did not claim, by a proof of its leaf. Anybody may send it.
+    pub fn claim_rewards(ctx: Context<ClaimRewards>, args: ClaimRewardsArgs) -> Result<()> {
+        instructions::claim_rewards(ctx, args)
+    }
+
+    /// Mints what all epochs that are over emit. Anybody may send it.
+    pub fn advance_epoch(ctx: Context<AdvanceEpoch>) -> Result<()> {
+        instructions::advance_epoch(ctx)
+    }
+
+    /// Records a quorum's root over the cumulative rewards of all providers. Anybody may send it.
+    pub fn publish_root(ctx: Context<PublishRoot>, args: PublishRootArgs) -> Result<()> {
+        instructions::publish_root(ctx, args)
+    }
+
+    /// Pays what has vested to its beneficiary.
+    pub fn claim_vested(ctx: Context<ClaimVested>) -> Result<()> {
+        instructions::claim_vested(ctx)
+    }
+
+    /// The beneficiary proposes another; zero takes a proposal back.
+    pub fn propose_beneficiary(ctx: Context<HandVesting>, beneficiary: Pubkey) -> Result<()> {
+        instructions::propose_beneficiary(ctx, beneficiary)
+    }
+
+    /// The proposed beneficiary takes over.
+    pub fn accept_beneficiary(ctx: Context<HandVesting>) -> Result<()> {
+        instructions::accept_beneficiary(ctx)
+    }
+
+    /// Makes the program the only one that can mint IO. Only the administrator, on a mint of which nothing was minted.
+    pub fn initialize_emission(
+        ctx: Context<InitializeEmission>,
+        args: InitializeEmissionArgs,
+    ) -> Result<()> {
+        instructions::initialize_emission(ctx, args)
+    }
+
+    /// Mints one part of the genesis supply into its vesting account.
+    pub fn create_vesting(ctx: Context<CreateVesting>, args: VestingArgs) -> Result<()> {
+        instructions::create_vesting(ctx, args)
+    }
+
+    /// Changes the split of later epochs between enterprise and community.
+    pub fn set_enterprise_share(
+        ctx: Context<SetEnterpriseShare>,
+        enterprise_bps: u16,
+    ) -> Result<()> {
+        instructions::set_enterprise_share(ctx, enterprise_bps)
+    }
+
     // Network
 
     /// Creates the network and its empty oracle set. Only the program's upgrade authority.

@@ -12,6 +12,9 @@ use crate::errors::IoError;
 
 /// Address of the SPL Token program.
 pub const TOKEN_PROGRAM: Pubkey = pubkey!("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA");
+/// Address of the Associated Token Account program.
+pub const ASSOCIATED_TOKEN_PROGRAM: Pubkey =
+    pubkey!("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL");
 /// Bytes of a token account.
 pub const TOKEN_ACCOUNT_LEN: usize = 165;
 /// Bytes of a mint.
@@ -19,6 +22,9 @@ pub const MINT_LEN: usize = 82;
 
 const STATE_INITIALIZED: u8 = 1;
 const TRANSFER: u8 = 3;
+const SET_AUTHORITY: u8 = 6;
+const MINT_TO: u8 = 7;
+const BURN: u8 = 8;
 const CLOSE_ACCOUNT: u8 = 9;
 const INITIALIZE_ACCOUNT_3: u8 = 18;
 const BATCH: u8 = 255;
@@ -78,6 +84,36 @@ pub fn mint_decimals(info: &AccountInfo) -> Result<u8> {
     let data = info.try_borrow_data()?;
     require!(data.len() == MINT_LEN && data[45] == 1, IoError::WrongMint);
     Ok(data[44])
+}
+
+/// What is read of a mint.
+pub struct Mint {
+    pub authority: Option<Pubkey>,
+    /// Base units.
+    pub supply: u64,
+    pub decimals: u8,
+    /// Somebody can freeze its accounts.
+    pub freezable: bool,
+}
+
+/// Reads an initialised mint of the SPL Token program.
+pub fn read_mint(info: &AccountInfo) -> Result<Mint> {
+    let decimals = mint_decimals(info)?;
+    let data = info.try_borrow_data()?;
+    let mut supply = [0u8; 8];
+    supply.copy_from_slice(&data[36..44]);
+    Ok(Mint {
+        authority: (data[0] == 1).then(|| key_at(&data, 4)),
+        supply: u64::from_le_bytes(supply),
+        decimals,
+        freezable: data[46] == 1,
+    })
+}
+
+/// The associated token account of `owner` for a mint of the SPL Token program.
+pub fn associated_address(owner: &Pubkey, mint: &Pubkey) -> Pubkey {
+    let seeds = [owner.as_ref(), TOKEN_PROGRAM.as_ref(), mint.as_ref()];
+    Pubkey::find_program_address(&seeds, &ASSOCIATED_TOKEN_PROGRAM).0
 }
 
 /// Token instructions collected into one batched call.
@@ -147,6 +183,38 @@ impl<'info> Batch<'info> {
         self.push(mint, false, false);
     }
 
+    /// Mints `amount` base units; nothing when it is zero.
+    pub fn mint_to(
+        &mut self,
+        mint: &AccountInfo<'info>,
+        to: &AccountInfo<'info>,
+        authority: &AccountInfo<'info>,
+        amount: u64,
+    ) {
+        if amount == 0 {
+            return;
+        }
+        self.data.extend_from_slice(&[3, 9, MINT_TO]);
+        self.data.extend_from_slice(&amount.to_le_bytes());
+        self.push(mint, true, false);
+        self.push(to, true, false);
+        self.push(authority, false, true);
+    }
+
+    /// Hands the right to mint over.
+    pub fn set_mint_authority(
+        &mut self,
+        mint: &AccountInfo<'info>,
+        authority: &AccountInfo<'info>,
+        new: &Pubkey,
+    ) {
+        // Authority type 0: to mint.
+        self.data.extend_from_slice(&[2, 35, SET_AUTHORITY, 0, 1]);
+        self.data.extend_from_slice(new.as_ref());
+        self.push(mint, true, false);
+        self.push(authority, false, true);
+    }
+
     /// Closes an empty token account; its rent goes to `rent_to`.
     pub fn close(
         &mut self,
@@ -157,6 +225,24 @@ impl<'info> Batch<'info> {
         self.data.extend_from_slice(&[3, 1, CLOSE_ACCOUNT]);
         self.push(account, true, false);
         self.push(rent_to, true, false);
+        self.push(authority, false, true);
+    }
+
+    /// Burns `amount` base units; nothing when it is zero.
+    pub fn burn(
+        &mut self,
+        from: &AccountInfo<'info>,
+        mint: &AccountInfo<'info>,
+        authority: &AccountInfo<'info>,
+        amount: u64,
+    ) {
+        if amount == 0 {
+            return;
+        }
+        self.data.extend_from_slice(&[3, 9, BURN]);
+        self.data.extend_from_slice(&amount.to_le_bytes());
+        self.push(from, true, false);
+        self.push(mint, true, false);
         self.push(authority, false, true);
     }
 

@@ -1,9 +1,12 @@
 //! The accounts. Fixed size, no `Vec` or `String`, zero-copy; each holds its layout version, its canonical bump and
 //! spare bytes, and has an `invariant()` that every instruction which changes it calls last.
 
+mod co_stake;
 mod device;
+mod emission;
 mod job;
 mod network;
+mod oracle;
 mod oracle_set;
 mod payment;
 mod proposal;
@@ -11,7 +14,8 @@ mod provider;
 mod slash;
 
 pub use {
-    device::*, job::*, network::*, oracle_set::*, payment::*, proposal::*, provider::*, slash::*,
+    co_stake::*, device::*, emission::*, job::*, network::*, oracle::*, oracle_set::*, payment::*,
+    proposal::*, provider::*, slash::*,
 };
 
 /// Zero-copy accounts serialise as their bytes: fields are little-endian and there is no padding, so this is
