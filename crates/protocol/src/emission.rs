@@ -177,12 +177,11 @@ pub struct Calendar {
 impl Calendar {
     /// The next full epoch by the wall clock (on a real network: the next full hour) is the first.
     pub fn starting(now: i64, epoch_seconds: u32) -> Self {
-        let length = i64::from(epoch_seconds.max(1));
+        // Unsigned: the chain's bytecode has no signed division.
+        let length = u64::from(epoch_seconds.max(1));
+        let next = (now.max(0) as u64 / length + 1).saturating_mul(length);
         Self {
-            genesis_at: now
-                .div_euclid(length)
-                .saturating_add(1)
-                .saturating_mul(length),
+            genesis_at: i64::try_from(next).unwrap_or(i64::MAX),
             epoch_seconds: epoch_seconds.max(1),
         }
     }
