@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anchor_lang::{Discriminator, prelude::Pubkey};
-use io_network::state::{Device, Job, Provider, SlashCase};
+use io_network::state::{Device, Emission, Job, Provider, SlashCase, Vesting};
 
 use crate::world::{self, World};
 
@@ -34,6 +34,11 @@ impl World {
                 })
             })
             .collect()
+    }
+
+    fn check_vault(&self, vault: &Pubkey, owed: u64) {
+        let donated = self.donated.get(vault).copied().unwrap_or(0);
+        assert_eq!(self.tokens(vault), owed + donated, "vault {vault}");
     }
 
     /// Sums every vault against what it owes.
@@ -112,6 +117,24 @@ impl World {
                 case.amount + donated,
                 "vault of case {key}"
             );
+        }
+        let mut genesis = 0;
+        for (key, vesting) in self.all::<Vesting>() {
+            genesis += vesting.total;
+            assert!(vesting.claimed <= vesting.total, "claims of vesting {key}");
+            self.check_vault(&world::vault(&key), vesting.total - vesting.claimed);
+        }
+        for (key, emission) in self.all::<Emission>() {
+            let claimed: u64 = self.all::<Provider>().iter().map(|(_, p)| p.claimed).sum();
+            assert_eq!(emission.claimed, claimed, "rewards claimed");
+            assert!(emission.claimed <= emission.root_total);
+            assert!(emission.root_total <= emission.minted);
+            self.check_vault(&world::vault(&key), emission.minted - emission.claimed);
+            let mint = self.account(&emission.mint).expect("the IO mint");
+            let supply = u64::from_le_bytes(mint.data[36..44].try_into().expect("supply"));
+            // Burning makes it less; nothing makes it more.
+            assert!(supply <= genesis + emission.minted, "supply of IO");
+            assert!(supply <= io_protocol::emission::CAP, "cap of IO");
         }
         for (key, job) in &jobs {
             if job.state == RUNNING {

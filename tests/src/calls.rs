@@ -2,15 +2,17 @@
 
 use anchor_lang::prelude::Pubkey;
 use io_network::{
-    AcceptJobArgs, AttestDeviceArgs, Change, ClassArgs, InitializeNetworkArgs, Payee,
-    PaymentMintArgs, RegisterDeviceArgs, Roles, SetOraclesArgs, SubmitResultArgs, accounts,
+    AcceptJobArgs, AttestDeviceArgs, Change, ClaimRewardsArgs, ClassArgs, InitializeEmissionArgs,
+    InitializeNetworkArgs, Payee, PaymentMintArgs, PublishRootArgs, RegisterDeviceArgs, Roles,
+    SetOraclesArgs, SubmitResultArgs, VestingArgs, accounts,
     attest::INSTRUCTIONS_SYSVAR,
     guard, instruction,
     state::{JobTerms, NetworkParams},
     token::TOKEN_PROGRAM,
 };
 use io_protocol::messages::{
-    Deployment, DeviceStatement, Measured, ResultStatement, TicketStatement, Verdict, epoch_of,
+    Deployment, DeviceStatement, Measured, ResultStatement, RewardStatement, TicketStatement,
+    Verdict, epoch_of,
 };
 use solana_keypair::Keypair;
 use solana_signer::Signer;
@@ -282,6 +284,158 @@ impl World {
                 proposal: None,
             },
             instruction::UpdateClass { args },
+            &[&self.admin],
+        )
+    }
+
+    // Emission
+
+    pub fn initialize_emission_call(&self, args: InitializeEmissionArgs) -> Call {
+        Call::new(
+            accounts::InitializeEmission {
+                admin: self.admin.pubkey(),
+                network: network(),
+                emission: world::emission(),
+                vault: world::vault(&world::emission()),
+                io_mint: self.io_mint,
+                token_program: TOKEN_PROGRAM,
+                system_program: SYSTEM,
+            },
+            instruction::InitializeEmission { args },
+            &[&self.admin],
+        )
+    }
+
+    pub fn create_vesting_call(&self, args: VestingArgs) -> Call {
+        let vesting = world::vesting(args.index);
+        Call::new(
+            accounts::CreateVesting {
+                admin: self.admin.pubkey(),
+                network: network(),
+                emission: world::emission(),
+                vesting,
+                vault: world::vault(&vesting),
+                io_mint: self.io_mint,
+                token_program: TOKEN_PROGRAM,
+                system_program: SYSTEM,
+            },
+            instruction::CreateVesting { args },
+            &[&self.admin],
+        )
+    }
+
+    pub fn claim_vested_call(&self, beneficiary: &Keypair, index: u8, to: &Pubkey) -> Call {
+        let vesting = world::vesting(index);
+        Call::new(
+            accounts::ClaimVested {
+                beneficiary: beneficiary.pubkey(),
+                vesting,
+                vault: world::vault(&vesting),
+                token_account: *to,
+                token_program: TOKEN_PROGRAM,
+            },
+            instruction::ClaimVested {},
+            &[beneficiary],
+        )
+    }
+
+    fn hand_vesting(signer: &Keypair, index: u8) -> accounts::HandVesting {
+        accounts::HandVesting {
+            signer: signer.pubkey(),
+            vesting: world::vesting(index),
+        }
+    }
+
+    pub fn propose_beneficiary_call(&self, from: &Keypair, index: u8, to: &Pubkey) -> Call {
+        Call::new(
+            Self::hand_vesting(from, index),
+            instruction::ProposeBeneficiary { beneficiary: *to },
+            &[from],
+        )
+    }
+
+    pub fn accept_beneficiary_call(&self, by: &Keypair, index: u8) -> Call {
+        Call::new(
+            Self::hand_vesting(by, index),
+            instruction::AcceptBeneficiary {},
+            &[by],
+        )
+    }
+
+    pub fn advance_epoch_call(&self) -> Call {
+        Call::new(
+            accounts::AdvanceEpoch {
+                emission: world::emission(),
+                io_mint: self.io_mint,
+                vault: world::vault(&world::emission()),
+                token_program: TOKEN_PROGRAM,
+            },
+            instruction::AdvanceEpoch {},
+            &[],
+        )
+    }
+
+    pub fn reward_statement(&self, args: &PublishRootArgs) -> RewardStatement {
+        RewardStatement {
+            deployment: self.deployment(),
+            set_version: self.oracle_set().version,
+            epoch: args.epoch,
+            root: args.root,
+            total: args.total,
+            blob: args.blob,
+        }
+    }
+
+    /// A root signed by these oracles.
+    pub fn publish_root_call(&self, args: PublishRootArgs, oracles: &[usize]) -> Call {
+        let statement = self.reward_statement(&args);
+        Call::new(
+            accounts::PublishRoot {
+                network: network(),
+                oracle_set: oracle_set(),
+                emission: world::emission(),
+                instructions: INSTRUCTIONS_SYSVAR,
+            },
+            instruction::PublishRoot { args },
+            &[],
+        )
+        .after(ed25519::signed(
+            &statement.to_bytes(),
+            &self.oracle_keys(oracles),
+        ))
+    }
+
+    /// A claim of what a tree says about a provider.
+    pub fn claim_rewards_call(
+        &self,
+        signer: &Keypair,
+        provider: &Pubkey,
+        destination: &Pubkey,
+        args: ClaimRewardsArgs,
+    ) -> Call {
+        Call::new(
+            accounts::ClaimRewards {
+                signer: signer.pubkey(),
+                emission: world::emission(),
+                vault: world::vault(&world::emission()),
+                provider: *provider,
+                destination: *destination,
+                token_program: TOKEN_PROGRAM,
+            },
+            instruction::ClaimRewards { args },
+            &[signer],
+        )
+    }
+
+    pub fn set_enterprise_share_call(&self, enterprise_bps: u16) -> Call {
+        Call::new(
+            accounts::SetEnterpriseShare {
+                admin: self.admin.pubkey(),
+                network: network(),
+                emission: world::emission(),
+                proposal: None,
+            },
+            instruction::SetEnterpriseShare { enterprise_bps },
             &[&self.admin],
         )
     }

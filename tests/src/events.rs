@@ -118,6 +118,20 @@ fn decode(bytes: &[u8]) -> Event {
             e.payment,
             account_data::<state::PaymentMint>(&e.after),
         )
+    } else if is!(wire::EmissionChanged) {
+        let e: wire::EmissionChanged = read(body);
+        changed(
+            "EmissionChanged",
+            single(seeds::EMISSION),
+            account_data::<state::Emission>(&e.after),
+        )
+    } else if is!(wire::VestingChanged) {
+        let e: wire::VestingChanged = read(body);
+        changed(
+            "VestingChanged",
+            e.vesting,
+            account_data::<state::Vesting>(&e.after),
+        )
     } else if is!(wire::ProposalChanged) {
         let e: wire::ProposalChanged = read(body);
         changed(

@@ -26,6 +26,14 @@ pub fn initialize_mint(mint: &Pubkey, decimals: u8, authority: &Pubkey) -> Instr
     instruction(data, vec![AccountMeta::new(*mint, false)])
 }
 
+/// A mint whose accounts nobody can freeze.
+pub fn initialize_free_mint(mint: &Pubkey, decimals: u8, authority: &Pubkey) -> Instruction {
+    let mut data = vec![20, decimals];
+    data.extend(authority.as_ref());
+    data.push(0);
+    instruction(data, vec![AccountMeta::new(*mint, false)])
+}
+
 pub fn initialize_account(account: &Pubkey, mint: &Pubkey, owner: &Pubkey) -> Instruction {
     let mut data = vec![18];
     data.extend(owner.as_ref());

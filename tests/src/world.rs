@@ -8,10 +8,10 @@ use anchor_lang::{
     solana_program::system_instruction,
 };
 use io_network::{
-    seeds,
+    InitializeEmissionArgs, VestingArgs, seeds,
     state::{
-        Device, DeviceClass, Job, Network, NetworkParams, OracleSet, PaymentMint, Proposal,
-        Provider, SlashCase,
+        CoStake, Device, DeviceClass, Emission, Job, Network, NetworkParams, Oracle, OracleSet,
+        PaymentMint, Proposal, Provider, SlashCase, StakeParams, Vesting,
     },
     token::TOKEN_ACCOUNT_LEN,
 };
@@ -70,7 +70,16 @@ pub const PARAMS: NetworkParams = NetworkParams {
     reject_penalty_bps: 10_000,
     burn_bps: 5_000,
     target_utilisation_bps: 7_000,
+    stake: StakeParams::DEFAULT,
 };
+
+/// Hours, and the published split.
+pub const EMISSION_ARGS: InitializeEmissionArgs = InitializeEmissionArgs {
+    epoch_seconds: 3_600,
+    enterprise_bps: 9_500,
+};
+/// Index of the community's part of the genesis supply.
+pub const BANK_INDEX: u8 = 4;
 
 /// One instruction under test, with what has to come before it and who signs.
 #[derive(Debug)]
@@ -145,11 +154,34 @@ pub struct World {
     pub donated: BTreeMap<Pubkey, u64>,
     /// Jobs whose money was seen divided.
     pub settled: BTreeSet<Pubkey>,
+    /// Where IO comes from when the program alone can mint it: the community's part of the genesis supply.
+    pub bank: Option<Bank>,
+}
+
+/// A wallet that gives IO away.
+#[derive(Debug)]
+pub struct Bank {
+    pub key: Keypair,
+    pub account: Pubkey,
+}
+
+impl Clone for Bank {
+    fn clone(&self) -> Self {
+        Self {
+            key: self.key.insecure_clone(),
+            ..*self
+        }
+    }
 }
 
 impl World {
     /// Program, token program and mints; the network isn't initialised yet.
     pub fn bare(seed: u64) -> Self {
+        Self::bare_with(seed, false)
+    }
+
+    /// With `clean`, IO is the administrator's to mint, and nobody's to freeze.
+    fn bare_with(seed: u64, clean: bool) -> Self {
         let mut keys = Keys::new(seed);
         let (fee_payer, admin, mint_authority) = (keys.keypair(), keys.keypair(), keys.keypair());
         let oracles = (0..3).map(|_| keys.keypair()).collect();
@@ -172,6 +204,7 @@ impl World {
             replica: Replica::default(),
             donated: BTreeMap::new(),
             settled: BTreeSet::new(),
+            bank: None,
         };
         for key in [world.fee_payer.pubkey(), world.admin.pubkey()] {
             world.fund(&key);
@@ -186,8 +219,11 @@ impl World {
                 82,
                 &io_network::token::TOKEN_PROGRAM,
             );
-            let initialize =
-                spl::initialize_mint(&mint.pubkey(), decimals, &world.mint_authority.pubkey());
+            let initialize = if clean && mint.pubkey() == world.io_mint {
+                spl::initialize_free_mint(&mint.pubkey(), decimals, &world.admin.pubkey())
+            } else {
+                spl::initialize_mint(&mint.pubkey(), decimals, &world.mint_authority.pubkey())
+            };
             world.must(&[create, initialize], &[mint]);
         }
         world
@@ -200,6 +236,48 @@ impl World {
 
     pub fn with_params(seed: u64, params: NetworkParams) -> Self {
         let mut world = Self::bare(seed);
+        world.set_up(params);
+        world
+    }
+
+    /// As [`World::new`], with nothing of IO minted yet: nobody has any.
+    pub fn unminted(seed: u64) -> Self {
+        let mut world = Self::bare_with(seed, true);
+        world.set_up(PARAMS);
+        world
+    }
+
+    /// As [`World::new`], with the program as the only one that can mint IO, and all genesis supply available at once: the
+    /// community's part to [`World::bank`], which feeds everybody, the other parts to the administrator.
+    pub fn emitting(seed: u64) -> Self {
+        let mut world = Self::unminted(seed);
+        let call = world.initialize_emission_call(EMISSION_ARGS);
+        world.ok(&call);
+        let key = world.person();
+        let account = world.token_account(&world.io_mint.clone(), &key.pubkey(), 0);
+        for index in 0..5 {
+            let beneficiary = if index == BANK_INDEX {
+                key.pubkey()
+            } else {
+                world.admin.pubkey()
+            };
+            let call = world.create_vesting_call(VestingArgs {
+                index,
+                beneficiary,
+                start_at: world.now(),
+                cliff_seconds: 0,
+                linear_seconds: 0,
+            });
+            world.ok(&call);
+        }
+        let call = world.claim_vested_call(&key, BANK_INDEX, &account);
+        world.ok(&call);
+        world.bank = Some(Bank { key, account });
+        world
+    }
+
+    fn set_up(&mut self, params: NetworkParams) {
+        let world = self;
         let call = world.initialize_network_call(params, 2);
         world.ok(&call);
         for (id, multiplier_e2) in [(CLASS_SMALL, 125), (CLASS_BIG, 1_000)] {
@@ -214,7 +292,6 @@ impl World {
                 world.ok(&call);
             }
         }
-        world
     }
 
     /// A copy that goes its own way.
@@ -232,6 +309,7 @@ impl World {
             replica: self.replica.clone(),
             donated: self.donated.clone(),
             settled: self.settled.clone(),
+            bank: self.bank.clone(),
         }
     }
 
@@ -433,6 +511,14 @@ impl World {
         self.typed(&oracle_set())
     }
 
+    pub fn emission(&self) -> Emission {
+        self.typed(&emission())
+    }
+
+    pub fn vesting(&self, index: u8) -> Vesting {
+        self.typed(&vesting(index))
+    }
+
     pub fn job(&self, key: &Pubkey) -> Job {
         self.typed(key)
     }
@@ -532,7 +618,12 @@ impl World {
         );
     }
 
+    /// New tokens; of IO that only the program can mint, some of the bank's.
     pub fn mint_to(&mut self, mint: &Pubkey, account: &Pubkey, amount: u64) {
+        if let Some(bank) = self.bank.clone().filter(|_| *mint == self.io_mint) {
+            let give = spl::transfer(&bank.account, account, &bank.key.pubkey(), amount);
+            return self.must(&[give], &[&bank.key]);
+        }
         let authority = self.mint_authority.insecure_clone();
         self.must(
             &[spl::mint_to(mint, account, &authority.pubkey(), amount)],
@@ -638,6 +729,14 @@ pub fn slash_case(provider: &Pubkey, number: u64) -> Pubkey {
 
 pub fn proposal(hash: &[u8; 32]) -> Pubkey {
     find(&[seeds::PROPOSAL, hash])
+}
+
+pub fn emission() -> Pubkey {
+    find(&[seeds::EMISSION])
+}
+
+pub fn vesting(index: u8) -> Pubkey {
+    find(&[seeds::VESTING, &[index]])
 }
 
 pub fn program_data() -> Pubkey {

@@ -4,8 +4,8 @@ use std::mem::size_of;
 
 use anchor_lang::{Discriminator, ZeroCopy, prelude::Pubkey};
 use io_network::state::{
-    Device, DeviceClass, Job, JobState, Network, OracleSet, PaymentMint, Proposal, Provider,
-    SlashCase,
+    Device, DeviceClass, Emission, Job, JobState, Network, OracleSet, PaymentMint, Proposal,
+    Provider, SlashCase, Vesting,
 };
 use solana_account::Account;
 use solana_rpc_client_api::filter::{Memcmp, RpcFilterType};
@@ -43,6 +43,8 @@ program_accounts!(
     Job: "a job",
     SlashCase: "a slash case",
     Proposal: "a proposed change",
+    Emission: "the emission",
+    Vesting: "a vesting account",
 );
 
 /// Takes an account's data for a `T`, after checking that it is one.

@@ -7,10 +7,11 @@ use anchor_lang::{
     Discriminator, InstructionData, ToAccountMetas, prelude::Pubkey, solana_program::system_program,
 };
 pub use io_network::instructions::{
-    AcceptJobArgs, AttestDeviceArgs, Change, ClassArgs, InitializeNetworkArgs, Payee,
-    PaymentMintArgs, RegisterDeviceArgs, Roles, SetOraclesArgs, SubmitResultArgs,
+    AcceptJobArgs, AttestDeviceArgs, Change, ClaimRewardsArgs, ClassArgs, InitializeEmissionArgs,
+    InitializeNetworkArgs, Payee, PaymentMintArgs, PublishRootArgs, RegisterDeviceArgs, Roles,
+    SetOraclesArgs, SubmitResultArgs, VestingArgs,
 };
-pub use io_network::state::{JobTerms, NetworkParams};
+pub use io_network::state::{JobTerms, NetworkParams, StakeParams};
 use io_network::{ID, accounts, guard, instruction, state::Job};
 use solana_instruction::{AccountMeta, Instruction};
 
@@ -257,6 +258,143 @@ pub fn class_name(name: &str) -> [u8; 32] {
         .unwrap_or(0);
     bytes[..end].copy_from_slice(&name.as_bytes()[..end]);
     bytes
+}
+
+// Emission and rewards
+
+/// `admin` is the network's administrator and the mint authority of an IO mint of which nothing was minted.
+pub fn initialize_emission(
+    admin: &Pubkey,
+    io_mint: &Pubkey,
+    args: InitializeEmissionArgs,
+) -> Instruction {
+    build(
+        accounts::InitializeEmission {
+            admin: *admin,
+            network: pda::network(),
+            emission: pda::emission(),
+            vault: pda::vault(&pda::emission()),
+            io_mint: *io_mint,
+            token_program: TOKEN_PROGRAM,
+            system_program: system_program::ID,
+        },
+        instruction::InitializeEmission { args },
+    )
+}
+
+/// Mints one part of the genesis supply into its vesting account.
+pub fn create_vesting(admin: &Pubkey, io_mint: &Pubkey, args: VestingArgs) -> Instruction {
+    let vesting = pda::vesting(args.index);
+    build(
+        accounts::CreateVesting {
+            admin: *admin,
+            network: pda::network(),
+            emission: pda::emission(),
+            vesting,
+            vault: pda::vault(&vesting),
+            io_mint: *io_mint,
+            token_program: TOKEN_PROGRAM,
+            system_program: system_program::ID,
+        },
+        instruction::CreateVesting { args },
+    )
+}
+
+/// To any token account of IO that the beneficiary names.
+pub fn claim_vested(beneficiary: &Pubkey, index: u8, token_account: &Pubkey) -> Instruction {
+    let vesting = pda::vesting(index);
+    build(
+        accounts::ClaimVested {
+            beneficiary: *beneficiary,
+            vesting,
+            vault: pda::vault(&vesting),
+            token_account: *token_account,
+            token_program: TOKEN_PROGRAM,
+        },
+        instruction::ClaimVested {},
+    )
+}
+
+/// The zero address takes a proposal back.
+pub fn propose_beneficiary(beneficiary: &Pubkey, index: u8, proposed: &Pubkey) -> Instruction {
+    build(
+        accounts::HandVesting {
+            signer: *beneficiary,
+            vesting: pda::vesting(index),
+        },
+        instruction::ProposeBeneficiary {
+            beneficiary: *proposed,
+        },
+    )
+}
+
+pub fn accept_beneficiary(proposed: &Pubkey, index: u8) -> Instruction {
+    build(
+        accounts::HandVesting {
+            signer: *proposed,
+            vesting: pda::vesting(index),
+        },
+        instruction::AcceptBeneficiary {},
+    )
+}
+
+/// Anybody may, once an epoch is over.
+pub fn advance_epoch(io_mint: &Pubkey) -> Instruction {
+    build(
+        accounts::AdvanceEpoch {
+            emission: pda::emission(),
+            io_mint: *io_mint,
+            vault: pda::vault(&pda::emission()),
+            token_program: TOKEN_PROGRAM,
+        },
+        instruction::AdvanceEpoch {},
+    )
+}
+
+/// Anybody may; needs a quorum's signatures over the [`RewardStatement`](io_protocol::messages::RewardStatement).
+pub fn publish_root(args: PublishRootArgs) -> Instruction {
+    build(
+        accounts::PublishRoot {
+            network: pda::network(),
+            oracle_set: pda::oracle_set(),
+            emission: pda::emission(),
+            instructions: INSTRUCTIONS_SYSVAR,
+        },
+        instruction::PublishRoot { args },
+    )
+}
+
+/// `destination` is an IO account of the provider's payout owner; when `signer` is a stranger, the associated one.
+pub fn claim_rewards(
+    signer: &Pubkey,
+    provider: &Pubkey,
+    destination: &Pubkey,
+    args: ClaimRewardsArgs,
+) -> Instruction {
+    build(
+        accounts::ClaimRewards {
+            signer: *signer,
+            emission: pda::emission(),
+            vault: pda::vault(&pda::emission()),
+            provider: *provider,
+            destination: *destination,
+            token_program: TOKEN_PROGRAM,
+        },
+        instruction::ClaimRewards { args },
+    )
+}
+
+/// Enterprise classes' share of later epochs, basis points.
+pub fn set_enterprise_share(admin: &Pubkey, enterprise_bps: u16) -> Instruction {
+    build(
+        accounts::SetEnterpriseShare {
+            admin: *admin,
+            network: pda::network(),
+            emission: pda::emission(),
+            proposal: None,
+        },
+        instruction::SetEnterpriseShare { enterprise_bps },
+    )
 }
 
 // Providers and their stake. `authority` is the provider's wallet.

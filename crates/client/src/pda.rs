@@ -63,6 +63,16 @@ pub fn slash_case(provider: &Pubkey, number: u64) -> Pubkey {
     find(&[seeds::SLASH, provider.as_ref(), &number.to_le_bytes()])
 }
 
+/// The schedule of emission: mint authority of IO, and what rewards are claimed from.
+pub fn emission() -> Pubkey {
+    find(&[seeds::EMISSION])
+}
+
+/// A part of the genesis supply, by its position in [`io_protocol::emission::ALLOCATIONS`].
+pub fn vesting(index: u8) -> Pubkey {
+    find(&[seeds::VESTING, &[index]])
+}
+
 /// A published change of the configuration, by its hash ([`io_network::guard::hash`]).
 pub fn proposal(hash: &[u8; 32]) -> Pubkey {
     find(&[seeds::PROPOSAL, hash])
@@ -104,6 +114,9 @@ mod tests {
             slash_case(&a, 0),
             slash_case(&a, 1),
             proposal(&[1; 32]),
+            emission(),
+            vesting(0),
+            vesting(1),
             program_data(),
         ];
         assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len());

@@ -273,9 +273,9 @@ mod tests {
             let d = distribute(&devices, emission, bps, carry).unwrap();
             let paid: u64 = d.earned.iter().sum();
             prop_assert_eq!(paid + d.carry[0] + d.carry[1], emission + carry[0] + carry[1]);
-            for group in 0..GROUPS {
+            for (group, carried) in carry.into_iter().enumerate() {
                 let budget = BigRational::from_integer(budgets(emission, bps)[group].into());
-                let payable = budget.clone() + BigRational::from_integer(carry[group].into()).min(budget);
+                let payable = budget.clone() + BigRational::from_integer(carried.into()).min(budget);
                 let all: BigInt = devices.iter().filter(|x| usize::from(x.group) == group).map(|x| BigInt::from(x.score())).sum();
                 for (x, earned) in devices.iter().zip(&d.earned).filter(|(x, _)| usize::from(x.group) == group) {
                     let want = if all == BigInt::from(0) {

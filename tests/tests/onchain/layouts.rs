@@ -5,7 +5,8 @@ use std::{fmt::Debug, path::PathBuf};
 
 use anchor_lang::{AccountDeserialize, Discriminator, prelude::Pubkey};
 use io_network::state::{
-    Device, DeviceClass, Job, Network, OracleSet, PaymentMint, Provider, SlashCase, Unbonding,
+    CoStake, Device, DeviceClass, Emission, Job, Network, Oracle, OracleSet, PaymentMint, Provider,
+    SlashCase, Unbonding, Vesting,
 };
 
 fn key(n: u8) -> Pubkey {
@@ -63,6 +64,8 @@ fn network() {
             oracles_role: key(17),
             treasury_owner: key(18),
             min_bond: number(5),
+            min_oracle_bond: number(22),
+            appeal_bond_floor: number(23),
             match_seconds: half(6),
             challenge_seconds: half(7),
             dispute_seconds: half(8),
@@ -70,15 +73,21 @@ fn network() {
             unbond_seconds: half(10),
             retention_seconds: half(11),
             timelock_seconds: half(19),
+            appeal_seconds: half(24),
+            decision_seconds: half(25),
+            co_notice_seconds: half(26),
             reserve_bps: quarter(12),
             expire_penalty_bps: quarter(13),
             reject_penalty_bps: quarter(14),
             burn_bps: quarter(20),
             target_utilisation_bps: quarter(21),
+            appeal_bond_bps: quarter(27),
+            slash_renter_bps: quarter(28),
+            slash_challenger_bps: quarter(29),
             paused: 1,
             bump: 254,
             version: 1,
-            reserved: [0; 127],
+            reserved: [0; 93],
         },
     );
 }
@@ -100,7 +109,9 @@ fn oracle_set() {
             quorum: 21,
             bump: 253,
             layout: 1,
-            reserved: [0; 60],
+            used: 31,
+            next: 31,
+            reserved: [0; 58],
         },
     );
 }
@@ -150,6 +161,13 @@ fn provider() {
             payout_owner: key(2),
             staked: number(3),
             committed: number(4),
+            co_assets: number(28),
+            co_shares: number(29),
+            co_earning: number(30),
+            co_rewards: number(31),
+            co_acc: [number(14), number(15)],
+            co_disputed: number(16),
+            claimed_until: time(17),
             unbonding: std::array::from_fn(|i| Unbonding {
                 amount: number(5 + i as u8),
                 ready_at: time(13 + i as u8),
@@ -160,8 +178,12 @@ fn provider() {
             since: time(25),
             slash_cases: number(26),
             devices: half(27),
+            co_stakers: half(18),
+            commission_bps: quarter(19),
             bump: 250,
             vault_bump: 249,
+            co_vault_bump: 248,
+            co_open: 1,
             version: 1,
             reserved: [0; 65],
         },
@@ -214,6 +236,7 @@ fn job() {
             provider: key(7),
             device: key(8),
             provider_token: key(9),
+            challenger: key(23),
             spec_hash: [10; 32],
             output_hash: [11; 32],
             trace_root: [12; 32],
@@ -248,6 +271,7 @@ fn job() {
             challenge_seconds: half(13),
             dispute_seconds: half(14),
             retention_seconds: half(15),
+            accusers: half(24),
             class: quarter(16),
             region: quarter(17),
             min_reputation_bps: quarter(18),
@@ -261,7 +285,7 @@ fn job() {
             bump: 247,
             vault_bump: 246,
             version: 1,
-            reserved: [0; 60],
+            reserved: [0; 56],
         },
     );
 }
@@ -275,18 +299,124 @@ fn slash_case() {
             device: key(2),
             job: key(3),
             renter: key(4),
-            opener: key(5),
-            evidence: [6; 32],
-            number: number(7),
-            amount: number(8),
-            opened_at: time(9),
-            appeal_until: time(10),
+            challenger: key(5),
+            appellant: key(6),
+            opener: key(7),
+            evidence: [8; 32],
+            number: number(9),
+            amount: number(10),
+            owner_part: number(11),
+            co_part: number(12),
+            appeal_bond: number(13),
+            owed_renter: number(14),
+            owed_challenger: number(15),
+            owed_appellant: number(16),
+            burned: number(17),
+            opened_at: time(1),
+            appeal_until: time(2),
+            decide_until: time(3),
+            decided_at: time(4),
+            accusers: half(18),
+            decision_seconds: half(19),
+            renter_bps: quarter(20),
+            challenger_bps: quarter(21),
             cause: 2,
             state: 3,
             bump: 245,
             vault_bump: 244,
             version: 1,
-            reserved: [0; 59],
+            reserved: [0; 55],
+        },
+    );
+}
+
+#[test]
+fn oracle() {
+    check(
+        "oracle",
+        &Oracle {
+            key: key(1),
+            owner: key(2),
+            bond: number(3),
+            unbonding: number(4),
+            ready_at: time(5),
+            slashed: number(6),
+            since: time(7),
+            bump: 243,
+            vault_bump: 242,
+            version: 1,
+            reserved: [0; 61],
+        },
+    );
+}
+
+#[test]
+fn co_stake() {
+    check(
+        "co_stake",
+        &CoStake {
+            provider: key(1),
+            co_staker: key(2),
+            earning: number(3),
+            pending: number(4),
+            rewards: number(5),
+            acc: [number(6), number(7)],
+            unbonding: number(8),
+            joined_at: time(9),
+            notice_until: time(10),
+            ready_at: time(11),
+            commission_bps: quarter(12),
+            bump: 241,
+            version: 1,
+            reserved: [0; 60],
+        },
+    );
+}
+
+#[test]
+fn emission() {
+    check(
+        "emission",
+        &Emission {
+            mint: key(1),
+            vault: key(2),
+            root: [3; 32],
+            root_blob: [4; 32],
+            genesis_at: time(5),
+            epochs_done: number(6),
+            minted: number(7),
+            root_epoch: number(8),
+            root_total: number(9),
+            claimed: number(10),
+            epoch_seconds: half(11),
+            enterprise_bps: quarter(12),
+            vestings: 31,
+            bump: 243,
+            vault_bump: 242,
+            version: 1,
+            reserved: [0; 62],
+        },
+    );
+}
+
+#[test]
+fn vesting() {
+    check(
+        "vesting",
+        &Vesting {
+            beneficiary: key(1),
+            pending: key(2),
+            vault: key(3),
+            total: number(4),
+            claimed: number(5),
+            start_at: time(6),
+            cliff_seconds: half(7),
+            linear_seconds: half(8),
+            index: 3,
+            bump: 241,
+            vault_bump: 240,
+            version: 1,
+            reserved: [0; 60],
         },
     );
 }
@@ -305,6 +435,10 @@ fn discriminators() {
     assert_eq!(PaymentMint::DISCRIMINATOR, of("account", "PaymentMint"));
     assert_eq!(DeviceClass::DISCRIMINATOR, of("account", "DeviceClass"));
     assert_eq!(SlashCase::DISCRIMINATOR, of("account", "SlashCase"));
+    assert_eq!(Oracle::DISCRIMINATOR, of("account", "Oracle"));
+    assert_eq!(CoStake::DISCRIMINATOR, of("account", "CoStake"));
+    assert_eq!(Emission::DISCRIMINATOR, of("account", "Emission"));
+    assert_eq!(Vesting::DISCRIMINATOR, of("account", "Vesting"));
     assert_eq!(
         io_network::events::JobChanged::DISCRIMINATOR,
         of("event", "JobChanged")

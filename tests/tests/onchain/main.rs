@@ -5,6 +5,7 @@ mod attestations;
 mod consumer;
 mod cu;
 mod deadlines;
+mod emission;
 mod events;
 mod griefing;
 mod layouts;

@@ -7,14 +7,21 @@ use std::collections::BTreeMap;
 
 use anchor_lang::{error::ErrorCode, prelude::Pubkey};
 use io_network::{
-    Payee, Roles, attest::INSTRUCTIONS_SYSVAR, errors::IoError, guard, token::TOKEN_PROGRAM,
+    ClaimRewardsArgs, Payee, PublishRootArgs, Roles, VestingArgs,
+    attest::INSTRUCTIONS_SYSVAR,
+    errors::IoError,
+    guard,
+    token::{self, TOKEN_PROGRAM},
 };
-use io_protocol::money::IO;
+use io_protocol::{
+    money::IO,
+    rewards::{Leaf, Native, Tree},
+};
 use io_tests::{
     ASK, At, CLASS_BIG, CLASS_SMALL, Call, Mint, NOT_TOKEN_OWNER, PARAMS, Party, Refusal, Rig,
     Stage, UNITS, World,
     calls::{proposal_of, with_proposal},
-    world,
+    world::{self, EMISSION_ARGS},
 };
 use serde_json::Value;
 use solana_account::Account;
@@ -179,6 +186,81 @@ fn table() -> BTreeMap<&'static str, Vec<(&'static str, Role)>> {
         (
             "update_class",
             vec![admin, network, ("class", typed(WrongAccount)), proposal],
+        ),
+        (
+            "initialize_emission",
+            vec![
+                admin,
+                network,
+                ("emission", New),
+                // The emission is one of the vault's seeds.
+                ("vault", New),
+                io_mint,
+                token,
+                system,
+            ],
+        ),
+        (
+            "create_vesting",
+            vec![
+                admin,
+                network,
+                ("emission", Only),
+                ("vesting", New),
+                ("vault", New),
+                io_mint,
+                token,
+                system,
+            ],
+        ),
+        (
+            "claim_vested",
+            vec![
+                ("beneficiary", signs(NotBeneficiary)),
+                ("vesting", typed(NotBeneficiary)),
+                vault,
+                // The beneficiary chooses which.
+                ("token_account", bad_token(None)),
+                token,
+            ],
+        ),
+        (
+            "propose_beneficiary",
+            vec![
+                ("signer", signs(NotBeneficiary)),
+                ("vesting", typed(NotBeneficiary)),
+            ],
+        ),
+        (
+            "accept_beneficiary",
+            vec![
+                ("signer", signs(NotBeneficiary)),
+                ("vesting", typed(NotBeneficiary)),
+            ],
+        ),
+        (
+            "advance_epoch",
+            vec![("emission", Only), io_mint, vault, token],
+        ),
+        (
+            "publish_root",
+            vec![network, oracle_set, ("emission", Only), instructions],
+        ),
+        (
+            "claim_rewards",
+            vec![
+                // Anybody may send it to where this one goes.
+                ("signer", Signs(None)),
+                ("emission", Only),
+                vault,
+                ("provider", typed(WrongAccount)),
+                ("destination", bad_token(Some(io(WrongAccount)))),
+                token,
+            ],
+        ),
+        (
+            "set_enterprise_share",
+            vec![admin, network, ("emission", Only), proposal],
         ),
         (
             "register_provider",
@@ -429,6 +511,17 @@ fn interface() -> BTreeMap<String, Vec<Listed>> {
         .collect()
 }
 
+/// Instructions of a network in which only the program mints IO.
+const EMISSION: [&str; 7] = [
+    "advance_epoch",
+    "publish_root",
+    "claim_rewards",
+    "claim_vested",
+    "propose_beneficiary",
+    "accept_beneficiary",
+    "set_enterprise_share",
+];
+
 /// A world in which one instruction would go through, and another user's accounts like those it names.
 struct Scene {
     world: World,
@@ -447,8 +540,7 @@ impl Scene {
 }
 
 /// Two jobs of two renters on two devices in one world, both in the same state. The second is the other user's.
-fn two(at: At) -> (Stage, Stage) {
-    let mut world = World::new(130);
+fn two(mut world: World, at: At) -> (Stage, Stage) {
     let theirs = world.rig(CLASS_SMALL, 1_000 * IO);
     let mut other = Stage::with(world, theirs, Mint::Io);
     other.go(at);
@@ -477,6 +569,30 @@ fn scene(instruction: &str) -> Scene {
             others,
         };
     }
+    if ["initialize_emission", "create_vesting"].contains(&instruction) {
+        let mut world = World::unminted(134);
+        let mut call = world.initialize_emission_call(EMISSION_ARGS);
+        if instruction == "create_vesting" {
+            world.ok(&call);
+            call = world.create_vesting_call(VestingArgs {
+                index: 2,
+                beneficiary: world.keys.pubkey(),
+                start_at: 0,
+                cliff_seconds: 1,
+                linear_seconds: 1,
+            });
+        }
+        let others = BTreeMap::from([
+            ("io_mint", world.usd_mint),
+            ("token_program", TOKEN_2022),
+            ("system_program", TOKEN_PROGRAM),
+        ]);
+        return Scene {
+            world,
+            call,
+            others,
+        };
+    }
     let at = match instruction {
         "submit_result" | "expire_job" => At::Running,
         "settle_job" | "reject_job" | "dispute_job" | "release_owed" => At::Submitted,
@@ -484,7 +600,12 @@ fn scene(instruction: &str) -> Scene {
         "close_job" => At::Cancelled,
         _ => At::Open,
     };
-    let (mut stage, other) = two(at);
+    let world = if EMISSION.contains(&instruction) {
+        World::emitting(130)
+    } else {
+        World::new(130)
+    };
+    let (mut stage, other) = two(world, at);
     let rig = stage.rig.clone();
     let call = call(instruction, &mut stage, &rig, &other);
     let mut world = stage.world;
@@ -515,6 +636,7 @@ fn scene(instruction: &str) -> Scene {
         ("device", other.rig.device),
         ("job", other.key),
         ("vault", world::vault(&other.key)),
+        ("vesting", world::vesting(0)),
         ("stake_vault", other.rig.stake_vault()),
         ("payer", other.payer.pubkey()),
         ("payer_token", other.payer.io),
@@ -657,6 +779,60 @@ fn call(instruction: &str, stage: &mut Stage, rig: &Rig, other: &Stage) -> Call 
         "open_slash_case" => w.open_slash_case_call(&key, rig, &heir),
         // Signed by the renter: the payer could name any refund account.
         "close_job" => w.close_call(&key, &renter),
+        "claim_vested" | "propose_beneficiary" | "accept_beneficiary" => {
+            // Handed to somebody who has not claimed: the bank has. Another part than the other's.
+            let admin = w.admin.insecure_clone();
+            let account = w.token_account(&w.io_mint.clone(), &heir.pubkey(), 0);
+            let propose = w.propose_beneficiary_call(&admin, 1, &heir.pubkey());
+            if instruction == "propose_beneficiary" {
+                return propose;
+            }
+            w.ok(&propose);
+            let accept = w.accept_beneficiary_call(&heir, 1);
+            if instruction == "accept_beneficiary" {
+                return accept;
+            }
+            w.ok(&accept);
+            w.claim_vested_call(&heir, 1, &account)
+        }
+        "advance_epoch" | "publish_root" | "claim_rewards" => {
+            let ends = w.emission().calendar().ends_at(1);
+            w.at(ends);
+            let advance = w.advance_epoch_call();
+            if instruction == "advance_epoch" {
+                return advance;
+            }
+            w.ok(&advance);
+            let leaf = Leaf {
+                provider: rig.provider.to_bytes(),
+                cumulative: 77,
+            };
+            let tree = Tree::build::<Native>(&io_network::ID.to_bytes(), &[leaf]).unwrap();
+            let publish = w.publish_root_call(
+                PublishRootArgs {
+                    epoch: 1,
+                    root: tree.root(),
+                    total: 77,
+                    blob: [1; 32],
+                },
+                &[0, 1],
+            );
+            if instruction == "publish_root" {
+                return publish;
+            }
+            w.ok(&publish);
+            // To the associated account, where anybody may deliver.
+            let to = token::associated_address(&rig.payout.pubkey(), &w.io_mint);
+            let account = w.account(&rig.payout.io).unwrap();
+            w.write(&to, account);
+            let args = ClaimRewardsArgs {
+                cumulative: 77,
+                index: 0,
+                proof: Vec::new(),
+            };
+            w.claim_rewards_call(&heir, &rig.provider, &to, args)
+        }
+        "set_enterprise_share" => w.set_enterprise_share_call(5_000),
         other => panic!("no call for {other}: add one, and its row to the table"),
     }
 }
