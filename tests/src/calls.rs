@@ -896,6 +896,7 @@ impl World {
                 job: *job,
                 provider: rig.provider,
                 stake_vault: rig.stake_vault(),
+                co_vault: world::co_vault(&rig.provider),
                 slash_case: case,
                 slash_vault: world::vault(&case),
                 io_mint: self.io_mint,

@@ -10,7 +10,7 @@ use anchor_lang::{
 use io_network::{
     InitializeEmissionArgs, VestingArgs, seeds,
     state::{
-        CoStake, Device, DeviceClass, Emission, Job, Network, NetworkParams, Oracle, OracleSet,
+        Device, DeviceClass, Emission, Job, Network, NetworkParams, OracleSet,
         PaymentMint, Proposal, Provider, SlashCase, StakeParams, Vesting,
     },
     token::TOKEN_ACCOUNT_LEN,
@@ -708,6 +708,11 @@ pub fn provider(authority: &Pubkey) -> Pubkey {
 
 pub fn stake_vault(provider: &Pubkey) -> Pubkey {
     find(&[seeds::STAKE, provider.as_ref()])
+}
+
+/// Vault of a provider's co-stakers.
+pub fn co_vault(provider: &Pubkey) -> Pubkey {
+    find(&[seeds::CO_VAULT, provider.as_ref()])
 }
 
 pub fn device(hardware: &[u8; 32]) -> Pubkey {

@@ -191,6 +191,8 @@ pub enum AnyAccount {
     Job(Box<Job>),
     SlashCase(Box<SlashCase>),
     Proposal(Box<Proposal>),
+    Emission(Box<Emission>),
+    Vesting(Box<Vesting>),
 }
 
 impl AnyAccount {
@@ -213,7 +215,9 @@ impl AnyAccount {
             Device,
             Job,
             SlashCase,
-            Proposal
+            Proposal,
+            Emission,
+            Vesting
         );
         Ok(None)
     }

@@ -742,6 +742,7 @@ pub fn open_slash_case(
             job: *address,
             provider: job.provider,
             stake_vault: pda::stake_vault(&job.provider),
+            co_vault: pda::co_vault(&job.provider),
             slash_case,
             slash_vault: pda::vault(&slash_case),
             io_mint: *io_mint,

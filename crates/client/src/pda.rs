@@ -44,6 +44,11 @@ pub fn stake_vault(provider: &Pubkey) -> Pubkey {
     find(&[seeds::STAKE, provider.as_ref()])
 }
 
+/// Token account of what a provider's co-stakers put in.
+pub fn co_vault(provider: &Pubkey) -> Pubkey {
+    find(&[seeds::CO_VAULT, provider.as_ref()])
+}
+
 /// `hardware` is the SHA-256 of the hardware id.
 pub fn device(hardware: &[u8; 32]) -> Pubkey {
     find(&[seeds::DEVICE, hardware])

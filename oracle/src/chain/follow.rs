@@ -117,6 +117,14 @@ fn account_of(event: IoEvent) -> (Pubkey, Option<AnyAccount>) {
             event.payment,
             Some(AnyAccount::PaymentMint(Box::new(event.after))),
         ),
+        IoEvent::EmissionChanged(event) => (
+            pda::emission(),
+            Some(AnyAccount::Emission(Box::new(event.after))),
+        ),
+        IoEvent::VestingChanged(event) => (
+            event.vesting,
+            Some(AnyAccount::Vesting(Box::new(event.after))),
+        ),
         IoEvent::ProposalChanged(event) => (
             event.proposal,
             Some(AnyAccount::Proposal(Box::new(event.after))),

@@ -7,7 +7,7 @@ use std::{
 
 use io_client::{Pubkey, accounts::AnyAccount};
 use io_network::state::{
-    Device, DeviceClass, Job, JobState, Network, OracleSet, PaymentMint, Provider,
+    Device, DeviceClass, Emission, Job, JobState, Network, OracleSet, PaymentMint, Provider,
 };
 
 /// Addresses whose sources are remembered; then those of closed accounts are forgotten.
@@ -20,6 +20,7 @@ const STATES: usize = 9;
 pub struct Tables {
     pub network: Option<Network>,
     pub set: Option<OracleSet>,
+    pub emission: Option<Emission>,
     /// By mint.
     pub mints: HashMap<Pubkey, PaymentMint>,
     pub classes: HashMap<u16, DeviceClass>,
@@ -205,7 +206,8 @@ impl Tables {
                 self.jobs.insert(address, *job);
                 return Changed::Job(address);
             }
-            AnyAccount::SlashCase(_) | AnyAccount::Proposal(_) => {}
+            AnyAccount::Emission(emission) => self.emission = Some(*emission),
+            AnyAccount::SlashCase(_) | AnyAccount::Proposal(_) | AnyAccount::Vesting(_) => {}
         }
         Changed::Other
     }
@@ -254,6 +256,10 @@ impl Index {
 
     pub fn set(&self) -> Option<OracleSet> {
         self.read().set
+    }
+
+    pub fn emission(&self) -> Option<Emission> {
+        self.read().emission
     }
 }
 

@@ -574,9 +574,10 @@ fn scene(instruction: &str) -> Scene {
         let mut call = world.initialize_emission_call(EMISSION_ARGS);
         if instruction == "create_vesting" {
             world.ok(&call);
+            let beneficiary = world.keys.pubkey();
             call = world.create_vesting_call(VestingArgs {
                 index: 2,
-                beneficiary: world.keys.pubkey(),
+                beneficiary,
                 start_at: 0,
                 cliff_seconds: 1,
                 linear_seconds: 1,
