@@ -31,8 +31,13 @@ const FROM_PEERS: &str = "peers";
 /// Unfinished uploads at once, of one key and of all.
 const MAX_PARTIALS_PER_KEY: usize = 64;
 const MAX_PARTIALS: usize = 4_096;
+/// Where there are too many, the one that has stood still longest makes room, if it has for so many seconds.
+const PARTIAL_IDLE_SECONDS: i64 = 60;
 /// Whole blobs, at most.
 const MAX_BLOBS: usize = 10_000_000;
+/// Share of the store that anybody may fill; the rest is for results and for what jobs need from peers. Keys cost nothing: without
+/// this, whoever fills the store keeps every device from being paid.
+const ANYBODYS_PERCENT: u64 = 75;
 
 /// What the store may hold, bytes.
 #[derive(Clone, Copy, Debug)]
@@ -90,14 +95,15 @@ struct Ledger {
     full: HashMap<Bytes32, (u64, String, i64)>,
     /// Announced size and last write of each upload.
     partial: HashMap<(Bytes32, String), (u64, i64)>,
+    /// Announced by each key, whether it has come or not.
     by_uploader: HashMap<String, u64>,
+    /// Bytes that are here. What is only announced takes no room from others.
     total: u64,
 }
 
 impl Ledger {
     fn charge(&mut self, uploader: &str, size: u64) {
         *self.by_uploader.entry(uploader.to_owned()).or_default() += size;
-        self.total += size;
     }
 
     fn refund(&mut self, uploader: &str, size: u64) {
@@ -107,7 +113,10 @@ impl Ledger {
                 self.by_uploader.remove(uploader);
             }
         }
-        self.total = self.total.saturating_sub(size);
+    }
+
+    fn is_nearly_full(&self, quotas: &Quotas) -> bool {
+        self.total >= quotas.total / 100 * ANYBODYS_PERCENT
     }
 }
 
@@ -204,13 +213,15 @@ impl BlobStore {
                 }
             };
             ledger.charge(&uploader, size);
+            ledger.total += size;
             ledger.full.insert(hash, (size, uploader, touched));
         }
-        for (hash, uploader, path) in partial {
+        for (hash, uploader, path, received) in partial {
             let name = text::hash(&hash);
             match known.remove(&(name, uploader.clone())) {
                 Some(row) if !row.complete && !ledger.full.contains_key(&hash) => {
                     ledger.charge(&uploader, row.size);
+                    ledger.total += received;
                     ledger
                         .partial
                         .insert((hash, uploader), (row.size, row.touched));
@@ -269,6 +280,12 @@ impl BlobStore {
         (ledger.total, ledger.full.len() as u64)
     }
 
+    /// It matters who uploads: there is not room for everybody.
+    pub fn is_crowded(&self) -> bool {
+        let ledger = lock(&self.0.ledger);
+        ledger.is_nearly_full(&self.0.quotas) || ledger.partial.len() >= MAX_PARTIALS
+    }
+
     /// How far a blob is: `uploader`'s own upload where given, else the one that is farthest.
     pub async fn status(
         &self,
@@ -308,11 +325,13 @@ impl BlobStore {
         })
     }
 
-    /// Appends a part. The last one makes the blob whole, if it hashes right.
+    /// Appends a part. The last one makes the blob whole, if it hashes right. `device`: a registered device sends it, whose
+    /// results are taken while there is any room.
     pub async fn append(
         &self,
         hash: &Bytes32,
         uploader: &str,
+        device: bool,
         offset: u64,
         size: u64,
         part: Vec<u8>,
@@ -341,6 +360,7 @@ impl BlobStore {
                 complete: true,
             });
         }
+        self.drop_idle().await?;
         let path = self.partial_path(hash, uploader);
         let key = (*hash, uploader.to_owned());
         let begun = lock(&self.0.ledger)
@@ -354,10 +374,10 @@ impl BlobStore {
                     return Err(StoreError::OtherSize { began, now: size });
                 }
                 self.drop_partial(hash, uploader).await?;
-                self.begin(&key, size)?;
+                self.begin(&key, device, size)?;
             }
             Some(_) => {}
-            None => self.begin(&key, size)?,
+            None => self.begin(&key, device, size)?,
         }
         let received = match fs::metadata(&path) {
             Ok(metadata) => metadata.len(),
@@ -383,8 +403,10 @@ impl BlobStore {
         if let Some(entry) = lock(&self.0.ledger).partial.get_mut(&key) {
             entry.1 = unix_now();
         }
+        let bytes = part.len() as u64;
+        self.make_room(device, bytes)?;
         let target = path.clone();
-        spawn_blocking(move || {
+        let written = spawn_blocking(move || {
             let mut file = OpenOptions::new().create(true).append(true).open(&target)?;
             let before = file.metadata()?.len();
             if let Err(error) = file.write_all(&part) {
@@ -394,8 +416,12 @@ impl BlobStore {
             }
             Ok(())
         })
-        .await
-        .map_err(|error| StoreError::Io(error.into()))??;
+        .await;
+        let written = written.map_err(|error| StoreError::Io(error.into()));
+        if let Err(error) = written.and_then(|written| Ok(written?)) {
+            self.give_room(bytes);
+            return Err(error);
+        }
         if end < size {
             return Ok(BlobStatus {
                 hash: name,
@@ -444,8 +470,29 @@ impl BlobStore {
         })
     }
 
-    /// Reserves room for an upload.
-    fn begin(&self, key: &(Bytes32, String), size: u64) -> Result<(), StoreError> {
+    /// Takes room for bytes that have come.
+    fn make_room(&self, device: bool, bytes: u64) -> Result<(), StoreError> {
+        let quotas = self.0.quotas;
+        let mut ledger = lock(&self.0.ledger);
+        let full = ledger.total.saturating_add(bytes) > quotas.total;
+        if full || (!device && ledger.is_nearly_full(&quotas)) {
+            return Err(StoreError::Full {
+                used: ledger.total,
+                size: bytes,
+                max: quotas.total,
+            });
+        }
+        ledger.total += bytes;
+        Ok(())
+    }
+
+    fn give_room(&self, bytes: u64) {
+        let mut ledger = lock(&self.0.ledger);
+        ledger.total = ledger.total.saturating_sub(bytes);
+    }
+
+    /// Notes an upload. Room is taken by what comes of it.
+    fn begin(&self, key: &(Bytes32, String), device: bool, size: u64) -> Result<(), StoreError> {
         let quotas = self.0.quotas;
         let mut ledger = lock(&self.0.ledger);
         let used = ledger.by_uploader.get(&key.1).copied().unwrap_or(0);
@@ -456,7 +503,10 @@ impl BlobStore {
                 max: quotas.uploader,
             });
         }
-        if ledger.total.saturating_add(size) > quotas.total || ledger.full.len() >= MAX_BLOBS {
+        if ledger.total.saturating_add(size) > quotas.total
+            || (!device && ledger.is_nearly_full(&quotas))
+            || ledger.full.len() >= MAX_BLOBS
+        {
             return Err(StoreError::Full {
                 used: ledger.total,
                 size,
@@ -464,7 +514,13 @@ impl BlobStore {
             });
         }
         let own = ledger.partial.keys().filter(|(_, by)| *by == key.1).count();
-        if own >= MAX_PARTIALS_PER_KEY || ledger.partial.len() >= MAX_PARTIALS {
+        // Keys cost nothing: all of them together leave devices their places.
+        let most = if device {
+            2 * MAX_PARTIALS
+        } else {
+            MAX_PARTIALS
+        };
+        if own >= MAX_PARTIALS_PER_KEY || ledger.partial.len() >= most {
             return Err(StoreError::TooManyPartials(own));
         }
         ledger.partial.insert(key.clone(), (size, unix_now()));
@@ -472,8 +528,31 @@ impl BlobStore {
         Ok(())
     }
 
+    /// Where there are too many uploads, drops one that stands still.
+    async fn drop_idle(&self) -> Result<(), StoreError> {
+        let idle = {
+            let ledger = lock(&self.0.ledger);
+            if ledger.partial.len() < MAX_PARTIALS {
+                return Ok(());
+            }
+            let oldest = ledger.partial.iter().min_by_key(|(_, (_, at))| *at);
+            oldest
+                .filter(|(_, (_, at))| unix_now().saturating_sub(*at) > PARTIAL_IDLE_SECONDS)
+                .map(|(key, _)| key.clone())
+        };
+        if let Some((hash, uploader)) = idle
+            && let Ok(_alone) = self.writer(&hash).try_lock()
+        {
+            self.drop_partial(&hash, &uploader).await?;
+        }
+        Ok(())
+    }
+
     async fn drop_partial(&self, hash: &Bytes32, uploader: &str) -> Result<(), StoreError> {
-        remove_if_there(&self.partial_path(hash, uploader))?;
+        let path = self.partial_path(hash, uploader);
+        let received = fs::metadata(&path).map_or(0, |metadata| metadata.len());
+        remove_if_there(&path)?;
+        self.give_room(received);
         self.0.db.remove_blob(&text::hash(hash), uploader).await?;
         let mut ledger = lock(&self.0.ledger);
         if let Some((size, _)) = ledger.partial.remove(&(*hash, uploader.to_owned())) {
@@ -541,6 +620,7 @@ impl BlobStore {
         self.0.db.put_blob(&row).await?;
         let mut ledger = lock(&self.0.ledger);
         ledger.charge(FROM_PEERS, size);
+        ledger.total += size;
         ledger
             .full
             .insert(*hash, (size, FROM_PEERS.to_owned(), unix_now()));
@@ -622,6 +702,7 @@ impl BlobStore {
         let removed = lock(&self.0.ledger).full.remove(hash);
         if let Some((size, uploader, _)) = removed {
             lock(&self.0.ledger).refund(&uploader, size);
+            self.give_room(size);
             self.0.db.remove_blob(&text::hash(hash), &uploader).await?;
         }
         Ok(())
@@ -705,7 +786,7 @@ fn hash_chunks(file: &mut File) -> std::io::Result<(Bytes32, Vec<u8>)> {
     Ok((*whole.finalize().as_bytes(), sums))
 }
 
-type Scanned = (Vec<(Bytes32, u64)>, Vec<(Bytes32, String, PathBuf)>);
+type Scanned = (Vec<(Bytes32, u64)>, Vec<(Bytes32, String, PathBuf, u64)>);
 
 /// Whole blobs and uploads on disk. What has no business there is removed.
 fn scan(root: &Path) -> Result<Scanned> {
@@ -733,7 +814,9 @@ fn scan(root: &Path) -> Result<Scanned> {
             ))
         });
         match parsed {
-            Some((hash, uploader)) => partial.push((hash, uploader, entry.path())),
+            Some((hash, uploader)) => {
+                partial.push((hash, uploader, entry.path(), entry.metadata()?.len()));
+            }
             None => fs::remove_file(entry.path())?,
         }
     }
@@ -775,7 +858,7 @@ mod tests {
         let size = data.len() as u64;
         let store = open(folder.path()).await;
         let status = store
-            .append(&hash, &uploader(1), 0, size, data[..1000].to_vec())
+            .append(&hash, &uploader(1), false, 0, size, data[..1000].to_vec())
             .await
             .unwrap();
         assert_eq!((status.received, status.complete), (1000, false));
@@ -790,7 +873,7 @@ mod tests {
             1000
         );
         let wrong = store
-            .append(&hash, &uploader(1), 999, size, data[999..].to_vec())
+            .append(&hash, &uploader(1), false, 999, size, data[999..].to_vec())
             .await
             .unwrap_err();
         assert!(
@@ -805,7 +888,14 @@ mod tests {
         );
         assert!(
             store
-                .append(&hash, &uploader(1), 1000, size, data[1000..].to_vec())
+                .append(
+                    &hash,
+                    &uploader(1),
+                    false,
+                    1000,
+                    size,
+                    data[1000..].to_vec()
+                )
                 .await
                 .unwrap()
                 .complete
@@ -823,7 +913,7 @@ mod tests {
         let (hash, _) = bytes(0, 0);
         assert!(
             store
-                .append(&hash, &uploader(1), 0, 0, Vec::new())
+                .append(&hash, &uploader(1), false, 0, 0, Vec::new())
                 .await
                 .unwrap()
                 .complete
@@ -837,11 +927,11 @@ mod tests {
         let store = open(folder.path()).await;
         let (hash, data) = bytes(2, 5000);
         store
-            .append(&hash, &uploader(1), 0, 5000, data[..2500].to_vec())
+            .append(&hash, &uploader(1), false, 0, 5000, data[..2500].to_vec())
             .await
             .unwrap();
         let error = store
-            .append(&hash, &uploader(2), 0, 5000, vec![9; 5000])
+            .append(&hash, &uploader(2), false, 0, 5000, vec![9; 5000])
             .await
             .unwrap_err();
         assert!(matches!(error, StoreError::WrongHash { .. }), "{error}");
@@ -852,7 +942,14 @@ mod tests {
         ));
         assert!(
             store
-                .append(&hash, &uploader(1), 2500, 5000, data[2500..].to_vec())
+                .append(
+                    &hash,
+                    &uploader(1),
+                    false,
+                    2500,
+                    5000,
+                    data[2500..].to_vec()
+                )
                 .await
                 .unwrap()
                 .complete
@@ -869,7 +966,7 @@ mod tests {
             let store = store.clone();
             async move {
                 store
-                    .append(&[n; 32], &uploader(by), 0, size, vec![0])
+                    .append(&[n; 32], &uploader(by), false, 0, size, vec![0])
                     .await
             }
         };
@@ -883,13 +980,11 @@ mod tests {
             Err(StoreError::UploaderFull { .. })
         ));
         begin(2, 2, 3 * mib).await.unwrap();
-        assert!(matches!(
-            begin(3, 3, 2 * mib).await,
-            Err(StoreError::Full { .. })
-        ));
-        let beyond = store.append(&[4; 32], &uploader(3), 0, 3, vec![0; 4]).await;
+        let beyond = store
+            .append(&[4; 32], &uploader(3), false, 0, 3, vec![0; 4])
+            .await;
         assert!(matches!(beyond, Err(StoreError::BeyondSize { .. })));
-        assert_eq!(store.totals().0, 7 * mib);
+        assert_eq!(store.totals().0, 2, "what was announced has not come");
         // Nothing younger is dropped.
         assert_eq!(
             store.collect(&HashSet::new(), 3_600, 3_600).await.unwrap(),
@@ -903,7 +998,56 @@ mod tests {
             2
         );
         assert_eq!(store.totals(), (0, 0));
-        begin(3, 3, 2 * mib).await.unwrap();
+        begin(1, 1, 4 * mib).await.unwrap();
+    }
+
+    /// Announcing costs a byte and keys cost nothing: neither may keep a device's result out.
+    #[tokio::test]
+    async fn strangers_leave_room_for_results() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path()).await;
+        let mib = 1 << 20;
+        for n in 0..8 {
+            let announced = store
+                .append(&[n; 32], &uploader(n), false, 0, 4 * mib, vec![0])
+                .await;
+            assert!(!announced.unwrap().complete);
+        }
+        assert_eq!(store.totals().0, 8);
+        // Real bytes, by ever new keys, until the store takes no more of them.
+        let mut refused = None;
+        for n in 10..20 {
+            let (hash, data) = bytes(n, mib as usize);
+            if let Err(error) = store.append(&hash, &uploader(n), false, 0, mib, data).await {
+                refused = Some((n, error));
+                break;
+            }
+        }
+        let (n, error) = refused.expect("a store that strangers fill to the brim");
+        assert!(matches!(error, StoreError::Full { .. }), "{error}");
+        assert_eq!(n, 16, "three quarters of eight MiB");
+        assert!(store.is_crowded());
+        // An upload that was begun before is no way around it.
+        let more = store
+            .append(&[0; 32], &uploader(0), false, 1, 4 * mib, vec![0])
+            .await;
+        assert!(matches!(more, Err(StoreError::Full { .. })));
+        let (hash, result) = bytes(99, mib as usize);
+        let taken = store
+            .append(&hash, &uploader(99), true, 0, mib, result)
+            .await
+            .unwrap();
+        assert!(taken.complete);
+        // The last byte is the limit for all.
+        let (hash, result) = bytes(98, mib as usize);
+        let beyond = store
+            .append(&hash, &uploader(99), true, 0, mib, result)
+            .await;
+        assert!(matches!(beyond, Err(StoreError::Full { .. })));
+        // The books are the same after a restart.
+        let before = store.totals();
+        drop(store);
+        assert_eq!(open(folder.path()).await.totals(), before);
     }
 
     #[tokio::test]
@@ -912,7 +1056,14 @@ mod tests {
         let store = open(folder.path()).await;
         let (hash, data) = bytes(3, 2 * CHUNK as usize);
         store
-            .append(&hash, &uploader(1), 0, data.len() as u64, data.clone())
+            .append(
+                &hash,
+                &uploader(1),
+                false,
+                0,
+                data.len() as u64,
+                data.clone(),
+            )
             .await
             .unwrap();
         // Damaged sums are made anew from the blob.
@@ -941,12 +1092,12 @@ mod tests {
         let store = open(folder.path()).await;
         let (hash, data) = bytes(4, 3000);
         store
-            .append(&hash, &uploader(1), 0, 3000, data[..1000].to_vec())
+            .append(&hash, &uploader(1), false, 0, 3000, data[..1000].to_vec())
             .await
             .unwrap();
         let (whole, rest) = bytes(5, 2000);
         store
-            .append(&whole, &uploader(1), 0, 2000, rest.clone())
+            .append(&whole, &uploader(1), false, 0, 2000, rest.clone())
             .await
             .unwrap();
         // Renamed, but not yet in the books.
@@ -979,7 +1130,7 @@ mod tests {
         drop(store);
         let store = open(folder.path()).await;
         assert_eq!(store.read(&whole, 2000).await.unwrap(), rest);
-        assert_eq!(store.totals(), (5000, 1));
+        assert_eq!(store.totals(), (1000 + 2000, 1));
         assert!(!store.0.root.join("partial/garbage").exists());
         assert_eq!(store.0.db.blobs().await.unwrap().len(), 2);
     }

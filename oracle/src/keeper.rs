@@ -22,7 +22,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
     oracle::{Oracle, lock},
-    verify::{Decision, decision},
+    verify::{Decision, decision, patience_ends},
 };
 
 /// Pauses between looks at the jobs, on a chain far away and on one here.
@@ -47,7 +47,7 @@ const PAST: i64 = 1;
 /// What is due for a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Due {
-    /// Object to a result found wrong.
+    /// Object to a result found wrong, or to one that nobody could check in time.
     Dispute,
     /// Gather a quorum against it.
     Reject,
@@ -110,6 +110,14 @@ pub fn due(
                 .or(Some(Due::Reject)),
             _ if passed(job.challenge_until) => Some(Due::SettleUnobjected),
             Some(_) if passed(job.submitted_at.saturating_add(delays.grace)) => Some(Due::Settle),
+            // Silence pays. A result that could not be checked (too much to check, a spec that no machine can run, inputs that
+            // are gone) must not be paid by it: after an objection a quorum decides, or the payer is refunded and nobody is
+            // penalised.
+            None if now >= patience_ends(job.submitted_at, job.challenge_until)
+                && now <= job.challenge_until =>
+            {
+                Some(Due::Dispute)
+            }
             _ => None,
         },
         JobState::Disputed => match found {
@@ -344,6 +352,11 @@ async fn gather(
     let statement = job
         .statement(address, oracle.deployment, set.version, verdict)
         .to_bytes();
+    // Only what was decided is signed: a fork may have put another submission in its place.
+    let found = decision(oracle, address, job.created_slot).await?;
+    if !found.is_some_and(|found| found.is_about(job) && found.verdict() == verdict) {
+        return Ok(None);
+    }
     let quorum = usize::from(set.quorum);
     let mut signatures: Vec<(Pubkey, Signature)> =
         vec![(oracle.key, oracle.wallet.sign(&statement))];
@@ -479,7 +492,7 @@ mod tests {
         assert_eq!(
             at(JobState::Submitted, None, 0, 500),
             None,
-            "without a verdict nothing before the window's end"
+            "without a verdict nothing while there is time to come to one"
         );
         assert_eq!(
             at(JobState::Submitted, None, 0, 602),
@@ -489,6 +502,63 @@ mod tests {
             at(JobState::Submitted, Some(true), 0, 602),
             Some(Due::SettleUnobjected)
         );
+    }
+
+    /// Silence would pay what nobody has checked.
+    #[test]
+    fn what_could_not_be_checked_is_objected_to_before_the_window_ends() {
+        // A quarter of the window of 200 seconds is left.
+        for rank in 0..3 {
+            assert_eq!(at(JobState::Submitted, None, rank, 549), None);
+            assert_eq!(at(JobState::Submitted, None, rank, 550), Some(Due::Dispute));
+            assert_eq!(at(JobState::Submitted, None, rank, 600), Some(Due::Dispute));
+        }
+        assert_eq!(
+            at(JobState::Submitted, None, 0, 601),
+            None,
+            "too late to object"
+        );
+        for valid in [true, false] {
+            let early = at(JobState::Submitted, Some(valid), 0, 401);
+            assert_eq!(early == Some(Due::Dispute), !valid, "{valid}");
+        }
+        assert_ne!(
+            at(JobState::Submitted, Some(true), 0, 550),
+            Some(Due::Dispute),
+            "found right"
+        );
+    }
+
+    #[test]
+    fn a_decision_is_about_one_submission() {
+        let submitted = Job {
+            output_hash: [3; 32],
+            units: 5,
+            ..job(JobState::Submitted)
+        };
+        let found = Decision {
+            output_hash: text::hash(&submitted.output_hash),
+            units: 5,
+            epoch: io_protocol::messages::epoch_of(submitted.submitted_at),
+            ..decided(true)
+        };
+        assert!(found.is_about(&submitted));
+        for other in [
+            Job {
+                output_hash: [4; 32],
+                ..submitted
+            },
+            Job {
+                units: 6,
+                ..submitted
+            },
+            Job {
+                submitted_at: submitted.submitted_at + 3_600,
+                ..submitted
+            },
+        ] {
+            assert!(!found.is_about(&other));
+        }
     }
 
     #[test]

@@ -27,6 +27,7 @@ mod nonces;
 mod oracle;
 mod peers;
 mod specs;
+pub mod turns;
 pub mod verify;
 
 use std::{collections::HashSet, net::SocketAddr, sync::Arc, time::Duration};

@@ -17,7 +17,7 @@ use io_client::{
 };
 use io_engines::{Engines, JobSpec};
 use io_protocol::messages::{Bytes32, Deployment};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -32,6 +32,7 @@ use crate::{
     models::Models,
     nonces::Nonces,
     peers::Peers,
+    turns::Turns,
     verify::Verdicts,
 };
 
@@ -82,7 +83,7 @@ pub struct Oracle {
     pub models: Models,
     pub nonces: Nonces,
     pub metrics: Metrics,
-    pub verifying: Semaphore,
+    pub verifying: Arc<Turns>,
     pub shutdown: CancellationToken,
     pub tasks: TaskTracker,
     /// Rises with everything that may concern matching or keeping.
@@ -153,7 +154,7 @@ impl Oracle {
         let peers = Peers::new(&config.peers, deployment)?;
         let models = Models::new(&config.model_dirs)?;
         let market = Mutex::new(Market::default());
-        let verifying = Semaphore::new(config.verify_concurrency);
+        let verifying = Turns::new(config.verify_concurrency);
         let key = wallet.address();
         let engines = Engines::new()?;
         Ok(Arc::new_cyclic(|me| Self {

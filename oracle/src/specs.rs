@@ -16,8 +16,10 @@ pub const LOOK: Duration = Duration::from_millis(50);
 pub const LONGEST_LOOK: Duration = Duration::from_secs(3);
 /// Longest wait for a peer to say whether it has a blob.
 const ASK_TIMEOUT: Duration = Duration::from_secs(3);
-/// Longest time for one blob from one peer.
-const PULL_TIMEOUT: Duration = Duration::from_secs(600);
+/// Longest time for one blob from one peer: this, and a second for so many bytes. A peer that gives it by the drop must not keep
+/// the others from being asked in time.
+const PULL_TIMEOUT: Duration = Duration::from_secs(15);
+const PULL_BYTES_PER_SECOND: u64 = 1 << 20;
 
 /// A pause that grows.
 pub fn longer(pause: Duration) -> Duration {
@@ -41,10 +43,10 @@ pub async fn pull(oracle: &Arc<Oracle>, hash: &Bytes32, max: u64) -> bool {
             .await
             .ok()?
             .ok()??;
-        (status.complete && status.size <= max).then_some(peer)
+        (status.complete && status.size <= max).then_some((peer, status.size))
     };
     let answers = join_all(oracle.peers.clients().iter().cloned().map(ask)).await;
-    for peer in answers.into_iter().flatten() {
+    for (peer, size) in answers.into_iter().flatten() {
         // The file is one puller's at a time.
         let guard = oracle.blobs.puller(hash);
         let _alone = guard.lock().await;
@@ -52,7 +54,8 @@ pub async fn pull(oracle: &Arc<Oracle>, hash: &Bytes32, max: u64) -> bool {
             return true;
         }
         let path = oracle.blobs.pull_path(hash);
-        match timeout(PULL_TIMEOUT, peer.get_blob(hash, &path, max, |_| {})).await {
+        let patience = PULL_TIMEOUT + Duration::from_secs(size / PULL_BYTES_PER_SECOND);
+        match timeout(patience, peer.get_blob(hash, &path, max, |_| {})).await {
             Ok(Ok(_)) => match oracle.blobs.adopt(hash, path).await {
                 Ok(()) => return true,
                 Err(error) => {

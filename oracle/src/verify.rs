@@ -66,6 +66,13 @@ impl Decision {
             Verdict::Invalid
         }
     }
+
+    /// Whether it was found about the submission that the chain shows now.
+    pub fn is_about(&self, job: &Job) -> bool {
+        self.output_hash == text::hash(&job.output_hash)
+            && self.units == job.units
+            && self.epoch == epoch_of(job.submitted_at)
+    }
 }
 
 /// Decisions at hand; the database has all of them.
@@ -200,7 +207,9 @@ pub async fn verify(oracle: Arc<Oracle>, address: Pubkey, job: Job) {
     }
     oracle.update_note(&address, job.created_slot, |note| note.verifying = true);
     let outcome = check(&oracle, &address, &job).await;
-    oracle.update_note(&address, job.created_slot, |note| note.verifying = false);
+    if outcome.is_some() {
+        oracle.update_note(&address, job.created_slot, |note| note.verifying = false);
+    }
     let (valid, checked, total, reason, sample, took_ms) = match outcome {
         Some(Outcome::Decided {
             valid,
@@ -298,10 +307,17 @@ async fn check(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job) -> Option<Outc
             _ => return None,
         };
         let trouble = match gather(oracle, address, job).await {
-            Ok(spec) => match run(oracle, address, job, spec).await {
-                Outcome::Unable(reason) => reason,
-                decided => return Some(decided),
-            },
+            Ok(spec) => {
+                // Whatever the check still has to do: when the job has ended, others need this machine.
+                let outcome = tokio::select! {
+                    outcome = run(oracle, address, job, spec) => outcome,
+                    () = ended(oracle, address, job.created_slot) => return None,
+                };
+                match outcome {
+                    Outcome::Unable(reason) => reason,
+                    decided => return Some(decided),
+                }
+            }
             Err(Gap::Wrong(reason)) => return Some(invalid(reason)),
             Err(Gap::Missing(what)) => {
                 if oracle.clock.now() >= ends {
@@ -309,6 +325,13 @@ async fn check(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job) -> Option<Outc
                         "unavailable before the window's end: {what}"
                     )));
                 }
+                oracle.update_note(address, job.created_slot, |note| {
+                    note.reason = Some(format!("waiting for {what}"))
+                });
+                what
+            }
+            // Not the device's fault: the keeper objects, so that silence does not pay for it.
+            Err(Gap::Lacking(what)) => {
                 oracle.update_note(address, job.created_slot, |note| {
                     note.reason = Some(format!("waiting for {what}"))
                 });
@@ -328,8 +351,21 @@ async fn check(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job) -> Option<Outc
     }
 }
 
+/// Returns once the job waits for no verdict any more.
+async fn ended(oracle: &Oracle, address: &Pubkey, created_slot: u64) {
+    let mut news = oracle.news.subscribe();
+    while oracle.index.job(address).is_some_and(|now| {
+        now.created_slot == created_slot
+            && matches!(now.state(), Ok(JobState::Submitted | JobState::Disputed))
+    }) && news.changed().await.is_ok()
+    {}
+}
+
 enum Gap {
+    /// What the device had to bring.
     Missing(String),
+    /// What was there, or should have been, before the device began.
+    Lacking(String),
     Wrong(String),
 }
 
@@ -342,7 +378,7 @@ async fn gather(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job) -> Result<Arc
             match specs::read(oracle, job).await {
                 Ok(Some(spec)) => Arc::new(spec),
                 Ok(None) => {
-                    return Err(Gap::Missing(format!(
+                    return Err(Gap::Lacking(format!(
                         "the spec {}",
                         text::hash(&job.spec_hash)
                     )));
@@ -357,7 +393,7 @@ async fn gather(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job) -> Result<Arc
         .map(|blob| (blob.hash.0, blob.size))
         .collect();
     if let Some(hash) = specs::missing(oracle, &inputs).await.first() {
-        return Err(Gap::Missing(format!("the input {}", text::hash(hash))));
+        return Err(Gap::Lacking(format!("the input {}", text::hash(hash))));
     }
     if !specs::pull(oracle, &job.output_hash, MAX_MANIFEST_BYTES).await {
         // A blob of that name that is no manifest: the engine says what is wrong with it.
@@ -387,9 +423,7 @@ async fn gather(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job) -> Result<Arc
 
 /// Runs the check itself, on a thread that may be busy for long.
 async fn run(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job, spec: Arc<JobSpec>) -> Outcome {
-    let Ok(_permit) = oracle.verifying.acquire().await else {
-        return Outcome::Unable("shutting down".into());
-    };
+    let _turn = oracle.verifying.take(job.exposure).await;
     let (program, cluster) = (oracle.deployment.program, oracle.deployment.cluster);
     let message = sample_message(
         &program,

@@ -334,20 +334,48 @@ async fn blobs_go_up_in_parts_and_come_down_checked() {
     );
     assert_eq!(std::fs::read(&down).unwrap(), data);
     assert!(!part.exists());
-    // One that was damaged on the way is thrown away.
-    let other = folder.path().join("other");
-    std::fs::write(
-        folder
+    // What another oracle left is no reason to refuse this one's: it is asked for all of it.
+    for (n, rubbish) in [b"garbage".to_vec(), vec![7; data.len() + 1]]
+        .into_iter()
+        .enumerate()
+    {
+        let other = folder.path().join(format!("other-{n}"));
+        let part = folder
             .path()
-            .join(format!("other.{}.part", &text::hash(&name)[..16])),
-        b"garbage",
-    )
-    .unwrap();
+            .join(format!("other-{n}.{}.part", &text::hash(&name)[..16]));
+        std::fs::write(&part, rubbish).unwrap();
+        let size = data.len() as u64;
+        assert_eq!(
+            client.get_blob(&name, &other, size, |_| {}).await.unwrap(),
+            size
+        );
+        assert_eq!(std::fs::read(&other).unwrap(), data);
+        assert!(!part.exists());
+    }
+    // Who sends other bytes is named, and nothing of them stays.
+    let liar = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let lying = OracleClient::new(&format!("http://{}", liar.local_addr().unwrap())).unwrap();
+    let lies = tokio::spawn(async move {
+        let (mut socket, _) = liar.accept().await.unwrap();
+        let _ = socket.read(&mut [0; 4_096]).await.unwrap();
+        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\nconnection: close\r\n\r\nabc";
+        socket.write_all(answer).await.unwrap();
+    });
+    let other = folder.path().join("other");
     assert!(matches!(
-        client.get_blob(&name, &other, BLOB, |_| {}).await,
+        lying.get_blob(&name, &other, BLOB, |_| {}).await,
         Err(ClientError::Damaged { .. })
     ));
-    assert!(!other.exists());
+    lies.await.unwrap();
+    assert!(
+        std::fs::read_dir(folder.path())
+            .unwrap()
+            .flatten()
+            .all(|entry| {
+                let entry = entry.file_name().to_string_lossy().into_owned();
+                entry != "other" && !entry.ends_with(".part")
+            })
+    );
     assert!(matches!(
         client.get_blob(&name, &other, 100, |_| {}).await,
         Err(ClientError::TooBig { .. })
@@ -694,6 +722,29 @@ async fn those_that_do_not_send_are_not_waited_for() {
         b"POST /v1/quote HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 50\r\n\r\n{",
     )
     .await;
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+    // By the byte: always a piece in time, and never done.
+    let mut socket = TcpStream::connect(world.address).await.unwrap();
+    let head =
+        b"POST /v1/quote HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 60000\r\n\r\n";
+    socket.write_all(head).await.unwrap();
+    let (mut answers, mut sends) = socket.into_split();
+    let drip = tokio::spawn(async move {
+        let mut ticks = tokio::time::interval(Duration::from_millis(100));
+        while sends.write_all(b"{").await.is_ok() {
+            ticks.tick().await;
+        }
+    });
+    let mut answer = Vec::new();
+    tokio::time::timeout(
+        Duration::from_secs(5 * IO_TIMEOUT),
+        answers.read_to_end(&mut answer),
+    )
+    .await
+    .expect("still taking what drips")
+    .ok();
+    drip.abort();
+    let answer = String::from_utf8_lossy(&answer);
     assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
     let (_, answer) =
         ended_after(format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(100_000)).as_bytes()).await;

@@ -467,23 +467,37 @@ impl OracleClient {
         {
             fs::create_dir_all(folder).await.map_err(io_error(folder))?;
         }
-        let attempt = || self.get_blob_once(hash, &part, max, &progress);
-        let size = attempt
-            .retry(self.backoff())
-            .when(ClientError::is_transient)
-            .await?;
-        let found = hash_file(&part).await.map_err(io_error(&part))?;
-        if found != *hash {
-            let _ = fs::remove_file(&part).await;
-            let (expected, found) = (text::hash(hash), text::hash(&found));
-            return Err(ClientError::Damaged {
-                host: self.0.host.clone(),
-                expected,
-                found,
-            });
+        // What lies there from before may be another oracle's rubbish: then this one is asked for all of it.
+        let mut resumed = fs::metadata(&part).await.is_ok_and(|part| part.len() > 0);
+        loop {
+            let attempt = || self.get_blob_once(hash, &part, max, &progress);
+            let size = attempt
+                .retry(self.backoff())
+                .when(ClientError::is_transient)
+                .await;
+            let size = match size {
+                // Longer than the whole may be.
+                Err(ClientError::TooBig { .. }) if resumed => {
+                    resumed = false;
+                    continue;
+                }
+                size => size?,
+            };
+            let found = hash_file(&part).await.map_err(io_error(&part))?;
+            if found == *hash {
+                fs::rename(&part, path).await.map_err(io_error(path))?;
+                return Ok(size);
+            }
+            fs::remove_file(&part).await.map_err(io_error(&part))?;
+            if !std::mem::take(&mut resumed) {
+                let (expected, found) = (text::hash(hash), text::hash(&found));
+                return Err(ClientError::Damaged {
+                    host: self.0.host.clone(),
+                    expected,
+                    found,
+                });
+            }
         }
-        fs::rename(&part, path).await.map_err(io_error(path))?;
-        Ok(size)
     }
 
     /// A blob of at most `max` bytes in memory, checked.

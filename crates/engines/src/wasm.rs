@@ -148,7 +148,9 @@ impl WasmEngine {
     }
 
     fn load(&self, spec: &WasmSpec, blobs: &dyn Blobs) -> Result<Module, EngineError> {
-        self.compile(&blob::read(blobs, &spec.module, MAX_MODULE_BYTES)?)
+        let module = self.compile(&blob::read(blobs, &spec.module, MAX_MODULE_BYTES)?)?;
+        check_size(&module, spec)?;
+        Ok(module)
     }
 
     /// Runs a job to its end, whatever that is.
@@ -392,6 +394,28 @@ fn check(spec: &JobSpec) -> Result<&WasmSpec, EngineError> {
     }
 }
 
+/// What a module has from the start must fit. Found out before a job is taken: the worker that took it would have no result to
+/// show, and pay for that.
+fn check_size(module: &Module, spec: &WasmSpec) -> Result<(), EngineError> {
+    let needs = module.resources_required();
+    let pages = needs.max_initial_memory_size.unwrap_or(0);
+    let most_pages = u64::from(spec.memory_mib) * 1024 * 1024 / PAGE_BYTES;
+    if pages > most_pages {
+        return Err(EngineError::Module(format!(
+            "its memory starts with {pages} pages of 64 KiB, and the job allows {most_pages}"
+        )));
+    }
+    // Only the largest table is told: several count as if each were that large.
+    let elements = u64::from(needs.num_tables) * needs.max_initial_table_size.unwrap_or(0);
+    if needs.num_tables as usize > MAX_TABLES || elements > MAX_TABLE_ELEMENTS as u64 {
+        return Err(EngineError::Module(format!(
+            "its {} tables start with up to {elements} elements; {MAX_TABLES} and {MAX_TABLE_ELEMENTS} are the most",
+            needs.num_tables
+        )));
+    }
+    Ok(())
+}
+
 fn difference(right: &Manifest, claimed: &Manifest) -> String {
     let files = |m: &Manifest| {
         m.files
@@ -574,6 +598,8 @@ impl ResourceLimiter for Host {
     }
 }
 
+/// A page of linear memory, by WebAssembly's definition.
+const PAGE_BYTES: u64 = 64 * 1024;
 /// Tables of one module.
 const MAX_TABLES: usize = 16;
 

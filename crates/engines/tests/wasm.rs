@@ -387,7 +387,16 @@ fn a_memory_or_table_that_starts_too_big_is_refused() {
         let spec = spec(bench.put(&full_module(&rest)), bench.put(b""));
         let error = bench.run(&spec, &Control::new(JOB)).unwrap_err();
         assert!(matches!(error, EngineError::Module(_)), "{error:?}");
+        // Before anybody takes the job: it would be the worker that pays for it.
+        let quoted = bench.quote(&spec).unwrap_err();
+        assert_eq!(quoted.to_string(), error.to_string());
     }
+    // The limits themselves.
+    let rest =
+        format!(r#"(memory (export "memory") 256) (table 32768 funcref) (table 1 funcref) {run}"#);
+    let spec = spec(bench.put(&full_module(&rest)), bench.put(b""));
+    bench.quote(&spec).unwrap();
+    run_and_verify(&bench, &spec);
 }
 
 #[test]

@@ -34,7 +34,7 @@ use io_protocol::{
     money::{self, E9},
 };
 use serde::{Serialize, de::DeserializeOwned};
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 use utoipa::OpenApi;
 
 use crate::{
@@ -57,6 +57,8 @@ use crate::{
 pub const MAX_JSON_BYTES: u64 = 64 * 1024;
 /// Longest time for a body, whatever its pace.
 const BODY_TIMEOUT: Duration = Duration::from_secs(300);
+/// Least pace of a body, after the patience for one piece: few clients that send by the byte must not hold all the places.
+const BODY_BYTES_PER_SECOND: u64 = 16 * 1024;
 /// Bodies read at once, of one asker and of all: each may be a part in memory.
 const BODIES_EACH: usize = 32;
 const BODIES: usize = 64;
@@ -377,7 +379,17 @@ async fn body(
     let read = async {
         let mut bytes = Vec::with_capacity(announced.unwrap_or(0) as usize);
         let mut pieces = body.into_data_stream();
-        while let Some(piece) = timeout(patience, pieces.next()).await.map_err(|_| slow())? {
+        let start = tokio::time::Instant::now();
+        while let Some(piece) = {
+            let earned = Duration::from_secs(bytes.len() as u64 / BODY_BYTES_PER_SECOND);
+            let until = start + patience + earned;
+            let next = timeout(patience, pieces.next());
+            timeout_at(until, next)
+                .await
+                .ok()
+                .and_then(Result::ok)
+                .ok_or_else(slow)?
+        } {
             let piece = piece.map_err(|_| Refusal::bad("the body broke off"))?;
             if (bytes.len() + piece.len()) as u64 > max {
                 return Err(too_large());
@@ -539,10 +551,12 @@ async fn put_blob(
     )
     .await?;
     let key = signer(&api, &method, &uri, &headers, NO_SUBJECT, &part)?;
+    // Asked only when it matters: it looks through all devices.
+    let device = api.oracle.blobs.is_crowded() && api.oracle.index.operates(&key);
     let status = api
         .oracle
         .blobs
-        .append(&hash, &text::key(&key), offset, size, part)
+        .append(&hash, &text::key(&key), device, offset, size, part)
         .await?;
     if status.complete {
         api.oracle.blob_news.send_modify(|n| *n = n.wrapping_add(1));

@@ -254,6 +254,14 @@ impl Index {
         self.read().devices.get(address).copied()
     }
 
+    /// Whether a key works for a registered device.
+    pub fn operates(&self, key: &[u8; 32]) -> bool {
+        self.read()
+            .devices
+            .values()
+            .any(|device| device.operator.as_ref() == key)
+    }
+
     pub fn set(&self) -> Option<OracleSet> {
         self.read().set
     }

@@ -98,6 +98,12 @@ fn a_device_that_was_never_attested_takes_nothing() {
         .world
         .accept_with_ticket_call(&stage.key, &rig, 1, stage.world.now() + 5);
     stage.world.refuse(&call, AttestationStale);
+    // Nor on a young chain, on which the zero that it starts with is not long ago.
+    stage.world.at(i64::from(PARAMS.attestation_seconds) - 10);
+    let call = stage
+        .world
+        .accept_with_ticket_call(&stage.key, &rig, 1, stage.world.now() + 5);
+    stage.world.refuse(&call, AttestationStale);
 }
 
 #[test]

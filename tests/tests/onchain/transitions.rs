@@ -405,6 +405,30 @@ fn submissions_are_bounded() {
     stage.world.refuse(&call, IoError::BadTerms);
 }
 
+/// A submission is recorded as it came: oracles draw their samples from the trace's root.
+#[test]
+fn a_submission_is_recorded_as_it_came() {
+    let mut stage = Stage::at(8, At::Running);
+    let mut call = stage.world.submit_call(&stage.key, &stage.rig, 3);
+    let args = io_network::SubmitResultArgs {
+        output_hash: [21; 32],
+        trace_root: [22; 32],
+        units: 3,
+    };
+    call.instruction.data =
+        anchor_lang::InstructionData::data(&io_network::instruction::SubmitResult { args });
+    stage.world.ok(&call);
+    let (job, now) = (stage.job(), stage.world.now());
+    assert_eq!(
+        (job.output_hash, job.trace_root, job.units),
+        ([21; 32], [22; 32], 3)
+    );
+    assert_eq!(
+        (job.submitted_at, job.challenge_until),
+        (now, now + i64::from(job.challenge_seconds))
+    );
+}
+
 /// Terms that make no sense are refused when the job is created.
 #[test]
 fn terms_are_checked() {
