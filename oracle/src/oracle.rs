@@ -32,6 +32,7 @@ use crate::{
     models::Models,
     nonces::Nonces,
     peers::Peers,
+    rewards::Uptime,
     turns::Turns,
     verify::Verdicts,
 };
@@ -83,6 +84,8 @@ pub struct Oracle {
     pub models: Models,
     pub nonces: Nonces,
     pub metrics: Metrics,
+    /// Slots in which devices were up, not written yet.
+    pub uptime: Uptime,
     pub verifying: Arc<Turns>,
     pub shutdown: CancellationToken,
     pub tasks: TaskTracker,
@@ -177,6 +180,7 @@ impl Oracle {
             models,
             nonces: Nonces::default(),
             metrics: Metrics::default(),
+            uptime: Uptime::default(),
             verifying,
             shutdown,
             tasks: TaskTracker::new(),
@@ -319,7 +323,7 @@ impl Oracle {
     pub fn active_oracles(&self) -> Vec<Bytes32> {
         self.index
             .set()
-            .map(|set| set.active().iter().map(|key| key.to_bytes()).collect())
+            .map(|set| set.active().map(|key| key.to_bytes()).collect())
             .unwrap_or_default()
     }
 

@@ -3,13 +3,23 @@
 use std::collections::BTreeMap;
 
 use anchor_lang::{Discriminator, prelude::Pubkey};
-use io_network::state::{Device, Emission, Job, Provider, SlashCase, Vesting};
+use io_network::state::{CoStake, Device, Emission, Job, Oracle, Provider, SlashCase, Vesting};
 
 use crate::world::{self, World};
 
 /// Job states, as numbers: the checks below don't use the program's own functions.
 const RUNNING: u8 = 2;
 const DISPUTED: u8 = 4;
+
+/// What a provider's co-stakers add up to.
+#[derive(Default)]
+struct Pool {
+    count: u32,
+    shares: u64,
+    earning: u64,
+    unbonding: u64,
+    rewards: u64,
+}
 
 fn is_final(job: &Job) -> bool {
     job.state > DISPUTED
@@ -91,6 +101,21 @@ impl World {
             entry.0 += device.bond;
             entry.1 += 1;
         }
+        let mut pools: BTreeMap<Pubkey, Pool> = BTreeMap::new();
+        for (_, co) in self.all::<CoStake>() {
+            let pool = pools.entry(co.provider).or_default();
+            pool.count += 1;
+            pool.shares += co.earning + co.pending;
+            pool.earning += co.earning;
+            pool.unbonding += co.unbonding;
+            pool.rewards += co.rewards;
+        }
+        let mut disputed: BTreeMap<Pubkey, u64> = BTreeMap::new();
+        for (_, case) in self.all::<SlashCase>() {
+            if case.state < 2 {
+                *disputed.entry(case.provider).or_default() += case.co_part;
+            }
+        }
         for (key, provider) in self.all::<Provider>() {
             let unbonding: u64 = provider.unbonding.iter().map(|u| u.amount).sum();
             let vault = world::stake_vault(&key);
@@ -104,19 +129,33 @@ impl World {
             let due = due.get(&key).copied().unwrap_or(0);
             assert_eq!(provider.committed, bonds + due, "committed stake of {key}");
             assert!(
-                provider.committed <= provider.staked,
-                "{key} committed more than it staked"
+                provider.committed <= provider.staked + provider.co_assets,
+                "{key} committed more than there is at stake"
             );
             assert_eq!(provider.devices, count, "devices of {key}");
-        }
-        for (key, case) in self.all::<SlashCase>() {
-            let vault = world::vault(&key);
-            let donated = self.donated.get(&vault).copied().unwrap_or(0);
-            assert_eq!(
-                self.tokens(&vault),
-                case.amount + donated,
-                "vault of case {key}"
+            let members = pools.remove(&key).unwrap_or_default();
+            assert_eq!(provider.co_stakers, members.count, "co-stakers of {key}");
+            assert_eq!(provider.co_shares, members.shares, "shares of {key}");
+            assert_eq!(provider.co_earning, members.earning, "earning shares of {key}");
+            assert!(provider.co_rewards >= members.rewards, "rewards of {key}");
+            self.check_vault(
+                &world::co_vault(&key),
+                provider.co_assets + members.unbonding + provider.co_rewards,
             );
+            let disputed = disputed.get(&key).copied().unwrap_or(0);
+            assert_eq!(provider.co_disputed, disputed, "disputed of {key}");
+        }
+        assert!(pools.is_empty(), "every co-stake has its provider");
+        for (key, case) in self.all::<SlashCase>() {
+            let owed = match case.state {
+                0 => case.amount,
+                1 => case.amount + case.appeal_bond,
+                _ => case.owed_renter + case.owed_challenger + case.owed_appellant,
+            };
+            self.check_vault(&world::vault(&key), owed);
+        }
+        for (key, oracle) in self.all::<Oracle>() {
+            self.check_vault(&world::stake_vault(&key), oracle.bond + oracle.unbonding);
         }
         let mut genesis = 0;
         for (key, vesting) in self.all::<Vesting>() {

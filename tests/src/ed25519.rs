@@ -72,6 +72,21 @@ impl Ed25519 {
         }
     }
 
+    /// The layout that proves a contradiction: one signer, two messages of one length.
+    pub fn pair(signer: &Keypair, first: &[u8], second: &[u8]) -> Self {
+        let pairs = [first, second].map(|message| {
+            (
+                signer.sign_message(message).as_ref().try_into().unwrap(),
+                signer.pubkey().to_bytes(),
+            )
+        });
+        let mut proof = Self::with_pairs(first, pairs.to_vec());
+        proof.records[1].message += first.len() as u16;
+        proof.records[1].message_len = second.len() as u16;
+        proof.message.extend(second);
+        proof
+    }
+
     pub fn data(&self) -> Vec<u8> {
         let mut data = vec![self.count, 0];
         for r in &self.records {

@@ -149,6 +149,40 @@ fn decode(bytes: &[u8]) -> Event {
                 account_data::<state::Proposal>(&e.last),
             )
         }
+    } else if is!(wire::SlashCaseClosed) {
+        let e: wire::SlashCaseClosed = read(body);
+        Event {
+            closed: true,
+            ..changed(
+                "SlashCaseClosed",
+                e.case,
+                account_data::<state::SlashCase>(&e.last),
+            )
+        }
+    } else if is!(wire::OracleChanged) {
+        let e: wire::OracleChanged = read(body);
+        changed(
+            "OracleChanged",
+            e.oracle,
+            account_data::<state::Oracle>(&e.after),
+        )
+    } else if is!(wire::CoStakeChanged) {
+        let e: wire::CoStakeChanged = read(body);
+        changed(
+            "CoStakeChanged",
+            e.co_stake,
+            account_data::<state::CoStake>(&e.after),
+        )
+    } else if is!(wire::CoStakeClosed) {
+        let e: wire::CoStakeClosed = read(body);
+        Event {
+            closed: true,
+            ..changed(
+                "CoStakeClosed",
+                e.co_stake,
+                account_data::<state::CoStake>(&e.last),
+            )
+        }
     } else {
         panic!("an event that no one knows: {head:?}")
     }

@@ -12,6 +12,7 @@ pub mod parties;
 pub mod reckon;
 pub mod spl;
 pub mod stage;
+pub mod stakes;
 pub mod world;
 
 pub use calls::{MEASURED, OUTPUT, TRACE, terms};
@@ -21,4 +22,5 @@ pub use outcome::{
 };
 pub use parties::{Party, Rig, START_IO, START_USD};
 pub use stage::{ASK, At, Stage, UNITS};
+pub use stakes::STAKE;
 pub use world::{CLASS_BIG, CLASS_SMALL, Call, Mint, PARAMS, USD, World};

@@ -89,7 +89,12 @@ impl World {
 
     /// Keys and addresses of a provider with one device, nothing registered yet.
     pub fn unregistered_rig(&mut self, class: u16) -> Rig {
-        let authority = self.party();
+        self.unregistered_rig_with(class, START_IO)
+    }
+
+    /// The same, with `io` base units of IO to stake.
+    pub fn unregistered_rig_with(&mut self, class: u16, io: u64) -> Rig {
+        let authority = self.party_with(io, START_USD);
         let payout = self.party_with(0, 0);
         let hardware = self.keys.bytes();
         Rig {

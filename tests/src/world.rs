@@ -496,7 +496,7 @@ impl World {
         self.svm.get_account(key).filter(|a| a.lamports > 0)
     }
 
-    fn typed<T: AccountDeserialize>(&self, key: &Pubkey) -> T {
+    pub(crate) fn typed<T: AccountDeserialize>(&self, key: &Pubkey) -> T {
         let account = self
             .account(key)
             .unwrap_or_else(|| panic!("there is no account {key}"));
@@ -728,6 +728,15 @@ pub fn vault(of: &Pubkey) -> Pubkey {
     find(&[seeds::VAULT, of.as_ref()])
 }
 
+/// Account of an oracle's bond. Its vault is `stake_vault` of it.
+pub fn oracle(key: &Pubkey) -> Pubkey {
+    find(&[seeds::ORACLE, key.as_ref()])
+}
+
+pub fn co_stake(provider: &Pubkey, co_staker: &Pubkey) -> Pubkey {
+    find(&[seeds::CO_STAKE, provider.as_ref(), co_staker.as_ref()])
+}
+
 pub fn slash_case(provider: &Pubkey, number: u64) -> Pubkey {
     find(&[seeds::SLASH, provider.as_ref(), &number.to_le_bytes()])
 }
@@ -759,6 +768,7 @@ pub fn class_args(id: u16, multiplier_e2: u32) -> io_network::ClassArgs {
         multiplier_e2,
         min_tops_e2: 0,
         min_memory_mib: 0,
+        norm_tops_e2: 0,
         group: u8::from(id == CLASS_BIG),
     }
 }

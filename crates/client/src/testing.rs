@@ -36,7 +36,7 @@ use tokio::{
 
 use crate::{
     error::{Error, Result},
-    instructions::{self, InitializeNetworkArgs, NetworkParams},
+    instructions::{self, InitializeNetworkArgs, NetworkParams, StakeParams},
     journal::MemoryJournal,
     keys::Wallet,
     pda,
@@ -341,6 +341,7 @@ pub fn test_params() -> NetworkParams {
         reject_penalty_bps: 10_000,
         burn_bps: 5_000,
         target_utilisation_bps: 7_000,
+        stake: StakeParams::DEFAULT,
     }
 }
 

@@ -50,13 +50,14 @@ fn previous_ed25519(data: &[u8]) -> Option<&[u8]> {
     data.get(program + 34..program + 34 + len)
 }
 
-/// Requires at least `need` signatures of distinct active oracles over exactly `message`. Returns how many there were.
+/// Requires at least `need` signatures of distinct active oracles over exactly `message`. Returns the slots of those that
+/// signed, as bits.
 pub fn require_signatures(
     instructions: &AccountInfo,
     set: &OracleSet,
     message: &[u8],
     need: usize,
-) -> Result<usize> {
+) -> Result<u32> {
     require_keys_eq!(
         *instructions.key,
         INSTRUCTIONS_SYSVAR,
@@ -68,7 +69,7 @@ pub fn require_signatures(
     check(data, set, message, need)
 }
 
-fn check(data: &[u8], set: &OracleSet, message: &[u8], need: usize) -> Result<usize> {
+fn check(data: &[u8], set: &OracleSet, message: &[u8], need: usize) -> Result<u32> {
     let malformed = || error!(IoError::MalformedSignatureInstruction);
     let count = usize::from(*data.first().ok_or_else(malformed)?);
     require!(count >= need && count > 0, IoError::QuorumNotReached);
@@ -101,5 +102,63 @@ fn check(data: &[u8], set: &OracleSet, message: &[u8], need: usize) -> Result<us
         seen |= 1 << position;
     }
     require!(data[message_at..] == *message, IoError::WrongMessage);
-    Ok(count)
+    Ok(seen)
+}
+
+/// Signatures in an instruction that proves a contradiction.
+const PAIR: usize = 2;
+
+/// Size of the Ed25519 instruction that carries two signatures over two messages of `message_len` bytes each.
+pub const fn pair_len(message_len: usize) -> usize {
+    HEADER + PAIR * (RECORD + SIGNATURE + KEY + message_len)
+}
+
+/// Requires two signatures of `key` in the Ed25519 instruction directly before the current one, over two messages of one
+/// length, and hands both messages to `judge`. The layout is as strict: header, two records, twice signature and key, the first
+/// message, the second.
+pub fn require_pair<T>(
+    instructions: &AccountInfo,
+    key: &Pubkey,
+    judge: impl FnOnce(&[u8], &[u8]) -> Result<T>,
+) -> Result<T> {
+    require_keys_eq!(
+        *instructions.key,
+        INSTRUCTIONS_SYSVAR,
+        IoError::WrongAccount
+    );
+    let sysvar_data = instructions.try_borrow_data()?;
+    let data =
+        previous_ed25519(&sysvar_data).ok_or_else(|| error!(IoError::NoSignatureInstruction))?;
+    let malformed = || error!(IoError::MalformedSignatureInstruction);
+    // The first record's message length gives the rest.
+    let message_len = u16_at(data, HEADER + 10).ok_or_else(malformed)?;
+    let fits = data.len() == pair_len(message_len)
+        && data.first() == Some(&(PAIR as u8))
+        && data.get(1) == Some(&0);
+    require!(fits, IoError::MalformedSignatureInstruction);
+    let pairs = HEADER + PAIR * RECORD;
+    let messages = pairs + PAIR * (SIGNATURE + KEY);
+    for i in 0..PAIR {
+        let signature_at = pairs + i * (SIGNATURE + KEY);
+        let key_at = signature_at + SIGNATURE;
+        let expected = [
+            signature_at,
+            usize::from(SELF),
+            key_at,
+            usize::from(SELF),
+            messages + i * message_len,
+            message_len,
+            usize::from(SELF),
+        ];
+        for (field, want) in expected.into_iter().enumerate() {
+            let have = u16_at(data, HEADER + i * RECORD + field * 2).ok_or_else(malformed)?;
+            require!(have == want, IoError::MalformedSignatureInstruction);
+        }
+        require!(
+            data[key_at..key_at + KEY] == *key.as_ref(),
+            IoError::NotAnOracle
+        );
+    }
+    let (first, second) = data[messages..].split_at(message_len);
+    judge(first, second)
 }

@@ -176,6 +176,18 @@ pub enum IoError {
     BadProof,
     #[msg("Nothing to claim: everything up to the current root was paid")]
     NothingToClaim,
+    #[msg("The mint has a Token-2022 extension that is not allowed: metadata and group pointers are, nothing else is")]
+    ExtensionNotAllowed,
+    #[msg("The treasury does not buy IO for this mint now")]
+    NoBuyBack,
+    #[msg("This hour's budget does not cover it: sell less, or wait for the next hour")]
+    BudgetSpent,
+    #[msg("The price is below the least that the seller named: wait, it rises until the hour ends")]
+    PriceTooLow,
+    #[msg("The class has no reference price: give it a floor and a ceiling first")]
+    NoGuidance,
+    #[msg("The account has today's layout already, or is too short to be one")]
+    NothingToMigrate,
 }
 
 impl From<MoneyError> for IoError {

@@ -132,6 +132,21 @@ pub struct VestingChanged {
     pub after: Vesting,
 }
 
+/// A rule for buying IO back was made, changed or used.
+#[event]
+pub struct BuyBackChanged {
+    pub buy_back: Pubkey,
+    pub after: BuyBack,
+}
+
+/// An account of an earlier version was brought to today's layout.
+#[event]
+pub struct AccountMigrated {
+    pub account: Pubkey,
+    /// All of it, discriminator included.
+    pub data: Vec<u8>,
+}
+
 /// Logs an event whose fields are `key` (if any), `before` (if any) and an account snapshot. Byte for byte what
 /// `emit!` would write, without building the event on the stack.
 pub fn log_snapshot<E: Discriminator, T: bytemuck::NoUninit>(

@@ -121,6 +121,11 @@ pub mod io_network {
         instructions::retire_device(ctx)
     }
 
+    /// Closes a device that no quorum attested within a day of its registration. Anybody may send it.
+    pub fn evict_device(ctx: Context<EvictDevice>) -> Result<()> {
+        instructions::evict_device(ctx)
+    }
+
     // Provider
 
     /// Creates a provider and its stake vault.
@@ -201,6 +206,110 @@ pub mod io_network {
         instructions::set_enterprise_share(ctx, enterprise_bps)
     }
 
+    // Slash cases
+
+    /// The provider contests a penalty and puts down the appeal's bond.
+    pub fn appeal_slash(ctx: Context<AppealSlash>) -> Result<()> {
+        instructions::appeal_slash(ctx)
+    }
+
+    /// Decides a case by time: unappealed it is upheld, undecided it is returned. Anybody may send it.
+    pub fn finalise_slash_case(ctx: Context<FinaliseSlashCase>) -> Result<()> {
+        instructions::finalise_slash_case(ctx)
+    }
+
+    /// Decides an appeal as a quorum of oracles that did not accuse signed: 1 upheld, 2 returned. Anybody may send it.
+    pub fn decide_slash(ctx: Context<DecideSlash>, verdict: u8) -> Result<()> {
+        instructions::decide_slash(ctx, verdict)
+    }
+
+    /// Delivers a party's share of a decided case. Anybody may send it.
+    pub fn pay_slash_share(ctx: Context<PaySlashShare>, party: state::SlashParty) -> Result<()> {
+        instructions::pay_slash_share(ctx, party)
+    }
+
+    /// Closes a decided case that owes nothing; its rent goes back to whoever opened it.
+    pub fn close_slash_case(ctx: Context<CloseSlashCase>) -> Result<()> {
+        instructions::close_slash_case(ctx)
+    }
+
+    // Co-stake
+
+    /// Says whether co-stakers may join, and at which commission.
+    pub fn set_co_stake_terms(
+        ctx: Context<SetCoStakeTerms>,
+        commission_bps: u16,
+        open: bool,
+    ) -> Result<()> {
+        instructions::set_co_stake_terms(ctx, commission_bps, open)
+    }
+
+    /// Stakes IO beside a provider's own, at a commission of at most `max_commission_bps`.
+    pub fn join_co_stake(
+        ctx: Context<JoinCoStake>,
+        amount: u64,
+        max_commission_bps: u16,
+    ) -> Result<()> {
+        instructions::join_co_stake(ctx, amount, max_commission_bps)
+    }
+
+    /// Lets shares earn once the rewards of the time before they joined are claimed. Anybody may send it.
+    pub fn activate_co_stake(ctx: Context<ActivateCoStake>) -> Result<()> {
+        instructions::activate_co_stake(ctx)
+    }
+
+    /// Pays a co-staker its rewards. Anybody may send it.
+    pub fn claim_co_rewards(ctx: Context<ClaimCoRewards>) -> Result<()> {
+        instructions::claim_co_rewards(ctx)
+    }
+
+    /// Gives notice: the co-staker, or the provider's authority.
+    pub fn leave_co_stake(ctx: Context<LeaveCoStake>) -> Result<()> {
+        instructions::leave_co_stake(ctx)
+    }
+
+    /// After the notice, takes a co-staker out of the pool at its worth of now. Anybody may send it.
+    pub fn start_co_unbond(ctx: Context<StartCoUnbond>) -> Result<()> {
+        instructions::start_co_unbond(ctx)
+    }
+
+    /// After the notice, lowers a device's bond so that a co-staker can leave. Anybody may send it.
+    pub fn release_bond_for_leaver(ctx: Context<ReleaseBondForLeaver>) -> Result<()> {
+        instructions::release_bond_for_leaver(ctx)
+    }
+
+    /// Pays out a co-staker that left, and closes its account. Anybody may send it.
+    pub fn withdraw_co_stake(ctx: Context<WithdrawCoStake>) -> Result<()> {
+        instructions::withdraw_co_stake(ctx)
+    }
+
+    // Oracles
+
+    /// Opens an account for an oracle's bond.
+    pub fn register_oracle(ctx: Context<RegisterOracle>) -> Result<()> {
+        instructions::register_oracle(ctx)
+    }
+
+    /// Adds to an oracle's bond. Anybody may.
+    pub fn add_oracle_bond(ctx: Context<MoveOracleBond>, amount: u64) -> Result<()> {
+        instructions::add_oracle_bond(ctx, amount)
+    }
+
+    /// Starts taking a bond out. It stays at stake until it is withdrawn.
+    pub fn request_oracle_unbond(ctx: Context<RequestOracleUnbond>, amount: u64) -> Result<()> {
+        instructions::request_oracle_unbond(ctx, amount)
+    }
+
+    /// Withdraws what has matured.
+    pub fn withdraw_oracle_bond(ctx: Context<MoveOracleBond>) -> Result<()> {
+        instructions::withdraw_oracle_bond(ctx)
+    }
+
+    /// Takes the bond of an oracle that signed two statements which contradict each other. Anybody may send it.
+    pub fn prove_equivocation(ctx: Context<ProveEquivocation>) -> Result<()> {
+        instructions::prove_equivocation(ctx)
+    }
+
     // Network
 
     /// Creates the network and its empty oracle set. Only the program's upgrade authority.
@@ -272,6 +381,51 @@ pub mod io_network {
     /// Creates one of a payment mint's treasury token accounts. Anybody may.
     pub fn init_treasury_shard(ctx: Context<InitTreasuryShard>, shard: u8) -> Result<()> {
         instructions::init_treasury_shard(ctx, shard)
+    }
+
+    /// Moves a class's reference price by the utilisation that a quorum attests. Anybody may send it.
+    pub fn update_guidance(ctx: Context<UpdateGuidance>, args: GuidanceArgs) -> Result<()> {
+        instructions::update_guidance(ctx, args)
+    }
+
+    /// Brings an account of an earlier version to today's layout. Anybody may send it.
+    pub fn migrate_account(ctx: Context<MigrateAccount>) -> Result<()> {
+        instructions::migrate_account(ctx)
+    }
+
+    // Treasury
+
+    /// Moves fees from shards (the remaining accounts) to the main account, and burns a share of IO. Anybody may send it.
+    pub fn sweep_treasury<'info>(ctx: Context<'info, SweepTreasury<'info>>) -> Result<()> {
+        instructions::sweep_treasury(ctx)
+    }
+
+    /// Sells IO to the treasury at the price of the moment; it is burned. Anybody may.
+    pub fn sell_to_treasury(ctx: Context<SellToTreasury>, io: u64, min_out: u64) -> Result<()> {
+        instructions::sell_to_treasury(ctx, io, min_out)
+    }
+
+    /// Creates a payment mint's main treasury account. Anybody may.
+    pub fn init_treasury_main(ctx: Context<InitTreasuryMain>) -> Result<()> {
+        instructions::init_treasury_main(ctx)
+    }
+
+    /// Says whose token accounts the treasury may be paid to; zero for nobody's.
+    pub fn set_treasury_owner(ctx: Context<SetTreasuryOwner>, owner: Pubkey) -> Result<()> {
+        instructions::set_treasury_owner(ctx, owner)
+    }
+
+    /// Pays from the treasury to its recorded owner.
+    pub fn withdraw_treasury(ctx: Context<WithdrawTreasury>, amount: u64) -> Result<()> {
+        instructions::withdraw_treasury(ctx, amount)
+    }
+
+    /// Makes or changes the rule by which the treasury buys IO back for a mint.
+    pub fn set_buy_back<'info>(
+        ctx: Context<'info, SetBuyBack<'info>>,
+        args: BuyBackArgs,
+    ) -> Result<()> {
+        instructions::set_buy_back(ctx, args)
     }
 
     /// Adds a device class.

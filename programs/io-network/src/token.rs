@@ -1,7 +1,8 @@
 //! The little of the SPL Token program that is needed on chain: reading token accounts, and one batched call.
 //!
-//! Only the SPL Token program is accepted (p-token, at its usual address). Account layout and instruction encoding are
-//! the token program's published interface.
+//! Mints of the SPL Token program (p-token, at its usual address) go through its batch instruction. Payment mints of Token-2022
+//! are allowed when they have harmless extensions only: no fee, hook, delegate or pause can then come between, so a plain
+//! transfer moves exactly what it says. Account layout and instruction encoding are the token programs' published interface.
 
 use anchor_lang::{
     prelude::*,
@@ -12,6 +13,8 @@ use crate::errors::IoError;
 
 /// Address of the SPL Token program.
 pub const TOKEN_PROGRAM: Pubkey = pubkey!("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA");
+/// Address of the Token-2022 program.
+pub const TOKEN_2022_PROGRAM: Pubkey = pubkey!("TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb");
 /// Address of the Associated Token Account program.
 pub const ASSOCIATED_TOKEN_PROGRAM: Pubkey =
     pubkey!("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL");
@@ -21,6 +24,17 @@ pub const TOKEN_ACCOUNT_LEN: usize = 165;
 pub const MINT_LEN: usize = 82;
 
 const STATE_INITIALIZED: u8 = 1;
+/// In Token-2022, extensions follow a byte that tells mints from accounts, both at the place where a token account ends.
+const MINT_TYPE: u8 = 1;
+const ACCOUNT_TYPE: u8 = 2;
+/// Extensions that a payment mint may have: metadata pointer, token metadata, group pointer, group member pointer.
+const ALLOWED_MINT_EXTENSIONS: [u16; 4] = [18, 19, 20, 22];
+/// Extensions of an account that never keep tokens from coming in: immutable owner, CPI guard.
+const HARMLESS_ACCOUNT_EXTENSIONS: [u16; 2] = [7, 11];
+/// An account may ask for a memo before each transfer: then it cannot receive from a program.
+const MEMO_TRANSFER: u16 = 8;
+/// Extensions of one mint or account that are looked at, at most: there are fewer kinds.
+const MAX_EXTENSIONS: usize = 32;
 const TRANSFER: u8 = 3;
 const SET_AUTHORITY: u8 = 6;
 const MINT_TO: u8 = 7;
@@ -45,22 +59,59 @@ fn key_at(data: &[u8], at: usize) -> Pubkey {
     Pubkey::new_from_array(key)
 }
 
-/// Reads an account if it is a token account of the SPL Token program.
+/// Walks the extensions of a Token-2022 mint or account; `None` when they are malformed.
+fn extensions(data: &[u8], kind: u8, mut each: impl FnMut(u16, &[u8])) -> Option<()> {
+    let Some((first, mut rest)) = data.get(TOKEN_ACCOUNT_LEN..)?.split_first() else {
+        return Some(());
+    };
+    if *first != kind {
+        return None;
+    }
+    for _ in 0..MAX_EXTENSIONS {
+        // Less than a whole head, or a head of zeroes: the rest is unused.
+        let Some((head, after)) = rest.split_first_chunk::<4>() else {
+            return Some(());
+        };
+        let extension = u16::from_le_bytes([head[0], head[1]]);
+        if extension == 0 {
+            return Some(());
+        }
+        let len = usize::from(u16::from_le_bytes([head[2], head[3]]));
+        each(extension, after.get(..len)?);
+        rest = &after[len..];
+    }
+    None
+}
+
+/// Nothing keeps a Token-2022 account from receiving; `None` when it is no token account.
+fn receives(data: &[u8]) -> Option<bool> {
+    let mut receives = true;
+    extensions(data, ACCOUNT_TYPE, |extension, value| {
+        receives &= match extension {
+            MEMO_TRANSFER => value == [0],
+            other => HARMLESS_ACCOUNT_EXTENSIONS.contains(&other),
+        };
+    })?;
+    Some(receives)
+}
+
+/// Reads an account if it is a token account of one of the two token programs.
 pub fn read(info: &AccountInfo) -> Option<TokenAccount> {
-    if *info.owner != TOKEN_PROGRAM {
-        return None;
-    }
     let data = info.try_borrow_data().ok()?;
-    if data.len() != TOKEN_ACCOUNT_LEN {
-        return None;
-    }
+    let receives = if *info.owner == TOKEN_PROGRAM {
+        (data.len() == TOKEN_ACCOUNT_LEN).then_some(true)
+    } else if *info.owner == TOKEN_2022_PROGRAM {
+        receives(&data)
+    } else {
+        None
+    }?;
     let mut amount = [0u8; 8];
     amount.copy_from_slice(&data[64..72]);
     Some(TokenAccount {
         mint: key_at(&data, 0),
         owner: key_at(&data, 32),
         amount: u64::from_le_bytes(amount),
-        usable: data[108] == STATE_INITIALIZED,
+        usable: receives && data[108] == STATE_INITIALIZED,
     })
 }
 
@@ -84,6 +135,25 @@ pub fn mint_decimals(info: &AccountInfo) -> Result<u8> {
     let data = info.try_borrow_data()?;
     require!(data.len() == MINT_LEN && data[45] == 1, IoError::WrongMint);
     Ok(data[44])
+}
+
+/// Decimals of a mint that jobs may be paid in, and whether it is one of Token-2022.
+pub fn payment_mint(info: &AccountInfo) -> Result<(u8, bool)> {
+    if *info.owner != TOKEN_2022_PROGRAM {
+        return Ok((mint_decimals(info)?, false));
+    }
+    let data = info.try_borrow_data()?;
+    let plain = data.len() == MINT_LEN || data.len() > TOKEN_ACCOUNT_LEN;
+    require!(plain && data[45] == 1, IoError::WrongMint);
+    if data.len() > MINT_LEN {
+        let mut allowed = true;
+        extensions(&data, MINT_TYPE, |extension, _| {
+            allowed &= ALLOWED_MINT_EXTENSIONS.contains(&extension);
+        })
+        .ok_or_else(|| error!(IoError::WrongMint))?;
+        require!(allowed, IoError::ExtensionNotAllowed);
+    }
+    Ok((data[44], true))
 }
 
 /// What is read of a mint.
@@ -254,17 +324,42 @@ impl<'info> Batch<'info> {
         token_program: &AccountInfo<'info>,
         signer_seeds: &[&[&[u8]]],
     ) -> Result<()> {
-        require_keys_eq!(*token_program.key, TOKEN_PROGRAM, IoError::WrongAccount);
-        if self.metas.is_empty() {
+        let one_by_one = *token_program.key == TOKEN_2022_PROGRAM;
+        require!(
+            one_by_one || *token_program.key == TOKEN_PROGRAM,
+            IoError::WrongAccount
+        );
+        let Some(first) = self.infos.first() else {
             return Ok(());
-        }
+        };
+        // What moves decides which of the two it is.
+        require_keys_eq!(*first.owner, *token_program.key, IoError::WrongAccount);
         self.infos.push(token_program.clone());
+        if one_by_one {
+            return self.invoke_each(signer_seeds);
+        }
         let instruction = Instruction {
             program_id: TOKEN_PROGRAM,
             accounts: self.metas,
             data: self.data,
         };
         invoke_signed_unchecked(&instruction, &self.infos, signer_seeds)?;
+        Ok(())
+    }
+    /// Sends the instructions of the batch one after the other, to Token-2022, which knows the same ones but no batch.
+    fn invoke_each(self, signer_seeds: &[&[&[u8]]]) -> Result<()> {
+        let (mut data, mut metas) = (&self.data[1..], self.metas.as_slice());
+        while let [accounts, len, rest @ ..] = data {
+            let (now, later) = rest.split_at(usize::from(*len));
+            let (used, left) = metas.split_at(usize::from(*accounts));
+            let instruction = Instruction {
+                program_id: TOKEN_2022_PROGRAM,
+                accounts: used.to_vec(),
+                data: now.to_vec(),
+            };
+            invoke_signed_unchecked(&instruction, &self.infos, signer_seeds)?;
+            (data, metas) = (later, left);
+        }
         Ok(())
     }
 }

@@ -1,7 +1,10 @@
 //! What the administrator may do, within which bounds, and that users need it for nothing.
 
 use anchor_lang::{InstructionData, error::ErrorCode, prelude::Pubkey};
-use io_network::{errors::IoError, state::NetworkParams};
+use io_network::{
+    errors::IoError,
+    state::{NetworkParams, StakeParams},
+};
 use io_protocol::money::IO;
 use io_tests::{
     At, CLASS_SMALL, Call, IN_USE, Mint, PARAMS, Refusal, START_IO, Stage, World,
@@ -80,7 +83,7 @@ fn a_new_network_holds_what_it_was_told() {
     );
     assert_eq!((set.version, set.count, set.quorum), (1, 3, 2));
     assert_eq!(
-        set.active(),
+        set.active().copied().collect::<Vec<_>>(),
         w.oracles.iter().map(Signer::pubkey).collect::<Vec<_>>()
     );
     assert_eq!(set.oracles[3..], [Pubkey::default(); 29]);
@@ -178,7 +181,7 @@ fn the_administrator_changes_in_two_steps() {
 #[test]
 fn parameters_stay_inside_their_bounds() {
     type Bend = fn(&mut NetworkParams);
-    let bad: [(&str, Bend); 18] = [
+    let bad: [(&str, Bend); 29] = [
         ("no bond", |p| p.min_bond = 0),
         ("match window", |p| p.match_seconds = SIXTY_DAYS + 1),
         ("no challenge window", |p| p.challenge_seconds = 0),
@@ -202,6 +205,27 @@ fn parameters_stay_inside_their_bounds() {
         ("reservation fee", |p| p.reserve_bps = 501),
         ("expiry penalty", |p| p.expire_penalty_bps = 10_001),
         ("rejection penalty", |p| p.reject_penalty_bps = 10_001),
+        ("no time to appeal", |p| p.stake.appeal_seconds = 0),
+        ("time to appeal", |p| p.stake.appeal_seconds = SIXTY_DAYS + 1),
+        ("no time to decide", |p| p.stake.decision_seconds = 0),
+        ("time to decide", |p| {
+            p.stake.decision_seconds = SIXTY_DAYS + 1
+        }),
+        ("no notice", |p| p.stake.co_notice_seconds = 0),
+        ("notice", |p| p.stake.co_notice_seconds = SIXTY_DAYS + 1),
+        ("an appeal's bond", |p| p.stake.appeal_bond_bps = 10_001),
+        ("an appeal's floor", |p| {
+            p.stake.appeal_bond_floor = 1_000 * IO + 1
+        }),
+        ("oracles' bond", |p| {
+            p.stake.min_oracle_bond = 10_000_000 * IO + 1
+        }),
+        ("less than half burned", |p| {
+            (p.stake.slash_renter_bps, p.stake.slash_challenger_bps) = (2_501, 2_500)
+        }),
+        ("shares that overflow", |p| {
+            (p.stake.slash_renter_bps, p.stake.slash_challenger_bps) = (u16::MAX, u16::MAX)
+        }),
         ("everything", |p| p.match_seconds = u32::MAX),
     ];
     let mut w = World::new(106);
@@ -234,6 +258,16 @@ fn parameters_stay_inside_their_bounds() {
         reject_penalty_bps: 10_000,
         burn_bps: 10_000,
         target_utilisation_bps: 9_999,
+        stake: StakeParams {
+            min_oracle_bond: 10_000_000 * IO,
+            appeal_bond_floor: 0,
+            appeal_seconds: 1,
+            decision_seconds: SIXTY_DAYS,
+            co_notice_seconds: 1,
+            appeal_bond_bps: 10_000,
+            slash_renter_bps: 5_000,
+            slash_challenger_bps: 0,
+        },
     };
     let call = w.update_params_call(edges);
     w.ok(&call);
@@ -275,17 +309,12 @@ fn oracle_sets_are_valid_or_refused() {
             true => {
                 w.ok(&call);
                 let set = w.oracle_set();
-                assert_eq!(
-                    (set.version, set.quorum, set.active()),
-                    (2, quorum, oracles.as_slice()),
-                    "{what}"
-                );
-                assert!(
-                    set.oracles[oracles.len()..]
-                        .iter()
-                        .all(|k| *k == Pubkey::default()),
-                    "{what}"
-                );
+                assert_eq!((set.version, set.quorum), (2, quorum), "{what}");
+                // A newcomer gets the next free slot after the one given last.
+                let placed: Vec<Pubkey> = (0..32).map(|i| set.oracles[(3 + i) % 32]).collect();
+                assert_eq!(placed[..oracles.len()], oracles, "{what}");
+                let holes = &placed[oracles.len()..];
+                assert!(holes.iter().all(|k| *k == Pubkey::default()), "{what}");
             }
             false => {
                 let failed = w.attempt(&call).expect_err(what);

@@ -125,6 +125,7 @@ fn device_class() {
             multiplier_e2: half(1),
             min_tops_e2: half(2),
             min_memory_mib: half(3),
+            norm_tops_e2: half(9),
             id: quarter(4),
             group: 1,
             bump: 252,

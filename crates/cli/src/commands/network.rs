@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use io_client::{
     Pubkey, Wallet, accounts, instructions,
     instructions::{
-        ClassArgs, InitializeNetworkArgs, NetworkParams, PaymentMintArgs, Roles, SetOraclesArgs,
+        ClassArgs, InitializeNetworkArgs, NetworkParams, PaymentMintArgs, Roles, SetOraclesArgs, StakeParams,
     },
     io_network::{
         constants::TREASURY_SHARDS,
@@ -105,6 +105,9 @@ pub struct ClassOptions {
     /// Least device memory, MiB.
     #[arg(long, default_value_t = 0)]
     pub min_memory: u32,
+    /// Int8 TOPS that rewards measure a device's performance by, like 660; 0 for none.
+    #[arg(long, default_value = "0")]
+    pub norm_tops: String,
     /// The enterprise group instead of the community's.
     #[arg(long)]
     pub enterprise: bool,
@@ -185,6 +188,10 @@ pub fn default_params() -> NetworkParams {
         reject_penalty_bps: 10_000,
         burn_bps: 5_000,
         target_utilisation_bps: 7_000,
+        stake: StakeParams {
+            min_oracle_bond: 10_000 * io_protocol::money::IO,
+            ..StakeParams::DEFAULT
+        },
     }
 }
 
@@ -202,6 +209,7 @@ pub fn params_of(network: &Network) -> NetworkParams {
         reject_penalty_bps: network.reject_penalty_bps,
         burn_bps: network.burn_bps,
         target_utilisation_bps: network.target_utilisation_bps,
+        stake: network.stake_params(),
     }
 }
 
@@ -280,7 +288,7 @@ pub fn proposal_json(address: &Pubkey, proposal: &Proposal) -> Value {
 pub fn oracles_json(set: &OracleSet) -> Value {
     json!({
         "version": set.version, "quorum": set.quorum,
-        "oracles": set.active().iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "oracles": set.active().map(ToString::to_string).collect::<Vec<_>>(),
     })
 }
 
@@ -445,6 +453,7 @@ impl ClassOptions {
             multiplier_e2: hundredths("--multiplier", &self.multiplier)?,
             min_tops_e2: hundredths("--min-tops", &self.min_tops)?,
             min_memory_mib: self.min_memory,
+            norm_tops_e2: hundredths("--norm-tops", &self.norm_tops)?,
             group: u8::from(self.enterprise),
         })
     }
@@ -462,7 +471,7 @@ impl MintOptions {
 
 /// One administrative instruction, sent and reported. While there is a timelock, a change is published first; the same
 /// command, given again once it is ready, lets it take effect.
-async fn administer(
+pub(super) async fn administer(
     ctx: &Context,
     wallet: &Wallet,
     what: &str,
@@ -734,6 +743,7 @@ pub async fn run(command: &NetworkCommand, ctx: &Context) -> Result<()> {
                 target_utilisation_bps: options
                     .target_utilisation_bps
                     .unwrap_or(now.target_utilisation_bps),
+                stake: now.stake,
             };
             if params == now {
                 return Err(Failure::usage("nothing to change")

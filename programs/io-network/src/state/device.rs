@@ -4,7 +4,7 @@ use io_protocol::{messages::Measured, money, reputation};
 use crate::{
     constants::VERSION,
     errors::{IoError, MoneyResult},
-    state::{serialise_as_bytes, Provider},
+    state::{serialise_as_bytes, Provider, Record},
 };
 
 /// A kind of device, with what it must measure and how it weighs.
@@ -13,18 +13,29 @@ use crate::{
 pub struct DeviceClass {
     /// UTF-8, zero-padded.
     pub name: [u8; 32],
+    /// What an hour of one of its devices costs, as a guide, IO base units; 0 while the class has no guidance.
+    pub reference_price: u64,
+    /// Least and highest reference price, IO base units; both 0 for no guidance.
+    pub price_floor: u64,
+    pub price_ceiling: u64,
+    /// Epoch (hours since the Unix epoch) whose utilisation moved the reference price last.
+    pub guidance_epoch: u64,
     /// Reward multiplier, hundredths (H100 = 1000).
     pub multiplier_e2: u32,
     /// Least measured int8 TOPS, hundredths.
     pub min_tops_e2: u32,
     /// Least measured device memory, MiB.
     pub min_memory_mib: u32,
+    /// Int8 TOPS in hundredths that rewards measure performance by; 0 for none.
+    pub norm_tops_e2: u32,
     pub id: u16,
+    /// Utilisation in that epoch, basis points.
+    pub utilisation_bps: u16,
     /// 0 community, 1 enterprise.
     pub group: u8,
     pub bump: u8,
     pub version: u8,
-    pub reserved: [u8; 47],
+    pub reserved: [u8; 57],
 }
 serialise_as_bytes!(DeviceClass);
 
@@ -56,6 +67,8 @@ pub struct Device {
     /// What the device could gain by cheating in its unsettled jobs, IO base units. Never above `bond` when a job is
     /// accepted.
     pub exposure: u64,
+    /// What its reputation follows from.
+    pub record: Record,
     pub completed: u64,
     pub failed: u64,
     /// Payments earned, weighed in IO base units.
@@ -95,12 +108,11 @@ impl Device {
         }
     }
 
-    /// The device's score with its provider's record: retiring and registering again washes nothing.
-    pub fn reputation_bps(&self, provider: &Provider) -> u16 {
-        reputation::score_bps(
-            self.completed.saturating_add(provider.completed),
-            self.failed.saturating_add(provider.failed),
-        )
+    /// The device's score at `now` with its provider's record: retiring and registering again washes nothing.
+    pub fn reputation_bps(&self, provider: &Provider, now: i64) -> u16 {
+        reputation::Record::from(self.record)
+            .with(provider.record.into())
+            .score_bps(reputation::day_of(now))
     }
 
     /// Least bond of this device, IO base units.
@@ -120,12 +132,13 @@ impl Device {
 
     /// Records a fault and takes its penalty from the bond. Returns the penalty: `bps` of the exposure (rounded down), at
     /// most what the bond holds.
-    pub fn penalise(&mut self, exposure: u64, bps: u16) -> Result<u64> {
+    pub fn penalise(&mut self, exposure: u64, bps: u16, now: i64) -> Result<u64> {
         let penalty = money::share_floor(exposure, bps)
             .or_overflow()?
             .min(self.bond);
         self.bond -= penalty;
         self.failed = self.failed.saturating_add(1);
+        self.record.change(|r| r.failed(reputation::day_of(now)));
         Ok(penalty)
     }
 

@@ -118,6 +118,8 @@ pub struct Job {
     pub device: Pubkey,
     /// Where the provider is paid.
     pub provider_token: Pubkey,
+    /// Who disputed the result; zero when nobody did.
+    pub challenger: Pubkey,
     pub spec_hash: [u8; 32],
     /// Hash of the submitted output manifest; zero until submitted, as the next.
     pub output_hash: [u8; 32],
@@ -167,20 +169,26 @@ pub struct Job {
     pub challenge_seconds: u32,
     pub dispute_seconds: u32,
     pub retention_seconds: u32,
+    /// Slots of the oracles that rejected it, as bits.
+    pub accusers: u32,
     pub class: u16,
     pub region: u16,
     pub min_reputation_bps: u16,
     pub reserve_bps: u16,
+    /// The provider's side of the reservation fee, by its reputation when it accepted.
+    pub provider_reserve_bps: u16,
     pub payment_bps: u16,
     pub expire_penalty_bps: u16,
     pub reject_penalty_bps: u16,
     pub verification: u8,
     pub devices: u8,
     pub state: u8,
+    /// 1 for a mint of the Token-2022 program.
+    pub token_2022: u8,
     pub bump: u8,
     pub vault_bump: u8,
     pub version: u8,
-    pub reserved: [u8; 60],
+    pub reserved: [u8; 53],
 }
 serialise_as_bytes!(Job);
 
@@ -197,6 +205,7 @@ impl Job {
     pub fn fee_terms(&self) -> FeeTerms {
         FeeTerms {
             reserve_bps: self.reserve_bps,
+            provider_bps: self.provider_reserve_bps,
             payment_bps: self.payment_bps,
         }
     }
@@ -207,12 +216,12 @@ impl Job {
     }
 
     /// The device meets the requirement (not its state, attestation or bond).
-    pub fn met_by(&self, device: &Device, provider: &Provider) -> bool {
+    pub fn met_by(&self, device: &Device, provider: &Provider, now: i64) -> bool {
         (self.class == ANY_CLASS || self.class == device.class)
             && device.multiplier_e2 >= self.min_multiplier_e2
             && device.memory_mib >= self.min_memory_mib
             && (self.region == 0 || self.region == device.region)
-            && device.reputation_bps(provider) >= self.min_reputation_bps
+            && device.reputation_bps(provider, now) >= self.min_reputation_bps
     }
 
     /// What oracles sign about this job's submitted result.

@@ -1,6 +1,7 @@
 //! The accounts. Fixed size, no `Vec` or `String`, zero-copy; each holds its layout version, its canonical bump and
 //! spare bytes, and has an `invariant()` that every instruction which changes it calls last.
 
+mod buy_back;
 mod co_stake;
 mod device;
 mod emission;
@@ -11,11 +12,12 @@ mod oracle_set;
 mod payment;
 mod proposal;
 mod provider;
+mod record;
 mod slash;
 
 pub use {
-    co_stake::*, device::*, emission::*, job::*, network::*, oracle::*, oracle_set::*, payment::*,
-    proposal::*, provider::*, slash::*,
+    buy_back::*, co_stake::*, device::*, emission::*, job::*, network::*, oracle::*, oracle_set::*, payment::*,
+    proposal::*, provider::*, record::*, slash::*,
 };
 
 /// Zero-copy accounts serialise as their bytes: fields are little-endian and there is no padding, so this is

@@ -31,6 +31,43 @@ pub struct NetworkParams {
     pub burn_bps: u16,
     /// Share of a class's devices that should be at work: reference prices move towards it, basis points.
     pub target_utilisation_bps: u16,
+    /// Bonds, slash cases and co-stake.
+    pub stake: StakeParams,
+}
+
+/// Parameters of bonds, slash cases and co-stake. A case, a notice and an unbonding keep those of their beginning.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StakeParams {
+    /// Bond that a key must have to enter the oracle set, and to keep while it is in, IO base units; 0 for none.
+    pub min_oracle_bond: u64,
+    /// Least bond of an appeal, IO base units.
+    pub appeal_bond_floor: u64,
+    /// The slashed may appeal for this long, seconds.
+    pub appeal_seconds: u32,
+    /// An appeal that is not decided for this long succeeds, seconds.
+    pub decision_seconds: u32,
+    /// A leaving co-staker stays at risk for this long, in which the owner can refill, seconds.
+    pub co_notice_seconds: u32,
+    /// Bond of an appeal, basis points of the penalty.
+    pub appeal_bond_bps: u16,
+    /// Share of an upheld penalty for the renter, basis points. With the next at most half.
+    pub slash_renter_bps: u16,
+    /// Share for whoever disputed, and for whoever proves an oracle's contradiction, basis points.
+    pub slash_challenger_bps: u16,
+}
+
+impl StakeParams {
+    /// What a network starts with, but for the least bond of oracles.
+    pub const DEFAULT: Self = Self {
+        min_oracle_bond: 0,
+        appeal_bond_floor: 10 * io_protocol::money::IO,
+        appeal_seconds: 30 * 24 * 3_600,
+        decision_seconds: 14 * 24 * 3_600,
+        co_notice_seconds: 7 * 24 * 3_600,
+        appeal_bond_bps: 1_000,
+        slash_renter_bps: 2_500,
+        slash_challenger_bps: 1_000,
+    };
 }
 
 /// The deployment's configuration. Read-only in hot paths.
@@ -52,6 +89,8 @@ pub struct Network {
     /// Owner of the token accounts that the treasury pays to; zero until it is set.
     pub treasury_owner: Pubkey,
     pub min_bond: u64,
+    pub min_oracle_bond: u64,
+    pub appeal_bond_floor: u64,
     pub match_seconds: u32,
     pub challenge_seconds: u32,
     pub dispute_seconds: u32,
@@ -60,16 +99,22 @@ pub struct Network {
     pub retention_seconds: u32,
     /// Changes of the configuration wait this long after they were published, seconds; 0 for not at all.
     pub timelock_seconds: u32,
+    pub appeal_seconds: u32,
+    pub decision_seconds: u32,
+    pub co_notice_seconds: u32,
     pub reserve_bps: u16,
     pub expire_penalty_bps: u16,
     pub reject_penalty_bps: u16,
     pub burn_bps: u16,
     pub target_utilisation_bps: u16,
+    pub appeal_bond_bps: u16,
+    pub slash_renter_bps: u16,
+    pub slash_challenger_bps: u16,
     /// 1 while new jobs and stakes are stopped.
     pub paused: u8,
     pub bump: u8,
     pub version: u8,
-    pub reserved: [u8; 127],
+    pub reserved: [u8; 93],
 }
 serialise_as_bytes!(Network);
 
@@ -87,6 +132,29 @@ impl Network {
         self.reject_penalty_bps = p.reject_penalty_bps;
         self.burn_bps = p.burn_bps;
         self.target_utilisation_bps = p.target_utilisation_bps;
+        let stake = &p.stake;
+        self.min_oracle_bond = stake.min_oracle_bond;
+        self.appeal_bond_floor = stake.appeal_bond_floor;
+        self.appeal_seconds = stake.appeal_seconds;
+        self.decision_seconds = stake.decision_seconds;
+        self.co_notice_seconds = stake.co_notice_seconds;
+        self.appeal_bond_bps = stake.appeal_bond_bps;
+        self.slash_renter_bps = stake.slash_renter_bps;
+        self.slash_challenger_bps = stake.slash_challenger_bps;
+    }
+
+    /// The parameters of bonds, slash cases and co-stake, as they are now.
+    pub fn stake_params(&self) -> StakeParams {
+        StakeParams {
+            min_oracle_bond: self.min_oracle_bond,
+            appeal_bond_floor: self.appeal_bond_floor,
+            appeal_seconds: self.appeal_seconds,
+            decision_seconds: self.decision_seconds,
+            co_notice_seconds: self.co_notice_seconds,
+            appeal_bond_bps: self.appeal_bond_bps,
+            slash_renter_bps: self.slash_renter_bps,
+            slash_challenger_bps: self.slash_challenger_bps,
+        }
     }
 
     pub fn deployment(&self) -> Deployment {
@@ -111,6 +179,9 @@ impl Network {
             self.attestation_seconds,
             self.unbond_seconds,
             self.retention_seconds,
+            self.appeal_seconds,
+            self.decision_seconds,
+            self.co_notice_seconds,
         ];
         require!(
             windows.iter().all(|w| window.contains(w)),
@@ -147,6 +218,18 @@ impl Network {
         );
         require!(
             self.timelock_seconds <= MAX_TIMELOCK_SECONDS,
+            IoError::ParameterOutOfBounds
+        );
+        require!(
+            self.appeal_bond_bps <= MAX_BPS
+                && self.appeal_bond_floor <= MAX_APPEAL_BOND_FLOOR
+                && self.min_oracle_bond <= MAX_ORACLE_BOND,
+            IoError::ParameterOutOfBounds
+        );
+        // At least half of an upheld penalty is burned, whoever is in league with whom.
+        require!(
+            u32::from(self.slash_renter_bps) + u32::from(self.slash_challenger_bps)
+                <= u32::from(MAX_BPS) / 2,
             IoError::ParameterOutOfBounds
         );
         require!(self.paused <= 1, IoError::Invariant);

@@ -1,6 +1,10 @@
 use anchor_lang::prelude::*;
 
-use crate::state::serialise_as_bytes;
+use crate::{
+    errors::{IoError, MoneyResult},
+    seeds,
+    state::{serialise_as_bytes, vault_address},
+};
 
 /// Why a case was opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -8,6 +12,49 @@ use crate::state::serialise_as_bytes;
 pub enum SlashCause {
     Expired = 1,
     Rejected = 2,
+}
+
+/// Where a case stands: Open → Upheld when nobody appealed in time; Open → Appealed → Upheld or Returned as a quorum decides, or
+/// Returned when none does in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum SlashState {
+    /// The penalty is escrowed; the provider may appeal.
+    Open = 0,
+    /// The provider appealed, with a bond beside the penalty; a quorum without the accusers decides.
+    Appealed = 1,
+    /// Divided: what the renter and the challenger are owed is left.
+    Upheld = 2,
+    /// Given back; what the appellant is owed is left.
+    Returned = 3,
+}
+
+impl SlashState {
+    pub fn is_final(self) -> bool {
+        matches!(self, SlashState::Upheld | SlashState::Returned)
+    }
+}
+
+impl TryFrom<u8> for SlashState {
+    type Error = anchor_lang::error::Error;
+
+    fn try_from(value: u8) -> Result<Self> {
+        Ok(match value {
+            0 => SlashState::Open,
+            1 => SlashState::Appealed,
+            2 => SlashState::Upheld,
+            3 => SlashState::Returned,
+            _ => return err!(IoError::Invariant),
+        })
+    }
+}
+
+/// Who has a share of a decided case.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SlashParty {
+    Renter,
+    Challenger,
+    Appellant,
 }
 
 /// A penalty taken from a provider's stake, escrowed in a vault of its own until it is decided.
@@ -20,22 +67,102 @@ pub struct SlashCase {
     pub job: Pubkey,
     /// Renter of that job: a share of an upheld penalty is theirs.
     pub renter: Pubkey,
+    /// Who disputed the job's result; zero when nobody did.
+    pub challenger: Pubkey,
+    /// Who appealed; zero when nobody did.
+    pub appellant: Pubkey,
     /// Who paid for this account's rent.
     pub opener: Pubkey,
     /// Hash of the evidence: the output hash that was rejected, or the spec hash of a job that expired.
     pub evidence: [u8; 32],
     pub number: u64,
-    /// IO base units in the case's vault.
+    /// The penalty, IO base units.
     pub amount: u64,
+    /// Of it, from the owner's stake and from the co-stakers' pool.
+    pub owner_part: u64,
+    pub co_part: u64,
+    /// What an appeal puts beside the penalty, fixed when the case was opened.
+    pub appeal_bond: u64,
+    /// What is still to be delivered of a decided case.
+    pub owed_renter: u64,
+    pub owed_challenger: u64,
+    pub owed_appellant: u64,
+    /// Burned when it was decided.
+    pub burned: u64,
     pub opened_at: i64,
     /// The provider may appeal until then, Unix seconds.
     pub appeal_until: i64,
+    /// An appeal that nobody decides by then succeeds; 0 before there is one.
+    pub decide_until: i64,
+    pub decided_at: i64,
+    /// Slots of the oracles that accused, as bits: they don't decide the appeal.
+    pub accusers: u32,
+    /// How long an appeal waits for a decision, seconds, as it was when the case was opened; so are the next two.
+    pub decision_seconds: u32,
+    pub renter_bps: u16,
+    pub challenger_bps: u16,
     pub cause: u8,
-    /// 0 open.
+    /// `SlashState`.
     pub state: u8,
     pub bump: u8,
     pub vault_bump: u8,
     pub version: u8,
-    pub reserved: [u8; 59],
+    pub reserved: [u8; 55],
 }
 serialise_as_bytes!(SlashCase);
+
+impl SlashCase {
+    pub fn state(&self) -> Result<SlashState> {
+        SlashState::try_from(self.state)
+    }
+
+    /// What the case's vault owes.
+    pub fn liabilities(&self) -> Result<u64> {
+        let parts = match self.state()? {
+            SlashState::Open => [self.amount, 0, 0],
+            SlashState::Appealed => [self.amount, self.appeal_bond, 0],
+            _ => [self.owed_renter, self.owed_challenger, self.owed_appellant],
+        };
+        parts
+            .into_iter()
+            .try_fold(0u64, |sum, part| sum.checked_add(part))
+            .or_overflow()
+    }
+
+    /// The one token account of this case.
+    pub fn require_vault(&self, address: &Pubkey, vault: &Pubkey) -> Result<()> {
+        let expected = vault_address(seeds::VAULT, address, self.vault_bump)?;
+        require_keys_eq!(expected, *vault, IoError::WrongAccount);
+        Ok(())
+    }
+
+    pub fn invariant(&self) -> Result<()> {
+        let state = self.state()?;
+        require!(
+            self.owner_part.checked_add(self.co_part) == Some(self.amount),
+            IoError::Invariant
+        );
+        require!(
+            state.is_final()
+                || self.owed_renter | self.owed_challenger | self.owed_appellant | self.burned == 0,
+            IoError::Invariant
+        );
+        let appealed = self.appellant != Pubkey::default();
+        require!(
+            appealed == (self.decide_until != 0) && (appealed || self.owed_appellant == 0),
+            IoError::Invariant
+        );
+        // At least half of an upheld penalty is burned, and all of the bond of an appeal that failed.
+        let bond = if appealed { self.appeal_bond } else { 0 };
+        require!(
+            state != SlashState::Upheld
+                || self
+                    .burned
+                    .checked_sub(bond)
+                    .is_some_and(|b| b >= self.amount - self.amount / 2),
+            IoError::Invariant
+        );
+        self.liabilities()?;
+        Ok(())
+    }
+}

@@ -41,6 +41,7 @@ pub fn dispute_job(ctx: Context<DisputeJob>) -> Result<()> {
     a.validate(now)?;
     let mut job = a.job.load_mut()?;
     job.dispute_until = now.saturating_add(i64::from(job.dispute_seconds));
+    job.challenger = a.disputer.key();
     job.state = JobState::Disputed as u8;
     job.invariant()?;
     job_changed(&a.job.key(), JobState::Submitted, &job);

@@ -32,8 +32,8 @@ pub struct RejectJob<'info> {
 impl RejectJob<'_> {
     /// network, oracle_set: the only accounts of their types · job: submitted or disputed · device, payer_token: the job's own ·
     /// vault: the job's own, in `refund_all` · instructions: by address, in `attest` · token_program: by address. Anybody may send
-    /// it: a quorum's signatures decide.
-    fn validate(&self) -> Result<()> {
+    /// it: a quorum's signatures decide. Returns the slots of those that signed.
+    fn validate(&self) -> Result<u32> {
         let job = self.job.load()?;
         require!(
             matches!(job.state()?, JobState::Submitted | JobState::Disputed),
@@ -53,22 +53,23 @@ impl RejectJob<'_> {
             &set,
             &statement.to_bytes(),
             usize::from(set.quorum),
-        )?;
-        Ok(())
+        )
     }
 }
 
 pub fn reject_job(ctx: Context<RejectJob>) -> Result<()> {
     let a = ctx.accounts;
-    a.validate()?;
+    let accusers = a.validate()?;
     let key = a.job.key();
+    let now = Clock::get()?.unix_timestamp;
     let before = {
         let mut job = a.job.load_mut()?;
         let before = job.state()?;
         let mut device = a.device.load_mut()?;
         device.end_job(&key, job.exposure)?;
-        job.penalty_due = device.penalise(job.exposure, job.reject_penalty_bps)?;
-        job.finished_at = Clock::get()?.unix_timestamp;
+        job.penalty_due = device.penalise(job.exposure, job.reject_penalty_bps, now)?;
+        job.accusers = accusers;
+        job.finished_at = now;
         job.state = JobState::Rejected as u8;
         device.invariant()?;
         device_changed(&a.device.key(), &device);

@@ -80,7 +80,7 @@ pub fn initialize_network(
         creator.create::<OracleSet>(&a.oracle_set, &[seeds::ORACLES, &[ctx.bumps.oracle_set]])?;
     set.bump = ctx.bumps.oracle_set;
     set.layout = VERSION;
-    super::replace(&mut set, args.quorum, &args.oracles)?;
+    set.replace(args.quorum, &args.oracles)?;
     log_snapshot::<OracleSetChanged, _>(None, None, &*set);
     Ok(())
 }

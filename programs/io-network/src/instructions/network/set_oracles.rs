@@ -2,10 +2,10 @@ use anchor_lang::prelude::*;
 
 use crate::{
     constants::MAX_ORACLES,
-    errors::{IoError, MoneyResult},
+    errors::IoError,
     events::{log_snapshot, OracleSetChanged},
     guard, instruction,
-    state::{Network, OracleSet, Proposal},
+    state::{Network, Oracle, OracleSet, Proposal},
 };
 
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Debug)]
@@ -27,19 +27,39 @@ pub struct SetOracles<'info> {
     pub proposal: Option<AccountLoader<'info, Proposal>>,
 }
 
-/// Writes a whole new set and raises its version.
-pub(super) fn replace(set: &mut OracleSet, quorum: u8, oracles: &[Pubkey]) -> Result<()> {
-    require!(oracles.len() <= MAX_ORACLES, IoError::BadOracleSet);
-    set.oracles = [Pubkey::default(); MAX_ORACLES];
-    set.oracles[..oracles.len()].copy_from_slice(oracles);
-    set.count = oracles.len() as u8;
-    set.quorum = quorum;
-    set.version = set.version.checked_add(1).or_overflow()?;
-    set.invariant()
+/// Every key that is not in the set yet has a bond: its `Oracle` account is among the remaining ones, in any order.
+fn require_bonds(
+    set: &OracleSet,
+    least: u64,
+    oracles: &[Pubkey],
+    accounts: &[AccountInfo],
+) -> Result<()> {
+    for key in oracles.iter().filter(|k| set.position(k.as_ref()).is_none()) {
+        let mut found = false;
+        for info in accounts.iter().take(MAX_ORACLES) {
+            if *info.owner != crate::ID {
+                continue;
+            }
+            let data = info.try_borrow_data()?;
+            let Some(oracle) = Oracle::read(&data) else {
+                continue;
+            };
+            if oracle.key == *key {
+                require!(oracle.slashed == 0, IoError::OracleSlashed);
+                require!(oracle.bond >= least, IoError::OracleBondTooSmall);
+                found = true;
+                break;
+            }
+        }
+        require!(found, IoError::OracleBondRequired);
+    }
+    Ok(())
 }
 
-/// admin, proposal: by `guard` · network, oracle_set: the only accounts of their types.
+/// admin, proposal: by `guard` · network, oracle_set: the only accounts of their types · remaining accounts: while oracles need a
+/// bond, the `Oracle` accounts of the new ones, by owner, type and key.
 pub fn set_oracles(ctx: Context<SetOracles>, args: SetOraclesArgs) -> Result<()> {
+    let remaining = ctx.remaining_accounts;
     let a = ctx.accounts;
     let call = instruction::SetOracles { args };
     guard::authorise(
@@ -51,7 +71,11 @@ pub fn set_oracles(ctx: Context<SetOracles>, args: SetOraclesArgs) -> Result<()>
     )?;
     let args = call.args;
     let mut set = a.oracle_set.load_mut()?;
-    replace(&mut set, args.quorum, &args.oracles)?;
+    let least = a.network.load()?.min_oracle_bond;
+    if least > 0 {
+        require_bonds(&set, least, &args.oracles, remaining)?;
+    }
+    set.replace(args.quorum, &args.oracles)?;
     log_snapshot::<OracleSetChanged, _>(None, None, &*set);
     Ok(())
 }

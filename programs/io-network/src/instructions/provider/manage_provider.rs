@@ -45,7 +45,7 @@ pub fn request_unstake(ctx: Context<ManageProvider>, amount: u64) -> Result<()> 
     require!(amount > 0, IoError::ZeroAmount);
     let ready_at = Clock::get()?.unix_timestamp + i64::from(a.network.load()?.unbond_seconds);
     let mut provider = a.provider.load_mut()?;
-    require!(amount <= provider.free(), IoError::StakeNotFree);
+    require!(amount <= provider.unstakeable(), IoError::StakeNotFree);
     let entry = provider.unbonding.iter_mut().find(|u| u.amount == 0);
     *entry.ok_or_else(|| error!(IoError::TooManyUnbonding))? = Unbonding { amount, ready_at };
     provider.staked = provider.staked.checked_sub(amount).or_overflow()?;

@@ -3,7 +3,6 @@ use anchor_lang::prelude::*;
 use crate::{
     errors::{IoError, MoneyResult},
     events::provider_changed,
-    seeds,
     state::{Network, Provider, Unbonding},
     token::{self, Batch},
 };
@@ -36,13 +35,8 @@ impl MoveStake<'_> {
             self.authority.key(),
             IoError::NotProviderAuthority
         );
-        let key = self.provider.key();
-        let vault = Pubkey::create_program_address(
-            &[seeds::STAKE, key.as_ref(), &[provider.vault_bump]],
-            &crate::ID,
-        )
-        .map_err(|_| error!(IoError::WrongAccount))?;
-        require_keys_eq!(vault, self.stake_vault.key(), IoError::WrongAccount);
+        let vault = self.stake_vault.key();
+        provider.require_stake_vault(&self.provider.key(), &vault)?;
         require_keys_neq!(vault, self.token_account.key(), IoError::SameAccount);
         token::require_usable(&self.token_account, &self.network.load()?.io_mint)?;
         Ok(())
@@ -68,7 +62,7 @@ pub fn withdraw_stake(ctx: Context<MoveStake>) -> Result<()> {
     let a = ctx.accounts;
     a.validate()?;
     let now = Clock::get()?.unix_timestamp;
-    let (amount, authority, bump) = {
+    let amount = {
         let mut provider = a.provider.load_mut()?;
         let mut amount = 0u64;
         for entry in provider
@@ -82,8 +76,9 @@ pub fn withdraw_stake(ctx: Context<MoveStake>) -> Result<()> {
         require!(amount > 0, IoError::NothingMatured);
         provider.invariant()?;
         provider_changed(&a.provider.key(), &provider);
-        (amount, provider.authority, provider.bump)
+        amount
     };
+    let provider = *a.provider.load()?;
     let mut batch = Batch::new();
     batch.transfer(
         &a.stake_vault,
@@ -93,6 +88,6 @@ pub fn withdraw_stake(ctx: Context<MoveStake>) -> Result<()> {
     );
     batch.invoke(
         &a.token_program,
-        &[&[seeds::PROVIDER, authority.as_ref(), &[bump]]],
+        &[&provider.signer_seeds(&[provider.bump])],
     )
 }

@@ -1,10 +1,11 @@
 use anchor_lang::prelude::*;
+use io_protocol::slashing;
 
 use crate::{
     accounts_util::Creator,
-    constants::{APPEAL_SECONDS, VERSION},
+    constants::VERSION,
     errors::{IoError, MoneyResult},
-    events::{job_changed, log_snapshot, provider_changed, SlashCaseChanged},
+    events::{job_changed, provider_changed, slash_case_changed},
     seeds,
     state::{Job, JobState, Network, Provider, SlashCase, SlashCause},
     token::{self, Batch, TOKEN_ACCOUNT_LEN},
@@ -23,6 +24,9 @@ pub struct OpenSlashCase<'info> {
     /// CHECK: the provider's stake vault, a PDA checked in `validate`.
     #[account(mut)]
     pub stake_vault: UncheckedAccount<'info>,
+    /// CHECK: the vault of the provider's co-stakers, a PDA checked in `validate`; it need not be there.
+    #[account(mut)]
+    pub co_vault: UncheckedAccount<'info>,
     /// CHECK: created here at its PDA.
     #[account(mut, seeds = [seeds::SLASH, provider.key().as_ref(), &provider.load()?.slash_cases.to_le_bytes()], bump)]
     pub slash_case: UncheckedAccount<'info>,
@@ -38,7 +42,7 @@ pub struct OpenSlashCase<'info> {
 
 impl OpenSlashCase<'_> {
     /// opener: pays, nothing else · network: the only account of its type · job: final, with a penalty due · provider: the
-    /// job's · stake_vault: the provider's PDA · slash_case, slash_vault: created here at their PDAs ·
+    /// job's · stake_vault, co_vault: the provider's PDAs · slash_case, slash_vault: created here at their PDAs ·
     /// io_mint: the network's · token_program, system_program: by address.
     fn validate(&self) -> Result<()> {
         let job = self.job.load()?;
@@ -50,13 +54,9 @@ impl OpenSlashCase<'_> {
             self.io_mint.key(),
             IoError::WrongMint
         );
-        let key = self.provider.key();
-        let bump = self.provider.load()?.vault_bump;
-        let vault =
-            Pubkey::create_program_address(&[seeds::STAKE, key.as_ref(), &[bump]], &crate::ID)
-                .map_err(|_| error!(IoError::WrongAccount))?;
-        require_keys_eq!(vault, self.stake_vault.key(), IoError::WrongAccount);
-        Ok(())
+        let (provider, key) = (self.provider.load()?, self.provider.key());
+        provider.require_stake_vault(&key, self.stake_vault.key)?;
+        provider.require_co_vault(&key, self.co_vault.key)
     }
 }
 
@@ -64,7 +64,6 @@ pub fn open_slash_case(ctx: Context<OpenSlashCase>) -> Result<()> {
     let a = ctx.accounts;
     a.validate()?;
     let address = a.slash_case.key();
-    let number = a.provider.load()?.slash_cases;
     let creator = Creator::new(&a.opener, &a.system_program)?;
     creator.create_for(
         &token::TOKEN_PROGRAM,
@@ -73,11 +72,21 @@ pub fn open_slash_case(ctx: Context<OpenSlashCase>) -> Result<()> {
         &[seeds::VAULT, address.as_ref(), &[ctx.bumps.slash_vault]],
     )?;
 
-    let amount = {
-        let mut job = a.job.load_mut()?;
-        let state = job.state()?;
-        let amount = core::mem::take(&mut job.penalty_due);
+    let mut job = a.job.load_mut()?;
+    let state = job.state()?;
+    let amount = core::mem::take(&mut job.penalty_due);
+    let (number, owner_part, co_part) = {
+        let mut provider = a.provider.load_mut()?;
+        let (owner_part, co_part) = provider.slash(amount)?;
+        let number = provider.slash_cases;
+        provider.slash_cases = number.checked_add(1).or_overflow()?;
+        provider.invariant()?;
+        provider_changed(&a.provider.key(), &provider);
+        (number, owner_part, co_part)
+    };
+    {
         let now = Clock::get()?.unix_timestamp;
+        let network = a.network.load()?;
         let seeds: &[&[u8]] = &[
             seeds::SLASH,
             job.provider.as_ref(),
@@ -91,35 +100,41 @@ pub fn open_slash_case(ctx: Context<OpenSlashCase>) -> Result<()> {
         case.renter = job.renter;
         case.opener = a.opener.key();
         (case.cause, case.evidence) = match state {
-            JobState::Rejected => (SlashCause::Rejected as u8, job.output_hash),
+            JobState::Rejected => {
+                case.challenger = job.challenger;
+                case.accusers = job.accusers;
+                (SlashCause::Rejected as u8, job.output_hash)
+            }
             _ => (SlashCause::Expired as u8, job.spec_hash),
         };
         case.number = number;
         case.amount = amount;
+        case.owner_part = owner_part;
+        case.co_part = co_part;
+        case.appeal_bond =
+            slashing::appeal_bond(amount, network.appeal_bond_bps, network.appeal_bond_floor)
+                .or_overflow()?;
         case.opened_at = now;
-        case.appeal_until = now.checked_add(APPEAL_SECONDS).or_overflow()?;
+        case.appeal_until = now.saturating_add(i64::from(network.appeal_seconds));
+        case.decision_seconds = network.decision_seconds;
+        case.renter_bps = network.slash_renter_bps;
+        case.challenger_bps = network.slash_challenger_bps;
         case.bump = ctx.bumps.slash_case;
         case.vault_bump = ctx.bumps.slash_vault;
         case.version = VERSION;
+        case.invariant()?;
         job.invariant()?;
         job_changed(&a.job.key(), state, &job);
-        log_snapshot::<SlashCaseChanged, _>(Some(&address), None, &*case);
-        amount
-    };
-    let (authority, bump) = {
-        let mut provider = a.provider.load_mut()?;
-        provider.release(amount)?;
-        provider.staked = provider.staked.checked_sub(amount).or_overflow()?;
-        provider.slash_cases = provider.slash_cases.checked_add(1).or_overflow()?;
-        provider.invariant()?;
-        provider_changed(&a.provider.key(), &provider);
-        (provider.authority, provider.bump)
-    };
+        slash_case_changed(&address, &case);
+    }
+    drop(job);
+    let provider = *a.provider.load()?;
     let mut batch = Batch::new();
     batch.initialize(&a.slash_vault, &a.io_mint, &address);
-    batch.transfer(&a.stake_vault, &a.slash_vault, a.provider.as_ref(), amount);
+    batch.transfer(&a.stake_vault, &a.slash_vault, a.provider.as_ref(), owner_part);
+    batch.transfer(&a.co_vault, &a.slash_vault, a.provider.as_ref(), co_part);
     batch.invoke(
         &a.token_program,
-        &[&[seeds::PROVIDER, authority.as_ref(), &[bump]]],
+        &[&provider.signer_seeds(&[provider.bump])],
     )
 }

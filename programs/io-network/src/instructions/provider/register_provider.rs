@@ -63,6 +63,9 @@ pub fn register_provider(ctx: Context<RegisterProvider>, payout_owner: Pubkey) -
     provider.since = Clock::get()?.unix_timestamp;
     provider.bump = ctx.bumps.provider;
     provider.vault_bump = ctx.bumps.stake_vault;
+    // The pool's vault is made when there are terms; its address is known from now on.
+    provider.co_vault_bump =
+        Pubkey::find_program_address(&[seeds::CO_VAULT, address.as_ref()], &crate::ID).1;
     provider.version = VERSION;
     provider.invariant()?;
     provider_changed(&address, &provider);

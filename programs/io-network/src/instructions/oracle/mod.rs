@@ -1,0 +1,22 @@
+//! Oracles' bonds, and what costs them.
+
+mod move_oracle_bond;
+mod prove_equivocation;
+mod register_oracle;
+
+pub use {move_oracle_bond::*, prove_equivocation::*, register_oracle::*};
+
+use anchor_lang::prelude::*;
+
+use crate::{seeds, state::Oracle, token::Batch};
+
+/// Sends a token call signed by the oracle's account, the authority of its vault.
+fn invoke_as_oracle<'info>(
+    oracle: &Oracle,
+    token_program: &AccountInfo<'info>,
+    batch: Batch<'info>,
+) -> Result<()> {
+    let bump = [oracle.bump];
+    let seeds: [&[u8]; 3] = [seeds::ORACLE, oracle.key.as_ref(), &bump];
+    batch.invoke(token_program, &[&seeds])
+}
