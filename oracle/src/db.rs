@@ -36,6 +36,11 @@ const SCHEMA: &[&str] = &[
      expires_at INTEGER NOT NULL, declined INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (job, created_slot, device, expires_at)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS blobs (hash TEXT NOT NULL, uploader TEXT NOT NULL, size INTEGER NOT NULL, \
      complete INTEGER NOT NULL, touched INTEGER NOT NULL, PRIMARY KEY (hash, uploader)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS uptime (epoch INTEGER NOT NULL, device BLOB NOT NULL, seen INTEGER NOT NULL, hired INTEGER NOT NULL, \
+     PRIMARY KEY (epoch, device)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS reports (epoch INTEGER PRIMARY KEY, report TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS roots (epoch INTEGER PRIMARY KEY, root TEXT NOT NULL, total INTEGER NOT NULL, leaves TEXT NOT NULL, \
+     evidence TEXT NOT NULL)",
 ];
 
 /// The database. Cheap to clone.
@@ -64,6 +69,24 @@ pub struct TransitionRow {
     pub before: u8,
     pub after: u8,
     pub at: Option<i64>,
+}
+
+/// Slots of an epoch in which a device was seen, and in which it ran a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UptimeRow {
+    pub device: [u8; 32],
+    pub seen: u64,
+    pub hired: u64,
+}
+
+/// The root that this oracle signs for an epoch. Hashes are hex.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RootRow {
+    pub epoch: u64,
+    pub root: String,
+    pub total: u64,
+    pub leaves: String,
+    pub evidence: String,
 }
 
 /// What one transaction did to a job.
@@ -353,6 +376,110 @@ impl Db {
         Ok(())
     }
 
+    // Rewards
+
+    /// Adds the slots of an epoch in which devices were seen and hired.
+    pub async fn add_uptime(&self, epoch: u64, rows: &[UptimeRow]) -> Result<()> {
+        let mut transaction = self.0.begin().await?;
+        for row in rows {
+            sqlx::query(
+                "INSERT INTO uptime VALUES (?1, ?2, ?3, ?4) ON CONFLICT (epoch, device) \
+                 DO UPDATE SET seen = seen | ?3, hired = hired | ?4",
+            )
+            .bind(to_i64(epoch))
+            .bind(row.device.as_slice())
+            .bind(row.seen as i64)
+            .bind(row.hired as i64)
+            .execute(&mut *transaction)
+            .await?;
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    pub async fn uptime(&self, epoch: u64) -> Result<Vec<UptimeRow>> {
+        let rows = sqlx::query("SELECT * FROM uptime WHERE epoch = ?")
+            .bind(to_i64(epoch))
+            .fetch_all(&self.0)
+            .await?;
+        rows.iter()
+            .map(|row| {
+                let device: Vec<u8> = row.try_get("device")?;
+                Ok(UptimeRow {
+                    device: device
+                        .try_into()
+                        .map_err(|_| anyhow::anyhow!("a device's address is not 32 bytes"))?,
+                    seen: row.try_get::<i64, _>("seen")? as u64,
+                    hired: row.try_get::<i64, _>("hired")? as u64,
+                })
+            })
+            .collect()
+    }
+
+    /// Keeps the first report of an epoch, and returns what is kept.
+    pub async fn keep_report(&self, epoch: u64, report: &str) -> Result<String> {
+        sqlx::query("INSERT OR IGNORE INTO reports VALUES (?, ?)")
+            .bind(to_i64(epoch))
+            .bind(report)
+            .execute(&self.0)
+            .await?;
+        let kept = self.report(epoch).await?;
+        kept.context("a report that was just stored is gone")
+    }
+
+    pub async fn report(&self, epoch: u64) -> Result<Option<String>> {
+        let row = sqlx::query("SELECT report FROM reports WHERE epoch = ?")
+            .bind(to_i64(epoch))
+            .fetch_optional(&self.0)
+            .await?;
+        Ok(row.map(|row| row.try_get("report")).transpose()?)
+    }
+
+    /// Keeps the first root of an epoch, before it is signed, and returns what is kept: an oracle signs one.
+    pub async fn keep_root(&self, root: &RootRow) -> Result<RootRow> {
+        sqlx::query("INSERT OR IGNORE INTO roots VALUES (?, ?, ?, ?, ?)")
+            .bind(to_i64(root.epoch))
+            .bind(&root.root)
+            .bind(to_i64(root.total))
+            .bind(&root.leaves)
+            .bind(&root.evidence)
+            .execute(&self.0)
+            .await?;
+        let kept = self.root(root.epoch).await?;
+        kept.context("a root that was just stored is gone")
+    }
+
+    pub async fn root(&self, epoch: u64) -> Result<Option<RootRow>> {
+        let row = sqlx::query("SELECT * FROM roots WHERE epoch = ?")
+            .bind(to_i64(epoch))
+            .fetch_optional(&self.0)
+            .await?;
+        row.as_ref().map(root_row).transpose()
+    }
+
+    /// Forgets what was seen and signed in epochs before `epoch`, which have a later root on chain.
+    pub async fn forget_rewards(&self, before: u64) -> Result<()> {
+        for table in ["uptime", "reports", "roots"] {
+            sqlx::query(sqlx::AssertSqlSafe(format!(
+                "DELETE FROM {table} WHERE epoch < ?"
+            )))
+            .bind(to_i64(before))
+            .execute(&self.0)
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// Blobs that reports and roots name.
+    pub async fn reward_blobs(&self) -> Result<Vec<String>> {
+        let rows = sqlx::query(
+            "SELECT report AS hash FROM reports UNION SELECT leaves FROM roots UNION SELECT evidence FROM roots",
+        )
+        .fetch_all(&self.0)
+        .await?;
+        rows.iter().map(|row| Ok(row.try_get("hash")?)).collect()
+    }
+
     // Blobs
 
     pub async fn blobs(&self) -> Result<Vec<BlobRow>> {
@@ -392,6 +519,16 @@ impl Db {
             .await?;
         Ok(())
     }
+}
+
+fn root_row(row: &SqliteRow) -> Result<RootRow> {
+    Ok(RootRow {
+        epoch: u64_of(row, "epoch")?,
+        root: row.try_get("root")?,
+        total: u64_of(row, "total")?,
+        leaves: row.try_get("leaves")?,
+        evidence: row.try_get("evidence")?,
+    })
 }
 
 fn job_row(row: &SqliteRow) -> Result<JobRow> {

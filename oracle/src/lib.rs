@@ -4,7 +4,7 @@
 //! - [`chain`]: the index of accounts, and the history of jobs;
 //! - [`matching`]: which device is best for a job, pure; `market`: the tickets that follow from it;
 //! - [`verify`]: fetching and re-running what was submitted, deciding once; [`attest`]: devices' figures;
-//! - [`keeper`]: disputes, rejections, deadlines;
+//! - [`keeper`]: disputes, rejections, deadlines; [`rewards`]: who was up, who earned what;
 //! - [`blobs`]: bytes by their hash; [`api`] and [`link`]: HTTP, and the workers' WebSockets.
 //!
 //! What the oracle knows comes from the chain and comes back from it; what it must not forget (verdicts, tickets, sent
@@ -26,6 +26,7 @@ mod models;
 mod nonces;
 mod oracle;
 mod peers;
+pub mod rewards;
 mod specs;
 pub mod turns;
 pub mod verify;
@@ -103,6 +104,7 @@ pub async fn run_with_ready(
     oracle.spawn(peers::meet);
     oracle.tasks.spawn(market::keep_matching(with(&oracle)));
     oracle.tasks.spawn(keeper::keep(with(&oracle)));
+    oracle.tasks.spawn(rewards::keep(with(&oracle)));
     oracle.spawn(collect);
     let router = api::router(oracle.clone());
     let server = tokio::spawn(api::server::serve(oracle.clone(), listener, router));
@@ -168,6 +170,18 @@ async fn collect(oracle: Arc<Oracle>) {
         sleep(COLLECT_EVERY).await;
         let jobs: Vec<_> = oracle.index.read().jobs.values().copied().collect();
         let mut named = HashSet::new();
+        match oracle.db.reward_blobs().await {
+            Ok(hashes) => named.extend(
+                hashes
+                    .iter()
+                    .filter_map(|text| io_api::text::parse_hash(text)),
+            ),
+            Err(error) => {
+                // Rather keep all than lose what a root was computed from.
+                tracing::warn!(error = %format!("{error:#}"), "can't read which blobs rewards name");
+                continue;
+            }
+        }
         for job in &jobs {
             named.insert(job.spec_hash);
             if let Ok(Some(spec)) = specs::read(&oracle, job).await {

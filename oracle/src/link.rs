@@ -416,6 +416,7 @@ fn take(
                 oracle.live.heartbeat(device.provider, &heartbeat);
             }
             oracle.links.beat(device, id, heartbeat);
+            crate::rewards::beat(oracle, device);
             oracle.device_changed(device);
             Ok(())
         }

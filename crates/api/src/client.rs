@@ -26,7 +26,8 @@ use crate::{
     text,
     types::{
         API_PREFIX, ApiError, Attestation, BlobStatus, DeviceAttestRequest, DeviceAttestation,
-        Info, JobView, Jobs, Offer, Offers, Quote, QuoteRequest,
+        Info, JobView, Jobs, Offer, Offers, Quote, QuoteRequest, Rewards, SignRootRequest,
+        SignedRoot,
     },
 };
 
@@ -353,7 +354,29 @@ impl OracleClient {
         )
     }
 
+    /// What the oracle saw in an epoch of emission, and signed for it; `None` while it has nothing.
+    pub async fn rewards(&self, epoch: u64) -> Result<Option<Rewards>> {
+        maybe(
+            self.json(&Call::get(format!("{API_PREFIX}/rewards/{epoch}")))
+                .await,
+        )
+    }
+
     // Signed
+
+    /// Asks an oracle for its signature over an epoch's leaf set. `oracle` is the key of an active oracle.
+    pub async fn sign_root(
+        &self,
+        oracle: &RequestKey,
+        epoch: u64,
+        request: &SignRootRequest,
+    ) -> Result<SignedRoot> {
+        let mut call = Call::get(format!("{API_PREFIX}/rewards/{epoch}/sign"));
+        call.method = Method::POST;
+        call.body = Some(json_body(request));
+        call.signed = Some((oracle, NO_SUBJECT, self.known().await?));
+        self.json(&call).await
+    }
 
     /// Asks for the oracle's signature over a device's measured figures. `operator` is the device's hot key.
     pub async fn attest_device(

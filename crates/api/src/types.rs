@@ -353,6 +353,54 @@ wire! {
 }
 
 wire! {
+    /// `GET /v1/rewards/{epoch}`: what this oracle saw in an epoch of emission, and the leaf set that it signed for it. `404` with
+    /// `not_found` while it has neither.
+    pub struct Rewards {
+        pub oracle: String,
+        pub epoch: u64,
+        /// This oracle's report, a blob.
+        pub report: Option<SignedReport>,
+        /// The leaf set that it signed.
+        pub signed: Option<SignedRoot>,
+    }
+}
+
+wire! {
+    /// An oracle's report of an epoch.
+    pub struct SignedReport {
+        /// BLAKE3 of the report.
+        pub report: String,
+        /// Ed25519 signature over the `ReportStatement`.
+        pub signature: String,
+    }
+}
+
+wire! {
+    /// An oracle's signature over an epoch's root.
+    pub struct SignedRoot {
+        pub oracle: String,
+        pub set_version: u64,
+        pub epoch: u64,
+        /// Root of the tree, hex.
+        pub root: String,
+        /// All leaves together.
+        pub total: Amount,
+        /// BLAKE3 of the leaf set, a blob.
+        pub leaves: String,
+        /// Ed25519 signature over the `RewardStatement` with these fields.
+        pub signature: String,
+    }
+}
+
+wire! {
+    /// `POST /v1/rewards/{epoch}/sign` (signed by an active oracle): asks for a signature over a leaf set.
+    pub struct SignRootRequest {
+        /// BLAKE3 of the leaf set.
+        pub leaves: String,
+    }
+}
+
+wire! {
     /// Signature of a request, in the `x-io-auth` header as base64 of this as JSON, and in `Hello`.
     pub struct Auth {
         /// Base58 key that signed.

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
     completions, config, demo, device, doctor, job, net, network, offers, oracle, provider, quote,
-    stake, up, worker,
+    stake, token, up, worker,
 };
 
 #[derive(Debug, Parser)]
@@ -111,6 +111,9 @@ pub enum Command {
     /// A provider's stake.
     #[command(subcommand)]
     Stake(stake::StakeCommand),
+    /// The supply of IO: emission and vesting.
+    #[command(subcommand)]
+    Token(token::TokenCommand),
     /// The worker service.
     #[command(subcommand)]
     Worker(worker::WorkerCommand),

@@ -571,6 +571,12 @@ io_errors!(
     TotalOutOfRange,
     BadProof,
     NothingToClaim,
+    ExtensionNotAllowed,
+    NoBuyBack,
+    BudgetSpent,
+    PriceTooLow,
+    NoGuidance,
+    NothingToMigrate,
 );
 
 #[cfg(test)]

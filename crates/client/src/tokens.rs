@@ -156,6 +156,12 @@ pub async fn balance(rpc: &Rpc, account: &Pubkey) -> Result<Option<u64>> {
     Ok(Some(u64::from_le_bytes(bytes)))
 }
 
+/// Supply in a mint's account data, base units.
+pub fn supply(mint: &[u8]) -> Option<u64> {
+    let bytes = mint.get(36..44).filter(|_| mint.len() >= MINT_BYTES)?;
+    Some(u64::from_le_bytes(bytes.try_into().ok()?))
+}
+
 /// Decimals of a mint.
 pub async fn decimals(rpc: &Rpc, mint: &Pubkey) -> Result<u8> {
     let expected = "a mint";

@@ -22,7 +22,8 @@ use io_api::{
     text,
     types::{
         Amount, ApiError, Attestation, BlobStatus, DeviceAttestRequest, DeviceAttestation, Info,
-        JobView, Jobs, Limits, Offer, Offers, Peer, Quote, QuoteRequest,
+        JobView, Jobs, Limits, Offer, Offers, Peer, Quote, QuoteRequest, Rewards, SignRootRequest,
+        SignedReport, SignedRoot,
     },
 };
 use io_client::{
@@ -50,7 +51,7 @@ use crate::{
     matching::Want,
     nonces::Seen,
     oracle::{Oracle, lock},
-    verify,
+    rewards, verify,
 };
 
 /// Largest JSON body, bytes.
@@ -134,6 +135,8 @@ type Shared = State<Arc<Api>>;
         devices,
         device,
         attest_device,
+        reward,
+        sign_root,
         link_upgrade,
         app_config,
         event_stream
@@ -153,6 +156,10 @@ type Shared = State<Arc<Api>>;
         Attestation,
         DeviceAttestRequest,
         DeviceAttestation,
+        Rewards,
+        SignedReport,
+        SignedRoot,
+        SignRootRequest,
         Health,
         app::AppConfig
     ))
@@ -195,6 +202,8 @@ pub fn router(oracle: Arc<Oracle>) -> Router {
         .route("/v1/devices", get(devices))
         .route("/v1/devices/{device}", get(device))
         .route("/v1/devices/{device}/attest", post(attest_device))
+        .route("/v1/rewards/{epoch}", get(reward))
+        .route("/v1/rewards/{epoch}/sign", post(sign_root))
         .route("/v1/link", get(link_upgrade))
         .route("/v1/app", get(app_config))
         .route("/v1/events", get(event_stream))
@@ -835,6 +844,77 @@ async fn attest_device(
         &address,
         &parse(&bytes)?,
     )?))
+}
+
+#[utoipa::path(
+    get,
+    path = "/v1/rewards/{epoch}",
+    params(("epoch" = u64, Path, description = "Epoch of emission, the first is 1")),
+    responses((status = 200, body = Rewards), (status = 404, body = ApiError))
+)]
+async fn reward(
+    State(api): Shared,
+    Path(epoch): Path<String>,
+    OriginalUri(uri): OriginalUri,
+) -> Answer<Rewards> {
+    query(&uri, &[])?;
+    let epoch = epoch_number(&epoch)?;
+    match rewards::view(&api.oracle, epoch).await {
+        Ok(Some(view)) => Ok(Json(view)),
+        Ok(None) => Err(Refusal::not_found(format!(
+            "this oracle has nothing about epoch {epoch}"
+        ))),
+        Err(error) => Err(Refusal::internal(&error)),
+    }
+}
+
+fn epoch_number(text: &str) -> Result<u64, Refusal> {
+    let number = text.parse().ok().filter(|epoch| *epoch <= i64::MAX as u64);
+    number.ok_or_else(|| Refusal::bad(format!("'{}' is no epoch", plain(text))))
+}
+
+#[utoipa::path(
+    post,
+    path = "/v1/rewards/{epoch}/sign",
+    params(("epoch" = u64, Path)),
+    request_body = SignRootRequest,
+    responses((status = 200, body = SignedRoot), (status = 401, body = ApiError), (status = 409, body = ApiError, description = "It does not follow from its evidence, or another was signed"))
+)]
+async fn sign_root(
+    State(api): Shared,
+    Path(epoch): Path<String>,
+    OriginalUri(uri): OriginalUri,
+    method: Method,
+    headers: HeaderMap,
+    Extension(from): Extension<ConnectedFrom>,
+    request: Body,
+) -> Answer<SignedRoot> {
+    query(&uri, &[])?;
+    let epoch = epoch_number(&epoch)?;
+    let bytes = body(&api, from, &headers, request, MAX_JSON_BYTES).await?;
+    let key = signer(&api, &method, &uri, &headers, NO_SUBJECT, &bytes)?;
+    let active = api
+        .oracle
+        .index
+        .set()
+        .is_some_and(|set| set.position(&key).is_some());
+    if !active {
+        return Err(Refusal::unauthorized(format!(
+            "signed by {}, who is not an active oracle",
+            text::key(&key)
+        )));
+    }
+    let request: SignRootRequest = parse(&bytes)?;
+    let leaves = hash_of(&request.leaves)?;
+    rewards::sign_for_peer(&api.oracle, epoch, &leaves)
+        .await
+        .map(Json)
+        .map_err(|error| {
+            Refusal::conflict(
+                format!("leaf set of epoch {epoch} not signed: {error:#}"),
+                "compare the evidence",
+            )
+        })
 }
 
 #[utoipa::path(post, path = "/v1/quote", request_body = QuoteRequest, responses((status = 200, body = Quote), (status = 400, body = ApiError)))]

@@ -14,5 +14,6 @@ pub mod provider;
 pub mod quote;
 pub mod requirement;
 pub mod stake;
+pub mod token;
 pub mod up;
 pub mod worker;

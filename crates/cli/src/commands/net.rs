@@ -7,7 +7,7 @@ use io_client::{
 };
 use serde_json::{Map, Value, json};
 
-use super::{device, job, network, provider};
+use super::{device, job, network, provider, token};
 use crate::{
     amount::Unit,
     context::{Context, address, put_amount},
@@ -83,6 +83,16 @@ pub async fn run(command: &NetCommand, ctx: &Context) -> Result<()> {
                     object.insert("opened_at".into(), json!(case.opened_at));
                     object.insert("appeal_until".into(), json!(case.appeal_until));
                     ("slash_case", Value::Object(object))
+                }
+                Some(AnyAccount::Emission(emission)) => {
+                    ("emission", token::emission_json(&emission))
+                }
+                Some(AnyAccount::Vesting(vesting)) => (
+                    "vesting",
+                    token::vesting_json(&address, &vesting, ctx.rpc.chain_time().await?),
+                ),
+                Some(AnyAccount::BuyBack(rule)) => {
+                    ("buy_back", network::buy_back_json(&rule))
                 }
                 Some(AnyAccount::Proposal(proposal)) => {
                     ("proposal", network::proposal_json(&address, &proposal))
