@@ -135,6 +135,27 @@ pub fn demo(paths: &Paths, arguments: &[&str]) -> Result<()> {
     become_command(with_environment(paths, &mut demo)?)
 }
 
+/// The `io` command where the user's shell finds it.
+pub fn install(paths: &Paths, folder: Option<&Path>) -> Result<()> {
+    let folder = match folder {
+        Some(folder) => std::path::absolute(folder)?,
+        None => PathBuf::from(std::env::var_os("HOME").context("HOME is not set: name a folder")?)
+            .join(".local/bin"),
+    };
+    let built = built_io(paths)?;
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let io = folder.join("io");
+    setup::copy_program(&built, &io)?;
+    say!("installed {}", io.display());
+    if on_path("io").as_deref() != Some(io.as_path()) {
+        say!(
+            "your shell does not find it yet: export PATH=\"{}:$PATH\"",
+            folder.display()
+        );
+    }
+    Ok(())
+}
+
 /// Measures, and writes docs/benchmarks.md.
 pub fn bench(paths: &Paths, arguments: &[&str]) -> Result<()> {
     let io = built_io(paths)?;
