@@ -123,6 +123,7 @@ pub fn test(paths: &Paths, arguments: &[&str]) -> Result<()> {
 
 /// Sets up, builds, and becomes `io demo`, which prints to stdout and ends what it started.
 pub fn demo(paths: &Paths, arguments: &[&str]) -> Result<()> {
+    check_text(arguments)?;
     let io = built_io(paths)?;
     let mut demo = Command::new(&io);
     demo.arg("demo").args(arguments);
@@ -133,6 +134,22 @@ pub fn demo(paths: &Paths, arguments: &[&str]) -> Result<()> {
         demo.arg("--text").arg(setup::text_file(paths));
     }
     become_command(with_environment(paths, &mut demo)?)
+}
+
+/// A wrong path is said before a quarter of an hour of building.
+fn check_text(arguments: &[&str]) -> Result<()> {
+    let named = arguments.iter().enumerate().find_map(|(at, argument)| {
+        argument.strip_prefix("--text=").or_else(|| {
+            arguments
+                .get(at + 1)
+                .copied()
+                .filter(|_| *argument == "--text")
+        })
+    });
+    if let Some(file) = named.filter(|file| !Path::new(file).is_file()) {
+        bail!("--text {file}: there is no such file");
+    }
+    Ok(())
 }
 
 /// The `io` command where the user's shell finds it.
