@@ -89,14 +89,13 @@ pub fn find(name: &str) -> Option<&'static KnownModel> {
     KNOWN_MODELS.into_iter().find(|model| model.name == name)
 }
 
-/// `$HOME/.cache/io-network/models/<name>`.
+/// `models/<name>` in the cache: `$IO_NETWORK_CACHE`, or `$HOME/.cache/io-network`.
 pub fn default_dir(model: &KnownModel) -> Option<PathBuf> {
-    let home = std::env::var_os("HOME")?;
-    Some(
-        Path::new(&home)
-            .join(".cache/io-network/models")
-            .join(model.name),
-    )
+    let cache = std::env::var_os("IO_NETWORK_CACHE")
+        .filter(|cache| !cache.is_empty())
+        .map(PathBuf::from)
+        .or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".cache/io-network")))?;
+    Some(cache.join("models").join(model.name))
 }
 
 /// `$IO_MODEL_DIR`, or the model's [`default_dir`].

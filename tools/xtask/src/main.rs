@@ -21,6 +21,7 @@ const HELP: &str = "\
 
   demo [--exit] [-o json] [--text FILE] [--passages N]
                                 a market on this machine, and one job through all of it
+  install [DIR]                 builds the io command and puts it into DIR (~/.local/bin)
   test [NEXTEST ARGUMENT…]      everything that must hold: formatting, lints, programs, interfaces, tests
   bench                         measures, and writes docs/benchmarks.md
   build [PROGRAM…]              the on-chain programs, to $CARGO_TARGET_DIR/deploy
@@ -79,6 +80,11 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
             setup::nextest(&paths)?;
             program::prepare_tools(&paths)?;
             localnet.finish()?;
+            say!("everything is there: ./x demo runs a market, ./x install builds the io command");
+        }
+        ("install", []) => work::install(&Paths::find()?, None)?,
+        ("install", [folder]) if !folder.starts_with('-') => {
+            work::install(&Paths::find()?, Some(Path::new(folder)))?;
         }
         ("test", rest) => work::test(&Paths::find()?, rest)?,
         ("demo", rest) => work::demo(&Paths::find()?, rest)?,

@@ -123,6 +123,7 @@ pub fn test(paths: &Paths, arguments: &[&str]) -> Result<()> {
 
 /// Sets up, builds, and becomes `io demo`, which prints to stdout and ends what it started.
 pub fn demo(paths: &Paths, arguments: &[&str]) -> Result<()> {
+    check_text(arguments)?;
     let io = built_io(paths)?;
     let mut demo = Command::new(&io);
     demo.arg("demo").args(arguments);
@@ -133,6 +134,43 @@ pub fn demo(paths: &Paths, arguments: &[&str]) -> Result<()> {
         demo.arg("--text").arg(setup::text_file(paths));
     }
     become_command(with_environment(paths, &mut demo)?)
+}
+
+/// A wrong path is said before a quarter of an hour of building.
+fn check_text(arguments: &[&str]) -> Result<()> {
+    let named = arguments.iter().enumerate().find_map(|(at, argument)| {
+        argument.strip_prefix("--text=").or_else(|| {
+            arguments
+                .get(at + 1)
+                .copied()
+                .filter(|_| *argument == "--text")
+        })
+    });
+    if let Some(file) = named.filter(|file| !Path::new(file).is_file()) {
+        bail!("--text {file}: there is no such file");
+    }
+    Ok(())
+}
+
+/// The `io` command where the user's shell finds it.
+pub fn install(paths: &Paths, folder: Option<&Path>) -> Result<()> {
+    let folder = match folder {
+        Some(folder) => std::path::absolute(folder)?,
+        None => PathBuf::from(std::env::var_os("HOME").context("HOME is not set: name a folder")?)
+            .join(".local/bin"),
+    };
+    let built = built_io(paths)?;
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let io = folder.join("io");
+    setup::copy_program(&built, &io)?;
+    say!("installed {}", io.display());
+    if on_path("io").as_deref() != Some(io.as_path()) {
+        say!(
+            "your shell does not find it yet: export PATH=\"{}:$PATH\"",
+            folder.display()
+        );
+    }
+    Ok(())
 }
 
 /// Measures, and writes docs/benchmarks.md.

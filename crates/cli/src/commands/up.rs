@@ -210,12 +210,13 @@ async fn detach(args: &UpArgs, ctx: &Context) -> Result<()> {
         }
         if let Ok(Some(status)) = child.try_wait() {
             let text = fs::read_to_string(&log_path).unwrap_or_default();
-            let last = text
+            // The hints stand below the error.
+            let said = text
                 .lines()
-                .rfind(|line| !line.trim().is_empty())
-                .unwrap_or_default()
-                .to_owned();
-            return Err(Failure::failed(format!("io up ended ({status}): {last}"))
+                .rfind(|line| line.starts_with("error:"))
+                .or_else(|| text.lines().rfind(|line| !line.trim().is_empty()))
+                .unwrap_or_default();
+            return Err(Failure::failed(format!("io up ended ({status}): {said}"))
                 .hint(format!("Its log is {}.", log_path.display())));
         }
         if Instant::now() > deadline {

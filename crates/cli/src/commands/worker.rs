@@ -52,7 +52,7 @@ pub fn read_service_config<T: DeserializeOwned>(path: &Path) -> Result<T> {
     }
     let wrong = |reason: String| {
         Failure::usage(format!("{}: {reason}", path.display()))
-            .hint("Correct the file; docs/getting-started-providers.md shows one.")
+            .hint("Correct the file; docs/getting-started-providers.md shows a worker's, docs/oracle.md an oracle's.")
     };
     if path
         .extension()

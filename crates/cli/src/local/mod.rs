@@ -123,6 +123,14 @@ fn key(dir: &Path, name: &str) -> Result<(Wallet, PathBuf)> {
     Ok((wallet, path))
 }
 
+/// Where `./x` keeps what it fetched and built.
+fn cache_dir() -> Option<PathBuf> {
+    std::env::var_os("IO_NETWORK_CACHE")
+        .filter(|cache| !cache.is_empty())
+        .map(PathBuf::from)
+        .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache/io-network")))
+}
+
 fn localnet_binary() -> Result<PathBuf> {
     let mut looked = Vec::new();
     let candidates = [
@@ -130,8 +138,7 @@ fn localnet_binary() -> Result<PathBuf> {
         std::env::current_exe()
             .ok()
             .and_then(|exe| Some(exe.parent()?.join("io-localnet"))),
-        std::env::var_os("HOME")
-            .map(|home| PathBuf::from(home).join(".cache/io-network/bin/io-localnet")),
+        cache_dir().map(|cache| cache.join("bin/io-localnet")),
     ];
     for path in candidates.into_iter().flatten() {
         if path.is_file() {
@@ -157,8 +164,7 @@ fn program_file() -> Result<PathBuf> {
         std::env::current_exe()
             .ok()
             .and_then(|exe| Some(exe.parent()?.parent()?.join("deploy"))),
-        std::env::var_os("HOME")
-            .map(|home| PathBuf::from(home).join(".cache/io-network/target/deploy")),
+        cache_dir().map(|cache| cache.join("target/deploy")),
     ];
     for dir in candidates.into_iter().flatten() {
         let path = dir.join(PROGRAM_FILE);
