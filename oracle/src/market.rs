@@ -168,7 +168,7 @@ impl Oracle {
                     multiplier_e2: device.multiplier_e2,
                     memory_mib: device.memory_mib,
                     region: device.region,
-                    reputation_bps: device.reputation_bps(&provider),
+                    reputation_bps: device.reputation_bps(&provider, self.clock.now()),
                     free_bond: device.bond.saturating_sub(device.exposure),
                     rtt_ms: heartbeat.rtt_ms.unwrap_or(1_000),
                     skills: heartbeat

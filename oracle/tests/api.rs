@@ -160,7 +160,11 @@ async fn build() -> World {
         multiplier_e2: 100,
         min_tops_e2: 1,
         min_memory_mib: 64,
+        norm_tops_e2: 0,
         group: 0,
+        price_floor: 0,
+        price_ceiling: 0,
+        reference_price: 0,
     };
     let at = admin.address();
     send(

@@ -10,8 +10,8 @@ use anchor_lang::{
 use io_network::{
     InitializeEmissionArgs, VestingArgs, seeds,
     state::{
-        Device, DeviceClass, Emission, Job, Network, NetworkParams, OracleSet,
-        PaymentMint, Proposal, Provider, SlashCase, StakeParams, Vesting,
+        Device, DeviceClass, Emission, Job, Network, NetworkParams, OracleSet, PaymentMint,
+        Proposal, Provider, SlashCase, StakeParams, Vesting,
     },
     token::TOKEN_ACCOUNT_LEN,
 };
@@ -770,6 +770,9 @@ pub fn class_args(id: u16, multiplier_e2: u32) -> io_network::ClassArgs {
         min_memory_mib: 0,
         norm_tops_e2: 0,
         group: u8::from(id == CLASS_BIG),
+        price_floor: IO / 10,
+        price_ceiling: 100 * IO,
+        reference_price: IO,
     }
 }
 

@@ -68,7 +68,7 @@ pub fn check_terms(
     if device.attested_at == 0 || now > attested_until {
         return Err("the device's attestation isn't fresh".into());
     }
-    if !job.met_by(device, provider) {
+    if !job.met_by(device, provider, now) {
         return Err("the device doesn't meet the job's requirement".into());
     }
     if device

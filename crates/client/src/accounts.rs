@@ -4,8 +4,8 @@ use std::mem::size_of;
 
 use anchor_lang::{Discriminator, ZeroCopy, prelude::Pubkey};
 use io_network::state::{
-    Device, DeviceClass, Emission, Job, JobState, Network, OracleSet, PaymentMint, Proposal,
-    Provider, SlashCase, Vesting,
+    BuyBack, Device, DeviceClass, Emission, Job, JobState, Network, OracleSet, PaymentMint,
+    Proposal, Provider, SlashCase, Vesting,
 };
 use solana_account::Account;
 use solana_rpc_client_api::filter::{Memcmp, RpcFilterType};
@@ -43,6 +43,7 @@ program_accounts!(
     Job: "a job",
     SlashCase: "a slash case",
     Proposal: "a proposed change",
+    BuyBack: "a buy-back rule",
     Emission: "the emission",
     Vesting: "a vesting account",
 );
@@ -191,11 +192,22 @@ pub enum AnyAccount {
     Job(Box<Job>),
     SlashCase(Box<SlashCase>),
     Proposal(Box<Proposal>),
+    BuyBack(Box<BuyBack>),
     Emission(Box<Emission>),
     Vesting(Box<Vesting>),
 }
 
 impl AnyAccount {
+    /// From an account's data, as an event of its migration carries it.
+    pub fn from_data(address: &Pubkey, data: &[u8]) -> Result<Option<Self>> {
+        let account = Account {
+            owner: io_network::ID,
+            data: data.to_vec(),
+            ..Account::default()
+        };
+        Self::decode(address, &account)
+    }
+
     /// `Ok(None)`: an account of the program that this client does not know.
     pub fn decode(address: &Pubkey, account: &Account) -> Result<Option<Self>> {
         let kind = account.data.get(..DISCRIMINATOR).unwrap_or_default();
@@ -215,6 +227,7 @@ impl AnyAccount {
             Device,
             Job,
             SlashCase,
+            BuyBack,
             Proposal,
             Emission,
             Vesting

@@ -7,9 +7,9 @@
 use anchor_lang::{AnchorDeserialize, Discriminator, prelude::Pubkey};
 use base64::{Engine, prelude::BASE64_STANDARD};
 pub use io_network::events::{
-    DeviceChanged, DeviceClassChanged, DeviceRetired, EmissionChanged, JobChanged, JobClosed,
-    NetworkChanged, OracleSetChanged, PaymentMintChanged, ProposalChanged, ProposalClosed,
-    ProviderChanged, SlashCaseChanged, VestingChanged,
+    AccountMigrated, BuyBackChanged, DeviceChanged, DeviceClassChanged, DeviceRetired,
+    EmissionChanged, JobChanged, JobClosed, NetworkChanged, OracleSetChanged, PaymentMintChanged,
+    ProposalChanged, ProposalClosed, ProviderChanged, SlashCaseChanged, VestingChanged,
 };
 
 /// Deepest nesting of programs that a log is read for; the runtime allows less.
@@ -63,6 +63,8 @@ events!(
     DeviceClassChanged,
     PaymentMintChanged,
     ProposalChanged,
+    AccountMigrated,
+    BuyBackChanged,
     ProposalClosed,
     EmissionChanged,
     VestingChanged,

@@ -377,6 +377,7 @@ pub fn claim_rewards(
             emission: pda::emission(),
             vault: pda::vault(&pda::emission()),
             provider: *provider,
+            co_vault: pda::co_vault(provider),
             destination: *destination,
             token_program: TOKEN_PROGRAM,
         },

@@ -78,6 +78,16 @@ pub fn vesting(index: u8) -> Pubkey {
     find(&[seeds::VESTING, &[index]])
 }
 
+/// Token account that a payment mint's shards are swept into.
+pub fn treasury_main(mint: &Pubkey) -> Pubkey {
+    find(&[seeds::TREASURY_MAIN, mint.as_ref()])
+}
+
+/// The rule by which the treasury buys IO back for a mint.
+pub fn buy_back(mint: &Pubkey) -> Pubkey {
+    find(&[seeds::BUY_BACK, mint.as_ref()])
+}
+
 /// A published change of the configuration, by its hash ([`io_network::guard::hash`]).
 pub fn proposal(hash: &[u8; 32]) -> Pubkey {
     find(&[seeds::PROPOSAL, hash])
@@ -119,6 +129,8 @@ mod tests {
             slash_case(&a, 0),
             slash_case(&a, 1),
             proposal(&[1; 32]),
+            treasury_main(&a),
+            buy_back(&a),
             emission(),
             vesting(0),
             vesting(1),

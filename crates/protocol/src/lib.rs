@@ -3,10 +3,12 @@
 //! Everything here is pure: no clock, no I/O, no Anchor. The same function runs inside the program, in an
 //! oracle and in a test, so that the three can never disagree about money or about what a signature means.
 
+pub mod buyback;
 pub mod change;
 pub mod costake;
 pub mod emission;
 pub mod evidence;
+pub mod guidance;
 pub mod messages;
 pub mod money;
 pub mod reputation;

@@ -49,8 +49,10 @@ pub fn share_floor(amount: u64, bps: u16) -> Result<u64, MoneyError> {
 /// The fees a job was created with. They stay what they were when the renter signed, whatever is changed later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct FeeTerms {
-    /// Reservation fee in basis points, taken from **each** side.
+    /// Reservation fee in basis points, the renter's side.
     pub reserve_bps: u16,
+    /// The provider's side of it: less for a good reputation, never more.
+    pub provider_bps: u16,
     /// The payment mint's own fee in basis points, paid by the renter on top.
     pub payment_bps: u16,
 }
@@ -92,7 +94,7 @@ pub fn split_settlement(
 ) -> Result<Split, MoneyError> {
     let payment = payment_floor(units, ask)?;
     let renter_fee = fee_ceil(payment, fees.renter_bps())?;
-    let provider_fee = fee_ceil(payment, fees.reserve_bps)?.min(payment);
+    let provider_fee = fee_ceil(payment, fees.provider_bps)?.min(payment);
     let payer = balance
         .checked_sub(payment)
         .and_then(|rest| rest.checked_sub(renter_fee))
@@ -126,6 +128,7 @@ mod tests {
         // 1,200 passages at 0.5 IO per 1,000, reservation 0.25 % a side.
         let fees = FeeTerms {
             reserve_bps: 25,
+            provider_bps: 25,
             payment_bps: 0,
         };
         let escrow = escrow_for(1_200, IO / 2, fees).unwrap();
@@ -152,9 +155,9 @@ mod tests {
         #[test]
         fn an_escrow_always_covers_its_settlement(
             max_units in 0u64..1 << 40, max_price in 0u64..1 << 40, u in 0.0f64..=1.0, p in 0.0f64..=1.0,
-            reserve in 0u16..=1_000, payment in 0u16..=1_000, donated in 0u64..1 << 30,
+            reserve in 0u16..=1_000, provider in 0u16..=1_000, payment in 0u16..=1_000, donated in 0u64..1 << 30,
         ) {
-            let fees = FeeTerms { reserve_bps: reserve, payment_bps: payment };
+            let fees = FeeTerms { reserve_bps: reserve, provider_bps: provider, payment_bps: payment };
             let Ok(escrow) = escrow_for(max_units, max_price, fees) else { return Ok(()) };
             let Some(balance) = escrow.checked_add(donated) else { return Ok(()) };
             let units = ((max_units as f64 * u) as u64).min(max_units);

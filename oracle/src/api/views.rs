@@ -54,7 +54,9 @@ pub fn offer(oracle: &Oracle, address: &Pubkey, device: &Device) -> Offer {
         memory_mib: device.memory_mib,
         tops_e2: device.tops_e2,
         region: text::region(device.region),
-        reputation_bps: provider.map_or(0, |provider| device.reputation_bps(&provider)),
+        reputation_bps: provider.map_or(0, |provider| {
+            device.reputation_bps(&provider, oracle.clock.now())
+        }),
         available: because.is_none(),
         unavailable_because: because.map(str::to_owned),
         engines,

@@ -84,8 +84,8 @@ fn spread(oracle: &Oracle, changed: Option<Changed>) {
 }
 
 /// The account that an event tells of, with its state afterwards.
-fn account_of(event: IoEvent) -> (Pubkey, Option<AnyAccount>) {
-    match event {
+fn account_of(event: IoEvent) -> Option<(Pubkey, Option<AnyAccount>)> {
+    Some(match event {
         IoEvent::JobChanged(event) => (event.job, Some(AnyAccount::Job(Box::new(event.after)))),
         IoEvent::JobClosed(event) => (event.job, None),
         IoEvent::DeviceChanged(event) => (
@@ -130,7 +130,17 @@ fn account_of(event: IoEvent) -> (Pubkey, Option<AnyAccount>) {
             Some(AnyAccount::Proposal(Box::new(event.after))),
         ),
         IoEvent::ProposalClosed(event) => (event.proposal, None),
-    }
+        IoEvent::BuyBackChanged(event) => (
+            event.buy_back,
+            Some(AnyAccount::BuyBack(Box::new(event.after))),
+        ),
+        IoEvent::AccountMigrated(event) => {
+            match AnyAccount::from_data(&event.account, &event.data) {
+                Ok(Some(account)) => (event.account, Some(account)),
+                _ => return None,
+            }
+        }
+    })
 }
 
 /// Keeps the history: every transition, once, in the chain's order.
@@ -162,11 +172,12 @@ pub async fn follow_events(oracle: Arc<Oracle>) -> Result<()> {
             if cursor.slot < present {
                 break;
             }
-            let (address, account) = account_of(event);
-            spread(
-                &oracle,
-                oracle.index.apply_event(address, cursor.slot, account),
-            );
+            if let Some((address, account)) = account_of(event) {
+                spread(
+                    &oracle,
+                    oracle.index.apply_event(address, cursor.slot, account),
+                );
+            }
         }
         while let Err(error) = oracle.db.record(&cursor, &rows).await {
             tracing::error!(error = %format!("{error:#}"), "the history can't be written: trying again");

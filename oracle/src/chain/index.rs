@@ -207,7 +207,10 @@ impl Tables {
                 return Changed::Job(address);
             }
             AnyAccount::Emission(emission) => self.emission = Some(*emission),
-            AnyAccount::SlashCase(_) | AnyAccount::Proposal(_) | AnyAccount::Vesting(_) => {}
+            AnyAccount::BuyBack(_)
+            | AnyAccount::SlashCase(_)
+            | AnyAccount::Proposal(_)
+            | AnyAccount::Vesting(_) => {}
         }
         Changed::Other
     }

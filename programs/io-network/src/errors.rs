@@ -182,7 +182,9 @@ pub enum IoError {
     NoBuyBack,
     #[msg("This hour's budget does not cover it: sell less, or wait for the next hour")]
     BudgetSpent,
-    #[msg("The price is below the least that the seller named: wait, it rises until the hour ends")]
+    #[msg(
+        "The price is below the least that the seller named: wait, it rises until the hour ends"
+    )]
     PriceTooLow,
     #[msg("The class has no reference price: give it a floor and a ceiling first")]
     NoGuidance,

@@ -45,6 +45,9 @@ macro_rules! guarded {
 const GUARDED: &[Guarded] = &[
     guarded!("update_params", UpdateParams, Params, 1, 2),
     guarded!("set_timelock", SetTimelock, Admin, 1, 2),
+    guarded!("set_treasury_owner", SetTreasuryOwner, Admin, 1, 2),
+    guarded!("withdraw_treasury", WithdrawTreasury, Admin, 4, 6),
+    guarded!("set_buy_back", SetBuyBack, Admin, 3, 5),
     guarded!("set_oracles", SetOracles, Oracles, 2, 3),
     guarded!("add_payment_mint", AddPaymentMint, Params, 3, 5),
     guarded!("update_payment_mint", UpdatePaymentMint, Params, 2, 3),

@@ -621,11 +621,10 @@ fn vanishing_again_and_again_ends() {
     assert_eq!(stage.world.device(&stage.rig.device).failed, 3);
     // A renter who asks for a record refuses it.
     assert!(
-        stage
-            .world
-            .device(&stage.rig.device)
-            .reputation_bps(&stage.world.provider(&stage.rig.provider))
-            < 2_100
+        stage.world.device(&stage.rig.device).reputation_bps(
+            &stage.world.provider(&stage.rig.provider),
+            stage.world.now()
+        ) < 2_100
     );
 }
 

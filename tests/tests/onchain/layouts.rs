@@ -5,8 +5,8 @@ use std::{fmt::Debug, path::PathBuf};
 
 use anchor_lang::{AccountDeserialize, Discriminator, prelude::Pubkey};
 use io_network::state::{
-    CoStake, Device, DeviceClass, Emission, Job, Network, Oracle, OracleSet, PaymentMint, Provider,
-    SlashCase, Unbonding, Vesting,
+    BuyBack, CoStake, Device, DeviceClass, Emission, Job, Network, Oracle, OracleSet, PaymentMint,
+    Proposal, Provider, Record, SlashCase, Unbonding, Vesting,
 };
 
 fn key(n: u8) -> Pubkey {
@@ -26,6 +26,15 @@ fn time(n: u8) -> i64 {
 
 fn half(n: u8) -> u32 {
     number(n) as u32
+}
+
+fn record(n: u8) -> Record {
+    Record {
+        completed: number(n),
+        failed: number(n + 4),
+        volume: number(n + 8),
+        day: number(n + 12),
+    }
 }
 
 fn quarter(n: u8) -> u16 {
@@ -117,11 +126,56 @@ fn oracle_set() {
 }
 
 #[test]
+fn proposal() {
+    check(
+        "proposal",
+        &Proposal {
+            hash: [1; 32],
+            proposer: key(2),
+            target: key(3),
+            tag: number(4).to_le_bytes(),
+            proposed_at: time(5),
+            ready_at: time(6),
+            expires_at: time(7),
+            bump: 243,
+            version: 1,
+            reserved: [0; 46],
+        },
+    );
+}
+
+#[test]
+fn buy_back() {
+    check(
+        "buy_back",
+        &BuyBack {
+            mint: key(1),
+            floor_price: number(2),
+            ceiling_price: number(3),
+            budget: number(4),
+            epoch: number(5),
+            spent: number(6),
+            paid: number(7),
+            burned: number(8),
+            enabled: 1,
+            bump: 242,
+            version: 1,
+            reserved: [0; 61],
+        },
+    );
+}
+
+#[test]
 fn device_class() {
     check(
         "device_class",
         &DeviceClass {
             name: std::array::from_fn(|i| i as u8 + 1),
+            reference_price: number(5),
+            price_floor: number(6),
+            price_ceiling: number(7),
+            guidance_epoch: number(8),
+            utilisation_bps: quarter(9),
             multiplier_e2: half(1),
             min_tops_e2: half(2),
             min_memory_mib: half(3),
@@ -130,7 +184,7 @@ fn device_class() {
             group: 1,
             bump: 252,
             version: 1,
-            reserved: [0; 47],
+            reserved: [0; 57],
         },
     );
 }
@@ -142,13 +196,19 @@ fn payment_mint() {
         &PaymentMint {
             mint: key(1),
             shards: std::array::from_fn(|i| key(i as u8 + 2)),
+            main: key(30),
             io_per_unit_e9: number(20),
+            swept: number(22),
+            burned: number(23),
+            withdrawn: number(24),
+            bought: number(25),
             fee_bps: quarter(21),
             enabled: 1,
             decimals: 6,
+            token_2022: 1,
             bump: 251,
             version: 1,
-            reserved: [0; 58],
+            reserved: [0; 57],
         },
     );
 }
@@ -173,6 +233,7 @@ fn provider() {
                 amount: number(5 + i as u8),
                 ready_at: time(13 + i as u8),
             }),
+            record: record(40),
             completed: number(22),
             failed: number(23),
             claimed: number(24),
@@ -202,6 +263,7 @@ fn device() {
             current_job: key(4),
             bond: number(5),
             exposure: number(6),
+            record: record(41),
             completed: number(7),
             failed: number(8),
             volume: number(9),
@@ -277,16 +339,18 @@ fn job() {
             region: quarter(17),
             min_reputation_bps: quarter(18),
             reserve_bps: quarter(19),
+            provider_reserve_bps: quarter(23),
             payment_bps: quarter(20),
             expire_penalty_bps: quarter(21),
             reject_penalty_bps: quarter(22),
             verification: 1,
             devices: 2,
             state: 3,
+            token_2022: 1,
             bump: 247,
             vault_bump: 246,
             version: 1,
-            reserved: [0; 56],
+            reserved: [0; 53],
         },
     );
 }

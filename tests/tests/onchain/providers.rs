@@ -499,7 +499,7 @@ fn retiring_washes_no_record() {
     let rig = stage.rig.clone();
     let score = |w: &World| {
         w.device(&rig.device)
-            .reputation_bps(&w.provider(&rig.provider))
+            .reputation_bps(&w.provider(&rig.provider), w.now())
     };
     let before = score(&stage.world);
     assert_eq!(before, 3_333);

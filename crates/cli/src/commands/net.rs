@@ -91,9 +91,7 @@ pub async fn run(command: &NetCommand, ctx: &Context) -> Result<()> {
                     "vesting",
                     token::vesting_json(&address, &vesting, ctx.rpc.chain_time().await?),
                 ),
-                Some(AnyAccount::BuyBack(rule)) => {
-                    ("buy_back", network::buy_back_json(&rule))
-                }
+                Some(AnyAccount::BuyBack(rule)) => ("buy_back", network::buy_back_json(&rule)),
                 Some(AnyAccount::Proposal(proposal)) => {
                     ("proposal", network::proposal_json(&address, &proposal))
                 }

@@ -4,11 +4,12 @@ use clap::{Args, Subcommand};
 use io_client::{
     Pubkey, Wallet, accounts, instructions,
     instructions::{
-        ClassArgs, InitializeNetworkArgs, NetworkParams, PaymentMintArgs, Roles, SetOraclesArgs, StakeParams,
+        ClassArgs, InitializeNetworkArgs, NetworkParams, PaymentMintArgs, Roles, SetOraclesArgs,
+        StakeParams,
     },
     io_network::{
         constants::TREASURY_SHARDS,
-        state::{DeviceClass, Network, OracleSet, PaymentMint, Proposal},
+        state::{BuyBack, DeviceClass, Network, OracleSet, PaymentMint, Proposal},
     },
     pda, tokens,
 };
@@ -111,6 +112,15 @@ pub struct ClassOptions {
     /// The enterprise group instead of the community's.
     #[arg(long)]
     pub enterprise: bool,
+    /// Least reference price of a device-hour, IO.
+    #[arg(long, default_value = "0", value_name = "IO")]
+    pub price_floor: String,
+    /// Highest reference price of a device-hour, IO; 0 for none.
+    #[arg(long, default_value = "0", value_name = "IO")]
+    pub price_ceiling: String,
+    /// Reference price to start with, IO; 0 keeps the present one.
+    #[arg(long, default_value = "0", value_name = "IO")]
+    pub reference_price: String,
 }
 
 #[derive(Debug, Args)]
@@ -224,6 +234,8 @@ pub fn class_json(class: &DeviceClass) -> Value {
         "id": class.id, "name": text_of(&class.name), "multiplier_e2": class.multiplier_e2,
         "min_tops_e2": class.min_tops_e2, "min_memory_mib": class.min_memory_mib,
         "group": if class.group == 1 { "enterprise" } else { "community" },
+        "reference_price": class.reference_price, "price_floor": class.price_floor, "price_ceiling": class.price_ceiling,
+        "utilisation_bps": class.utilisation_bps, "guidance_epoch": class.guidance_epoch,
     })
 }
 
@@ -231,6 +243,9 @@ pub fn mint_json(payment: &PaymentMint, symbol: &str) -> Value {
     json!({
         "mint": payment.mint.to_string(), "symbol": symbol, "decimals": payment.decimals, "fee_bps": payment.fee_bps,
         "io_per_unit_e9": payment.io_per_unit_e9, "enabled": payment.enabled == 1,
+        "token_2022": payment.token_2022 == 1,
+        "treasury": some_key(&payment.main),
+        "swept": payment.swept, "burned": payment.burned, "withdrawn": payment.withdrawn, "bought": payment.bought,
         "shards": payment.shards.iter().filter(|shard| **shard != Pubkey::default()).count(),
     })
 }
@@ -282,6 +297,18 @@ pub fn proposal_json(address: &Pubkey, proposal: &Proposal) -> Value {
         "proposed_at": proposal.proposed_at,
         "ready_at": proposal.ready_at,
         "expires_at": proposal.expires_at,
+    })
+}
+
+pub fn buy_back_json(rule: &BuyBack) -> Value {
+    json!({
+        "mint": rule.mint.to_string(),
+        "floor_price": rule.floor_price,
+        "ceiling_price": rule.ceiling_price,
+        "budget": rule.budget,
+        "enabled": rule.enabled == 1,
+        "paid": rule.paid,
+        "burned": rule.burned,
     })
 }
 
@@ -455,6 +482,9 @@ impl ClassOptions {
             min_memory_mib: self.min_memory,
             norm_tops_e2: hundredths("--norm-tops", &self.norm_tops)?,
             group: u8::from(self.enterprise),
+            price_floor: Unit::io().parse("--price-floor", &self.price_floor)?,
+            price_ceiling: Unit::io().parse("--price-ceiling", &self.price_ceiling)?,
+            reference_price: Unit::io().parse("--reference-price", &self.reference_price)?,
         })
     }
 }

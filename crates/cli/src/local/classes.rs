@@ -64,7 +64,11 @@ pub fn all() -> Vec<ClassArgs> {
         // Any machine that can hold a model.
         min_tops_e2: 1,
         min_memory_mib: 64,
+        norm_tops_e2: 0,
         group: 0,
+        price_floor: 0,
+        price_ceiling: 0,
+        reference_price: 0,
     };
     let gpus = GPUS.iter().map(|gpu| ClassArgs {
         id: gpu.id,
@@ -72,7 +76,11 @@ pub fn all() -> Vec<ClassArgs> {
         multiplier_e2: gpu.multiplier_e2,
         min_tops_e2: gpu.tops * LEAST_TOPS_PERCENT,
         min_memory_mib: gpu.memory * 1_024 / 100 * LEAST_MEMORY_PERCENT,
+        norm_tops_e2: gpu.tops * 100,
         group: u8::from(gpu.enterprise),
+        price_floor: 0,
+        price_ceiling: 0,
+        reference_price: 0,
     });
     std::iter::once(cpu).chain(gpus).collect()
 }

@@ -31,7 +31,10 @@ async fn the_programs_accounts_are_read_as_what_they_are() {
     );
     if !chain.is_external() {
         let set: OracleSet = accounts::oracle_set(&rpc).await.unwrap();
-        assert_eq!((set.active().copied().collect(), set.quorum), (oracles.to_vec(), 2));
+        assert_eq!(
+            (set.active().copied().collect(), set.quorum),
+            (oracles.to_vec(), 2)
+        );
     }
 
     // An account of another kind, and one of another program.
@@ -64,6 +67,9 @@ async fn the_programs_accounts_are_read_as_what_they_are() {
             min_memory_mib: 0,
             norm_tops_e2: 0,
             group: if id == 7_002 { 1 } else { 0 },
+            price_floor: 0,
+            price_ceiling: 0,
+            reference_price: 0,
         };
         setup.push(instructions::add_class(&admin.address(), args));
     }

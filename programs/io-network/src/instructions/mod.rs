@@ -11,5 +11,6 @@ mod slash;
 mod treasury;
 
 pub use {
-    co_stake::*, device::*, emission::*, job::*, network::*, oracle::*, provider::*, slash::*, treasury::*,
+    co_stake::*, device::*, emission::*, job::*, network::*, oracle::*, provider::*, slash::*,
+    treasury::*,
 };

@@ -49,6 +49,7 @@ pub struct Submitted {
 fn fees_of(quote: &Quote) -> FeeTerms {
     FeeTerms {
         reserve_bps: quote.reserve_bps,
+        provider_bps: quote.reserve_bps,
         payment_bps: quote.payment_bps,
     }
 }
@@ -362,6 +363,7 @@ mod tests {
         ] {
             let fees = FeeTerms {
                 reserve_bps: bps,
+                provider_bps: bps,
                 payment_bps: 0,
             };
             let price = highest_price(units, total, fees);

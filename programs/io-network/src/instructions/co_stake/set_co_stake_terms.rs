@@ -70,7 +70,11 @@ pub fn set_co_stake_terms(
         batch.initialize(&a.co_vault, &a.io_mint, &address);
         batch.invoke(&a.token_program, &[])?;
     } else {
-        require_keys_eq!(a.token_program.key(), token::TOKEN_PROGRAM, IoError::WrongAccount);
+        require_keys_eq!(
+            a.token_program.key(),
+            token::TOKEN_PROGRAM,
+            IoError::WrongAccount
+        );
     }
     let mut provider = a.provider.load_mut()?;
     provider.commission_bps = commission_bps;

@@ -31,6 +31,9 @@ pub struct ClaimRewards<'info> {
     pub vault: UncheckedAccount<'info>,
     #[account(mut)]
     pub provider: AccountLoader<'info, Provider>,
+    /// CHECK: the vault of the provider's co-stakers, a PDA checked in `validate`; it need not be there.
+    #[account(mut)]
+    pub co_vault: UncheckedAccount<'info>,
     /// CHECK: a usable IO account of the payout owner, checked in `validate`.
     #[account(mut)]
     pub destination: UncheckedAccount<'info>,
@@ -49,12 +52,13 @@ impl rewards::Sha256 for Syscall {
 
 impl ClaimRewards<'_> {
     /// signer: anybody · emission: the only account of its type · vault: recorded in the emission · provider: named by the leaf that
-    /// the proof is of · destination: usable, of IO, the payout owner's; for a stranger only the associated one ·
+    /// the proof is of · co_vault: the provider's PDA · destination: usable, of IO, the payout owner's; for a stranger only the associated one ·
     /// token_program: by address. The vault is its own PDA's, so it can't be the destination.
     fn validate(&self, args: &ClaimRewardsArgs) -> Result<()> {
         let emission = self.emission.load()?;
         require_keys_eq!(emission.vault, self.vault.key(), IoError::WrongAccount);
         let provider = self.provider.load()?;
+        provider.require_co_vault(&self.provider.key(), self.co_vault.key)?;
         let to = token::require_usable(&self.destination, &emission.mint)?;
         require_keys_eq!(to.owner, provider.payout_owner, IoError::WrongAccount);
         let signer = self.signer.key();
@@ -84,9 +88,12 @@ pub fn claim_rewards(ctx: Context<ClaimRewards>, args: ClaimRewardsArgs) -> Resu
         require!(amount > 0, IoError::NothingToClaim);
         provider.claimed = args.cumulative;
         emission.claimed = emission.claimed.checked_add(amount).or_overflow()?;
+        let until = emission.calendar().ends_at(emission.root_epoch);
+        let (own, pool) = provider.divide_reward(amount, until)?;
         emission.invariant()?;
         provider.invariant()?;
-        batch.transfer(&a.vault, &a.destination, a.emission.as_ref(), amount);
+        batch.transfer(&a.vault, &a.destination, a.emission.as_ref(), own);
+        batch.transfer(&a.vault, &a.co_vault, a.emission.as_ref(), pool);
         provider_changed(&a.provider.key(), &provider);
         log_snapshot::<EmissionChanged, _>(None, None, &*emission);
         emission.bump

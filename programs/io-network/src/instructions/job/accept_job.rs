@@ -1,5 +1,5 @@
 use anchor_lang::prelude::*;
-use io_protocol::{messages::TicketStatement, money};
+use io_protocol::{messages::TicketStatement, money, reputation};
 
 use crate::{
     attest,
@@ -53,7 +53,10 @@ impl AcceptJob<'_> {
             device.attested_at > 0 && now <= attested_until,
             IoError::AttestationStale
         );
-        require!(job.met_by(&device, &provider), IoError::RequirementNotMet);
+        require!(
+            job.met_by(&device, &provider, now),
+            IoError::RequirementNotMet
+        );
         require!(
             device.bond >= device.minimum_bond(network.min_bond)?,
             IoError::BondTooSmall
@@ -110,6 +113,8 @@ pub fn accept_job(ctx: Context<AcceptJob>, args: AcceptJobArgs) -> Result<()> {
     job.state = JobState::Running as u8;
 
     let mut device = a.device.load_mut()?;
+    let score = device.reputation_bps(&*a.provider.load()?, now);
+    job.provider_reserve_bps = reputation::provider_reserve_bps(job.reserve_bps, score);
     device.current_job = job_key;
     device.exposure = device.exposure.checked_add(exposure).or_overflow()?;
     device.open_jobs = device.open_jobs.checked_add(1).or_overflow()?;

@@ -83,7 +83,7 @@ pub fn create_job(ctx: Context<CreateJob>, terms: JobTerms) -> Result<()> {
     let creator = Creator::new(&a.payer, &a.system_program)?;
     let renter = a.renter.key();
     creator.create_for(
-        &token::TOKEN_PROGRAM,
+        a.mint.owner,
         &a.vault,
         TOKEN_ACCOUNT_LEN,
         &[seeds::VAULT, address.as_ref(), &[ctx.bumps.vault]],
@@ -131,6 +131,8 @@ pub fn create_job(ctx: Context<CreateJob>, terms: JobTerms) -> Result<()> {
         job.region = terms.region;
         job.min_reputation_bps = terms.min_reputation_bps;
         job.reserve_bps = fees.reserve_bps;
+        job.provider_reserve_bps = fees.provider_bps;
+        job.token_2022 = payment.token_2022;
         job.payment_bps = fees.payment_bps;
         job.expire_penalty_bps = network.expire_penalty_bps;
         job.reject_penalty_bps = network.reject_penalty_bps;

@@ -60,7 +60,7 @@ pub fn expire_job(ctx: Context<ExpireJob>) -> Result<()> {
             device.end_job(&key, job.exposure)?;
             // A dispute that nobody decided is nobody's proven fault.
             if before == JobState::Running {
-                job.penalty_due = device.penalise(job.exposure, job.expire_penalty_bps)?;
+                job.penalty_due = device.penalise(job.exposure, job.expire_penalty_bps, now)?;
             }
             device.invariant()?;
             device_changed(&loader.key(), &device);

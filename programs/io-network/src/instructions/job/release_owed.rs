@@ -18,7 +18,7 @@ pub enum Payee {
 
 #[derive(Accounts)]
 pub struct ReleaseOwed<'info> {
-    /// The payee (the payout owner, the administrator, the payer), who may name any account; or anybody, who can only
+    /// The payee (the payout owner, the treasury's owner, the payer), who may name any account; or anybody, who can only
     /// deliver to the account that was fixed.
     pub signer: Signer<'info>,
     pub network: AccountLoader<'info, Network>,
@@ -48,7 +48,7 @@ impl ReleaseOwed<'_> {
         token::require_usable(&self.destination, &job.mint)?;
         let (fixed, owner) = match payee {
             Payee::Payer => (job.payer_token, job.payer),
-            Payee::Treasury => (job.treasury, self.network.load()?.admin),
+            Payee::Treasury => (job.treasury, self.network.load()?.treasury_owner),
             Payee::Provider => {
                 let provider = self
                     .provider

@@ -1,5 +1,5 @@
 use anchor_lang::prelude::*;
-use io_protocol::{messages::Verdict, money};
+use io_protocol::{messages::Verdict, money, reputation};
 
 use crate::{
     attest,
@@ -126,6 +126,9 @@ pub fn settle_job(ctx: Context<SettleJob>) -> Result<()> {
     device.completed = add(device.completed, 1)?;
     let volume = money::exposure_ceil(split.provider, job.io_per_unit_e9).or_overflow()?;
     device.volume = device.volume.saturating_add(volume);
+    device
+        .record
+        .change(|r| r.succeeded(volume, reputation::day_of(now)));
     job.invariant()?;
     device.invariant()?;
     job_changed(&key, before, &job);

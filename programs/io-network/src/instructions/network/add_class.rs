@@ -17,8 +17,15 @@ pub struct ClassArgs {
     pub multiplier_e2: u32,
     pub min_tops_e2: u32,
     pub min_memory_mib: u32,
+    /// Int8 TOPS in hundredths that rewards measure performance by; 0 for none.
+    pub norm_tops_e2: u32,
     /// 0 community, 1 enterprise.
     pub group: u8,
+    /// Least and highest reference price of a device-hour, IO base units; both 0 for none.
+    pub price_floor: u64,
+    pub price_ceiling: u64,
+    /// The reference price to start with; 0 keeps the present one. Brought inside the bounds.
+    pub reference_price: u64,
 }
 
 #[derive(Accounts)]
@@ -48,7 +55,20 @@ fn write(class: &mut DeviceClass, address: &Pubkey, args: &ClassArgs) -> Result<
     class.multiplier_e2 = args.multiplier_e2;
     class.min_tops_e2 = args.min_tops_e2;
     class.min_memory_mib = args.min_memory_mib;
+    class.norm_tops_e2 = args.norm_tops_e2;
     class.group = args.group;
+    require!(
+        args.price_floor <= args.price_ceiling,
+        IoError::ParameterOutOfBounds
+    );
+    class.price_floor = args.price_floor;
+    class.price_ceiling = args.price_ceiling;
+    if args.reference_price > 0 {
+        class.reference_price = args.reference_price;
+    }
+    class.reference_price = class
+        .reference_price
+        .clamp(args.price_floor, args.price_ceiling);
     log_snapshot::<DeviceClassChanged, _>(Some(address), None, class);
     Ok(())
 }

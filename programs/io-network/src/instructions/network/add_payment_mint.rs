@@ -43,19 +43,21 @@ fn write(payment: &mut PaymentMint, address: &Pubkey, args: &PaymentMintArgs) ->
     Ok(())
 }
 
-/// admin, proposal: by `guard` · network: the only account of its type · mint: an SPL mint · payment: created here at its PDA ·
+/// admin, proposal: by `guard` · network: the only account of its type · mint: of the SPL Token program, or of Token-2022 with
+/// harmless extensions · payment: created here at its PDA ·
 /// system_program: by type.
 pub fn add_payment_mint(ctx: Context<AddPaymentMint>, args: PaymentMintArgs) -> Result<()> {
     let a = ctx.accounts;
     let call = instruction::AddPaymentMint { args };
     guard::authorise(&a.network, &a.admin, &a.proposal, &a.payment.key(), &call)?;
-    let decimals = token::mint_decimals(&a.mint)?;
+    let (decimals, token_2022) = token::payment_mint(&a.mint)?;
     let mint = a.mint.key();
     let seeds: &[&[u8]] = &[seeds::PAYMENT, mint.as_ref(), &[ctx.bumps.payment]];
     let mut payment =
         Creator::new(&a.admin, &a.system_program)?.create::<PaymentMint>(&a.payment, seeds)?;
     payment.mint = mint;
     payment.decimals = decimals;
+    payment.token_2022 = u8::from(token_2022);
     payment.bump = ctx.bumps.payment;
     payment.version = VERSION;
     write(&mut payment, &a.payment.key(), &args)

@@ -7,7 +7,7 @@ use crate::{
     events::{log_snapshot, PaymentMintChanged},
     seeds,
     state::{Network, PaymentMint},
-    token::{self, Batch, TOKEN_ACCOUNT_LEN},
+    token::{Batch, TOKEN_ACCOUNT_LEN},
 };
 
 #[derive(Accounts)]
@@ -53,7 +53,7 @@ pub fn init_treasury_shard(ctx: Context<InitTreasuryShard>, shard: u8) -> Result
     a.validate(shard)?;
     let mint = a.mint.key();
     Creator::new(&a.payer, &a.system_program)?.create_for(
-        &token::TOKEN_PROGRAM,
+        a.mint.owner,
         &a.treasury,
         TOKEN_ACCOUNT_LEN,
         &[

@@ -3,10 +3,13 @@ mod add_payment_mint;
 mod administer;
 mod init_treasury_shard;
 mod initialize_network;
+mod migrate_account;
 mod propose_change;
 mod set_oracles;
+mod update_guidance;
 
 pub use {
     add_class::*, add_payment_mint::*, administer::*, init_treasury_shard::*,
-    initialize_network::*, propose_change::*, set_oracles::*,
+    initialize_network::*, migrate_account::*, propose_change::*, set_oracles::*,
+    update_guidance::*,
 };

@@ -34,7 +34,10 @@ fn require_bonds(
     oracles: &[Pubkey],
     accounts: &[AccountInfo],
 ) -> Result<()> {
-    for key in oracles.iter().filter(|k| set.position(k.as_ref()).is_none()) {
+    for key in oracles
+        .iter()
+        .filter(|k| set.position(k.as_ref()).is_none())
+    {
         let mut found = false;
         for info in accounts.iter().take(MAX_ORACLES) {
             if *info.owner != crate::ID {

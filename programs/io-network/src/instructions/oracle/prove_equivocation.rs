@@ -69,7 +69,8 @@ pub fn prove_equivocation(ctx: Context<ProveEquivocation>) -> Result<()> {
         let lost = oracle.liabilities()?;
         // Proven once is enough; but a member that could not be removed then may be now.
         require!(lost > 0 || removed, IoError::NothingOwed);
-        let share = money::share_floor(lost, a.network.load()?.slash_challenger_bps).or_overflow()?;
+        let share =
+            money::share_floor(lost, a.network.load()?.slash_challenger_bps).or_overflow()?;
         oracle.bond = 0;
         oracle.unbonding = 0;
         oracle.ready_at = 0;

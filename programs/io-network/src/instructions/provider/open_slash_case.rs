@@ -131,7 +131,12 @@ pub fn open_slash_case(ctx: Context<OpenSlashCase>) -> Result<()> {
     let provider = *a.provider.load()?;
     let mut batch = Batch::new();
     batch.initialize(&a.slash_vault, &a.io_mint, &address);
-    batch.transfer(&a.stake_vault, &a.slash_vault, a.provider.as_ref(), owner_part);
+    batch.transfer(
+        &a.stake_vault,
+        &a.slash_vault,
+        a.provider.as_ref(),
+        owner_part,
+    );
     batch.transfer(&a.co_vault, &a.slash_vault, a.provider.as_ref(), co_part);
     batch.invoke(
         &a.token_program,

@@ -40,7 +40,8 @@ impl CloseSlashCase<'_> {
             self.io_mint.key(),
             IoError::WrongMint
         );
-        let held = token::read(&self.slash_vault).ok_or_else(|| error!(IoError::BadTokenAccount))?;
+        let held =
+            token::read(&self.slash_vault).ok_or_else(|| error!(IoError::BadTokenAccount))?;
         Ok(held.amount)
     }
 }

@@ -65,7 +65,10 @@ impl Resolution<'_, '_> {
             case.state = SlashState::Upheld as u8;
             case.decided_at = now;
             let mut provider = self.provider.load_mut()?;
-            provider.co_disputed = provider.co_disputed.checked_sub(case.co_part).or_overflow()?;
+            provider.co_disputed = provider
+                .co_disputed
+                .checked_sub(case.co_part)
+                .or_overflow()?;
             self.tell(&case, &provider)?;
             case.burned
         };
@@ -89,14 +92,22 @@ impl Resolution<'_, '_> {
             };
             provider.staked = provider.staked.checked_add(to_owner).or_overflow()?;
             provider.co_assets = provider.co_assets.checked_add(to_pool).or_overflow()?;
-            provider.co_disputed = provider.co_disputed.checked_sub(case.co_part).or_overflow()?;
+            provider.co_disputed = provider
+                .co_disputed
+                .checked_sub(case.co_part)
+                .or_overflow()?;
             case.state = SlashState::Returned as u8;
             case.decided_at = now;
             self.tell(&case, &provider)?;
             (to_owner, to_pool)
         };
         let mut batch = Batch::new();
-        batch.transfer(self.slash_vault, self.stake_vault, self.case.as_ref(), to_owner);
+        batch.transfer(
+            self.slash_vault,
+            self.stake_vault,
+            self.case.as_ref(),
+            to_owner,
+        );
         batch.transfer(self.slash_vault, self.co_vault, self.case.as_ref(), to_pool);
         invoke_as_case(&*self.case.load()?, self.token_program, batch)
     }

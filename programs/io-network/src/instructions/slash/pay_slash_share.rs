@@ -58,6 +58,11 @@ pub fn pay_slash_share(ctx: Context<PaySlashShare>, party: SlashParty) -> Result
         amount
     };
     let mut batch = Batch::new();
-    batch.transfer(&a.slash_vault, &a.destination, a.slash_case.as_ref(), amount);
+    batch.transfer(
+        &a.slash_vault,
+        &a.destination,
+        a.slash_case.as_ref(),
+        amount,
+    );
     invoke_as_case(&*a.slash_case.load()?, &a.token_program, batch)
 }

@@ -1,0 +1,84 @@
+use anchor_lang::prelude::*;
+use io_protocol::{
+    guidance::{next_price, GuidanceStatement},
+    messages::epoch_of,
+};
+
+use crate::{
+    attest,
+    constants::{MAX_BPS, MAX_GUIDANCE_EPOCHS},
+    errors::IoError,
+    events::{log_snapshot, DeviceClassChanged},
+    state::{DeviceClass, Network, OracleSet},
+};
+
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug)]
+pub struct GuidanceArgs {
+    /// The epoch (hours since the Unix epoch) that was observed; it is over.
+    pub epoch: u64,
+    /// Hired share of the class's attested time, basis points.
+    pub utilisation_bps: u16,
+}
+
+#[derive(Accounts)]
+pub struct UpdateGuidance<'info> {
+    pub network: AccountLoader<'info, Network>,
+    pub oracle_set: AccountLoader<'info, OracleSet>,
+    #[account(mut)]
+    pub class: AccountLoader<'info, DeviceClass>,
+    /// CHECK: the instructions sysvar, checked by `attest`.
+    pub instructions: UncheckedAccount<'info>,
+}
+
+impl UpdateGuidance<'_> {
+    /// network, oracle_set: the only accounts of their types · class: named by the signed statement, with guidance ·
+    /// instructions: by address, in `attest`. Anybody may send it: the quorum's signatures decide.
+    fn validate(&self, args: &GuidanceArgs, now: i64) -> Result<()> {
+        let class = self.class.load()?;
+        require!(class.price_ceiling > 0, IoError::NoGuidance);
+        let current = epoch_of(now);
+        require!(
+            args.epoch < current
+                && args.epoch.saturating_add(MAX_GUIDANCE_EPOCHS) >= current
+                && args.epoch > class.guidance_epoch,
+            IoError::EpochNotAcceptable
+        );
+        require!(
+            args.utilisation_bps <= MAX_BPS,
+            IoError::ParameterOutOfBounds
+        );
+        let set = self.oracle_set.load()?;
+        let statement = GuidanceStatement {
+            deployment: self.network.load()?.deployment(),
+            set_version: set.version,
+            class: self.class.key().to_bytes(),
+            epoch: args.epoch,
+            utilisation_bps: args.utilisation_bps,
+        };
+        attest::require_signatures(
+            &self.instructions,
+            &set,
+            &statement.to_bytes(),
+            usize::from(set.quorum),
+        )?;
+        Ok(())
+    }
+}
+
+pub fn update_guidance(ctx: Context<UpdateGuidance>, args: GuidanceArgs) -> Result<()> {
+    let a = ctx.accounts;
+    a.validate(&args, Clock::get()?.unix_timestamp)?;
+    let target_bps = a.network.load()?.target_utilisation_bps;
+    let mut class = a.class.load_mut()?;
+    class.reference_price = next_price(
+        class.reference_price,
+        args.utilisation_bps,
+        target_bps,
+        class.price_floor,
+        class.price_ceiling,
+    );
+    class.guidance_epoch = args.epoch;
+    class.utilisation_bps = args.utilisation_bps;
+    log_snapshot::<DeviceClassChanged, _>(Some(&a.class.key()), None, &*class);
+    Ok(())
+}
