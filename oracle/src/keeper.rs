@@ -250,6 +250,17 @@ async fn find(oracle: &Oracle, failures: &Failures) -> Vec<(Pubkey, Job, Due)> {
         } else {
             None
         };
+        // Paying for what nobody could check is wrong, and so is punishing for it: an objection without a verdict refunds.
+        if job.state == JobState::Submitted as u8
+            && certain <= job.challenge_until
+            && decided.is_none()
+            && oracle.rank(&address).is_some()
+            && oracle.note(&address).undecidable
+            && !failures.holds_back(&Due::Dispute.what(&address, &job))
+        {
+            found.push((address, job, Due::Dispute));
+            continue;
+        }
         // Most jobs need nothing, even of the leader.
         if due(&job, decided.as_ref(), 0, certain, delays).is_none() {
             continue;

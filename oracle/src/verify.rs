@@ -303,6 +303,17 @@ async fn check(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job) -> Option<Outc
                 decided => return Some(decided),
             },
             Err(Gap::Wrong(reason)) => return Some(invalid(reason)),
+            Err(Gap::Lacking(what)) => {
+                let undecidable = oracle.clock.now() >= ends;
+                oracle.update_note(address, job.created_slot, |note| {
+                    note.reason = Some(format!("waiting for {what}"));
+                    note.undecidable = undecidable;
+                });
+                if undecidable {
+                    oracle.tell();
+                }
+                what
+            }
             Err(Gap::Missing(what)) => {
                 if oracle.clock.now() >= ends {
                     return Some(invalid(format!(
@@ -329,7 +340,12 @@ async fn check(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job) -> Option<Outc
 }
 
 enum Gap {
+    /// Of the result, which its device must make available: in the end that counts against it.
     Missing(String),
+    /// Of what the renter brought: no fault of the device's, so it is never held against it. The keeper objects without a
+    /// verdict, and the escrow goes back when nobody could decide.
+    Lacking(String),
+    /// The result, or what it is about, is wrong.
     Wrong(String),
 }
 
@@ -342,7 +358,7 @@ async fn gather(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job) -> Result<Arc
             match specs::read(oracle, job).await {
                 Ok(Some(spec)) => Arc::new(spec),
                 Ok(None) => {
-                    return Err(Gap::Missing(format!(
+                    return Err(Gap::Lacking(format!(
                         "the spec {}",
                         text::hash(&job.spec_hash)
                     )));
@@ -357,7 +373,7 @@ async fn gather(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job) -> Result<Arc
         .map(|blob| (blob.hash.0, blob.size))
         .collect();
     if let Some(hash) = specs::missing(oracle, &inputs).await.first() {
-        return Err(Gap::Missing(format!("the input {}", text::hash(hash))));
+        return Err(Gap::Lacking(format!("the input {}", text::hash(hash))));
     }
     if !specs::pull(oracle, &job.output_hash, MAX_MANIFEST_BYTES).await {
         // A blob of that name that is no manifest: the engine says what is wrong with it.

@@ -38,6 +38,10 @@ pub const LINK_SILENCE: Duration = Duration::from_secs(30);
 /// Offset of an oracle's clock from this machine's that is worth a warning: requests are accepted within 60 s.
 pub const CLOCK_SKEW_WARNING_MS: u64 = 20_000;
 
+/// A lock that another process holds is waited for this long, with such pauses: it may have been killed a moment ago.
+pub const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+pub const LOCK_AGAIN: Duration = Duration::from_millis(20);
+
 /// Pauses between tries of a step that failed for a passing reason.
 pub const RETRY: Duration = Duration::from_millis(200);
 pub const LONGEST_RETRY: Duration = Duration::from_secs(10);

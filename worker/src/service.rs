@@ -41,7 +41,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<()> {
         "another worker uses {}: end it, or give this one a data_dir of its own",
         config.data_dir.display()
     );
-    let _folder = Lock::take(&config.data_dir.join("lock"), &in_use)?;
+    let _folder = Lock::take(&config.data_dir.join("lock"), &in_use).await?;
     let operator = Wallet::load(&config.operator)?;
     let selection = config.device.clone();
     let device = tokio::task::spawn_blocking(move || devices::select(&selection)).await??;
@@ -53,7 +53,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<()> {
         &device.address().to_string(),
         &operator.address().to_string(),
     );
-    let _device = Lock::take(&lock_path, &in_use)?;
+    let _device = Lock::take(&lock_path, &in_use).await?;
     tracing::info!(device = %device.address(), name = device.name, memory_mib = device.memory_mib, threads = device.threads, "device");
 
     let (transactions, address) = (config.data_dir.join("transactions.jsonl"), device.address());
