@@ -467,12 +467,21 @@ impl OracleClient {
         {
             fs::create_dir_all(folder).await.map_err(io_error(folder))?;
         }
-        let attempt = || self.get_blob_once(hash, &part, max, &progress);
-        let size = attempt
-            .retry(self.backoff())
-            .when(ClientError::is_transient)
-            .await?;
-        let found = hash_file(&part).await.map_err(io_error(&part))?;
+        let mut resumed = fs::metadata(&part).await.is_ok_and(|there| there.len() > 0);
+        let (size, found) = loop {
+            let attempt = || self.get_blob_once(hash, &part, max, &progress);
+            let size = attempt
+                .retry(self.backoff())
+                .when(ClientError::is_transient)
+                .await?;
+            let found = hash_file(&part).await.map_err(io_error(&part))?;
+            if found == *hash || !resumed {
+                break (size, found);
+            }
+            // The beginning may be another oracle's, and its fault: once more from nothing.
+            resumed = false;
+            fs::remove_file(&part).await.map_err(io_error(&part))?;
+        };
         if found != *hash {
             let _ = fs::remove_file(&part).await;
             let (expected, found) = (text::hash(hash), text::hash(&found));

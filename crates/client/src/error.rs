@@ -34,7 +34,7 @@ pub enum Error {
     #[error(transparent)]
     Program(#[from] Box<ProgramError>),
     /// The transaction failed outside any program. Nothing was changed.
-    #[error("the transaction was refused: {error}.{}", hint(error))]
+    #[error("the transaction was refused: {}.{}", error.to_string().trim_end_matches('.'), hint(error))]
     Transaction {
         error: TransactionError,
         logs: Vec<String>,
