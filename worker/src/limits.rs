@@ -35,6 +35,8 @@ pub const LINK_LONGEST_RECONNECT: Duration = Duration::from_secs(15);
 /// A link is asked for a sign of life this often, and given up without one after so long.
 pub const LINK_PING_EVERY: Duration = Duration::from_secs(10);
 pub const LINK_SILENCE: Duration = Duration::from_secs(30);
+/// So many refusals in a row because another worker is linked as this device count as that worker being there.
+pub const CONFLICTS: u32 = 3;
 /// Offset of an oracle's clock from this machine's that is worth a warning: requests are accepted within 60 s.
 pub const CLOCK_SKEW_WARNING_MS: u64 = 20_000;
 
