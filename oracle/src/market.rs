@@ -319,10 +319,11 @@ async fn look(oracle: &Arc<Oracle>) {
                 oracles.len(),
             )
         });
-        let SpecState::Ready(spec) = oracle.note(&address).spec else {
+        let note = oracle.note(&address);
+        let SpecState::Ready(spec) = note.spec else {
             continue;
         };
-        if !leads {
+        if !leads || !note.inputs {
             continue;
         }
         let want = want(&job, spec.engine.name());

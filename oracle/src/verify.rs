@@ -362,10 +362,12 @@ async fn ended(oracle: &Oracle, address: &Pubkey, created_slot: u64) {
 }
 
 enum Gap {
-    /// What the device had to bring.
+    /// Of the result, which its device must make available: in the end that counts against it.
     Missing(String),
-    /// What was there, or should have been, before the device began.
+    /// Of what the renter brought: no fault of the device's, so it is never held against it. The keeper objects without a
+    /// verdict, and the escrow goes back when nobody could decide.
     Lacking(String),
+    /// The result, or what it is about, is wrong.
     Wrong(String),
 }
 

@@ -1003,15 +1003,22 @@ async fn a_device_is_linked_attested_and_offered_a_job() {
         matches!(&early, ClientError::Api { status: 409, .. }),
         "{early}"
     );
-    // A newer link replaces the first.
+    // A second worker with the same key is refused as long as the first answers, and both are told.
+    let mut twin = world.connect().await;
+    let (refused, told) = tokio::join!(
+        world.hello(&mut twin, &world.operator),
+        receive(&mut first)
+    );
+    for said in [refused, told] {
+        assert!(matches!(said, ToWorker::Refused { code, .. } if code == "conflict"));
+    }
+    // One that does not answer, or is gone, is replaced.
     let mut link = world.connect().await;
     assert!(matches!(
         world.hello(&mut link, &world.operator).await,
         ToWorker::Linked { .. }
     ));
-    assert!(
-        matches!(receive(&mut first).await, ToWorker::Refused { code, .. } if code == "conflict")
-    );
+    drop(first);
     let beat = world.heartbeat(1);
     say(&mut link, &beat).await;
     say(&mut link, &beat).await;

@@ -501,7 +501,10 @@ impl Drive {
         else {
             return;
         };
-        let blobs = Arc::new(blobs);
+        // Whoever says nothing may lack what the work is about, too: here it is.
+        let mut all = blobs::input_blobs(&self.worker.blobs, &self.worker.config, record.spec_hash).await;
+        all.extend(blobs);
+        let blobs = Arc::new(all);
         for oracle in &self.worker.oracles {
             let oracle = oracle.clone();
             let (key, blobs) = (self.worker.chain.request_key(), blobs.clone());

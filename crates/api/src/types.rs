@@ -214,6 +214,8 @@ wire! {
         /// The spec blob is not there, or does not hash, or is not valid.
         SpecMissing,
         SpecInvalid,
+        /// The spec is fine, and something that it names is nowhere.
+        InputMissing,
         /// Open; no eligible device now.
         Waiting,
         /// A ticket was issued to a device.

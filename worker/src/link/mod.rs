@@ -39,7 +39,14 @@ pub enum Event {
     Offer { link: usize, offer: Offer },
     /// A verdict. Its signature isn't checked yet.
     Attested { attestation: Box<Attestation> },
+    /// The oracle says, again and again, that another worker is this device.
+    Conflict { link: usize, message: String },
 }
+
+/// The oracle serves another worker of this device.
+#[derive(Debug, thiserror::Error)]
+#[error("the oracle refused the link: {0}")]
+struct Conflict(String);
 
 /// A job reserved for this device, as an oracle says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +93,7 @@ impl Link {
         shutdown: CancellationToken,
     ) {
         let mut pause = self.reconnect;
+        let mut conflicts = 0_u32;
         while !shutdown.is_cancelled() {
             let connected = tokio::select! {
                 () = shutdown.cancelled() => return,
@@ -94,13 +102,26 @@ impl Link {
             match connected {
                 Ok(session) => {
                     pause = self.reconnect;
+                    conflicts = 0;
                     let served = self.serve(session, &mut outbound, &mut news, &events, &shutdown);
                     if let Err(error) = served.await {
                         tracing::warn!(url = %self.url, error = %format!("{error:#}"), "link lost");
                     }
                 }
                 Err(error) => {
-                    tracing::warn!(url = %self.url, error = %format!("{error:#}"), "no link")
+                    tracing::warn!(url = %self.url, error = %format!("{error:#}"), "no link");
+                    // An earlier process of this worker may not be gone for the oracle yet: once isn't enough.
+                    conflicts = match error.downcast_ref::<Conflict>() {
+                        Some(_) => conflicts.saturating_add(1),
+                        None => 0,
+                    };
+                    if conflicts >= CONFLICTS {
+                        let message = format!("{error:#}");
+                        let link = self.index;
+                        if events.send(Event::Conflict { link, message }).await.is_err() {
+                            return;
+                        }
+                    }
                 }
             }
             tokio::select! {
@@ -177,6 +198,9 @@ impl Link {
                     "the oracle linked the device {device}, not this one"
                 );
                 Ok(session)
+            }
+            ToWorker::Refused { code, message } if code == "conflict" => {
+                Err(Conflict(message).into())
             }
             ToWorker::Refused { code, message } => {
                 bail!("the oracle refused the link ({code}): {message}")

@@ -52,7 +52,11 @@ pub async fn run(command: &StakeCommand, ctx: &Context) -> Result<()> {
                     io.show(held),
                     io.show(base)
                 ))
-                .hint("Send IO to the wallet, or stake less."));
+                .hint(if ctx.is_local() {
+                    "Send IO to the wallet, or stake less. On a local network the wallets made by `io up` hold some (-u localnet)."
+                } else {
+                    "Send IO to the wallet, or stake less."
+                }));
             }
             ctx.confirm(&format!("Stake {}?", io.show(base)))?;
             let instruction = instructions::stake(&wallet.address(), &token, base);
@@ -116,6 +120,11 @@ pub async fn run(command: &StakeCommand, ctx: &Context) -> Result<()> {
         StakeCommand::Unstake { amount } => {
             let wallet = ctx.wallet()?;
             let base = io.parse("AMOUNT", amount)?;
+            if base == 0 {
+                return Err(
+                    Failure::usage("AMOUNT is 0").hint("Take out more than nothing.")
+                );
+            }
             let network = ctx.network().await?;
             let (account, provider) = provider::find(ctx, None).await?;
             if base > provider.free() {
@@ -158,6 +167,23 @@ pub async fn run(command: &StakeCommand, ctx: &Context) -> Result<()> {
                 .filter(|entry| entry.amount > 0 && entry.ready_at <= now)
                 .map(|entry| entry.amount)
                 .sum();
+            if matured == 0 {
+                let next = provider
+                    .unbonding
+                    .iter()
+                    .filter(|entry| entry.amount > 0)
+                    .min_by_key(|entry| entry.ready_at);
+                return Err(match next {
+                    Some(entry) => Failure::failed(format!(
+                        "nothing can be withdrawn yet: the next {} are free from {}",
+                        io.show(entry.amount),
+                        utc(entry.ready_at)
+                    ))
+                    .hint("Run this again then. `io stake status` lists all that is on its way out."),
+                    None => Failure::failed("nothing is on its way out")
+                        .hint("Start with `io stake unstake AMOUNT`; it can be withdrawn when the unbonding time is over."),
+                });
+            }
             let token = tokens::associated(&wallet.address(), &network.io_mint);
             let instructions = vec![
                 tokens::create_associated(&wallet.address(), &wallet.address(), &network.io_mint),
