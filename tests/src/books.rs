@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use anchor_lang::{Discriminator, prelude::Pubkey};
-use io_network::state::{CoStake, Device, Emission, Job, Oracle, Provider, SlashCase, Vesting};
+use io_network::state::{CoStake, Device, Emission, Job, Oracle, Provider, SlashCase, Vesting, PaymentMint};
 
+use crate::treasury::treasury_main;
 use crate::world::{self, World};
 
 /// Job states, as numbers: the checks below don't use the program's own functions.
@@ -136,7 +137,10 @@ impl World {
             let members = pools.remove(&key).unwrap_or_default();
             assert_eq!(provider.co_stakers, members.count, "co-stakers of {key}");
             assert_eq!(provider.co_shares, members.shares, "shares of {key}");
-            assert_eq!(provider.co_earning, members.earning, "earning shares of {key}");
+            assert_eq!(
+                provider.co_earning, members.earning,
+                "earning shares of {key}"
+            );
             assert!(provider.co_rewards >= members.rewards, "rewards of {key}");
             self.check_vault(
                 &world::co_vault(&key),
@@ -174,6 +178,10 @@ impl World {
             // Burning makes it less; nothing makes it more.
             assert!(supply <= genesis + emission.minted, "supply of IO");
             assert!(supply <= io_protocol::emission::CAP, "cap of IO");
+        }
+        for (_, payment) in self.all::<PaymentMint>() {
+            let main = payment.swept - payment.burned - payment.withdrawn - payment.bought;
+            self.check_vault(&treasury_main(&payment.mint), main);
         }
         for (key, job) in &jobs {
             if job.state == RUNNING {

@@ -419,6 +419,7 @@ impl World {
                 emission: world::emission(),
                 vault: world::vault(&world::emission()),
                 provider: *provider,
+                co_vault: world::co_vault(provider),
                 destination: *destination,
                 token_program: TOKEN_PROGRAM,
             },

@@ -183,6 +183,16 @@ fn decode(bytes: &[u8]) -> Event {
                 account_data::<state::CoStake>(&e.last),
             )
         }
+    } else if is!(wire::BuyBackChanged) {
+        let e: wire::BuyBackChanged = read(body);
+        changed(
+            "BuyBackChanged",
+            e.buy_back,
+            account_data::<state::BuyBack>(&e.after),
+        )
+    } else if is!(wire::AccountMigrated) {
+        let e: wire::AccountMigrated = read(body);
+        changed("AccountMigrated", e.account, e.data)
     } else {
         panic!("an event that no one knows: {head:?}")
     }

@@ -13,6 +13,7 @@ pub mod reckon;
 pub mod spl;
 pub mod stage;
 pub mod stakes;
+pub mod treasury;
 pub mod world;
 
 pub use calls::{MEASURED, OUTPUT, TRACE, terms};

@@ -4,7 +4,7 @@ use std::mem::size_of;
 
 use anchor_lang::{Discriminator, ZeroCopy, prelude::Pubkey};
 use io_network::state::{
-    BuyBack, Device, DeviceClass, Emission, Job, JobState, Network, OracleSet, PaymentMint,
+    CoStake, Oracle, BuyBack, Device, DeviceClass, Emission, Job, JobState, Network, OracleSet, PaymentMint,
     Proposal, Provider, SlashCase, Vesting,
 };
 use solana_account::Account;
@@ -42,6 +42,8 @@ program_accounts!(
     Device: "a device",
     Job: "a job",
     SlashCase: "a slash case",
+    CoStake: "a co-stake",
+    Oracle: "an oracle's bond",
     Proposal: "a proposed change",
     BuyBack: "a buy-back rule",
     Emission: "the emission",
@@ -180,6 +182,35 @@ pub async fn devices_of_provider(rpc: &Rpc, provider: &Pubkey) -> Result<Vec<(Pu
     .1)
 }
 
+/// `provider` is the provider's account.
+pub async fn co_stakes_of_provider(rpc: &Rpc, provider: &Pubkey) -> Result<Vec<(Pubkey, CoStake)>> {
+    Ok(fetch_all(
+        rpc,
+        vec![field(
+            std::mem::offset_of!(CoStake, provider),
+            provider.as_ref(),
+        )],
+    )
+    .await?
+    .1)
+}
+
+/// `provider` is the provider's account.
+pub async fn slash_cases_of_provider(
+    rpc: &Rpc,
+    provider: &Pubkey,
+) -> Result<Vec<(Pubkey, SlashCase)>> {
+    Ok(fetch_all(
+        rpc,
+        vec![field(
+            std::mem::offset_of!(SlashCase, provider),
+            provider.as_ref(),
+        )],
+    )
+    .await?
+    .1)
+}
+
 /// The kind of an account of the program, by its discriminator, decoded.
 #[derive(Debug, Clone, PartialEq)]
 pub enum AnyAccount {
@@ -191,6 +222,8 @@ pub enum AnyAccount {
     Device(Box<Device>),
     Job(Box<Job>),
     SlashCase(Box<SlashCase>),
+    CoStake(Box<CoStake>),
+    Oracle(Box<Oracle>),
     Proposal(Box<Proposal>),
     BuyBack(Box<BuyBack>),
     Emission(Box<Emission>),
@@ -227,6 +260,8 @@ impl AnyAccount {
             Device,
             Job,
             SlashCase,
+            CoStake,
+            Oracle,
             BuyBack,
             Proposal,
             Emission,

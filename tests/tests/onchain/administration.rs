@@ -206,7 +206,9 @@ fn parameters_stay_inside_their_bounds() {
         ("expiry penalty", |p| p.expire_penalty_bps = 10_001),
         ("rejection penalty", |p| p.reject_penalty_bps = 10_001),
         ("no time to appeal", |p| p.stake.appeal_seconds = 0),
-        ("time to appeal", |p| p.stake.appeal_seconds = SIXTY_DAYS + 1),
+        ("time to appeal", |p| {
+            p.stake.appeal_seconds = SIXTY_DAYS + 1
+        }),
         ("no time to decide", |p| p.stake.decision_seconds = 0),
         ("time to decide", |p| {
             p.stake.decision_seconds = SIXTY_DAYS + 1
