@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
     completions, config, demo, device, doctor, job, net, network, offers, oracle, provider, quote,
-    stake, token, up, worker,
+    rewards, stake, token, treasury, up, worker,
 };
 
 #[derive(Debug, Parser)]
@@ -111,6 +111,9 @@ pub enum Command {
     /// A provider's stake.
     #[command(subcommand)]
     Stake(stake::StakeCommand),
+    /// What providers earn for being up.
+    #[command(subcommand)]
+    Rewards(rewards::RewardsCommand),
     /// The supply of IO: emission and vesting.
     #[command(subcommand)]
     Token(token::TokenCommand),
@@ -120,6 +123,9 @@ pub enum Command {
     /// The oracle service.
     #[command(subcommand)]
     Oracle(oracle::OracleCommand),
+    /// Fees, what becomes of them, and selling IO to the treasury.
+    #[command(subcommand)]
+    Treasury(treasury::TreasuryCommand),
     /// The network's configuration on chain.
     #[command(subcommand)]
     Network(network::NetworkCommand),

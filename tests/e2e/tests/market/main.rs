@@ -8,5 +8,6 @@ mod disagreement;
 mod happy;
 mod outages;
 mod provider;
+mod rewards;
 mod unreliable_rpc;
 mod vanished;
