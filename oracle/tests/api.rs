@@ -950,10 +950,8 @@ async fn a_device_is_linked_attested_and_offered_a_job() {
     );
     // A second worker with the same key is refused as long as the first answers, and both are told.
     let mut twin = world.connect().await;
-    let (refused, told) = tokio::join!(
-        world.hello(&mut twin, &world.operator),
-        receive(&mut first)
-    );
+    let (refused, told) =
+        tokio::join!(world.hello(&mut twin, &world.operator), receive(&mut first));
     for said in [refused, told] {
         assert!(matches!(said, ToWorker::Refused { code, .. } if code == "conflict"));
     }

@@ -502,7 +502,8 @@ impl Drive {
             return;
         };
         // Whoever says nothing may lack what the work is about, too: here it is.
-        let mut all = blobs::input_blobs(&self.worker.blobs, &self.worker.config, record.spec_hash).await;
+        let mut all =
+            blobs::input_blobs(&self.worker.blobs, &self.worker.config, record.spec_hash).await;
         all.extend(blobs);
         let blobs = Arc::new(all);
         for oracle in &self.worker.oracles {

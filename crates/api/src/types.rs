@@ -91,6 +91,19 @@ wire! {
 }
 
 wire! {
+    /// `GET /v1/identity?nonce=`: which process this is, proven with the oracle's key.
+    pub struct Identity {
+        pub oracle: String,
+        /// Base58, drawn at each start.
+        pub instance: String,
+        /// Unix milliseconds, by its own clock.
+        pub started_ms: u64,
+        /// Ed25519 over `io/identity/1...` ‖ program ‖ cluster ‖ nonce ‖ instance ‖ started_ms as u64 LE.
+        pub signature: String,
+    }
+}
+
+wire! {
     /// Limits that a client should know before it sends.
     pub struct Limits {
         /// Largest blob, bytes.

@@ -118,7 +118,11 @@ impl Link {
                     if conflicts >= CONFLICTS {
                         let message = format!("{error:#}");
                         let link = self.index;
-                        if events.send(Event::Conflict { link, message }).await.is_err() {
+                        if events
+                            .send(Event::Conflict { link, message })
+                            .await
+                            .is_err()
+                        {
                             return;
                         }
                     }

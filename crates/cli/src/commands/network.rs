@@ -313,7 +313,10 @@ async fn show(ctx: &Context) -> Result<()> {
             if network.pending_admin == Pubkey::default() {
                 String::new()
             } else {
-                format!("{} may take over: io network accept-admin", network.pending_admin)
+                format!(
+                    "{} may take over: io network accept-admin",
+                    network.pending_admin
+                )
             },
         ),
         (
@@ -434,11 +437,10 @@ fn hundredths(what: &str, text: &str) -> Result<u32> {
 
 fn name_of(text: &str) -> Result<[u8; 32]> {
     if text.len() > 32 || text.is_empty() {
-        return Err(Failure::usage(format!(
-            "--name has {} bytes, expected 1 to 32",
-            text.len()
-        ))
-        .hint("Choose another name."));
+        return Err(
+            Failure::usage(format!("--name has {} bytes, expected 1 to 32", text.len()))
+                .hint("Choose another name."),
+        );
     }
     Ok(instructions::class_name(text))
 }
@@ -477,8 +479,19 @@ impl ClassChanges {
             min_memory_mib: self.min_memory.unwrap_or(now.min_memory_mib),
             group: self.group.map_or(now.group, |group| group as u8),
         };
-        let same = (args.name, args.multiplier_e2, args.min_tops_e2, args.min_memory_mib, args.group)
-            == (now.name, now.multiplier_e2, now.min_tops_e2, now.min_memory_mib, now.group);
+        let same = (
+            args.name,
+            args.multiplier_e2,
+            args.min_tops_e2,
+            args.min_memory_mib,
+            args.group,
+        ) == (
+            now.name,
+            now.multiplier_e2,
+            now.min_tops_e2,
+            now.min_memory_mib,
+            now.group,
+        );
         if same {
             return Err(nothing_to_change());
         }
@@ -639,9 +652,7 @@ pub async fn run(command: &NetworkCommand, ctx: &Context) -> Result<()> {
                 } else {
                     "`io network update-mint` changes it.".to_owned()
                 };
-                return Err(
-                    Failure::failed(format!("{mint} is a payment mint already")).hint(hint),
-                );
+                return Err(Failure::failed(format!("{mint} is a payment mint already")).hint(hint));
             }
             let add = instructions::add_payment_mint(&admin, &mint, options.args());
             let intent = format!("network:{}", random_u64()?);
@@ -689,8 +700,15 @@ pub async fn run(command: &NetworkCommand, ctx: &Context) -> Result<()> {
             }
             let created = treasury(ctx, &wallet, &mint).await?;
             let value = json!({"mint": mint.to_string(), "shards": shards, "created": created, "dry_run": ctx.dry_run});
-            let what = if ctx.dry_run { "would be created; nothing was sent" } else { "created" };
-            ctx.out.record(&value, &[("treasury accounts", format!("{created} {what}"))])
+            let what = if ctx.dry_run {
+                "would be created; nothing was sent"
+            } else {
+                "created"
+            };
+            ctx.out.record(
+                &value,
+                &[("treasury accounts", format!("{created} {what}"))],
+            )
         }
         NetworkCommand::SetParams(options) => {
             let now = params_of(ctx.network().await?);

@@ -121,9 +121,7 @@ pub async fn run(command: &StakeCommand, ctx: &Context) -> Result<()> {
             let wallet = ctx.wallet()?;
             let base = io.parse("AMOUNT", amount)?;
             if base == 0 {
-                return Err(
-                    Failure::usage("AMOUNT is 0").hint("Take out more than nothing.")
-                );
+                return Err(Failure::usage("AMOUNT is 0").hint("Take out more than nothing."));
             }
             let network = ctx.network().await?;
             let (account, provider) = provider::find(ctx, None).await?;

@@ -503,7 +503,12 @@ async fn an_oracle_refuses_what_is_wrong_keeps_nothing_of_it_and_goes_on() {
             .await
             .refused(413, "too_large");
         oracle
-            .send(Method::PUT, &put_path(&wrong, 0, too_long), None, sent.clone())
+            .send(
+                Method::PUT,
+                &put_path(&wrong, 0, too_long),
+                None,
+                sent.clone(),
+            )
             .await
             .refused(401, "unauthorized");
     }
@@ -696,7 +701,11 @@ async fn a_job_whose_input_is_nowhere_is_nobodys_until_it_is_there() {
         let path = put_path(&BlobHash::of(bytes), 0, bytes.len() as u64);
         for url in &market.oracle_urls {
             let answer = Oracle::at(&market, url).await.put(&path, bytes).await;
-            assert!(answer.status.is_success(), "{}", String::from_utf8_lossy(&answer.body));
+            assert!(
+                answer.status.is_success(),
+                "{}",
+                String::from_utf8_lossy(&answer.body)
+            );
         }
     };
     let spec_for = |input: &[u8]| JobSpec {
@@ -710,7 +719,10 @@ async fn a_job_whose_input_is_nowhere_is_nobodys_until_it_is_there() {
             max_output: 1 << 20,
         }),
     };
-    let (never, late) = (b"what nobody uploads".as_slice(), b"what comes late".as_slice());
+    let (never, late) = (
+        b"what nobody uploads".as_slice(),
+        b"what comes late".as_slice(),
+    );
     upload(&module_bytes).await;
     for input in [never, late] {
         upload(&spec_for(input).canonical()).await;
@@ -729,7 +741,10 @@ async fn a_job_whose_input_is_nowhere_is_nobodys_until_it_is_there() {
                 },
             )
             .await;
-            assert!(view.reason.is_some_and(|reason| reason.contains("upload it")));
+            assert!(
+                view.reason
+                    .is_some_and(|reason| reason.contains("upload it"))
+            );
         }
     }
     let expired = market.ends(&lost, JobState::Expired).await;
@@ -740,7 +755,9 @@ async fn a_job_whose_input_is_nowhere_is_nobodys_until_it_is_there() {
     assert_eq!(settled.units, 1);
     books.balance_with(payment(1, WASM_ASK, 0)).await;
     let device: io_client::io_network::state::Device =
-        accounts::fetch(&market.rpc, &market.devices[0]).await.unwrap();
+        accounts::fetch(&market.rpc, &market.devices[0])
+            .await
+            .unwrap();
     assert_eq!((device.completed, device.failed), (1, 0));
     market.stop().await;
 }

@@ -1,12 +1,15 @@
 //! Oracles that are down. Nothing is lost: a quorum of the rest decides, or time does.
 
 use io_client::pda;
+use std::collections::BTreeMap;
+
 use io_e2e::{
     JobState, Market, Moved, Options,
     books::payment,
-    inputs,
+    command, inputs,
     jobs::{PATIENCE, until},
     market::WASM_ASK,
+    process::{Service, io_binary},
 };
 
 /// Rounds of a module whose verification takes long enough to be interrupted.
@@ -77,6 +80,38 @@ async fn a_quorum_of_the_rest_settles_and_a_killed_oracle_signs_one_verdict() {
         },
     )
     .await;
+    market.stop().await;
+}
+
+/// One key on two machines: whoever starts later finds the other one, says so, and ends; the first goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_oracle_with_the_same_key_is_found_out_and_ends() {
+    let market = Market::start(Options::default()).await;
+    let books = market.books().await;
+    let home = market.folder().to_owned();
+    let config = market.changed(
+        &market.oracles[0].config.clone(),
+        &[
+            ("data_dir", serde_json::json!(home.join("elsewhere"))),
+            ("listen", serde_json::json!("127.0.0.1:0")),
+        ],
+    );
+    let mut run = command::bare(&io_binary(), &home, &BTreeMap::new());
+    run.args(["oracle", "run", "--config"]).arg(config);
+    let mut twin = Service::start("the twin", &mut run, home.join("twin.log"));
+    let status = twin.ended(PATIENCE).await;
+    assert_eq!(status.code(), Some(1), "{}", twin.log());
+    let said = twin.log();
+    for words in [
+        "this oracle's key",
+        "one key is for one oracle",
+        "set-oracles",
+    ] {
+        assert!(said.contains(words), "expected '{words}': {said}");
+    }
+    let job = market.submit_wasm(&inputs::echo(&home), None, 1, &[]).await;
+    market.ends(&job, JobState::Settled).await;
+    books.balance_with(payment(1, WASM_ASK, 0)).await;
     market.stop().await;
 }
 
