@@ -115,6 +115,74 @@ async fn a_second_oracle_with_the_same_key_is_found_out_and_ends() {
     market.stop().await;
 }
 
+/// Every oracle loses what the renter brought, after a device has accepted. A worker that is there brings it again; where
+/// nobody can, nobody can say whether the result is right: the escrow goes back, and the device is not punished.
+#[tokio::test(flavor = "multi_thread")]
+async fn inputs_that_vanish_are_brought_again_or_cost_nobody_anything() {
+    let mut market = Market::start(Options::default()).await;
+    let books = market.books().await;
+    let folder = market.folder().to_owned();
+    let echo = inputs::echo(&folder);
+    let mut message = 0_u8;
+    // A job that runs at a device, whose worker is dead, and of whose inputs no oracle knows any more.
+    let mut bereft = async |market: &mut Market| {
+        market.kill_worker(0).await;
+        market.start_worker(0, Some("crash_after=run"));
+        market.worker_is_available(0).await;
+        message += 1;
+        let input = inputs::write(&folder, "message.txt", &[message; 1_000]);
+        let job = market.submit_wasm(&echo, Some(&input), 1, &[]).await;
+        market.worker_dies(0).await;
+        market.until_state(&job, &[JobState::Running]).await;
+        for oracle in 0..market.oracles.len() {
+            market.kill_oracle(oracle).await;
+        }
+        for oracle in 0..market.oracles.len() {
+            let config = std::fs::read_to_string(&market.oracles[oracle].config).unwrap();
+            let config: serde_json::Value = serde_json::from_str(&config).unwrap();
+            let blobs = std::path::Path::new(config["data_dir"].as_str().unwrap()).join("blobs");
+            std::fs::remove_dir_all(blobs).unwrap();
+        }
+        for oracle in 0..market.oracles.len() {
+            market.start_oracle(oracle);
+        }
+        job
+    };
+
+    let job = bereft(&mut market).await;
+    market.start_worker(0, None);
+    market.ends(&job, JobState::Settled).await;
+    books.balance_with(payment(1, WASM_ASK, 0)).await;
+
+    let windows = [
+        "network",
+        "set-params",
+        "--challenge-seconds",
+        "12",
+        "--dispute-seconds",
+        "8",
+    ];
+    market.io_as("admin", &windows).await.ok();
+    let job = bereft(&mut market).await;
+    market.start_worker(0, Some("crash_after=submit"));
+    let submitted = market
+        .until_state(&job, &[JobState::Submitted, JobState::Disputed])
+        .await;
+    let refunded = market.ends(&job, JobState::Expired).await;
+    assert_eq!(refunded.device, submitted.device);
+    assert_eq!(
+        (
+            refunded.refunded,
+            refunded.paid,
+            refunded.fees,
+            refunded.penalty_due
+        ),
+        (refunded.escrow, 0, 0, 0)
+    );
+    books.balance_with(payment(1, WASM_ASK, 0)).await;
+    market.stop().await;
+}
+
 /// Two of three are down: no quorum is possible, so time decides. Undisputed results are paid, disputed ones refunded.
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_quorum_undisputed_results_settle_and_disputed_ones_refund() {
