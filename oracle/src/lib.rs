@@ -101,7 +101,7 @@ pub async fn run_with_ready(
         .tasks
         .spawn(chain::keep_time(with(&oracle), is_connected));
     oracle.spawn(resume);
-    oracle.spawn(peers::meet);
+    essential("peers", Box::pin(peers::meet(oracle.clone())));
     oracle.tasks.spawn(market::keep_matching(with(&oracle)));
     oracle.tasks.spawn(keeper::keep(with(&oracle)));
     oracle.tasks.spawn(rewards::keep(with(&oracle)));

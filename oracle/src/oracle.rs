@@ -69,6 +69,9 @@ pub struct Oracle {
     pub config: Config,
     pub wallet: Wallet,
     pub key: Pubkey,
+    /// This process among all that may run with this key, and since when (Unix milliseconds).
+    pub instance: Bytes32,
+    pub started_ms: u64,
     pub rpc: Rpc,
     pub sender: Sender,
     pub deployment: Deployment,
@@ -178,6 +181,8 @@ impl Oracle {
         Ok(Arc::new_cyclic(|me| Self {
             wallet,
             key,
+            instance: Wallet::generate().address().to_bytes(),
+            started_ms: io_api::auth::now_ms(),
             rpc,
             sender,
             deployment,

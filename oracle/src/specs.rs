@@ -143,9 +143,7 @@ async fn nowhere(oracle: &Oracle, spec: &JobSpec) -> Option<BlobHash> {
             Some(_) => true,
             None => is_here(oracle, &blob.hash.0),
         };
-        if !here
-            && holders(oracle, &blob.hash.0, blob.size).await.is_empty()
-        {
+        if !here && holders(oracle, &blob.hash.0, blob.size).await.is_empty() {
             return Some(blob.hash);
         }
     }
@@ -165,8 +163,9 @@ async fn await_inputs(oracle: Arc<Oracle>, address: Pubkey, job: Job, spec: Arc<
         let missing = nowhere(&oracle, &spec).await;
         oracle.update_note(&address, job.created_slot, |note| {
             note.inputs = missing.is_none();
-            note.reason = missing
-                .map(|hash| format!("no oracle here has the input {hash} that the spec names: upload it"));
+            note.reason = missing.map(|hash| {
+                format!("no oracle here has the input {hash} that the spec names: upload it")
+            });
         });
         if missing.is_none() {
             return oracle.tell();

@@ -1005,10 +1005,8 @@ async fn a_device_is_linked_attested_and_offered_a_job() {
     );
     // A second worker with the same key is refused as long as the first answers, and both are told.
     let mut twin = world.connect().await;
-    let (refused, told) = tokio::join!(
-        world.hello(&mut twin, &world.operator),
-        receive(&mut first)
-    );
+    let (refused, told) =
+        tokio::join!(world.hello(&mut twin, &world.operator), receive(&mut first));
     for said in [refused, told] {
         assert!(matches!(said, ToWorker::Refused { code, .. } if code == "conflict"));
     }
@@ -1147,7 +1145,8 @@ async fn a_device_is_linked_attested_and_offered_a_job() {
     );
 
     // A job: first without its spec, then with it.
-    let module = BlobRef::of(b"a module that is never run here");
+    const MODULE: &[u8] = b"a module that is never run here";
+    let module = BlobRef::of(MODULE);
     let wasm = WasmSpec {
         module,
         fuel: 1_000_000,
@@ -1165,6 +1164,8 @@ async fn a_device_is_linked_attested_and_offered_a_job() {
         spec_hash: spec.hash().0,
         max_price: 5_000,
         max_units: 10_000,
+        max_escrow: u64::MAX,
+        deposit: 0,
         deadline: now + 3_000,
         max_run_seconds: 600,
         min_multiplier_e2: 0,
@@ -1174,6 +1175,7 @@ async fn a_device_is_linked_attested_and_offered_a_job() {
         min_reputation_bps: 0,
         verification: 0,
         devices: 1,
+        kind: 0,
     };
     let renter = world.renter.address();
     let create =
@@ -1205,11 +1207,26 @@ async fn a_device_is_linked_attested_and_offered_a_job() {
         )
         .await
         .unwrap();
+    // Nobody is asked before what the spec names is there.
+    let missing = view(Stage::InputMissing).await;
+    assert!(missing.reason.unwrap().contains("upload it"));
+    for bytes in [&b""[..], MODULE] {
+        client
+            .put_blob(
+                &request_key(&world.renter),
+                &BlobRef::of(bytes).hash.0,
+                BlobSource::Bytes(bytes),
+                |_| {},
+            )
+            .await
+            .unwrap();
+    }
     say(&mut link, &world.heartbeat(2)).await;
     let ToWorker::Offer {
         job: offered,
         created_slot,
         set_version,
+        ask,
         expires_at,
         signature,
     } = receive(&mut link).await
@@ -1223,6 +1240,7 @@ async fn a_device_is_linked_attested_and_offered_a_job() {
         job: job.to_bytes(),
         created_slot,
         device: world.device.to_bytes(),
+        ask: ask.0,
         expires_at,
     };
     let signature = text::parse_signature(&signature).unwrap();

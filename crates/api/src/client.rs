@@ -26,7 +26,7 @@ use crate::{
     text,
     types::{
         API_PREFIX, ApiError, Attestation, BlobStatus, DeviceAttestRequest, DeviceAttestation,
-        Info, JobView, Jobs, Offer, Offers, Quote, QuoteRequest, Rewards, SignRootRequest,
+        Identity, Info, JobView, Jobs, Offer, Offers, Quote, QuoteRequest, Rewards, SignRootRequest,
         SignedRoot,
     },
 };
@@ -269,6 +269,13 @@ impl OracleClient {
 
     pub async fn info(&self) -> Result<Info> {
         self.json(&Call::get(format!("{API_PREFIX}/info"))).await
+    }
+
+    /// Which process answers here; `nonce` is what it signs.
+    pub async fn identity(&self, nonce: &Bytes32) -> Result<Identity> {
+        let nonce = text::hash(nonce);
+        self.json(&Call::get(format!("{API_PREFIX}/identity?nonce={nonce}")))
+            .await
     }
 
     /// How far a blob's upload is; `None` when the oracle knows nothing of it.

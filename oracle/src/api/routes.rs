@@ -21,8 +21,8 @@ use io_api::{
     auth::{self, About, NO_SUBJECT, now_ms},
     text,
     types::{
-        Amount, ApiError, Attestation, BlobStatus, DeviceAttestRequest, DeviceAttestation, Info,
-        JobView, Jobs, Limits, Offer, Offers, Peer, Quote, QuoteRequest, Rewards, SignRootRequest,
+        Amount, ApiError, Attestation, BlobStatus, DeviceAttestRequest, DeviceAttestation,
+        Identity, Info, JobView, Jobs, Limits, Offer, Offers, Peer, Quote, QuoteRequest, Rewards, SignRootRequest,
         SignedReport, SignedRoot,
     },
 };
@@ -124,6 +124,7 @@ type Shared = State<Arc<Api>>;
         health,
         metrics,
         info,
+        identity,
         put_blob,
         get_blob,
         blob_status,
@@ -144,6 +145,7 @@ type Shared = State<Arc<Api>>;
     components(schemas(
         ApiError,
         Info,
+        Identity,
         Peer,
         Limits,
         BlobStatus,
@@ -192,6 +194,7 @@ pub fn router(oracle: Arc<Oracle>) -> Router {
         .route("/metrics", get(metrics))
         .route("/v1/openapi.json", get(openapi))
         .route("/v1/info", get(info))
+        .route("/v1/identity", get(identity))
         .route("/v1/blobs/{hash}", put(put_blob).get(get_blob))
         .route("/v1/blobs/{hash}/status", get(blob_status))
         .route("/v1/offers", get(offers))
@@ -527,6 +530,18 @@ async fn info(State(api): Shared) -> Answer<Info> {
             max_json_bytes: MAX_JSON_BYTES,
         },
     }))
+}
+
+#[utoipa::path(get, path = "/v1/identity", params(("nonce" = String, Query, description = "32 bytes, lower-case hex")), responses((status = 200, body = Identity), (status = 400, body = ApiError)))]
+async fn identity(State(api): Shared, OriginalUri(uri): OriginalUri) -> Answer<Identity> {
+    let fields = query(&uri, &["nonce"])?;
+    let nonce = fields
+        .get("nonce")
+        .and_then(|nonce| text::parse_hash(nonce))
+        .ok_or_else(|| {
+            Refusal::bad("the query's 'nonce' is missing or not 64 lower-case hex digits")
+        })?;
+    Ok(Json(crate::peers::identity(&api.oracle, &nonce)))
 }
 
 #[utoipa::path(

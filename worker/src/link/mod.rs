@@ -56,6 +56,8 @@ pub struct Offer {
     pub job: String,
     pub created_slot: u64,
     pub set_version: u64,
+    /// What it was chosen for, base units of the job's mint for 1,000 units.
+    pub ask: u64,
     /// Unix seconds by the chain's clock.
     pub expires_at: i64,
     pub signature: String,
@@ -118,7 +120,11 @@ impl Link {
                     if conflicts >= CONFLICTS {
                         let message = format!("{error:#}");
                         let link = self.index;
-                        if events.send(Event::Conflict { link, message }).await.is_err() {
+                        if events
+                            .send(Event::Conflict { link, message })
+                            .await
+                            .is_err()
+                        {
                             return;
                         }
                     }
@@ -273,9 +279,9 @@ impl Link {
                         Message::Binary(_) => bail!("the oracle sent bytes where text belongs"),
                     };
                     match message {
-                        ToWorker::Offer { job, created_slot, set_version, expires_at, signature } => {
+                        ToWorker::Offer { job, created_slot, set_version, ask, expires_at, signature } => {
                             let oracle = session.oracle.clone();
-                            let offer = Offer { oracle, job: job.clone(), created_slot, set_version, expires_at, signature };
+                            let offer = Offer { oracle, job: job.clone(), created_slot, set_version, ask: ask.0, expires_at, signature };
                             if events.try_send(Event::Offer { link: self.index, offer }).is_err() {
                                 session.send(&ToOracle::Decline { job, reason: "too many offers at once".into() }).await?;
                             }

@@ -223,6 +223,9 @@ pub struct ParamsOptions {
     /// How long an ended job is kept from strangers who would close it; 1 s to 60 days.
     #[arg(long, value_name = "SECONDS")]
     pub retention_seconds: Option<u32>,
+    /// How long a provider that ends a lease early still serves it; 1 s to 60 days.
+    #[arg(long, value_name = "SECONDS")]
+    pub reclaim_notice_seconds: Option<u32>,
     /// Reservation fee of each side, basis points; at most 500.
     #[arg(long, value_name = "BPS")]
     pub reserve_bps: Option<u16>,
@@ -250,6 +253,7 @@ pub fn default_params() -> NetworkParams {
         attestation_seconds: 2 * 3_600,
         unbond_seconds: 14 * 86_400,
         retention_seconds: 7 * 86_400,
+        reclaim_notice_seconds: 86_400,
         reserve_bps: 25,
         expire_penalty_bps: 2_000,
         reject_penalty_bps: 10_000,
@@ -271,6 +275,7 @@ pub fn params_of(network: &Network) -> NetworkParams {
         attestation_seconds: network.attestation_seconds,
         unbond_seconds: network.unbond_seconds,
         retention_seconds: network.retention_seconds,
+        reclaim_notice_seconds: network.reclaim_notice_seconds,
         reserve_bps: network.reserve_bps,
         expire_penalty_bps: network.expire_penalty_bps,
         reject_penalty_bps: network.reject_penalty_bps,
@@ -329,6 +334,7 @@ pub fn network_json(network: &Network) -> Value {
         "attestation_seconds": network.attestation_seconds,
         "unbond_seconds": network.unbond_seconds,
         "retention_seconds": network.retention_seconds,
+        "reclaim_notice_seconds": network.reclaim_notice_seconds,
         "reserve_bps": network.reserve_bps,
         "expire_penalty_bps": network.expire_penalty_bps,
         "reject_penalty_bps": network.reject_penalty_bps,
@@ -412,7 +418,10 @@ async fn show(ctx: &Context) -> Result<()> {
             if network.pending_admin == Pubkey::default() {
                 String::new()
             } else {
-                format!("{} may take over: io network accept-admin", network.pending_admin)
+                format!(
+                    "{} may take over: io network accept-admin",
+                    network.pending_admin
+                )
             },
         ),
         (
@@ -533,11 +542,10 @@ fn hundredths(what: &str, text: &str) -> Result<u32> {
 
 fn name_of(text: &str) -> Result<[u8; 32]> {
     if text.len() > 32 || text.is_empty() {
-        return Err(Failure::usage(format!(
-            "--name has {} bytes, expected 1 to 32",
-            text.len()
-        ))
-        .hint("Choose another name."));
+        return Err(
+            Failure::usage(format!("--name has {} bytes, expected 1 to 32", text.len()))
+                .hint("Choose another name."),
+        );
     }
     Ok(instructions::class_name(text))
 }
@@ -580,8 +588,19 @@ impl ClassChanges {
             min_memory_mib: self.min_memory.unwrap_or(now.min_memory_mib),
             group: self.group.map_or(now.group, |group| group as u8),
         };
-        let same = (args.name, args.multiplier_e2, args.min_tops_e2, args.min_memory_mib, args.group)
-            == (now.name, now.multiplier_e2, now.min_tops_e2, now.min_memory_mib, now.group);
+        let same = (
+            args.name,
+            args.multiplier_e2,
+            args.min_tops_e2,
+            args.min_memory_mib,
+            args.group,
+        ) == (
+            now.name,
+            now.multiplier_e2,
+            now.min_tops_e2,
+            now.min_memory_mib,
+            now.group,
+        );
         if same {
             return Err(nothing_to_change());
         }
@@ -642,7 +661,7 @@ impl MintOptions {
 
 /// One administrative instruction, sent and reported. While there is a timelock, a change is published first; the same
 /// command, given again once it is ready, lets it take effect.
-pub(super) async fn administer(
+pub(super) pub async fn administer(
     ctx: &Context,
     wallet: &Wallet,
     what: &str,
@@ -887,9 +906,7 @@ pub async fn run(command: &NetworkCommand, ctx: &Context) -> Result<()> {
                 } else {
                     "`io network update-mint` changes it.".to_owned()
                 };
-                return Err(
-                    Failure::failed(format!("{mint} is a payment mint already")).hint(hint),
-                );
+                return Err(Failure::failed(format!("{mint} is a payment mint already")).hint(hint));
             }
             let add = instructions::add_payment_mint(&admin, &mint, options.args());
             let fields = json!({"mint": mint.to_string()});
@@ -935,8 +952,15 @@ pub async fn run(command: &NetworkCommand, ctx: &Context) -> Result<()> {
             }
             let created = treasury(ctx, &wallet, &mint).await?;
             let value = json!({"mint": mint.to_string(), "shards": shards, "created": created, "dry_run": ctx.dry_run});
-            let what = if ctx.dry_run { "would be created; nothing was sent" } else { "created" };
-            ctx.out.record(&value, &[("treasury accounts", format!("{created} {what}"))])
+            let what = if ctx.dry_run {
+                "would be created; nothing was sent"
+            } else {
+                "created"
+            };
+            ctx.out.record(
+                &value,
+                &[("treasury accounts", format!("{created} {what}"))],
+            )
         }
         NetworkCommand::SetParams(options) => {
             let now = params_of(ctx.network().await?);
@@ -955,6 +979,9 @@ pub async fn run(command: &NetworkCommand, ctx: &Context) -> Result<()> {
                     .unwrap_or(now.attestation_seconds),
                 unbond_seconds: options.unbond_seconds.unwrap_or(now.unbond_seconds),
                 retention_seconds: options.retention_seconds.unwrap_or(now.retention_seconds),
+                reclaim_notice_seconds: options
+                    .reclaim_notice_seconds
+                    .unwrap_or(now.reclaim_notice_seconds),
                 reserve_bps: options.reserve_bps.unwrap_or(now.reserve_bps),
                 expire_penalty_bps: options.expire_penalty_bps.unwrap_or(now.expire_penalty_bps),
                 reject_penalty_bps: options.reject_penalty_bps.unwrap_or(now.reject_penalty_bps),

@@ -1,7 +1,11 @@
 //! `io provider`.
 
 use clap::Subcommand;
-use io_client::{Pubkey, accounts, instructions, io_network::state::{Device, Provider}, pda};
+use io_client::{
+    Pubkey, accounts, instructions,
+    io_network::state::{Device, Provider},
+    pda,
+};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -124,8 +128,10 @@ pub async fn run(command: &ProviderCommand, ctx: &Context) -> Result<()> {
             let wallet = ctx.wallet()?;
             let owner = address("OWNER", owner)?;
             if owner == Pubkey::default() {
-                return Err(Failure::usage(format!("OWNER is {owner}, whose accounts nobody can use"))
-                    .hint("Name the address of a wallet."));
+                return Err(Failure::usage(format!(
+                    "OWNER is {owner}, whose accounts nobody can use"
+                ))
+                .hint("Name the address of a wallet."));
             }
             let (account, _) = find(ctx, None).await?;
             ctx.confirm(&format!(

@@ -87,6 +87,8 @@ pub async fn run(command: &StakeCommand, ctx: &Context) -> Result<()> {
             put_amount(&mut object, "staked", provider.staked, &io);
             put_amount(&mut object, "committed", provider.committed, &io);
             put_amount(&mut object, "free", provider.free(), &io);
+            put_amount(&mut object, "unstakeable", provider.unstakeable(), &io);
+            put_amount(&mut object, "co_staked", provider.co_assets, &io);
             let leaving: Vec<_> = provider
                 .unbonding
                 .iter()
@@ -103,6 +105,8 @@ pub async fn run(command: &StakeCommand, ctx: &Context) -> Result<()> {
                 ("staked", io.show(provider.staked)),
                 ("committed", io.show(provider.committed)),
                 ("free", io.show(provider.free())),
+                ("unstakeable", io.show(provider.unstakeable())),
+                ("co-staked", io.show(provider.co_assets)),
                 ("withdrawable", io.show(matured)),
             ];
             for entry in &leaving {
@@ -121,15 +125,14 @@ pub async fn run(command: &StakeCommand, ctx: &Context) -> Result<()> {
             let wallet = ctx.wallet()?;
             let base = io.parse("AMOUNT", amount)?;
             if base == 0 {
-                return Err(
-                    Failure::usage("AMOUNT is 0").hint("Take out more than nothing.")
-                );
+                return Err(Failure::usage("AMOUNT is 0").hint("Take out more than nothing."));
             }
             let network = ctx.network().await?;
             let (account, provider) = provider::find(ctx, None).await?;
-            if base > provider.free() {
-                return Err(Failure::funds(format!("{} is free, less than {}", io.show(provider.free()), io.show(base)))
-                    .hint("The rest is bonded to devices or due as a penalty: retire a device first, or take out less."));
+            if base > provider.unstakeable() {
+                return Err(Failure::funds(format!("{} can be taken out, less than {}", io.show(provider.unstakeable()), io.show(base)))
+                    .hint("The rest is bonded to devices, due as a penalty, or the first loss that co-stakers rely on: retire a device, \
+                           let co-stakers leave (`io co-stake leave --of`), or take out less."));
             }
             let days = f64::from(network.unbond_seconds);
             ctx.confirm(&format!(

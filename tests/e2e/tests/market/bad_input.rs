@@ -503,7 +503,12 @@ async fn an_oracle_refuses_what_is_wrong_keeps_nothing_of_it_and_goes_on() {
             .await
             .refused(413, "too_large");
         oracle
-            .send(Method::PUT, &put_path(&wrong, 0, too_long), None, sent.clone())
+            .send(
+                Method::PUT,
+                &put_path(&wrong, 0, too_long),
+                None,
+                sent.clone(),
+            )
             .await
             .refused(401, "unauthorized");
     }
@@ -696,7 +701,11 @@ async fn a_job_whose_input_is_nowhere_is_nobodys_until_it_is_there() {
         let path = put_path(&BlobHash::of(bytes), 0, bytes.len() as u64);
         for url in &market.oracle_urls {
             let answer = Oracle::at(&market, url).await.put(&path, bytes).await;
-            assert!(answer.status.is_success(), "{}", String::from_utf8_lossy(&answer.body));
+            assert!(
+                answer.status.is_success(),
+                "{}",
+                String::from_utf8_lossy(&answer.body)
+            );
         }
     };
     let spec_for = |input: &[u8]| JobSpec {
@@ -710,7 +719,10 @@ async fn a_job_whose_input_is_nowhere_is_nobodys_until_it_is_there() {
             max_output: 1 << 20,
         }),
     };
-    let (never, late) = (b"what nobody uploads".as_slice(), b"what comes late".as_slice());
+    let (never, late) = (
+        b"what nobody uploads".as_slice(),
+        b"what comes late".as_slice(),
+    );
     upload(&module_bytes).await;
     for input in [never, late] {
         upload(&spec_for(input).canonical()).await;
@@ -729,7 +741,10 @@ async fn a_job_whose_input_is_nowhere_is_nobodys_until_it_is_there() {
                 },
             )
             .await;
-            assert!(view.reason.is_some_and(|reason| reason.contains("upload it")));
+            assert!(
+                view.reason
+                    .is_some_and(|reason| reason.contains("upload it"))
+            );
         }
     }
     let expired = market.ends(&lost, JobState::Expired).await;
@@ -740,7 +755,9 @@ async fn a_job_whose_input_is_nowhere_is_nobodys_until_it_is_there() {
     assert_eq!(settled.units, 1);
     books.balance_with(payment(1, WASM_ASK, 0)).await;
     let device: io_client::io_network::state::Device =
-        accounts::fetch(&market.rpc, &market.devices[0]).await.unwrap();
+        accounts::fetch(&market.rpc, &market.devices[0])
+            .await
+            .unwrap();
     assert_eq!((device.completed, device.failed), (1, 0));
     market.stop().await;
 }
@@ -789,6 +806,8 @@ async fn create(market: &Market, spec_hash: [u8; 32], nonce: u64, seconds: i64) 
         spec_hash,
         max_price: WASM_ASK,
         max_units: 1_000,
+        max_escrow: u64::MAX,
+        deposit: 0,
         deadline: market.rpc.chain_time().await.unwrap() + seconds,
         max_run_seconds: 60,
         min_multiplier_e2: 0,
@@ -798,6 +817,7 @@ async fn create(market: &Market, spec_hash: [u8; 32], nonce: u64, seconds: i64) 
         min_reputation_bps: 0,
         verification: 0,
         devices: 1,
+        kind: 0,
     };
     let token = tokens::associated(&renter, &market.io_mint);
     let create = instructions::create_job(&renter, &renter, &market.io_mint, &token, terms);

@@ -4,8 +4,9 @@ use std::{collections::BTreeMap, time::Duration};
 
 use io_client::{Pubkey, Wallet, accounts, io_network::state::Device, tokens};
 use io_e2e::{
-    JobState, Market, Options, command, inputs,
+    JobState, Market, Options,
     books::payment,
+    command, inputs,
     jobs::{PATIENCE, until},
     market::{IO, WASM_ASK},
     process::{Service, io_binary},
@@ -42,7 +43,12 @@ async fn unavailable(market: &Market, device: &Pubkey) -> Option<Option<String>>
     Some(offer["unavailable_because"].as_str().map(str::to_owned))
 }
 
-async fn becomes(market: &Market, device: &Pubkey, because: Option<&str>, log: impl Fn() -> String) {
+async fn becomes(
+    market: &Market,
+    device: &Pubkey,
+    because: Option<&str>,
+    log: impl Fn() -> String,
+) {
     let what = format!("the device should be {}", because.unwrap_or("available"));
     until(&what, PATIENCE, log, async || {
         (unavailable(market, device).await? == because.map(str::to_owned)).then_some(())
@@ -97,10 +103,26 @@ async fn the_readmes_commands_make_a_device_that_earns_and_can_be_left_again() {
     };
 
     // Before its time: each says what is missing.
-    market.io(&["provider", "show"]).await.fails_with(4, &["io provider register"]);
-    market.io(&["stake", "add", "1"]).await.fails_with(4, &["io provider register"]);
-    let register = ["device", "register", "--class", "0", "--operator-key", "operator.json"];
-    market.io(&register).await.fails_with(4, &["io provider register"]);
+    market
+        .io(&["provider", "show"])
+        .await
+        .fails_with(4, &["io provider register"]);
+    market
+        .io(&["stake", "add", "1"])
+        .await
+        .fails_with(4, &["io provider register"]);
+    let register = [
+        "device",
+        "register",
+        "--class",
+        "0",
+        "--operator-key",
+        "operator.json",
+    ];
+    market
+        .io(&register)
+        .await
+        .fails_with(4, &["io provider register"]);
     let config_file = home.join("worker.toml").display().to_string();
     market
         .io(&["worker", "run", "--config", &config_file])
@@ -126,19 +148,39 @@ async fn the_readmes_commands_make_a_device_that_earns_and_can_be_left_again() {
     }
     let device = device.expect("the address of the new device");
     let name = device.to_string();
-    market.io(&["provider", "register"]).await.fails_with(1, &["already"]);
-    market.io(&register).await.fails_with(1, &["registered already", "this provider"]);
+    market
+        .io(&["provider", "register"])
+        .await
+        .fails_with(1, &["already"]);
+    market
+        .io(&register)
+        .await
+        .fails_with(1, &["registered already", "this provider"]);
     market
         .io(&["stake", "add", "99999999"])
         .await
         .fails_with(5, &["holds", "Send IO"]);
     market.io(&["stake", "add", "0"]).await.fails(2);
     market
-        .io(&["device", "register", "--class", "999", "--operator-key", "operator.json"])
+        .io(&[
+            "device",
+            "register",
+            "--class",
+            "999",
+            "--operator-key",
+            "operator.json",
+        ])
         .await
         .fails_with(4, &["999", "io network show"]);
     market
-        .io(&["device", "register", "--class", "0", "--operator-key", "nobody.json"])
+        .io(&[
+            "device",
+            "register",
+            "--class",
+            "0",
+            "--operator-key",
+            "nobody.json",
+        ])
         .await
         .fails_with(3, &["--operator-key"]);
     let status = market.io(&["stake", "status"]).await.ok();
@@ -169,7 +211,10 @@ async fn the_readmes_commands_make_a_device_that_earns_and_can_be_left_again() {
     let mut worker = Service::start("the new worker", &mut run, home.join("new-worker.log"));
     let logs = || format!("{}{}", worker.log(), market.logs());
     becomes(&market, &device, None, logs).await;
-    let test = market.io(&["device", "self-test", "--config", &config_file]).await.ok();
+    let test = market
+        .io(&["device", "self-test", "--config", &config_file])
+        .await
+        .ok();
     assert!(test["engines"]["wasm"].as_f64().unwrap() > 0.0, "{test}");
 
     // A job that only this device can take, because of where it is; really run, verified, and paid to the base unit.
@@ -185,13 +230,20 @@ async fn the_readmes_commands_make_a_device_that_earns_and_can_be_left_again() {
     books.balance_with(earned).await;
     let payee_account = tokens::associated(&payee.address(), &market.io_mint);
     assert_eq!(
-        tokens::balance(&market.rpc, &payee_account).await.unwrap().map(i128::from),
+        tokens::balance(&market.rpc, &payee_account)
+            .await
+            .unwrap()
+            .map(i128::from),
         Some(earned.providers)
     );
     assert_eq!(device_of(&market, &device).await.completed, 1);
     let listed = market.io(&["device", "list"]).await.ok();
     assert_eq!(
-        (&listed[0]["device"], &listed[0]["region"], &listed[0]["completed"]),
+        (
+            &listed[0]["device"],
+            &listed[0]["region"],
+            &listed[0]["completed"]
+        ),
         (&json!(name), &json!("DE"), &json!(1)),
         "{listed}"
     );
@@ -204,20 +256,34 @@ async fn the_readmes_commands_make_a_device_that_earns_and_can_be_left_again() {
         &["device", "operator", &name, &other],
         &["device", "retire", &name],
     ] {
-        as_stranger(arguments).await.fails_with(3, &["authority", "-k FILE"]);
+        as_stranger(arguments)
+            .await
+            .fails_with(3, &["authority", "-k FILE"]);
     }
-    as_stranger(&["stake", "unstake", "1"]).await.fails_with(4, &["io provider register"]);
+    as_stranger(&["stake", "unstake", "1"])
+        .await
+        .fails_with(4, &["io provider register"]);
 
     // Drained by the hot key, it takes nothing; switched back, it takes what waited.
-    let drained = market.io(&["-k", "operator.json", "device", "drain", &name]).await.ok();
+    let drained = market
+        .io(&["-k", "operator.json", "device", "drain", &name])
+        .await
+        .ok();
     assert_eq!(drained["state"], "draining");
     becomes(&market, &device, Some("draining"), logs).await;
     let long = inputs::count(&home, ROUNDS);
-    let waits = market.submit_wasm(&long, None, UNITS, &["--region", "DE"]).await;
-    until("an oracle should say that nobody takes it", PATIENCE, logs, async || {
-        let view = market.view(0, &waits).await?;
-        (view.stage == io_api::types::Stage::Waiting && view.reason.is_some()).then_some(())
-    })
+    let waits = market
+        .submit_wasm(&long, None, UNITS, &["--region", "DE"])
+        .await;
+    until(
+        "an oracle should say that nobody takes it",
+        PATIENCE,
+        logs,
+        async || {
+            let view = market.view(0, &waits).await?;
+            (view.stage == io_api::types::Stage::Waiting && view.reason.is_some()).then_some(())
+        },
+    )
     .await;
     market.io(&["device", "drain", &name, "--undo"]).await.ok();
     market.until_state(&waits, &[JobState::Running]).await;
@@ -241,13 +307,18 @@ async fn the_readmes_commands_make_a_device_that_earns_and_can_be_left_again() {
         .fails_with(5, &["800 IO is free"]);
     let settled = market.ends(&waits, JobState::Settled).await;
     assert_eq!(settled.device, device);
-    books.balance_with(earned + payment(settled.units, WASM_ASK, 0)).await;
+    books
+        .balance_with(earned + payment(settled.units, WASM_ASK, 0))
+        .await;
 
     // Another bond and another operator.
     let bonded = market.io(&["device", "bond", &name, "350"]).await.ok();
     assert_eq!(bonded["bond"], json!(350 * IO));
     market.io(&["device", "operator", &name, &other]).await.ok();
-    assert_eq!(device_of(&market, &device).await.operator.to_string(), other);
+    assert_eq!(
+        device_of(&market, &device).await.operator.to_string(),
+        other
+    );
     market
         .io(&["device", "operator", &name, &operator.address().to_string()])
         .await
@@ -264,19 +335,40 @@ async fn the_readmes_commands_make_a_device_that_earns_and_can_be_left_again() {
         .await
         .fails_with(1, &["300 IO are free from"]);
     market
-        .io_as("admin", &["network", "set-params", "--challenge-seconds", "1", "--dispute-seconds", "1", "--unbond-seconds", "2"])
+        .io_as(
+            "admin",
+            &[
+                "network",
+                "set-params",
+                "--challenge-seconds",
+                "1",
+                "--dispute-seconds",
+                "1",
+                "--unbond-seconds",
+                "2",
+            ],
+        )
         .await
         .ok();
     market.io(&["stake", "unstake", "200"]).await.ok();
-    let withdrawn = until("the second part should come out", PATIENCE, || market.logs(), async || {
-        let ran = market.io(&["stake", "withdraw"]).await;
-        (ran.code == 0).then(|| ran.json())
-    })
+    let withdrawn = until(
+        "the second part should come out",
+        PATIENCE,
+        || market.logs(),
+        async || {
+            let ran = market.io(&["stake", "withdraw"]).await;
+            (ran.code == 0).then(|| ran.json())
+        },
+    )
     .await;
     assert_eq!(withdrawn["withdrawn"], json!(200 * IO));
     let status = market.io(&["stake", "status"]).await.ok();
     assert_eq!(
-        (&status["staked"], &status["free"], status["unbonding"].as_array().unwrap().len()),
+        (
+            &status["staked"],
+            &status["free"],
+            status["unbonding"].as_array().unwrap().len()
+        ),
         (&json!(500 * IO), &json!(500 * IO), 1),
         "{status}"
     );
@@ -319,11 +411,18 @@ async fn a_worker_started_in_the_moment_of_its_death_waits_for_its_lock_and_a_tw
         assert!(said.contains(words), "expected '{words}': {said}");
     }
     // The first one was told, and goes on as if nothing had been.
-    let told = until("the first worker should be told", PATIENCE, || market.logs(), async || {
-        let logs = market.logs();
-        logs.contains("is the key on two machines?").then_some(logs)
-    });
-    tokio::time::timeout(PATIENCE + Duration::from_secs(1), told).await.unwrap();
+    let told = until(
+        "the first worker should be told",
+        PATIENCE,
+        || market.logs(),
+        async || {
+            let logs = market.logs();
+            logs.contains("is the key on two machines?").then_some(logs)
+        },
+    );
+    tokio::time::timeout(PATIENCE + Duration::from_secs(1), told)
+        .await
+        .unwrap();
     let job = market.submit_wasm(&echo, None, 1, &[]).await;
     market.ends(&job, JobState::Settled).await;
     books
