@@ -65,9 +65,13 @@ async function generate(out) {
     const document = JSON.parse(readFileSync(openapiFile, 'utf8'));
     mkdirSync(join(out, 'api'), { recursive: true });
     writeFileSync(join(out, 'api/index.ts'), BANNER + astToString(await openapiTS(document)));
-    execFileSync(join(app, 'node_modules/.bin/biome'), ['format', '--write', '--config-path', join(app, 'scripts/generated.biome.json'), out], {
-      stdio: ['ignore', 'ignore', 'inherit'],
-    });
+    execFileSync(
+      join(app, 'node_modules/.bin/biome'),
+      ['format', '--write', '--config-path', join(app, 'scripts/generated.biome.json'), out],
+      {
+        stdio: ['ignore', 'ignore', 'inherit'],
+      },
+    );
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
@@ -84,7 +88,10 @@ if (!check) {
   const fresh = mkdtempSync(join(tmpdir(), 'io-app-check-'));
   try {
     await generate(fresh);
-    const names = (folder) => files(folder).map((file) => relative(folder, file)).sort();
+    const names = (folder) =>
+      files(folder)
+        .map((file) => relative(folder, file))
+        .sort();
     const [before, after] = [names(committed), names(fresh)];
     const all = [...new Set([...before, ...after])];
     const stale = all.filter((name) => {

@@ -36,12 +36,18 @@ let failed = false;
 const line = (name, bytes, budget) => {
   const over = budget !== undefined && bytes > budget;
   failed ||= over;
-  console.log(`${over ? 'OVER' : '  ok'}  ${name.padEnd(48)} ${(bytes / 1000).toFixed(1).padStart(7)} kB${budget ? ` of ${budget / 1000} kB` : ''}`);
+  console.log(
+    `${over ? 'OVER' : '  ok'}  ${name.padEnd(48)} ${(bytes / 1000).toFixed(1).padStart(7)} kB${budget ? ` of ${budget / 1000} kB` : ''}`,
+  );
 };
 for (const [file, bytes] of rows) line(file, bytes);
 line('first load, gzip', sum(rows), FIRST_LOAD);
 const fonts = readdirSync(join(dist, 'assets')).filter((file) => /-latin-wght-normal.*\.woff2$/.test(file));
-line('fonts', fonts.reduce((total, file) => total + readFileSync(join(dist, 'assets', file)).length, 0), FONTS);
+line(
+  'fonts',
+  fonts.reduce((total, file) => total + readFileSync(join(dist, 'assets', file)).length, 0),
+  FONTS,
+);
 for (const face of ['cloud', 'worker', 'explorer']) {
   const key = Object.keys(manifest).find((key) => key.startsWith(`src/features/${face}/pages.`));
   if (!key) continue;

@@ -19,7 +19,14 @@ function nonce(): bigint {
 /** The header's value for a request to the oracle `recipient`. `atMs` is by that oracle's clock. */
 export async function authHeader(
   signer: RequestSigner,
-  request: { recipient: string; method: string; pathAndQuery: string; body: Uint8Array; subject?: string; atMs: number },
+  request: {
+    recipient: string;
+    method: string;
+    pathAndQuery: string;
+    body: Uint8Array;
+    subject?: string;
+    atMs: number;
+  },
 ): Promise<string> {
   const { program, cluster } = config();
   const text = new TextEncoder();

@@ -35,7 +35,11 @@ export async function upload(hash: string, content: Blob, options: UploadOptions
   // The oracle's own clock decides whether a signature is fresh.
   const skew = info.now_ms - Date.now();
   if (content.size > info.limits.max_blob_bytes) {
-    throw new ApiFailure(413, 'too_large', `the file has ${content.size} bytes, the oracle takes ${info.limits.max_blob_bytes}`);
+    throw new ApiFailure(
+      413,
+      'too_large',
+      `the file has ${content.size} bytes, the oracle takes ${info.limits.max_blob_bytes}`,
+    );
   }
   const place = () =>
     takeMaybe(
@@ -59,7 +63,11 @@ export async function upload(hash: string, content: Blob, options: UploadOptions
         atMs: Date.now() + skew,
       });
       const headers = { 'x-io-auth': header, 'content-type': 'application/octet-stream' };
-      const answer = await ask(`${base}${pathAndQuery}`, { method: 'PUT', body: part, headers, signal }, PART_TIMEOUT_MS);
+      const answer = await ask(
+        `${base}${pathAndQuery}`,
+        { method: 'PUT', body: part, headers, signal },
+        PART_TIMEOUT_MS,
+      );
       const body = await answer.json().catch(() => undefined);
       if (!answer.ok) throw failureOf(answer.status, body);
       status = body as BlobStatus;
@@ -97,7 +105,8 @@ export async function download(
         const piece = await reader?.read();
         if (!piece || piece.done) break;
         size += piece.value.length;
-        if (size > options.maxBytes) throw new ApiFailure(413, 'too_large', `the blob is larger than ${options.maxBytes} bytes`);
+        if (size > options.maxBytes)
+          throw new ApiFailure(413, 'too_large', `the blob is larger than ${options.maxBytes} bytes`);
         state.update(piece.value);
         parts.push(piece.value);
         options.onProgress?.(size);

@@ -31,7 +31,8 @@ export class ApiFailure extends Error {
 
 export function failureOf(status: number, body: unknown): ApiFailure {
   const error = body as Partial<Schemas['ApiError']> | undefined;
-  if (typeof error?.message === 'string') return new ApiFailure(status, error.code ?? 'unknown', error.message, error.hint);
+  if (typeof error?.message === 'string')
+    return new ApiFailure(status, error.code ?? 'unknown', error.message, error.hint);
   return new ApiFailure(status, 'unknown', `the oracle answered ${status}`);
 }
 

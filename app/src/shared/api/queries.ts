@@ -24,13 +24,25 @@ async function allOffers(path: '/v1/offers' | '/v1/devices', signal: AbortSignal
 }
 
 export const offersQuery = () =>
-  queryOptions({ queryKey: ['api', 'offers'], queryFn: ({ signal }) => allOffers('/v1/offers', signal), refetchInterval: 10_000 });
+  queryOptions({
+    queryKey: ['api', 'offers'],
+    queryFn: ({ signal }) => allOffers('/v1/offers', signal),
+    refetchInterval: 10_000,
+  });
 
 export const deviceOffersQuery = () =>
-  queryOptions({ queryKey: ['api', 'devices'], queryFn: ({ signal }) => allOffers('/v1/devices', signal), refetchInterval: 15_000 });
+  queryOptions({
+    queryKey: ['api', 'devices'],
+    queryFn: ({ signal }) => allOffers('/v1/devices', signal),
+    refetchInterval: 15_000,
+  });
 
 export const infoQuery = () =>
-  queryOptions({ queryKey: ['api', 'info'], queryFn: ({ signal }) => take(api().GET('/v1/info', { signal })), refetchInterval: 15_000 });
+  queryOptions({
+    queryKey: ['api', 'info'],
+    queryFn: ({ signal }) => take(api().GET('/v1/info', { signal })),
+    refetchInterval: 15_000,
+  });
 
 export const quoteQuery = (request: QuoteRequest | null) =>
   queryOptions({
@@ -44,7 +56,8 @@ export const quoteQuery = (request: QuoteRequest | null) =>
 export const jobViewQuery = (job: string) =>
   queryOptions({
     queryKey: ['api', 'job', job],
-    queryFn: ({ signal }): Promise<JobView | null> => takeMaybe(api().GET('/v1/jobs/{job}', { params: { path: { job } }, signal })),
+    queryFn: ({ signal }): Promise<JobView | null> =>
+      takeMaybe(api().GET('/v1/jobs/{job}', { params: { path: { job } }, signal })),
     refetchInterval: 15_000,
   });
 

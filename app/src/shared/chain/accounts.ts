@@ -1,5 +1,12 @@
 /** The program's accounts: decoded by their discriminators, read over RPC. */
-import { type Address, address, type Base64EncodedBytes, getAddressEncoder, getBase64Encoder, type ReadonlyUint8Array } from '@solana/kit';
+import {
+  type Address,
+  address,
+  type Base64EncodedBytes,
+  getAddressEncoder,
+  getBase64Encoder,
+  type ReadonlyUint8Array,
+} from '@solana/kit';
 import {
   DEVICE_CLASS_DISCRIMINATOR,
   DEVICE_DISCRIMINATOR,
@@ -91,7 +98,11 @@ function decodeAs<K extends Kind>(kind: K, at: string, slot: bigint, base64: str
 }
 
 /** One account; null when there is none. */
-export async function fetchAccount<K extends Kind>(kind: K, at: string, signal?: AbortSignal): Promise<Read<Kinds[K]> | null> {
+export async function fetchAccount<K extends Kind>(
+  kind: K,
+  at: string,
+  signal?: AbortSignal,
+): Promise<Read<Kinds[K]> | null> {
   const { context, value } = await rpc()
     .getAccountInfo(address(at), { encoding: 'base64', commitment: 'confirmed' })
     .send({ abortSignal: signal });
@@ -105,9 +116,17 @@ export interface Filter {
 }
 
 /** All accounts of a kind, or those that the filters let pass. */
-export async function fetchAll<K extends Kind>(kind: K, filters: readonly Filter[] = [], signal?: AbortSignal): Promise<Read<Kinds[K]>[]> {
+export async function fetchAll<K extends Kind>(
+  kind: K,
+  filters: readonly Filter[] = [],
+  signal?: AbortSignal,
+): Promise<Read<Kinds[K]>[]> {
   const memcmp = (offset: number, bytes: ReadonlyUint8Array) => ({
-    memcmp: { offset: BigInt(offset), bytes: btoa(String.fromCharCode(...bytes)) as Base64EncodedBytes, encoding: 'base64' as const },
+    memcmp: {
+      offset: BigInt(offset),
+      bytes: btoa(String.fromCharCode(...bytes)) as Base64EncodedBytes,
+      encoding: 'base64' as const,
+    },
   });
   const answer = await rpc()
     .getProgramAccounts(PROGRAM, {

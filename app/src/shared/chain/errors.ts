@@ -13,7 +13,10 @@ export class SendFailure extends Error {
 }
 
 const HINTS: Record<string, [string, string]> = {
-  InsufficientFundsForRent: ['the wallet has too little SOL for the rent of the new accounts', 'Send it some SOL; the rent comes back.'],
+  InsufficientFundsForRent: [
+    'the wallet has too little SOL for the rent of the new accounts',
+    'Send it some SOL; the rent comes back.',
+  ],
   InsufficientFundsForFee: ['the wallet has too little SOL for the fee', 'Send it some SOL.'],
   AccountNotFound: ['the wallet has no SOL on this chain', 'Send it some SOL.'],
   BlockhashNotFound: ['the chain moved on before the wallet signed', 'Try again and sign within a minute.'],
@@ -37,10 +40,17 @@ export function explain(error: unknown, logs: readonly string[] = []): SendFailu
     if (code !== undefined) {
       const number = Number(code);
       if (number === TOKEN_INSUFFICIENT) {
-        return new SendFailure('the wallet holds too little of the token, or of SOL', 'Check the balances, or lower the price.');
+        return new SendFailure(
+          'the wallet holds too little of the token, or of SOL',
+          'Check the balances, or lower the price.',
+        );
       }
       const known = getIoNetworkErrorMessage(number as IoNetworkError);
-      if (known && number >= 6_000) return new SendFailure(`the program refused it: ${known}`, 'Nothing was paid. Reload to see the present state.');
+      if (known && number >= 6_000)
+        return new SendFailure(
+          `the program refused it: ${known}`,
+          'Nothing was paid. Reload to see the present state.',
+        );
       const log = logs.findLast((line) => line.includes('Error'));
       return new SendFailure(`a program refused it with error ${number}${log ? ` (${log})` : ''}`, 'Nothing was paid.');
     }

@@ -15,7 +15,9 @@ export function isNewer(known: Read<unknown> | null | undefined, next: AnyRead):
 
 /** Whether an account belongs into a list that was read with these filters. */
 function belongs(read: AnyRead, by: Record<string, string>): boolean {
-  return Object.entries(by).every(([field, value]) => (read.data as unknown as Record<string, unknown>)[field] === value);
+  return Object.entries(by).every(
+    ([field, value]) => (read.data as unknown as Record<string, unknown>)[field] === value,
+  );
 }
 
 const SINGLES: Partial<Record<AnyRead['kind'], string>> = { network: 'network', oracleSet: 'oracleSet' };
@@ -30,7 +32,8 @@ export function patch(client: QueryClient, news: LiveAccount) {
   }
   const read = decodeAny(news.address, BigInt(news.slot), news.data);
   if (!read) return;
-  const take = (known: Read<unknown> | null | undefined) => (known === undefined || !isNewer(known, read) ? known : read);
+  const take = (known: Read<unknown> | null | undefined) =>
+    known === undefined || !isNewer(known, read) ? known : read;
   client.setQueryData<Read<unknown> | null>(accountKey(news.address), take);
   const single = SINGLES[read.kind];
   if (single) client.setQueryData<Read<unknown> | null>(['chain', single], take);

@@ -1,6 +1,7 @@
 import { type Address, getAddressEncoder, getProgramDerivedAddress, getU64Encoder } from '@solana/kit';
 import { findAssociatedTokenPda, TOKEN_PROGRAM_ADDRESS } from '@solana-program/token';
 import { PROGRAM } from './accounts';
+import { ChainFailure, rpc } from './rpc';
 
 const key = (address: Address) => getAddressEncoder().encode(address);
 
@@ -19,8 +20,19 @@ export const pda = {
   stakeVault: (provider: Address) => derive(['stake', key(provider)]),
 };
 
+/** The token program that a mint belongs to. */
+export async function tokenProgramOf(mint: Address): Promise<Address> {
+  const { value } = await rpc().getAccountInfo(mint, { encoding: 'base64', commitment: 'confirmed' }).send();
+  if (!value) throw new ChainFailure(`there is no mint ${mint}`, 'Choose another token.');
+  return value.owner;
+}
+
 /** A wallet's own token account of a mint. */
-export async function associatedToken(owner: Address, mint: Address): Promise<Address> {
-  const [address] = await findAssociatedTokenPda({ owner, mint, tokenProgram: TOKEN_PROGRAM_ADDRESS });
+export async function associatedToken(
+  owner: Address,
+  mint: Address,
+  tokenProgram: Address = TOKEN_PROGRAM_ADDRESS,
+): Promise<Address> {
+  const [address] = await findAssociatedTokenPda({ owner, mint, tokenProgram });
   return address;
 }

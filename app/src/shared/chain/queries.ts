@@ -1,10 +1,10 @@
 /** The chain as queries. Live updates patch them (`patch.ts`); until the stream is up they are read again now and then. */
 import { type Address, address } from '@solana/kit';
 import { queryOptions } from '@tanstack/react-query';
-import { type Unit, IO, paddedText } from '@/shared/format';
 import { config } from '@/shared/config';
+import { IO, paddedText, type Unit } from '@/shared/format';
 import { type Filter, fetchAccount, fetchAll, type Kind, type Kinds, OFFSETS, type Read } from './accounts';
-import { associatedToken, pda } from './pda';
+import { associatedToken, pda, tokenProgramOf } from './pda';
 import { rpc } from './rpc';
 
 /** Read again after so long without live news, milliseconds. */
@@ -71,8 +71,10 @@ export const tokenBalanceQuery = (owner: string | null, mint: string) =>
     queryKey: ['chain', 'tokens', owner, mint],
     enabled: owner !== null,
     queryFn: async ({ signal }) => {
-      const at = await associatedToken(owner as Address, address(mint));
-      const { value } = await rpc().getAccountInfo(at, { encoding: 'jsonParsed', commitment: 'confirmed' }).send({ abortSignal: signal });
+      const at = await associatedToken(owner as Address, address(mint), await tokenProgramOf(address(mint)));
+      const { value } = await rpc()
+        .getAccountInfo(at, { encoding: 'jsonParsed', commitment: 'confirmed' })
+        .send({ abortSignal: signal });
       const parsed = value?.data as { parsed?: { info?: { tokenAmount?: { amount?: string } } } } | undefined;
       return BigInt(parsed?.parsed?.info?.tokenAmount?.amount ?? '0');
     },
@@ -84,6 +86,10 @@ export const solBalanceQuery = (owner: string | null) =>
     queryKey: ['chain', 'sol', owner],
     enabled: owner !== null,
     queryFn: async ({ signal }) =>
-      (await rpc().getBalance(owner as Address, { commitment: 'confirmed' }).send({ abortSignal: signal })).value as bigint,
+      (
+        await rpc()
+          .getBalance(owner as Address, { commitment: 'confirmed' })
+          .send({ abortSignal: signal })
+      ).value as bigint,
     refetchInterval: FAST,
   });

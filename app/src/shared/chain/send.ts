@@ -5,6 +5,7 @@
 import {
   type Address,
   appendTransactionMessageInstructions,
+  type Base64EncodedWireTransaction,
   type Blockhash,
   compileTransaction,
   createNoopSigner,
@@ -16,14 +17,13 @@ import {
   type Instruction,
   pipe,
   prependTransactionMessageInstructions,
+  type Signature,
   setTransactionMessageFeePayerSigner,
   setTransactionMessageLifetimeUsingBlockhash,
-  type Signature,
-  type Base64EncodedWireTransaction,
 } from '@solana/kit';
 import { getSetComputeUnitLimitInstruction, getSetComputeUnitPriceInstruction } from '@solana-program/compute-budget';
 import { sameBytes } from '@/shared/format';
-import { verifySignature, keyBytes } from '@/shared/verify';
+import { keyBytes, verifySignature } from '@/shared/verify';
 import type { ConnectedWallet } from '@/shared/wallet';
 import { explain, SendFailure } from './errors';
 import { rpc } from './rpc';
@@ -77,11 +77,17 @@ async function recentPrice(accounts: readonly Address[]): Promise<bigint> {
 const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Sends, and returns the signature once the transaction is confirmed. */
-export async function send(wallet: ConnectedWallet, instructions: readonly Instruction[], options: SendOptions = {}): Promise<Signature> {
+export async function send(
+  wallet: ConnectedWallet,
+  instructions: readonly Instruction[],
+  options: SendOptions = {},
+): Promise<Signature> {
   const { onStep, signal } = options;
   const payer = wallet.address as Address;
   onStep?.('preparing');
-  const writable = instructions.flatMap((one) => (one.accounts ?? []).filter((account) => account.role & 1).map((account) => account.address));
+  const writable = instructions.flatMap((one) =>
+    (one.accounts ?? []).filter((account) => account.role & 1).map((account) => account.address),
+  );
   const [{ value: lifetime }, price] = await Promise.all([
     rpc().getLatestBlockhash({ commitment: 'confirmed' }).send({ abortSignal: signal }),
     recentPrice(writable),
@@ -89,7 +95,12 @@ export async function send(wallet: ConnectedWallet, instructions: readonly Instr
   const draft = build(payer, lifetime, instructions, MAX_UNITS, price);
   const wire = getBase64Decoder().decode(getTransactionEncoder().encode(draft)) as Base64EncodedWireTransaction;
   const { value: simulated } = await rpc()
-    .simulateTransaction(wire, { encoding: 'base64', sigVerify: false, replaceRecentBlockhash: true, commitment: 'confirmed' })
+    .simulateTransaction(wire, {
+      encoding: 'base64',
+      sigVerify: false,
+      replaceRecentBlockhash: true,
+      commitment: 'confirmed',
+    })
     .send({ abortSignal: signal });
   if (simulated.err) throw explain(simulated.err, simulated.logs ?? []);
   const units = Math.min(MAX_UNITS, Math.ceil(Number(simulated.unitsConsumed ?? MAX_UNITS) * UNITS_MARGIN) + 1_000);
@@ -145,7 +156,9 @@ export async function send(wallet: ConnectedWallet, instructions: readonly Instr
       if (error instanceof SendFailure) throw error;
       // The RPC is away for a moment: what was sent may land meanwhile.
       if (signal?.aborted) {
-        throw new SendFailure('stopped waiting', 'The transaction may still land: look at the list.', { mayHaveLanded: true });
+        throw new SendFailure('stopped waiting', 'The transaction may still land: look at the list.', {
+          mayHaveLanded: true,
+        });
       }
     }
     await wait(POLL_MS);

@@ -11,7 +11,8 @@ export function hex(bytes: Iterable<number>): string {
 }
 
 export function fromHex(text: string): Uint8Array<ArrayBuffer> {
-  if (text.length % 2 !== 0 || !/^[0-9a-f]*$/.test(text)) throw new Error(`expected lower-case hex, got “${text.slice(0, 80)}”`);
+  if (text.length % 2 !== 0 || !/^[0-9a-f]*$/.test(text))
+    throw new Error(`expected lower-case hex, got “${text.slice(0, 80)}”`);
   const bytes = new Uint8Array(text.length / 2);
   for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(text.slice(2 * i, 2 * i + 2), 16);
   return bytes;

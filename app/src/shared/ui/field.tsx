@@ -35,16 +35,35 @@ export function TextField({ label, hint, error, className, ...rest }: Common & I
   const id = useId();
   return (
     <Frame id={id} label={label} hint={hint} error={error}>
-      <input id={id} aria-invalid={Boolean(error)} aria-describedby={hint || error ? `${id}-hint` : undefined} className={cx(CONTROL, className)} {...rest} />
+      <input
+        id={id}
+        aria-invalid={Boolean(error)}
+        aria-describedby={hint || error ? `${id}-hint` : undefined}
+        className={cx(CONTROL, className)}
+        {...rest}
+      />
     </Frame>
   );
 }
 
-export function SelectField({ label, hint, error, className, children, ...rest }: Common & SelectHTMLAttributes<HTMLSelectElement>) {
+export function SelectField({
+  label,
+  hint,
+  error,
+  className,
+  children,
+  ...rest
+}: Common & SelectHTMLAttributes<HTMLSelectElement>) {
   const id = useId();
   return (
     <Frame id={id} label={label} hint={hint} error={error}>
-      <select id={id} aria-invalid={Boolean(error)} aria-describedby={hint || error ? `${id}-hint` : undefined} className={cx(CONTROL, className)} {...rest}>
+      <select
+        id={id}
+        aria-invalid={Boolean(error)}
+        aria-describedby={hint || error ? `${id}-hint` : undefined}
+        className={cx(CONTROL, className)}
+        {...rest}
+      >
         {children}
       </select>
     </Frame>

@@ -3,7 +3,17 @@ import { useEffect } from 'react';
 import { cx } from './cx';
 
 /** A page: its title is the document's, and the first heading. */
-export function Page({ title, lead, actions, children }: { title: string; lead?: ReactNode; actions?: ReactNode; children: ReactNode }) {
+export function Page({
+  title,
+  lead,
+  actions,
+  children,
+}: {
+  title: string;
+  lead?: ReactNode;
+  actions?: ReactNode;
+  children: ReactNode;
+}) {
   useEffect(() => {
     document.title = `${title} · IO Network`;
   }, [title]);
@@ -21,7 +31,17 @@ export function Page({ title, lead, actions, children }: { title: string; lead?:
   );
 }
 
-export function Card({ title, actions, children, className }: { title?: ReactNode; actions?: ReactNode; children: ReactNode; className?: string }) {
+export function Card({
+  title,
+  actions,
+  children,
+  className,
+}: {
+  title?: ReactNode;
+  actions?: ReactNode;
+  children: ReactNode;
+  className?: string;
+}) {
   return (
     <section className={cx('min-w-0 rounded-xl border border-line bg-raised p-4 sm:p-5', className)}>
       {(title || actions) && (
@@ -66,7 +86,14 @@ export function Facts({ rows }: { rows: readonly (readonly [label: string, value
 export function Progress({ value, max, label }: { value: number; max: number; label: string }) {
   const share = max > 0 ? Math.min(1, value / max) : 0;
   return (
-    <div role="progressbar" aria-label={label} aria-valuemin={0} aria-valuemax={100} aria-valuenow={Math.round(share * 100)} className="h-1.5 overflow-hidden rounded-full bg-hover">
+    <div
+      role="progressbar"
+      aria-label={label}
+      aria-valuemin={0}
+      aria-valuemax={100}
+      aria-valuenow={Math.round(share * 100)}
+      className="h-1.5 overflow-hidden rounded-full bg-hover"
+    >
       <div className="h-full rounded-full bg-accent transition-[width]" style={{ width: `${share * 100}%` }} />
     </div>
   );

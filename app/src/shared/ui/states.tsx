@@ -23,7 +23,13 @@ export function wordsOf(error: unknown): { message: string; hint: string } {
 export function Failure({ error, retry, className }: { error: unknown; retry?: () => void; className?: string }) {
   const { message, hint } = wordsOf(error);
   return (
-    <div role="alert" className={cx('flex flex-wrap items-center gap-3 rounded-xl border border-bad/40 bg-bad/5 px-4 py-3 text-sm', className)}>
+    <div
+      role="alert"
+      className={cx(
+        'flex flex-wrap items-center gap-3 rounded-xl border border-bad/40 bg-bad/5 px-4 py-3 text-sm',
+        className,
+      )}
+    >
       <div className="min-w-0 flex-1">
         <p className="font-medium text-bad first-letter:uppercase">{message}</p>
         <p className="text-muted">{hint}</p>
@@ -35,7 +41,13 @@ export function Failure({ error, retry, className }: { error: unknown; retry?: (
 
 export function Notice({ tone = 'info', children }: { tone?: 'info' | 'warn'; children: ReactNode }) {
   return (
-    <div role="status" className={cx('rounded-xl border px-4 py-3 text-sm', tone === 'warn' ? 'border-warn/40 bg-warn/5' : 'border-accent/30 bg-accent/5')}>
+    <div
+      role="status"
+      className={cx(
+        'rounded-xl border px-4 py-3 text-sm',
+        tone === 'warn' ? 'border-warn/40 bg-warn/5' : 'border-accent/30 bg-accent/5',
+      )}
+    >
       {children}
     </div>
   );
@@ -54,7 +66,15 @@ interface Loadable<T> {
 }
 
 /** A query's data, or its waiting, or its failure. Old data stays while new is read. */
-export function Loaded<T>({ query, skeleton, children }: { query: Loadable<T>; skeleton?: ReactNode; children: (data: T) => ReactNode }) {
+export function Loaded<T>({
+  query,
+  skeleton,
+  children,
+}: {
+  query: Loadable<T>;
+  skeleton?: ReactNode;
+  children: (data: T) => ReactNode;
+}) {
   if (query.data !== undefined) return children(query.data);
   if (query.error) return <Failure error={query.error} retry={() => query.refetch()} />;
   return (

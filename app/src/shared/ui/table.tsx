@@ -1,4 +1,11 @@
-import { type ColumnDef, flexRender, getCoreRowModel, getSortedRowModel, type SortingState, useReactTable } from '@tanstack/react-table';
+import {
+  type ColumnDef,
+  flexRender,
+  getCoreRowModel,
+  getSortedRowModel,
+  type SortingState,
+  useReactTable,
+} from '@tanstack/react-table';
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { useRef, useState } from 'react';
 import { cx } from './cx';
@@ -20,7 +27,7 @@ export interface TableProps<T> {
 /** A sortable table; thousands of rows stay smooth. `meta: {right: true}` aligns a column's numbers. */
 export function Table<T>({ caption, columns, rows, rowKey, empty, sort = [] }: TableProps<T>) {
   const [sorting, setSorting] = useState<SortingState>(sort);
-  const scroll = useRef<HTMLDivElement>(null);
+  const scroll = useRef<HTMLElement>(null);
   const table = useReactTable({
     data: rows,
     columns: columns as ColumnDef<T>[],
@@ -45,8 +52,13 @@ export function Table<T>({ caption, columns, rows, rowKey, empty, sort = [] }: T
   const before = virtual && first ? first.start : 0;
   const after = virtual && last ? virtualizer.getTotalSize() - last.end : 0;
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard
-    <div ref={scroll} tabIndex={0} role="region" aria-label={caption} className={cx('overflow-auto rounded-xl border border-line bg-raised', virtual && 'max-h-[70vh]')}>
+    <section
+      ref={scroll}
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard
+      tabIndex={0}
+      aria-label={caption}
+      className={cx('overflow-auto rounded-xl border border-line bg-raised', virtual && 'max-h-[70vh]')}
+    >
       <table className="w-full border-collapse text-sm" aria-rowcount={all.length + 1}>
         <caption className="sr-only">{caption}</caption>
         <thead className="sticky top-0 z-10 bg-raised">
@@ -61,10 +73,17 @@ export function Table<T>({ caption, columns, rows, rowKey, empty, sort = [] }: T
                     key={header.id}
                     scope="col"
                     aria-sort={sorted ? (sorted === 'asc' ? 'ascending' : 'descending') : undefined}
-                    className={cx('whitespace-nowrap px-3 py-2 font-medium text-muted text-xs', right ? 'text-right' : 'text-left')}
+                    className={cx(
+                      'whitespace-nowrap px-3 py-2 font-medium text-muted text-xs',
+                      right ? 'text-right' : 'text-left',
+                    )}
                   >
                     {header.column.getCanSort() ? (
-                      <button type="button" className="rounded hover:text-ink" onClick={header.column.getToggleSortingHandler()}>
+                      <button
+                        type="button"
+                        className="rounded hover:text-ink"
+                        onClick={header.column.getToggleSortingHandler()}
+                      >
                         {label}
                         <span aria-hidden className="inline-block w-3 text-center">
                           {sorted === 'asc' ? '↑' : sorted === 'desc' ? '↓' : ''}
@@ -82,7 +101,11 @@ export function Table<T>({ caption, columns, rows, rowKey, empty, sort = [] }: T
         <tbody>
           {before > 0 && <tr aria-hidden style={{ height: before }} />}
           {shown.map((row) => (
-            <tr key={row.id} className="h-11 border-line border-b last:border-0 hover:bg-hover" aria-rowindex={row.index + 2}>
+            <tr
+              key={row.id}
+              className="h-11 border-line border-b last:border-0 hover:bg-hover"
+              aria-rowindex={row.index + 2}
+            >
               {row.getVisibleCells().map((cell) => {
                 const right = (cell.column.columnDef.meta as { right?: boolean } | undefined)?.right;
                 return (
@@ -96,6 +119,6 @@ export function Table<T>({ caption, columns, rows, rowKey, empty, sort = [] }: T
           {after > 0 && <tr aria-hidden style={{ height: after }} />}
         </tbody>
       </table>
-    </div>
+    </section>
   );
 }

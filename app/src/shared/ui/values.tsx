@@ -7,14 +7,28 @@ import { cx } from './cx';
 export function Amount({ base, unit, className }: { base: bigint | string; unit: Unit; className?: string }) {
   const value = BigInt(base);
   return (
-    <data value={value.toString()} data-tip={exact(value, unit)} className={cx('tabular-nums whitespace-nowrap', className)}>
+    <data
+      value={value.toString()}
+      data-tip={exact(value, unit)}
+      className={cx('tabular-nums whitespace-nowrap', className)}
+    >
       {short(value, unit)}
     </data>
   );
 }
 
 /** A key or hash: shortened, whole on hover, copied on click. */
-export function Hash({ value, head = 4, tail = 4, label }: { value: string; head?: number; tail?: number; label?: string }) {
+export function Hash({
+  value,
+  head = 4,
+  tail = 4,
+  label,
+}: {
+  value: string;
+  head?: number;
+  tail?: number;
+  label?: string;
+}) {
   const [copied, setCopied] = useState(false);
   return (
     <button
@@ -38,7 +52,11 @@ export function Hash({ value, head = 4, tail = 4, label }: { value: string; head
 export function Time({ at, className }: { at: number | bigint; className?: string }) {
   const now = useNow();
   return (
-    <time dateTime={new Date(Number(at) * 1000).toISOString()} data-tip={`${clock(at)} · ${utc(at)}`} className={cx('whitespace-nowrap', className)}>
+    <time
+      dateTime={new Date(Number(at) * 1000).toISOString()}
+      data-tip={`${clock(at)} · ${utc(at)}`}
+      className={cx('whitespace-nowrap', className)}
+    >
       {ago(at, now)}
     </time>
   );
@@ -59,7 +77,13 @@ const TONES: Record<Tone, string> = {
 
 export function Badge({ tone = 'quiet', children, tip }: { tone?: Tone; children: React.ReactNode; tip?: string }) {
   return (
-    <span data-tip={tip} className={cx('inline-flex items-center gap-1 whitespace-nowrap rounded-full px-2 py-0.5 font-medium text-xs', TONES[tone])}>
+    <span
+      data-tip={tip}
+      className={cx(
+        'inline-flex items-center gap-1 whitespace-nowrap rounded-full px-2 py-0.5 font-medium text-xs',
+        TONES[tone],
+      )}
+    >
       {children}
     </span>
   );

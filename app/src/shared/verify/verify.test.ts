@@ -66,7 +66,16 @@ describe('attestations', () => {
   const deployment = { program: fill(1), cluster: fill(2) };
   const submission = { job: base58(fill(4)), createdSlot: 5n, submittedAt: 7_200n, outputHash: fill(7), units: 8n };
   const signed = (units: bigint) =>
-    resultBytes({ deployment, setVersion: 3n, job: fill(4), createdSlot: 5n, epoch: 2n, verdict: 'valid', outputHash: fill(7), units });
+    resultBytes({
+      deployment,
+      setVersion: 3n,
+      job: fill(4),
+      createdSlot: 5n,
+      epoch: 2n,
+      verdict: 'valid',
+      outputHash: fill(7),
+      units,
+    });
   const attestation = (signature: Uint8Array) => ({
     oracle,
     set_version: 3,

@@ -84,7 +84,9 @@ function failure(error: unknown, what: string): WalletFailure {
   if (error instanceof WalletFailure) return error;
   const text = error instanceof Error ? error.message : String(error);
   if (/reject|denied|declin|cancel/i.test(text)) {
-    return new WalletFailure(`you declined ${what} in the wallet`, 'Nothing was sent. Try again when you like.', { cause: error });
+    return new WalletFailure(`you declined ${what} in the wallet`, 'Nothing was sent. Try again when you like.', {
+      cause: error,
+    });
   }
   return new WalletFailure(`the wallet could not do it: ${text}`, 'Unlock it and try again.', { cause: error });
 }

@@ -14,7 +14,8 @@ export function WalletButton() {
   useEffect(() => {
     if (!open) return;
     const close = (event: Event) => {
-      const outside = event instanceof KeyboardEvent ? event.key === 'Escape' : !box.current?.contains(event.target as Node);
+      const outside =
+        event instanceof KeyboardEvent ? event.key === 'Escape' : !box.current?.contains(event.target as Node);
       if (!outside) return;
       setOpen(false);
       if (event instanceof KeyboardEvent) box.current?.querySelector('button')?.focus();
@@ -104,8 +105,8 @@ export function WalletButton() {
             ))}
             {available.length === 0 && (
               <p className="p-2 text-sm">
-                No Solana wallet is installed in this browser. Install one (Phantom, Solflare, Backpack…), then reload this page. To look
-                around you need none.
+                No Solana wallet is installed in this browser. Install one (Phantom, Solflare, Backpack…), then reload
+                this page. To look around you need none.
               </p>
             )}
           </>
