@@ -65,6 +65,7 @@ pub const PARAMS: NetworkParams = NetworkParams {
     attestation_seconds: 7_200,
     unbond_seconds: 14 * 24 * 3_600,
     retention_seconds: 7 * 24 * 3_600,
+    reclaim_notice_seconds: 24 * 3_600,
     reserve_bps: 25,
     expire_penalty_bps: 1_000,
     reject_penalty_bps: 10_000,

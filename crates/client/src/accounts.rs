@@ -4,7 +4,7 @@ use std::mem::size_of;
 
 use anchor_lang::{Discriminator, ZeroCopy, prelude::Pubkey};
 use io_network::state::{
-    CoStake, Oracle, BuyBack, Device, DeviceClass, Emission, Job, JobState, Network, OracleSet, PaymentMint,
+    CoStake, Oracle, BuyBack, Deposit, Device, DeviceClass, Emission, Job, JobState, Network, OracleSet, PaymentMint,
     Proposal, Provider, SlashCase, Vesting,
 };
 use solana_account::Account;
@@ -41,6 +41,7 @@ program_accounts!(
     Provider: "a provider",
     Device: "a device",
     Job: "a job",
+    Deposit: "a deposit",
     SlashCase: "a slash case",
     CoStake: "a co-stake",
     Oracle: "an oracle's bond",
@@ -211,6 +212,16 @@ pub async fn slash_cases_of_provider(
     .1)
 }
 
+/// Sponsors' deposits of a job that were not released yet.
+pub async fn deposits_of_job(rpc: &Rpc, job: &Pubkey) -> Result<Vec<(Pubkey, Deposit)>> {
+    Ok(fetch_all(
+        rpc,
+        vec![field(std::mem::offset_of!(Deposit, job), job.as_ref())],
+    )
+    .await?
+    .1)
+}
+
 /// The kind of an account of the program, by its discriminator, decoded.
 #[derive(Debug, Clone, PartialEq)]
 pub enum AnyAccount {
@@ -221,6 +232,7 @@ pub enum AnyAccount {
     Provider(Box<Provider>),
     Device(Box<Device>),
     Job(Box<Job>),
+    Deposit(Box<Deposit>),
     SlashCase(Box<SlashCase>),
     CoStake(Box<CoStake>),
     Oracle(Box<Oracle>),
@@ -259,6 +271,7 @@ impl AnyAccount {
             Provider,
             Device,
             Job,
+            Deposit,
             SlashCase,
             CoStake,
             Oracle,

@@ -7,7 +7,7 @@ use anchor_lang::{
     Discriminator, InstructionData, ToAccountMetas, prelude::Pubkey, solana_program::system_program,
 };
 pub use io_network::instructions::{
-    AcceptJobArgs, AttestDeviceArgs, BuyBackArgs, Change, ClaimRewardsArgs, ClassArgs, InitializeEmissionArgs,
+    AcceptJobArgs, AttestDeviceArgs, BuyBackArgs, Change, CheckpointArgs, ExtendJobArgs, FundJobArgs, ClaimRewardsArgs, ClassArgs, InitializeEmissionArgs,
     GuidanceArgs, InitializeNetworkArgs, Payee, PaymentMintArgs, PublishRootArgs, RegisterDeviceArgs, Roles,
     SetOraclesArgs, SubmitResultArgs, VestingArgs,
 };
@@ -15,7 +15,7 @@ pub use io_network::state::{JobTerms, NetworkParams, StakeParams};
 pub use io_network::state::SlashParty;
 use io_network::{
     ID, accounts, guard, instruction,
-    state::{Job, SlashCase},
+    state::{Deposit, Job, PaymentMint, SlashCase},
 };
 pub use io_protocol::slashing::SlashVerdict;
 use solana_instruction::{AccountMeta, Instruction};
@@ -617,6 +617,123 @@ pub fn accept_job(
             instructions: INSTRUCTIONS_SYSVAR,
         },
         instruction::AcceptJob { args },
+    )
+}
+
+/// A sponsor puts into the escrow of a job that is not funded yet. `sponsor_token` is its account of the job's mint.
+pub fn fund_job(
+    sponsor: &Pubkey,
+    address: &Pubkey,
+    job: &Job,
+    sponsor_token: &Pubkey,
+    args: FundJobArgs,
+) -> Instruction {
+    build(
+        accounts::FundJob {
+            sponsor: *sponsor,
+            network: pda::network(),
+            job: *address,
+            deposit: pda::deposit(address, sponsor, args.index),
+            vault: job.vault,
+            sponsor_token: *sponsor_token,
+            token_program: program_of(job.token_2022),
+            system_program: system_program::ID,
+        },
+        instruction::FundJob { args },
+    )
+}
+
+/// Delivers a deposit's share of a finished job's refund. Anybody may send it; to another account than the one that it came
+/// from or one that the sponsor owns only with the sponsor's signature.
+pub fn release_deposit(
+    signer: &Pubkey,
+    address: &Pubkey,
+    deposit: &Deposit,
+    job: &Job,
+    destination: &Pubkey,
+) -> Instruction {
+    build(
+        accounts::ReleaseDeposit {
+            signer: *signer,
+            sponsor: deposit.sponsor,
+            job: deposit.job,
+            deposit: *address,
+            vault: job.vault,
+            destination: *destination,
+            token_program: program_of(job.token_2022),
+        },
+        instruction::ReleaseDeposit {},
+    )
+}
+
+/// Pays for attested seconds of a lease. Anybody may send it, with a quorum's signatures over the lease statement directly
+/// before it.
+pub fn checkpoint_job(address: &Pubkey, job: &Job, args: CheckpointArgs) -> Instruction {
+    build(
+        accounts::CheckpointJob {
+            network: pda::network(),
+            oracle_set: pda::oracle_set(),
+            job: *address,
+            vault: job.vault,
+            provider_token: job.provider_token,
+            treasury: job.treasury,
+            instructions: INSTRUCTIONS_SYSVAR,
+            token_program: program_of(job.token_2022),
+        },
+        instruction::CheckpointJob { args },
+    )
+}
+
+/// Adds time to a running lease. `signer` is its renter or payer, `sponsor` pays from `sponsor_token`.
+pub fn extend_job(
+    signer: &Pubkey,
+    sponsor: &Pubkey,
+    address: &Pubkey,
+    job: &Job,
+    sponsor_token: &Pubkey,
+    args: ExtendJobArgs,
+) -> Instruction {
+    build(
+        accounts::ExtendJob {
+            signer: *signer,
+            sponsor: *sponsor,
+            network: pda::network(),
+            job: *address,
+            deposit: pda::deposit(address, sponsor, args.index),
+            vault: job.vault,
+            sponsor_token: *sponsor_token,
+            token_program: program_of(job.token_2022),
+            system_program: system_program::ID,
+        },
+        instruction::ExtendJob { args },
+    )
+}
+
+/// Signed by the renter or the payer: the lease ends now. By the provider's authority or the device's operator: it ends after
+/// the notice.
+pub fn end_lease(signer: &Pubkey, address: &Pubkey, job: &Job) -> Instruction {
+    build(
+        accounts::EndLease {
+            signer: *signer,
+            provider: job.provider,
+            device: job.device,
+            job: *address,
+        },
+        instruction::EndLease {},
+    )
+}
+
+/// Refunds what is left of a lease that is over. Anybody may send it.
+pub fn finish_lease(address: &Pubkey, job: &Job) -> Instruction {
+    build(
+        accounts::FinishLease {
+            job: *address,
+            device: job.device,
+            vault: job.vault,
+            payer_token: job.payer_token,
+            token_program: program_of(job.token_2022),
+        },
+        instruction::FinishLease {},
     )
 }
 

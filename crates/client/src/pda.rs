@@ -68,6 +68,16 @@ pub fn job(renter: &Pubkey, nonce: u64) -> Pubkey {
     find(&[seeds::JOB, renter.as_ref(), &nonce.to_le_bytes()])
 }
 
+/// A sponsor's deposit in a job; `index` tells several of one sponsor apart.
+pub fn deposit(job: &Pubkey, sponsor: &Pubkey, index: u16) -> Pubkey {
+    find(&[
+        seeds::DEPOSIT,
+        job.as_ref(),
+        sponsor.as_ref(),
+        &index.to_le_bytes(),
+    ])
+}
+
 /// Token account of one job's escrow, or of one slash case's penalty.
 pub fn vault(of: &Pubkey) -> Pubkey {
     find(&[seeds::VAULT, of.as_ref()])

@@ -130,6 +130,11 @@ fn account_of(event: IoEvent) -> Option<(Pubkey, Option<AnyAccount>)> {
             Some(AnyAccount::Proposal(Box::new(event.after))),
         ),
         IoEvent::ProposalClosed(event) => (event.proposal, None),
+        IoEvent::DepositChanged(event) => (
+            event.deposit,
+            Some(AnyAccount::Deposit(Box::new(event.after))),
+        ),
+        IoEvent::DepositClosed(event) => (event.deposit, None),
         IoEvent::BuyBackChanged(event) => (
             event.buy_back,
             Some(AnyAccount::BuyBack(Box::new(event.after))),
