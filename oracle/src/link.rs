@@ -485,8 +485,9 @@ fn take(
             if let Some(device) = oracle.index.device(device) {
                 oracle.live.heartbeat(device.provider, &heartbeat);
             }
+            let before = oracle.links.state(device).and_then(|s| s.heartbeat_at);
             oracle.links.beat(device, id, heartbeat);
-            crate::rewards::beat(oracle, device);
+            crate::rewards::beat(oracle, device, before.map(|at| at.elapsed()));
             oracle.device_changed(device);
             Ok(())
         }
