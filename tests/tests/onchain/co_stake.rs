@@ -4,7 +4,6 @@ use anchor_lang::prelude::Pubkey;
 use io_network::{constants::EVICT_SECONDS, errors::IoError};
 use io_protocol::{money::IO, slashing::SlashVerdict};
 use io_tests::{CLASS_SMALL, Call, Mint, PARAMS, Party, Rig, STAKE, START_IO, Stage, World, world};
-use solana_signer::Signer;
 
 /// A provider with 1,000 IO of its own, a quarter of it bonded, that takes co-stake at 10 %.
 fn open_provider(seed: u64) -> (World, Rig) {
@@ -272,14 +271,14 @@ fn rewards_are_divided_from_the_time_of_joining() {
     assert_eq!(w.tokens(&rig.payout.io), 900);
     activate(&mut w, &rig, &first);
     w.refuse(&wait, IoError::NothingOwed);
-    // 500 of 1,500: a third, of which a tenth is the owner's, as stake.
+    // 500 of 1,500: a third, less a base unit of rounding, of which a tenth (rounded up) is the owner's, as stake.
     w.pay_rewards(&[(&rig, 900 + 3_000)]);
     assert_eq!(w.tokens(&rig.payout.io), 900 + 2_000);
     let late = join(&mut w, &rig, 500 * IO);
     let staked = w.provider(&rig.provider).staked;
     let claim = w.claim_co_rewards_call(&rig, &first);
     w.ok(&claim);
-    assert_eq!(w.tokens(&first.io), START_IO - 500 * IO + 900);
+    assert_eq!(w.tokens(&first.io), START_IO - 500 * IO + 899);
     assert_eq!(w.provider(&rig.provider).staked, staked + 100);
     w.refuse(&claim, IoError::NothingOwed);
     let nothing = w.claim_co_rewards_call(&rig, &late);

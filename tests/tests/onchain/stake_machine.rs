@@ -10,7 +10,6 @@ use io_protocol::{money::IO, slashing::SlashVerdict};
 use io_tests::{CLASS_SMALL, Mint, PARAMS, Party, Rig, STAKE, Stage, World, world};
 use num_bigint::BigInt;
 use num_rational::BigRational;
-use solana_signer::Signer;
 
 fn big(x: u64) -> BigRational {
     BigRational::from_integer(BigInt::from(x))
