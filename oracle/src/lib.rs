@@ -27,6 +27,7 @@ mod nonces;
 mod oracle;
 mod peers;
 pub mod rewards;
+pub mod slashes;
 mod specs;
 pub mod turns;
 pub mod verify;
@@ -91,6 +92,7 @@ pub async fn run_with_ready(
             }
         });
         };
+    verify::remember_start(&oracle).await?;
     essential(
         "accounts",
         Box::pin(chain::follow_accounts(oracle.clone(), connected)),
@@ -105,6 +107,7 @@ pub async fn run_with_ready(
     oracle.tasks.spawn(market::keep_matching(with(&oracle)));
     oracle.tasks.spawn(keeper::keep(with(&oracle)));
     oracle.tasks.spawn(rewards::keep(with(&oracle)));
+    oracle.tasks.spawn(slashes::keep(with(&oracle)));
     oracle.spawn(collect);
     let router = api::router(oracle.clone());
     let server = tokio::spawn(api::server::serve(oracle.clone(), listener, router));

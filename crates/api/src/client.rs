@@ -27,7 +27,7 @@ use crate::{
     types::{
         API_PREFIX, ApiError, Attestation, BlobStatus, DeviceAttestRequest, DeviceAttestation,
         Identity, Info, JobView, Jobs, Offer, Offers, Quote, QuoteRequest, Rewards, SignRootRequest,
-        SignedRoot,
+        SignedRoot, SlashDecision,
     },
 };
 
@@ -340,6 +340,17 @@ impl OracleClient {
             self.json(&Call::get(format!(
                 "{API_PREFIX}/jobs/{}/attestation",
                 text::key(job)
+            )))
+            .await,
+        )
+    }
+
+    /// The oracle's decision about an appealed slash case; `None` while it has none.
+    pub async fn slash_decision(&self, case: &Bytes32) -> Result<Option<SlashDecision>> {
+        maybe(
+            self.json(&Call::get(format!(
+                "{API_PREFIX}/slash/{}/decision",
+                text::key(case)
             )))
             .await,
         )

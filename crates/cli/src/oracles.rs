@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use io_api::{
     auth::RequestKey,
     client::{BlobSource, ClientError, OracleClient},
-    types::{JobView, Offer, Quote, QuoteRequest, Rewards},
+    types::{Attestation, JobView, Offer, Quote, QuoteRequest, Rewards},
 };
 use io_client::{Pubkey, Wallet};
 use io_engines::{BlobHash, BlobRef};
@@ -179,6 +179,18 @@ impl Oracles {
             match client.rewards(epoch).await {
                 Ok(found) => all.extend(found),
                 Err(error) => tracing::debug!(host = client.host(), %error, "no rewards"),
+            }
+        }
+        all
+    }
+
+    /// What every oracle that answers has signed about a job's result.
+    pub async fn attestations(&self, job: &Pubkey) -> Vec<Attestation> {
+        let mut all = Vec::new();
+        for client in &self.clients {
+            match client.attestation(&job.to_bytes()).await {
+                Ok(found) => all.extend(found),
+                Err(error) => tracing::debug!(host = client.host(), %error, "no verdict"),
             }
         }
         all

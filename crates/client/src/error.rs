@@ -586,15 +586,6 @@ io_errors!(
     LeaseEnded,
     LeaseNotOver,
     BadCheckpoint,
-    AnotherJob,
-    EscrowTooHigh,
-    NotFunded,
-    FundedAlready,
-    DepositTooSmall,
-    NotALease,
-    LeaseEnded,
-    LeaseNotOver,
-    BadCheckpoint,
     TreasuryTooSmall,
 );
 

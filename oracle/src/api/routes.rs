@@ -23,7 +23,7 @@ use io_api::{
     types::{
         Amount, ApiError, Attestation, BlobStatus, DeviceAttestRequest, DeviceAttestation,
         Identity, Info, JobView, Jobs, Limits, Offer, Offers, Peer, Quote, QuoteRequest, Rewards, SignRootRequest,
-        SignedReport, SignedRoot,
+        SignedReport, SignedRoot, SlashDecision,
     },
 };
 use io_client::{
@@ -133,6 +133,7 @@ type Shared = State<Arc<Api>>;
         jobs,
         job,
         attestation,
+        slash_decision,
         devices,
         device,
         attest_device,
@@ -202,6 +203,7 @@ pub fn router(oracle: Arc<Oracle>) -> Router {
         .route("/v1/jobs", get(jobs))
         .route("/v1/jobs/{job}", get(job))
         .route("/v1/jobs/{job}/attestation", get(attestation))
+        .route("/v1/slash/{case}/decision", get(slash_decision))
         .route("/v1/devices", get(devices))
         .route("/v1/devices/{device}", get(device))
         .route("/v1/devices/{device}/attest", post(attest_device))
@@ -1148,6 +1150,18 @@ async fn attestation(State(api): Shared, Path(address): Path<String>) -> Answer<
         .ok_or_else(|| Refusal::unavailable("the oracle set is not indexed yet"))
 }
 
+#[utoipa::path(get, path = "/v1/slash/{case}/decision", params(("case" = String, Path)), responses((status = 200, body = SlashDecision), (status = 404, body = ApiError)))]
+async fn slash_decision(
+    State(api): Shared,
+    Path(address): Path<String>,
+) -> Answer<SlashDecision> {
+    let address = key_of(&address, "a slash case")?;
+    crate::slashes::attest(&api.oracle, &address)
+        .await?
+        .map(Json)
+        .ok_or_else(|| Refusal::not_found(format!("this oracle has no decision about {address}")))
+}
+
 #[utoipa::path(get, path = "/v1/link", responses((status = 101, description = "WebSocket; the messages are ToWorker and ToOracle, as text frames of JSON")))]
 async fn link_upgrade(State(api): Shared, request: Request) -> Result<Response, Refusal> {
     let from = request
@@ -1296,6 +1310,7 @@ mod tests {
             "/v1/blobs/{hash}/status",
             "/v1/quote",
             "/v1/jobs/{job}/attestation",
+            "/v1/slash/{case}/decision",
             "/v1/link",
         ] {
             assert!(paths.contains_key(path), "{path}");

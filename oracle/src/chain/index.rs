@@ -220,6 +220,8 @@ impl Tables {
             AnyAccount::Emission(emission) => self.emission = Some(*emission),
             AnyAccount::BuyBack(_)
             | AnyAccount::SlashCase(_)
+            | AnyAccount::CoStake(_)
+            | AnyAccount::Oracle(_)
             | AnyAccount::Proposal(_)
             | AnyAccount::Vesting(_) => {}
         }

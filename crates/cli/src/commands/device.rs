@@ -78,6 +78,11 @@ pub enum DeviceCommand {
         /// The device's address.
         device: String,
     },
+    /// Remove somebody's registration that no quorum attested within a day. Anybody may; bond and rent go back to its provider.
+    Evict {
+        /// The device's address.
+        device: String,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -329,6 +334,28 @@ pub async fn run(command: &DeviceCommand, ctx: &Context) -> Result<()> {
             fields.insert("device".into(), json!(account.to_string()));
             put_amount(&mut fields, "freed", found.bond, &Unit::io());
             ctx.report(&done, "retired", Value::Object(fields)).await
+        }
+        DeviceCommand::Evict { device } => {
+            let wallet = ctx.wallet()?;
+            let (account, found) = fetch(ctx, device).await?;
+            if found.attested_at != 0 {
+                return Err(Failure::failed(format!("the device {account} was attested"))
+                    .hint("Only its provider can retire it: io device retire."));
+            }
+            let owner = accounts::fetch::<Provider>(&ctx.rpc, &found.provider).await?;
+            let instruction = instructions::evict_device(&owner.authority, &account);
+            let done = ctx
+                .transact(
+                    format!("evict:{account}:{}", found.since),
+                    &wallet,
+                    &[],
+                    vec![instruction],
+                )
+                .await?;
+            let mut fields = Map::new();
+            fields.insert("device".into(), json!(account.to_string()));
+            fields.insert("provider".into(), json!(found.provider.to_string()));
+            ctx.report(&done, "evicted", Value::Object(fields)).await
         }
     }
 }
