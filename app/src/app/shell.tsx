@@ -4,7 +4,6 @@ import { useEffect, useRef, useState } from 'react';
 import { useConfig } from '@/shared/config/use-config';
 import { duration } from '@/shared/format';
 import { useLiveCache, useLiveStatus, useNow } from '@/shared/live';
-import { buttonClass } from '@/shared/ui/button';
 import { cx } from '@/shared/ui/cx';
 import { Tips } from '@/shared/ui/tip';
 import { WalletButton } from '@/shared/wallet';
@@ -21,7 +20,7 @@ function ThemeButton() {
   return (
     <button
       type="button"
-      className={buttonClass('ghost', 'w-9 px-0')}
+      className={'inline-flex size-9 items-center justify-center rounded-lg hover:bg-hover'}
       aria-label={`Use the ${next} theme`}
       onClick={() => {
         document.documentElement.dataset.theme = next;
@@ -70,7 +69,12 @@ function Freshness() {
   const age = newest > 0 ? Math.max(0, Date.now() - newest) : null;
   const old = age !== null && age > OLD_MS;
   const [color, text] = up && !old ? ['bg-good', 'Live'] : up ? ['bg-warn', 'Behind'] : ['bg-bad', 'API down'];
-  const detail = age === null ? 'nothing read yet' : `data is ${duration(age / 1000)} old`;
+  const detail =
+    age === null
+      ? 'nothing read yet'
+      : age < 2_000
+        ? 'data is fresh'
+        : `data is ${duration(Math.round(age / 1000))} old`;
   return (
     <p
       className="flex items-center gap-2 text-muted text-xs"

@@ -277,7 +277,8 @@ function Timeline({ job, view }: { job: Job; view: JobView | null }) {
       body: (
         <>
           <p>
-            {count(data.units)} units, output <Hash value={hex(data.outputHash)} label="output hash" />, trace{' '}
+            {count(data.units)} {data.units === 1n ? 'unit' : 'units'}, output{' '}
+            <Hash value={hex(data.outputHash)} label="output hash" />, trace{' '}
             <Hash value={hex(data.traceRoot)} label="trace root" />
           </p>
           <Tx view={view} to="submitted" />

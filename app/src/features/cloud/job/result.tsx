@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { bases, download } from '@/shared/api';
-import { shorten, size } from '@/shared/format';
+import { plural, shorten, size } from '@/shared/format';
 import { Badge, Button, Failure, Hash, Loaded, Progress, Skeleton } from '@/shared/ui';
 import { type Manifest, parseManifest } from './manifest';
 
@@ -28,7 +28,7 @@ export function Result({ outputHash, specHash }: { outputHash: string; specHash:
             >
               ✓ manifest verified
             </Badge>{' '}
-            {units} units.
+            {plural(units, 'unit')}.
           </p>
           {status !== 'ok' && (
             <p className="text-warn">

@@ -1,8 +1,9 @@
 import { costOf, isFinal } from '@/shared/jobs';
 
 const DAY = 86_400;
-/** Days shown at most. */
+/** Days shown at most, and at least. */
 const MOST = 90;
+const LEAST = 14;
 
 type Job = Parameters<typeof costOf>[0];
 
@@ -16,7 +17,8 @@ export function spendingByDay(jobs: readonly Job[]): { day: number; spent: bigin
   }
   if (by.size === 0) return [];
   const last = Math.max(...by.keys());
-  const first = Math.max(Math.min(...by.keys()), last - (MOST - 1) * DAY);
+  const earliest = Math.min(...by.keys(), last - (LEAST - 1) * DAY);
+  const first = Math.max(earliest, last - (MOST - 1) * DAY);
   const days = [];
   for (let day = first; day <= last; day += DAY) days.push({ day, spent: by.get(day) ?? 0n });
   return days;
