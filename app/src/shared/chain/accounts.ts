@@ -8,28 +8,52 @@ import {
   type ReadonlyUint8Array,
 } from '@solana/kit';
 import {
+  BUY_BACK_DISCRIMINATOR,
+  type BuyBack,
+  CO_STAKE_DISCRIMINATOR,
+  type CoStake,
+  DEPOSIT_DISCRIMINATOR,
   DEVICE_CLASS_DISCRIMINATOR,
   DEVICE_DISCRIMINATOR,
+  type Deposit,
   type Device,
   type DeviceClass,
+  EMISSION_DISCRIMINATOR,
+  type Emission,
+  getBuyBackDecoder,
+  getCoStakeDecoder,
+  getDepositDecoder,
   getDeviceClassDecoder,
   getDeviceDecoder,
+  getEmissionDecoder,
   getJobDecoder,
   getNetworkDecoder,
+  getOracleDecoder,
   getOracleSetDecoder,
   getPaymentMintDecoder,
+  getProposalDecoder,
   getProviderDecoder,
+  getSlashCaseDecoder,
+  getVestingDecoder,
   IO_NETWORK_PROGRAM_ADDRESS,
   JOB_DISCRIMINATOR,
   type Job,
   NETWORK_DISCRIMINATOR,
   type Network,
+  ORACLE_DISCRIMINATOR,
   ORACLE_SET_DISCRIMINATOR,
+  type Oracle,
   type OracleSet,
   PAYMENT_MINT_DISCRIMINATOR,
   type PaymentMint,
+  PROPOSAL_DISCRIMINATOR,
   PROVIDER_DISCRIMINATOR,
+  type Proposal,
   type Provider,
+  SLASH_CASE_DISCRIMINATOR,
+  type SlashCase,
+  VESTING_DISCRIMINATOR,
+  type Vesting,
 } from '@/generated/program';
 import { sameBytes } from '@/shared/format';
 import { rpc } from './rpc';
@@ -45,6 +69,14 @@ export interface Kinds {
   oracleSet: OracleSet;
   paymentMint: PaymentMint;
   deviceClass: DeviceClass;
+  slashCase: SlashCase;
+  coStake: CoStake;
+  oracle: Oracle;
+  emission: Emission;
+  vesting: Vesting;
+  deposit: Deposit;
+  proposal: Proposal;
+  buyBack: BuyBack;
 }
 export type Kind = keyof Kinds;
 
@@ -61,6 +93,14 @@ const READINGS: { [K in Kind]: Reading<Kinds[K]> } = {
   oracleSet: { discriminator: ORACLE_SET_DISCRIMINATOR, decode: (bytes) => getOracleSetDecoder().decode(bytes) },
   paymentMint: { discriminator: PAYMENT_MINT_DISCRIMINATOR, decode: (bytes) => getPaymentMintDecoder().decode(bytes) },
   deviceClass: { discriminator: DEVICE_CLASS_DISCRIMINATOR, decode: (bytes) => getDeviceClassDecoder().decode(bytes) },
+  slashCase: { discriminator: SLASH_CASE_DISCRIMINATOR, decode: (bytes) => getSlashCaseDecoder().decode(bytes) },
+  coStake: { discriminator: CO_STAKE_DISCRIMINATOR, decode: (bytes) => getCoStakeDecoder().decode(bytes) },
+  oracle: { discriminator: ORACLE_DISCRIMINATOR, decode: (bytes) => getOracleDecoder().decode(bytes) },
+  emission: { discriminator: EMISSION_DISCRIMINATOR, decode: (bytes) => getEmissionDecoder().decode(bytes) },
+  vesting: { discriminator: VESTING_DISCRIMINATOR, decode: (bytes) => getVestingDecoder().decode(bytes) },
+  deposit: { discriminator: DEPOSIT_DISCRIMINATOR, decode: (bytes) => getDepositDecoder().decode(bytes) },
+  proposal: { discriminator: PROPOSAL_DISCRIMINATOR, decode: (bytes) => getProposalDecoder().decode(bytes) },
+  buyBack: { discriminator: BUY_BACK_DISCRIMINATOR, decode: (bytes) => getBuyBackDecoder().decode(bytes) },
 };
 
 /** An account as it was in a slot. */
