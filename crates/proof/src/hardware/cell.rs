@@ -161,14 +161,14 @@ fn fold_items<H: Sha256>(item: Hash, pass: u32, passes: u32, siblings: &[Hash]) 
     let mut rest = siblings.iter();
     let (mut at, mut width) = (pass, passes);
     while width > 1 {
-        if at ^ 1 < width {
-            if let Some(sibling) = rest.next() {
-                node = if at & 1 == 0 {
-                    node_hash::<H>(&node, sibling)
-                } else {
-                    node_hash::<H>(sibling, &node)
-                };
-            }
+        if at ^ 1 < width
+            && let Some(sibling) = rest.next()
+        {
+            node = if at & 1 == 0 {
+                node_hash::<H>(&node, sibling)
+            } else {
+                node_hash::<H>(sibling, &node)
+            };
         }
         at /= 2;
         width = width.div_ceil(2);
