@@ -132,6 +132,11 @@ export function decodeAny(at: string, slot: bigint, base64: string): AnyRead | n
   }
 }
 
+/** An account's fields as events carry them: without the discriminator. */
+export function decodeBody<K extends Kind>(kind: K, body: Uint8Array): Kinds[K] {
+  return READINGS[kind].decode(Uint8Array.of(...READINGS[kind].discriminator, ...body));
+}
+
 function decodeAs<K extends Kind>(kind: K, at: string, slot: bigint, base64: string): Read<Kinds[K]> | null {
   const read = decodeAny(at, slot, base64);
   return read?.kind === kind ? (read as unknown as Read<Kinds[K]>) : null;
@@ -187,4 +192,9 @@ export async function fetchAll<K extends Kind>(
 }
 
 /** Where the fields that lists are filtered by lie, discriminator included. */
-export const OFFSETS = { job: { renter: 8, provider: 8 + 32 * 6 }, device: { provider: 8 } } as const;
+export const OFFSETS = {
+  job: { renter: 8, provider: 8 + 32 * 6 },
+  device: { provider: 8 },
+  slashCase: { provider: 8 },
+  coStake: { provider: 8, coStaker: 40 },
+} as const;
