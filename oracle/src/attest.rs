@@ -3,7 +3,7 @@
 
 use io_api::types::{DeviceAttestRequest, DeviceAttestation};
 use io_client::Pubkey;
-use io_protocol::messages::{DeviceStatement, Measured, epoch_of};
+use io_protocol::messages::{DeviceStatement, Measured};
 
 use crate::{api::error::Refusal, oracle::Oracle};
 
@@ -11,6 +11,9 @@ use crate::{api::error::Refusal, oracle::Oracle};
 const MOST_TOPS_E2: u32 = 2_000_000;
 const MOST_MEMORY_MIB: u32 = 16 * 1024 * 1024;
 const MOST_BANDWIDTH_MIB_S: u32 = 64 * 1024 * 1024;
+/// Oldest figures that are signed, and how far a device's clock may be ahead of the chain's, seconds.
+const MOST_AGE: i64 = 120;
+const MOST_AHEAD: i64 = 5;
 
 /// Signs a device's figures, or says why not. The caller has checked that the operator asks.
 pub fn device(
@@ -36,12 +39,22 @@ pub fn device(
             "this oracle is not in the active set: ask another",
         ));
     }
-    let now = epoch_of(oracle.clock.now());
-    if request.epoch != now && request.epoch + 1 != now {
+    let now = oracle.clock.now();
+    let fresh = now.saturating_sub(MOST_AGE)..=now.saturating_add(MOST_AHEAD);
+    if !fresh.contains(&request.measured_at) {
         return Err(Refusal::bad(format!(
-            "epoch {} is not the current one ({now}) nor the one before",
-            request.epoch
+            "measured at {}, and it is {now} by the chain's clock: figures are signed for {MOST_AGE} s",
+            request.measured_at
         )));
+    }
+    if request.measured_at <= device.attested_at {
+        return Err(Refusal::conflict(
+            format!(
+                "the chain has figures from {} already, these are from {}",
+                device.attested_at, request.measured_at
+            ),
+            "measure again",
+        ));
     }
     let region = match &request.region {
         None => 0,
@@ -93,7 +106,10 @@ pub fn device(
         deployment: oracle.deployment,
         set_version: set.version,
         device: address.to_bytes(),
-        epoch: request.epoch,
+        provider: device.provider.to_bytes(),
+        class: device.class,
+        since: device.since,
+        measured_at: request.measured_at,
         measured: Measured {
             tops_e2: request.tops_e2,
             memory_mib: request.memory_mib,
@@ -101,12 +117,15 @@ pub fn device(
             region,
         },
     };
-    tracing::info!(device = %address, class = device.class, epoch = request.epoch, tops_e2 = request.tops_e2, "figures signed");
+    tracing::info!(device = %address, class = device.class, measured_at = request.measured_at, tops_e2 = request.tops_e2, "figures signed");
     Ok(DeviceAttestation {
         oracle: oracle.key.to_string(),
         set_version: set.version,
         device: address.to_string(),
-        epoch: request.epoch,
+        provider: device.provider.to_string(),
+        class: device.class,
+        since: device.since,
+        measured_at: request.measured_at,
         signature: oracle.wallet.sign(&statement.to_bytes()).to_string(),
     })
 }

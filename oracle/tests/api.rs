@@ -27,7 +27,7 @@ use io_client::{
 };
 use io_engines::{BlobRef, EngineSpec, JobSpec, WasmSpec};
 use io_oracle::Config;
-use io_protocol::messages::{Deployment, DeviceStatement, Measured, TicketStatement, epoch_of};
+use io_protocol::messages::{Deployment, DeviceStatement, Measured, TicketStatement};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -988,7 +988,7 @@ async fn a_device_is_linked_attested_and_offered_a_job() {
     // Figures are signed for a device that beats, to its operator only.
     let now = world.chain.rpc().chain_time().await.unwrap();
     let figures = DeviceAttestRequest {
-        epoch: epoch_of(now),
+        measured_at: now,
         tops_e2: 50,
         memory_mib: 1_000,
         bandwidth_mib_s: 10,
@@ -1054,7 +1054,11 @@ async fn a_device_is_linked_attested_and_offered_a_job() {
             ..figures.clone()
         },
         DeviceAttestRequest {
-            epoch: figures.epoch - 2,
+            measured_at: figures.measured_at - 1_000,
+            ..figures.clone()
+        },
+        DeviceAttestRequest {
+            measured_at: figures.measured_at + 1_000,
             ..figures.clone()
         },
         DeviceAttestRequest {
@@ -1081,12 +1085,15 @@ async fn a_device_is_linked_attested_and_offered_a_job() {
         deployment: world.deployment,
         set_version: attested.set_version,
         device: world.device.to_bytes(),
-        epoch: figures.epoch,
+        provider: text::parse_key(&attested.provider).unwrap(),
+        class: 1,
+        since: attested.since,
+        measured_at: figures.measured_at,
         measured,
     };
     let signature = Signature::from(text::parse_signature(&attested.signature).unwrap());
     let args = AttestDeviceArgs {
-        epoch: figures.epoch,
+        measured_at: figures.measured_at,
         tops_e2: 50,
         memory_mib: 1_000,
         bandwidth_mib_s: 10,
