@@ -656,7 +656,7 @@ mod tests {
     #[test]
     fn work_that_does_not_fit_is_declined() {
         let Case { job, now, .. } = case();
-        let check = |units, limit, speed, now| {
+        let check = |units, limit: Option<u32>, speed, now| {
             let exact = limit.is_none();
             check_work(&job, Quote { units, exact }, limit, speed, now)
         };

@@ -442,6 +442,11 @@ fn signer(
                 "this request has been sent before: sign a new one",
             ));
         }
+        Seen::Earlier => {
+            return Err(Refusal::unauthorized(
+                "signed before this oracle started: sign it again",
+            ));
+        }
         Seen::Full => return Err(Refusal::rate_limited()),
     }
     if !api.keys.take(key) {
