@@ -41,6 +41,8 @@ const SCHEMA: &[&str] = &[
     "CREATE TABLE IF NOT EXISTS reports (epoch INTEGER PRIMARY KEY, report TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS roots (epoch INTEGER PRIMARY KEY, root TEXT NOT NULL, total INTEGER NOT NULL, leaves TEXT NOT NULL, \
      evidence TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS slash_decisions (slash_case TEXT NOT NULL, opened_at INTEGER NOT NULL, verdict INTEGER NOT NULL, \
+     PRIMARY KEY (slash_case, opened_at)) WITHOUT ROWID",
 ];
 
 /// The database. Cheap to clone.
@@ -337,6 +339,32 @@ impl Db {
             .fetch_optional(&self.0)
             .await?;
         Ok(row.map(|row| row.try_get("verdict")).transpose()?)
+    }
+
+    // Slash cases
+
+    /// Keeps the first decision about an appeal, before it is signed, and returns what is kept: an oracle decides once.
+    pub async fn keep_slash_decision(&self, case: &str, opened_at: i64, verdict: u8) -> Result<u8> {
+        sqlx::query("INSERT OR IGNORE INTO slash_decisions VALUES (?, ?, ?)")
+            .bind(case)
+            .bind(opened_at)
+            .bind(i64::from(verdict))
+            .execute(&self.0)
+            .await?;
+        let kept = self.slash_decision(case, opened_at).await?;
+        kept.context("a decision that was just stored is gone")
+    }
+
+    pub async fn slash_decision(&self, case: &str, opened_at: i64) -> Result<Option<u8>> {
+        let row = sqlx::query(
+            "SELECT verdict FROM slash_decisions WHERE slash_case = ? AND opened_at = ?",
+        )
+        .bind(case)
+        .bind(opened_at)
+        .fetch_optional(&self.0)
+        .await?;
+        row.map(|row| Ok(u8::try_from(row.try_get::<i64, _>("verdict")?)?))
+            .transpose()
     }
 
     // Tickets

@@ -27,6 +27,7 @@ mod nonces;
 mod oracle;
 mod peers;
 pub mod rewards;
+pub mod slashes;
 mod specs;
 pub mod turns;
 pub mod verify;
@@ -91,6 +92,7 @@ pub async fn run_with_ready(
             }
         });
         };
+    verify::remember_start(&oracle).await?;
     essential(
         "accounts",
         Box::pin(chain::follow_accounts(oracle.clone(), connected)),
@@ -101,10 +103,11 @@ pub async fn run_with_ready(
         .tasks
         .spawn(chain::keep_time(with(&oracle), is_connected));
     oracle.spawn(resume);
-    oracle.spawn(peers::meet);
+    essential("peers", Box::pin(peers::meet(oracle.clone())));
     oracle.tasks.spawn(market::keep_matching(with(&oracle)));
     oracle.tasks.spawn(keeper::keep(with(&oracle)));
     oracle.tasks.spawn(rewards::keep(with(&oracle)));
+    oracle.tasks.spawn(slashes::keep(with(&oracle)));
     oracle.spawn(collect);
     let router = api::router(oracle.clone());
     let server = tokio::spawn(api::server::serve(oracle.clone(), listener, router));

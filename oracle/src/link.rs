@@ -18,7 +18,10 @@ use io_api::{
 };
 use io_client::Pubkey;
 use io_protocol::messages::Bytes32;
-use tokio::{sync::mpsc, time::timeout};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -41,12 +44,19 @@ const OUTBOX: usize = 256;
 /// Messages a second that a worker may send, and at once.
 const MESSAGES_PER_SECOND: f64 = 50.0;
 const MESSAGES_BURST: f64 = 200.0;
+/// A link whose worker does not answer a ping in this time may be replaced.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
+/// Probes of one link at once.
+const MAX_PROBES: usize = 8;
 /// Refusals before a link is closed.
 const MAX_REFUSALS: u32 = 20;
 /// Links at once.
 pub const MAX_LINKS: usize = 100_000;
 /// Longest name of an engine, phase, version or reason, bytes.
 const MAX_TEXT: usize = 200;
+
+/// Two workers are one device.
+const CONFLICT: &str = "conflict";
 
 /// What a device last said.
 #[derive(Clone, Default)]
@@ -60,6 +70,15 @@ struct Link {
     outbox: mpsc::Sender<ToWorker>,
     state: LinkState,
     replaced: CancellationToken,
+    probes: mpsc::Sender<oneshot::Sender<()>>,
+}
+
+/// What a session gets of its link.
+struct Opened {
+    id: u64,
+    waiting: mpsc::Receiver<ToWorker>,
+    replaced: CancellationToken,
+    probes: mpsc::Receiver<oneshot::Sender<()>>,
 }
 
 /// All links.
@@ -93,8 +112,24 @@ impl Links {
             .is_some_and(|link| link.outbox.try_send(message).is_ok())
     }
 
-    fn open(&self, device: Pubkey) -> Option<(u64, mpsc::Receiver<ToWorker>, CancellationToken)> {
+    /// Whether a worker is at the other end of the device's link now: it answers a ping.
+    async fn is_alive(&self, device: &Pubkey) -> bool {
+        let (answer, answered) = oneshot::channel();
+        let asked = lock(&self.links)
+            .get(device)
+            .map(|link| link.probes.try_send(answer));
+        match asked {
+            None => false,
+            // So many ask at once: somebody is being answered.
+            Some(Err(mpsc::error::TrySendError::Full(_))) => true,
+            Some(Err(mpsc::error::TrySendError::Closed(_))) => false,
+            Some(Ok(())) => matches!(timeout(PROBE_TIMEOUT, answered).await, Ok(Ok(()))),
+        }
+    }
+
+    fn open(&self, device: Pubkey) -> Option<Opened> {
         let (outbox, waiting) = mpsc::channel(OUTBOX);
+        let (probe, probes) = mpsc::channel(MAX_PROBES);
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let replaced = CancellationToken::new();
         let mut links = lock(&self.links);
@@ -106,11 +141,17 @@ impl Links {
             outbox,
             state: LinkState::default(),
             replaced: replaced.clone(),
+            probes: probe,
         };
         if let Some(older) = links.insert(device, link) {
             older.replaced.cancel();
         }
-        Some((id, waiting, replaced))
+        Some(Opened {
+            id,
+            waiting,
+            replaced,
+            probes,
+        })
     }
 
     fn close(&self, device: &Pubkey, id: u64) {
@@ -170,13 +211,23 @@ pub async fn serve(oracle: Arc<Oracle>, mut socket: WebSocket, from: IpAddr) {
             return refuse(&mut socket, refusal("bad_request", "no hello came in time")).await;
         }
     };
-    let Some((id, waiting, replaced)) = oracle.links.open(device) else {
+    // Two workers with one key would take turns at throwing each other out. Whoever is there stays; a link whose worker is gone
+    // is replaced.
+    if oracle.links.is_alive(&device).await {
+        tracing::warn!(%device, %from, "a second worker of this device was refused");
+        let message = format!(
+            "another worker is linked as the device {device} with the same operator key, and answers"
+        );
+        return refuse(&mut socket, refusal(CONFLICT, message)).await;
+    }
+    let Some(opened) = oracle.links.open(device) else {
         return refuse(
             &mut socket,
             refusal("unavailable", "this oracle has too many links: use another"),
         )
         .await;
     };
+    let id = opened.id;
     let _close = Close {
         oracle: oracle.clone(),
         device,
@@ -197,16 +248,7 @@ pub async fn serve(oracle: Arc<Oracle>, mut socket: WebSocket, from: IpAddr) {
     tracing::info!(%device, "linked");
     // Verdicts and offers from before the link.
     remind(&oracle, &device);
-    let end = session(
-        &oracle,
-        &mut socket,
-        device,
-        operator,
-        id,
-        waiting,
-        replaced,
-    )
-    .await;
+    let end = session(&oracle, &mut socket, device, operator, opened).await;
     if let End::Refused(refused) = end {
         refuse(&mut socket, refused).await;
     }
@@ -335,10 +377,15 @@ async fn session(
     socket: &mut WebSocket,
     device: Pubkey,
     operator: Bytes32,
-    id: u64,
-    mut waiting: mpsc::Receiver<ToWorker>,
-    replaced: CancellationToken,
+    opened: Opened,
 ) -> End {
+    let Opened {
+        id,
+        mut waiting,
+        replaced,
+        mut probes,
+    } = opened;
+    let mut asking: Vec<oneshot::Sender<()>> = Vec::new();
     let mut bucket = Bucket::full(MESSAGES_BURST);
     let mut sequence = None;
     let mut refusals = 0;
@@ -346,7 +393,15 @@ async fn session(
         let message = tokio::select! {
             () = oracle.shutdown.cancelled() => return End::Closed,
             () = replaced.cancelled() => {
-                return End::Refused(refusal("conflict", "another link of this device has replaced this one"));
+                return End::Refused(refusal(CONFLICT, "another link of this device has replaced this one"));
+            }
+            Some(probe) = probes.recv() => {
+                asking.retain(|probe| !probe.is_closed());
+                asking.push(probe);
+                match timeout(SEND_TIMEOUT, socket.send(Message::Ping(Default::default()))).await {
+                    Ok(Ok(())) => continue,
+                    _ => return End::Closed,
+                }
             }
             Some(message) = waiting.recv() => {
                 if send(socket, &message).await.is_err() {
@@ -358,6 +413,21 @@ async fn session(
         };
         let text = match message {
             Ok(Some(Ok(Message::Text(text)))) => text,
+            Ok(Some(Ok(Message::Pong(_)))) if !asking.is_empty() => {
+                for probe in asking.drain(..) {
+                    let _ = probe.send(());
+                }
+                let told = ToWorker::Refused {
+                    code: CONFLICT.into(),
+                    message: format!(
+                        "another worker asked to link as the device {device}, signed by this one's operator key, and was refused: is the key on two machines?"
+                    ),
+                };
+                if send(socket, &told).await.is_err() {
+                    return End::Closed;
+                }
+                continue;
+            }
             Ok(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => {
                 if !bucket.take(MESSAGES_PER_SECOND, MESSAGES_BURST) {
                     return End::Refused(refusal("rate_limited", "too many messages"));
@@ -419,8 +489,9 @@ fn take(
             if let Some(device) = oracle.index.device(device) {
                 oracle.live.heartbeat(device.provider, &heartbeat);
             }
+            let before = oracle.links.state(device).and_then(|s| s.heartbeat_at);
             oracle.links.beat(device, id, heartbeat);
-            crate::rewards::beat(oracle, device);
+            crate::rewards::beat(oracle, device, before.map(|at| at.elapsed()));
             oracle.device_changed(device);
             Ok(())
         }
@@ -649,11 +720,12 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_link_replaces_the_older() {
+    fn a_newer_link_replaces_one_that_is_gone() {
         let (links, device) = (Links::default(), Pubkey::new_from_array([7; 32]));
-        let (first, mut first_out, replaced) = links.open(device).unwrap();
-        let (second, mut second_out, _) = links.open(device).unwrap();
-        assert!(replaced.is_cancelled());
+        let mut older = links.open(device).unwrap();
+        let mut newer = links.open(device).unwrap();
+        let (first, second) = (older.id, newer.id);
+        assert!(older.replaced.is_cancelled());
         links.close(&device, first);
         assert!(
             links.send(
@@ -664,7 +736,7 @@ mod tests {
             ),
             "the newer one is still there"
         );
-        assert!(first_out.try_recv().is_err() && second_out.try_recv().is_ok());
+        assert!(older.waiting.try_recv().is_err() && newer.waiting.try_recv().is_ok());
         links.beat(&device, first, heartbeat(&device));
         assert!(
             links.state(&device).unwrap().heartbeat.is_none(),
@@ -672,5 +744,21 @@ mod tests {
         );
         links.close(&device, second);
         assert!(links.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_link_is_alive_while_its_worker_answers() {
+        let (links, device) = (Links::default(), Pubkey::new_from_array([7; 32]));
+        assert!(!links.is_alive(&device).await, "there is none");
+        let mut opened = links.open(device).unwrap();
+        let answering = async { opened.probes.recv().await.unwrap().send(()).unwrap() };
+        let (alive, ()) = tokio::join!(links.is_alive(&device), answering);
+        assert!(alive);
+        // Its session ends without an answer.
+        let ending = async { drop(opened.probes.recv().await) };
+        let (alive, ()) = tokio::join!(links.is_alive(&device), ending);
+        assert!(!alive);
+        drop(opened);
+        assert!(!links.is_alive(&device).await, "its session has ended");
     }
 }

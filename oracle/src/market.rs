@@ -6,7 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use io_api::{text, types::ToWorker};
+use io_api::{
+    text,
+    types::{Amount, ToWorker},
+};
 use io_client::{
     Pubkey,
     io_network::{
@@ -14,12 +17,16 @@ use io_client::{
         state::{Device, Job, JobState},
     },
 };
-use io_protocol::{messages::TicketStatement, money::E9};
+use io_protocol::{
+    lease,
+    messages::TicketStatement,
+    money::{self, E9},
+};
 use tokio::time::{sleep, timeout};
 
 use crate::{
     db::TicketRow,
-    matching::{Candidate, MAX_ENGINES, Matcher, Skill, Want, turn},
+    matching::{Candidate, MAX_ENGINES, Match, Matcher, Skill, Want, turn},
     oracle::{Oracle, SpecState, lock},
 };
 
@@ -112,7 +119,11 @@ pub fn want(job: &Job, engine: &str) -> Want {
         // Devices ask in IO: what the job pays in another mint is worth what its weight says.
         max_price: u64::try_from(u128::from(job.max_price) * u128::from(job.io_per_unit_e9) / E9)
             .unwrap_or(u64::MAX),
-        max_units: job.max_units,
+        max_units: match job.is_lease() {
+            // What counts is the exposure, and that of a lease is an hour's.
+            true => lease::EXPOSURE_SECONDS,
+            false => job.max_units,
+        },
         io_per_unit_e9: E9 as u64,
     }
 }
@@ -330,10 +341,11 @@ async fn look(oracle: &Arc<Oracle>) {
                 oracles.len(),
             )
         });
-        let SpecState::Ready(spec) = oracle.note(&address).spec else {
+        let note = oracle.note(&address);
+        let SpecState::Ready(spec) = note.spec else {
             continue;
         };
-        if !leads {
+        if !leads || !note.inputs {
             continue;
         }
         let want = want(&job, spec.engine.name());
@@ -353,14 +365,7 @@ async fn look(oracle: &Arc<Oracle>) {
             .observe(start.elapsed().as_secs_f64());
         match found {
             Some(found) => {
-                issue(
-                    oracle,
-                    address,
-                    &job,
-                    Pubkey::new_from_array(found.device),
-                    set_version,
-                )
-                .await
+                issue(oracle, address, &job, &found, set_version).await;
             }
             None => {
                 let reason = why_none(oracle, &want);
@@ -406,7 +411,12 @@ fn why_none(oracle: &Oracle, want: &Want) -> String {
     format!("no device meets the requirement ({})", parts.join(", "))
 }
 
-async fn issue(oracle: &Arc<Oracle>, address: Pubkey, job: &Job, device: Pubkey, set_version: u64) {
+async fn issue(oracle: &Arc<Oracle>, address: Pubkey, job: &Job, found: &Match, set_version: u64) {
+    let device = Pubkey::new_from_array(found.device);
+    // The search compared asks in IO; what the ticket binds is the price in the job's mint.
+    let Ok(ask) = money::price_in_mint_ceil(found.ask, job.io_per_unit_e9) else {
+        return;
+    };
     let expires_at = oracle
         .clock
         .now()
@@ -439,6 +449,7 @@ async fn issue(oracle: &Arc<Oracle>, address: Pubkey, job: &Job, device: Pubkey,
         job: address.to_bytes(),
         created_slot: job.created_slot,
         device: device.to_bytes(),
+        ask,
         expires_at,
     };
     let signature: [u8; 64] = oracle.wallet.sign(&statement.to_bytes()).into();
@@ -446,6 +457,7 @@ async fn issue(oracle: &Arc<Oracle>, address: Pubkey, job: &Job, device: Pubkey,
         job: address.to_string(),
         created_slot: job.created_slot,
         set_version,
+        ask: Amount(ask),
         expires_at,
         signature: text::signature(&signature),
     };

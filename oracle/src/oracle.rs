@@ -45,6 +45,8 @@ const START_PAUSE: Duration = Duration::from_millis(500);
 pub struct Note {
     pub created_slot: u64,
     pub spec: SpecState,
+    /// What the spec names can be had here or at a peer. Until then the job is nobody's.
+    pub inputs: bool,
     /// Reported by the device; not proven.
     pub progress: Option<Progress>,
     /// Why it waits.
@@ -67,6 +69,9 @@ pub struct Oracle {
     pub config: Config,
     pub wallet: Wallet,
     pub key: Pubkey,
+    /// This process among all that may run with this key, and since when (Unix milliseconds).
+    pub instance: Bytes32,
+    pub started_ms: u64,
     pub rpc: Rpc,
     pub sender: Sender,
     pub deployment: Deployment,
@@ -105,8 +110,12 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// A folder that another process holds is waited for this long, with such pauses: it may have been killed a moment ago.
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+const LOCK_AGAIN: Duration = Duration::from_millis(20);
+
 /// One oracle a folder.
-fn lock_folder(folder: &Path) -> Result<File> {
+async fn lock_folder(folder: &Path) -> Result<File> {
     let path = folder.join("lock");
     let file = File::options()
         .create(true)
@@ -114,16 +123,25 @@ fn lock_folder(folder: &Path) -> Result<File> {
         .write(true)
         .open(&path)
         .with_context(|| format!("can't open {}", path.display()))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => {
-            bail!(
+    let deadline = tokio::time::Instant::now() + LOCK_PATIENCE;
+    let mut told = false;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if tokio::time::Instant::now() < deadline => {
+                if !told {
+                    tracing::info!(folder = %folder.display(), "another oracle uses this folder; waiting a moment for it to end");
+                    told = true;
+                }
+                tokio::time::sleep(LOCK_AGAIN).await;
+            }
+            Err(TryLockError::WouldBlock) => bail!(
                 "another oracle uses {}: end that one, or give this one a `data_dir` of its own",
                 folder.display()
-            )
-        }
-        Err(TryLockError::Error(error)) => {
-            Err(error).with_context(|| format!("can't lock {}", path.display()))
+            ),
+            Err(TryLockError::Error(error)) => {
+                return Err(error).with_context(|| format!("can't lock {}", path.display()));
+            }
         }
     }
 }
@@ -135,7 +153,7 @@ impl Oracle {
         let folder = &config.data_dir;
         std::fs::create_dir_all(folder)
             .with_context(|| format!("can't create {}", folder.display()))?;
-        let lock = lock_folder(folder)?;
+        let lock = lock_folder(folder).await?;
         let rpc = Rpc::new(&config.rpc_url, CommitmentConfig::confirmed())?;
         let network = wait_for_network(&rpc, &shutdown).await?;
         let deployment = network.deployment();
@@ -163,6 +181,8 @@ impl Oracle {
         Ok(Arc::new_cyclic(|me| Self {
             wallet,
             key,
+            instance: Wallet::generate().address().to_bytes(),
+            started_ms: io_api::auth::now_ms(),
             rpc,
             sender,
             deployment,

@@ -29,10 +29,11 @@ use io_client::{
     io_network::state::{Emission, JobState, OracleSet},
 };
 use io_protocol::{
+    emission::Calendar,
     evidence::{Evidence, LeafSet, Report, ReportStatement, Row, SignedReport, compute, merge},
     messages::{Bytes32, RewardStatement},
     rewards::{Native, Tree},
-    scores::{DeviceEpoch, slot_of, slots_between},
+    scores::{DeviceEpoch, slots_between},
 };
 use tokio::time::{sleep, timeout};
 
@@ -47,7 +48,7 @@ use crate::{
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 const LOOK_EVERY_LOCAL: Duration = Duration::from_millis(500);
 /// A report is made this long after its epoch's end, seconds: late heartbeats and the index settle.
-const REPORT_AFTER: i64 = 2;
+const REPORT_AFTER: i64 = 4;
 /// Leaders take turns, seconds.
 const TURN_SECONDS: u32 = 10;
 /// A leader waits for the reports of all active oracles this long after an epoch's end, then goes on with a quorum, seconds.
@@ -62,6 +63,8 @@ const MAX_BYTES: u64 = 1 << 30;
 const MAX_PENDING: usize = 400_000;
 /// Longest wait for one peer's answer.
 const PEER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Epochs that one heartbeat can touch: with epochs of a second, as many as it covers seconds.
+const MAX_EPOCHS_A_BEAT: usize = 64;
 /// When this oracle's database began.
 const SINCE: &str = "rewards_since";
 
@@ -84,19 +87,39 @@ impl Uptime {
     }
 }
 
-/// A device's heartbeat came in.
-pub fn beat(oracle: &Oracle, device: &Pubkey) {
+/// A device's heartbeat came in, `after` the one before it on the same link. It stands for the time since that one, unless
+/// it was so long that the device counted as gone.
+pub fn beat(oracle: &Oracle, device: &Pubkey, after: Option<Duration>) {
     let Some(emission) = oracle.index.emission() else {
         return;
     };
-    let (calendar, now) = (emission.calendar(), oracle.clock.now());
-    let epoch = calendar.epoch_at(now);
-    let since = now.saturating_sub(calendar.begins_at(epoch));
-    if epoch > 0
-        && let Some(slot) = slot_of(since, calendar.epoch_seconds)
-    {
-        oracle.uptime.mark(epoch, device.to_bytes(), 1 << slot, 0);
+    let stale = i64::from(oracle.config.stale_seconds);
+    let covered = after
+        .and_then(|after| i64::try_from(after.as_secs()).ok())
+        .filter(|seconds| *seconds <= stale)
+        .unwrap_or(0);
+    let now = oracle.clock.now();
+    for (epoch, slots) in marks(&emission.calendar(), now.saturating_sub(covered), now) {
+        oracle.uptime.mark(epoch, device.to_bytes(), slots, 0);
     }
+}
+
+/// The slots from one time to another, inclusive, by epoch. Spans are short: of two epochs at most that last longer.
+fn marks(calendar: &Calendar, begin: i64, end: i64) -> Vec<(u64, u64)> {
+    let first = calendar.epoch_at(begin).max(1);
+    let last = calendar.epoch_at(end);
+    (first..=last)
+        .take(MAX_EPOCHS_A_BEAT)
+        .map(|epoch| {
+            let starts = calendar.begins_at(epoch);
+            let slots = slots_between(
+                begin.saturating_sub(starts),
+                end.saturating_sub(starts),
+                calendar.epoch_seconds,
+            );
+            (epoch, slots)
+        })
+        .collect()
 }
 
 /// Looks after rewards until shutdown.
@@ -717,4 +740,48 @@ pub async fn sign_for_peer(oracle: &Arc<Oracle>, epoch: u64, leaves: &Bytes32) -
         );
     }
     sign_root(oracle, &set, &kept)
+}
+
+#[cfg(test)]
+mod tests {
+    use io_protocol::scores::ALL_SLOTS;
+
+    use super::*;
+
+    #[test]
+    fn heartbeats_stand_for_the_time_between_them() {
+        let hours = Calendar {
+            genesis_at: 7_200,
+            epoch_seconds: 3_600,
+        };
+        assert_eq!(marks(&hours, 7_000, 7_199), [], "before the first epoch");
+        assert_eq!(marks(&hours, 7_190, 7_205), [(1, 1)]);
+        assert_eq!(marks(&hours, 7_259, 7_260), [(1, 0b11)]);
+        assert_eq!(marks(&hours, 10_799, 10_800), [(1, 1 << 59), (2, 1)]);
+        let short = Calendar {
+            epoch_seconds: 2,
+            ..hours
+        };
+        assert_eq!(
+            marks(&short, 7_201, 7_204),
+            [
+                (1, ALL_SLOTS & !((1 << 30) - 1)),
+                (2, ALL_SLOTS),
+                (3, (1 << 30) - 1)
+            ]
+        );
+        assert_eq!(marks(&short, 7_200, i64::MAX).len(), MAX_EPOCHS_A_BEAT);
+    }
+
+    #[test]
+    fn slots_wait_until_they_are_written_and_then_no_more() {
+        let uptime = Uptime::default();
+        uptime.mark(1, [1; 32], 0b01, 0);
+        uptime.mark(1, [1; 32], 0b10, 0b100);
+        uptime.mark(2, [1; 32], 0, 1);
+        let taken = uptime.take();
+        assert_eq!(taken[&(1, [1; 32])], (0b11, 0b100));
+        assert_eq!(taken[&(2, [1; 32])], (0, 1));
+        assert!(uptime.take().is_empty());
+    }
 }

@@ -4,12 +4,15 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use io_api::client::OracleClient;
-use io_client::{Pubkey, io_network::state::Job};
+use io_client::{
+    Pubkey,
+    io_network::state::{Job, JobState},
+};
 use io_engines::{BlobHash, Blobs, EngineSpec, JobSpec, limits::MAX_SPEC_BYTES};
 use io_protocol::messages::Bytes32;
 use tokio::time::{Instant, timeout};
 
-use crate::oracle::{Oracle, SpecState};
+use crate::oracle::{Note, Oracle, SpecState};
 
 /// Pauses between looks: the first, growing to the longest.
 pub const LOOK: Duration = Duration::from_millis(50);
@@ -31,11 +34,8 @@ pub fn is_here(oracle: &Oracle, hash: &Bytes32) -> bool {
     oracle.blobs.has(hash) || oracle.models.locate(&BlobHash(*hash)).is_ok()
 }
 
-/// Gets a blob of at most `max` bytes from whichever peer has it. False when none has it now.
-pub async fn pull(oracle: &Arc<Oracle>, hash: &Bytes32, max: u64) -> bool {
-    if is_here(oracle, hash) {
-        return true;
-    }
+/// Peers that say they have a blob of at most `max` bytes.
+async fn holders(oracle: &Oracle, hash: &Bytes32, max: u64) -> Vec<(OracleClient, u64)> {
     let max = max.min(oracle.config.max_blob_bytes);
     // All are asked at once: one that is down holds nobody up.
     let ask = |peer: OracleClient| async move {
@@ -46,7 +46,16 @@ pub async fn pull(oracle: &Arc<Oracle>, hash: &Bytes32, max: u64) -> bool {
         (status.complete && status.size <= max).then_some((peer, status.size))
     };
     let answers = join_all(oracle.peers.clients().iter().cloned().map(ask)).await;
-    for (peer, size) in answers.into_iter().flatten() {
+    answers.into_iter().flatten().collect()
+}
+
+/// Gets a blob of at most `max` bytes from whichever peer has it. False when none has it now.
+pub async fn pull(oracle: &Arc<Oracle>, hash: &Bytes32, max: u64) -> bool {
+    if is_here(oracle, hash) {
+        return true;
+    }
+    let max = max.min(oracle.config.max_blob_bytes);
+    for (peer, size) in holders(oracle, hash, max).await {
         // The file is one puller's at a time.
         let guard = oracle.blobs.puller(hash);
         let _alone = guard.lock().await;
@@ -125,7 +134,48 @@ pub async fn read(oracle: &Oracle, job: &Job) -> Result<Option<JobSpec>, String>
     }
 }
 
-/// Finds a job's spec, and looks again and again while it is missing.
+/// The first of a spec's blobs that is neither here nor at a peer.
+async fn nowhere(oracle: &Oracle, spec: &JobSpec) -> Option<BlobHash> {
+    for blob in spec.blobs() {
+        let here = match oracle.blobs.size(&blob.hash.0) {
+            // Of another size than the spec says, it is not what the spec names.
+            Some(size) if size != blob.size => return Some(blob.hash),
+            Some(_) => true,
+            None => is_here(oracle, &blob.hash.0),
+        };
+        if !here && holders(oracle, &blob.hash.0, blob.size).await.is_empty() {
+            return Some(blob.hash);
+        }
+    }
+    None
+}
+
+/// Waits until what an open job's spec names can be had: a device that took it before could not deliver, and would be
+/// punished for what the renter left out.
+async fn await_inputs(oracle: Arc<Oracle>, address: Pubkey, job: Job, spec: Arc<JobSpec>) {
+    let mut pause = LOOK;
+    loop {
+        match oracle.index.job(&address) {
+            Some(now)
+                if now.created_slot == job.created_slot && now.state == JobState::Open as u8 => {}
+            _ => return,
+        }
+        let missing = nowhere(&oracle, &spec).await;
+        oracle.update_note(&address, job.created_slot, |note| {
+            note.inputs = missing.is_none();
+            note.reason = missing.map(|hash| {
+                format!("no oracle here has the input {hash} that the spec names: upload it")
+            });
+        });
+        if missing.is_none() {
+            return oracle.tell();
+        }
+        wait(&oracle, pause).await;
+        pause = longer(pause);
+    }
+}
+
+/// Finds a job's spec, and looks again and again while it is missing. Then the same for what the spec names.
 pub async fn resolve(oracle: Arc<Oracle>, address: Pubkey, job: Job) {
     let mut pause = LOOK;
     loop {
@@ -135,11 +185,17 @@ pub async fn resolve(oracle: Arc<Oracle>, address: Pubkey, job: Job) {
                     && now.state().is_ok_and(|state| !state.is_final()) => {}
             _ => return,
         }
-        if matches!(
-            oracle.note(&address).spec,
-            SpecState::Ready(_) | SpecState::Invalid(_)
-        ) {
-            return;
+        match oracle.note(&address) {
+            Note {
+                spec: SpecState::Ready(spec),
+                inputs: false,
+                ..
+            } => return await_inputs(oracle, address, job, spec).await,
+            Note {
+                spec: SpecState::Ready(_) | SpecState::Invalid(_),
+                ..
+            } => return,
+            _ => {}
         }
         pull(&oracle, &job.spec_hash, MAX_SPEC_BYTES).await;
         let state = match read(&oracle, &job).await {
@@ -148,7 +204,14 @@ pub async fn resolve(oracle: Arc<Oracle>, address: Pubkey, job: Job) {
             Err(reason) => SpecState::Invalid(reason),
         };
         let found = !matches!(state, SpecState::Missing);
+        let ready = match &state {
+            SpecState::Ready(spec) => Some(spec.clone()),
+            _ => None,
+        };
         oracle.update_note(&address, job.created_slot, |note| note.spec = state);
+        if let Some(spec) = ready {
+            return await_inputs(oracle, address, job, spec).await;
+        }
         if found {
             oracle.tell();
             return;

@@ -110,6 +110,29 @@ pub async fn decision(
     Ok(Some(decision))
 }
 
+/// Name of the time in the database at which it was made.
+const MADE_AT: &str = "made_at";
+
+/// Whether this oracle may give a verdict about a submission of that time. A database that was lost may have held one: about what
+/// was submitted before this one was made it says nothing, so that it never says two things.
+async fn may_judge(oracle: &Oracle, submitted_at: i64) -> Result<bool> {
+    let text = oracle.db.meta(MADE_AT).await?;
+    let made_at: i64 = text
+        .context("the database does not say when it was made")?
+        .parse()
+        .context("the time in the database")?;
+    Ok(submitted_at >= made_at)
+}
+
+/// Notes by the chain's clock when the database was made, at its first start.
+pub async fn remember_start(oracle: &Oracle) -> Result<()> {
+    if oracle.db.meta(MADE_AT).await?.is_none() {
+        let now = oracle.clock.certain();
+        oracle.db.set_meta(MADE_AT, &now.to_string()).await?;
+    }
+    Ok(())
+}
+
 /// Signs a decision for the oracle set of now.
 pub fn attest(
     oracle: &Oracle,
@@ -205,6 +228,15 @@ pub async fn verify(oracle: Arc<Oracle>, address: Pubkey, job: Job) {
     // Its signature would count for nothing.
     if oracle.rank(&address).is_none() {
         return;
+    }
+    match may_judge(&oracle, job.submitted_at).await {
+        Ok(true) => {}
+        Ok(false) => {
+            return tracing::warn!(job = %address, "no verdict: submitted before this database was made; the others decide");
+        }
+        Err(error) => {
+            return tracing::error!(job = %address, error = %format!("{error:#}"), "no verdict: can't read the database");
+        }
     }
     oracle.update_note(&address, job.created_slot, |note| note.verifying = true);
     let outcome = check(&oracle, &address, &job).await;
@@ -363,10 +395,12 @@ async fn ended(oracle: &Oracle, address: &Pubkey, created_slot: u64) {
 }
 
 enum Gap {
-    /// What the device had to bring.
+    /// Of the result, which its device must make available: in the end that counts against it.
     Missing(String),
-    /// What was there, or should have been, before the device began.
+    /// Of what the renter brought: no fault of the device's, so it is never held against it. The keeper objects without a
+    /// verdict, and the escrow goes back when nobody could decide.
     Lacking(String),
+    /// The result, or what it is about, is wrong.
     Wrong(String),
 }
 

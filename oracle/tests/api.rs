@@ -1136,15 +1136,20 @@ async fn a_device_is_linked_attested_and_offered_a_job() {
         matches!(&early, ClientError::Api { status: 409, .. }),
         "{early}"
     );
-    // A newer link replaces the first.
+    // A second worker with the same key is refused as long as the first answers, and both are told.
+    let mut twin = world.connect().await;
+    let (refused, told) =
+        tokio::join!(world.hello(&mut twin, &world.operator), receive(&mut first));
+    for said in [refused, told] {
+        assert!(matches!(said, ToWorker::Refused { code, .. } if code == "conflict"));
+    }
+    // One that does not answer, or is gone, is replaced.
     let mut link = world.connect().await;
     assert!(matches!(
         world.hello(&mut link, &world.operator).await,
         ToWorker::Linked { .. }
     ));
-    assert!(
-        matches!(receive(&mut first).await, ToWorker::Refused { code, .. } if code == "conflict")
-    );
+    drop(first);
     let beat = world.heartbeat(1);
     say(&mut link, &beat).await;
     say(&mut link, &beat).await;
@@ -1280,7 +1285,8 @@ async fn a_device_is_linked_attested_and_offered_a_job() {
     );
 
     // A job: first without its spec, then with it.
-    let module = BlobRef::of(b"a module that is never run here");
+    const MODULE: &[u8] = b"a module that is never run here";
+    let module = BlobRef::of(MODULE);
     let wasm = WasmSpec {
         module,
         fuel: 1_000_000,
@@ -1298,6 +1304,8 @@ async fn a_device_is_linked_attested_and_offered_a_job() {
         spec_hash: spec.hash().0,
         max_price: 5_000,
         max_units: 10_000,
+        max_escrow: u64::MAX,
+        deposit: 0,
         deadline: now + 3_000,
         max_run_seconds: 600,
         min_multiplier_e2: 0,
@@ -1307,6 +1315,7 @@ async fn a_device_is_linked_attested_and_offered_a_job() {
         min_reputation_bps: 0,
         verification: 0,
         devices: 1,
+        kind: 0,
     };
     let renter = world.renter.address();
     let create =
@@ -1338,11 +1347,26 @@ async fn a_device_is_linked_attested_and_offered_a_job() {
         )
         .await
         .unwrap();
+    // Nobody is asked before what the spec names is there.
+    let missing = view(Stage::InputMissing).await;
+    assert!(missing.reason.unwrap().contains("upload it"));
+    for bytes in [&b""[..], MODULE] {
+        client
+            .put_blob(
+                &request_key(&world.renter),
+                &BlobRef::of(bytes).hash.0,
+                BlobSource::Bytes(bytes),
+                |_| {},
+            )
+            .await
+            .unwrap();
+    }
     say(&mut link, &world.heartbeat(2)).await;
     let ToWorker::Offer {
         job: offered,
         created_slot,
         set_version,
+        ask,
         expires_at,
         signature,
     } = receive(&mut link).await
@@ -1356,6 +1380,7 @@ async fn a_device_is_linked_attested_and_offered_a_job() {
         job: job.to_bytes(),
         created_slot,
         device: world.device.to_bytes(),
+        ask: ask.0,
         expires_at,
     };
     let signature = text::parse_signature(&signature).unwrap();

@@ -3,9 +3,14 @@
 use std::collections::BTreeMap;
 
 use anchor_lang::{Discriminator, prelude::Pubkey};
-use io_network::state::{CoStake, Device, Emission, Job, Oracle, Provider, SlashCase, Vesting};
+use io_network::state::{
+    Deposit, CoStake, Device, Emission, Job, Oracle, Provider, SlashCase, Vesting, PaymentMint};
 
-use crate::world::{self, World};
+use crate::treasury::treasury_main;
+use crate::{
+    reckon,
+    world::{self, World},
+};
 
 /// Job states, as numbers: the checks below don't use the program's own functions.
 const RUNNING: u8 = 2;
@@ -56,6 +61,10 @@ impl World {
     /// # Panics
     /// When one base unit is too many or missing.
     pub fn check_books(&mut self) {
+        let mut deposits: BTreeMap<Pubkey, Vec<Deposit>> = BTreeMap::new();
+        for (_, deposit) in self.all::<Deposit>() {
+            deposits.entry(deposit.job).or_default().push(deposit);
+        }
         let jobs = self.all::<Job>();
         let devices = self.all::<Device>();
         let mut due: BTreeMap<Pubkey, u64> = BTreeMap::new();
@@ -70,11 +79,28 @@ impl World {
                 self.donated
                     .retain(|v, _| *v != vault || self.settled.contains(key));
                 self.settled.insert(*key);
-                job.owed_provider + job.owed_treasury + job.owed_payer
+                job.owed_provider + job.owed_treasury + job.owed_payer + job.owed_sponsors
             } else {
                 self.settled.remove(key);
-                job.escrow
+                // A lease pays while it runs.
+                job.funded - job.paid - job.fees + job.owed_provider + job.owed_treasury
             };
+            let of_job = deposits.remove(key).unwrap_or_default();
+            assert_eq!(
+                usize::from(job.deposits),
+                of_job.len(),
+                "deposits of job {key}"
+            );
+            if is_final(job) {
+                let due: u64 = of_job
+                    .iter()
+                    .map(|d| reckon::deposit_share(job.refunded, d.start, d.amount, job.funded))
+                    .sum();
+                assert_eq!(job.owed_sponsors, due, "owed to sponsors of job {key}");
+            } else {
+                let put: u64 = of_job.iter().map(|d| d.amount).sum();
+                assert_eq!(job.funded, job.deposited + put, "funding of job {key}");
+            }
             let donated = self.donated.get(&vault).copied().unwrap_or(0);
             assert_eq!(
                 self.tokens(&vault),
@@ -89,6 +115,7 @@ impl World {
                 entry.1 += 1;
             }
         }
+        assert!(deposits.is_empty(), "every deposit has its job");
         for (key, device) in &devices {
             let (exposure, open) = exposed.get(key).copied().unwrap_or_default();
             assert_eq!(device.exposure, exposure, "exposure of device {key}");
@@ -136,7 +163,10 @@ impl World {
             let members = pools.remove(&key).unwrap_or_default();
             assert_eq!(provider.co_stakers, members.count, "co-stakers of {key}");
             assert_eq!(provider.co_shares, members.shares, "shares of {key}");
-            assert_eq!(provider.co_earning, members.earning, "earning shares of {key}");
+            assert_eq!(
+                provider.co_earning, members.earning,
+                "earning shares of {key}"
+            );
             assert!(provider.co_rewards >= members.rewards, "rewards of {key}");
             self.check_vault(
                 &world::co_vault(&key),
@@ -174,6 +204,10 @@ impl World {
             // Burning makes it less; nothing makes it more.
             assert!(supply <= genesis + emission.minted, "supply of IO");
             assert!(supply <= io_protocol::emission::CAP, "cap of IO");
+        }
+        for (_, payment) in self.all::<PaymentMint>() {
+            let main = payment.swept - payment.burned - payment.withdrawn - payment.bought;
+            self.check_vault(&treasury_main(&payment.mint), main);
         }
         for (key, job) in &jobs {
             if job.state == RUNNING {

@@ -43,6 +43,8 @@ pub fn terms(world: &World, nonce: u64) -> JobTerms {
         spec_hash: [7; 32],
         max_price: 1_000_003,
         max_units: 12_345,
+        max_escrow: u64::MAX,
+        deposit: 0,
         deadline: world.now() + 7_200,
         max_run_seconds: 1_800,
         min_multiplier_e2: 0,
@@ -52,6 +54,7 @@ pub fn terms(world: &World, nonce: u64) -> JobTerms {
         min_reputation_bps: 0,
         verification: 1,
         devices: 1,
+        kind: 0,
     }
 }
 
@@ -689,13 +692,20 @@ impl World {
         )
     }
 
-    pub fn ticket_statement(&self, job: &Pubkey, rig: &Rig, expires_at: i64) -> TicketStatement {
+    pub fn ticket_statement(
+        &self,
+        job: &Pubkey,
+        rig: &Rig,
+        ask: u64,
+        expires_at: i64,
+    ) -> TicketStatement {
         TicketStatement {
             deployment: self.deployment(),
             set_version: self.oracle_set().version,
             job: job.to_bytes(),
             created_slot: self.job(job).created_slot,
             device: rig.device.to_bytes(),
+            ask,
             expires_at,
         }
     }
@@ -719,6 +729,7 @@ impl World {
             },
             instruction::AcceptJob {
                 args: AcceptJobArgs {
+                    created_slot: self.job(job).created_slot,
                     ask,
                     ticket_expires_at,
                 },
@@ -740,7 +751,7 @@ impl World {
         ask: u64,
         expires_at: i64,
     ) -> Call {
-        let ticket = self.ticket_statement(job, rig, expires_at);
+        let ticket = self.ticket_statement(job, rig, ask, expires_at);
         self.accept_without(job, rig, ask, expires_at)
             .after(ed25519::signed(&ticket.to_bytes(), &self.oracle_keys(&[0])))
     }

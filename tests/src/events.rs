@@ -183,6 +183,33 @@ fn decode(bytes: &[u8]) -> Event {
                 account_data::<state::CoStake>(&e.last),
             )
         }
+    } else if is!(wire::BuyBackChanged) {
+        let e: wire::BuyBackChanged = read(body);
+        changed(
+            "BuyBackChanged",
+            e.buy_back,
+            account_data::<state::BuyBack>(&e.after),
+        )
+    } else if is!(wire::DepositChanged) {
+        let e: wire::DepositChanged = read(body);
+        changed(
+            "DepositChanged",
+            e.deposit,
+            account_data::<state::Deposit>(&e.after),
+        )
+    } else if is!(wire::DepositClosed) {
+        let e: wire::DepositClosed = read(body);
+        Event {
+            closed: true,
+            ..changed(
+                "DepositClosed",
+                e.deposit,
+                account_data::<state::Deposit>(&e.last),
+            )
+        }
+    } else if is!(wire::AccountMigrated) {
+        let e: wire::AccountMigrated = read(body);
+        changed("AccountMigrated", e.account, e.data)
     } else {
         panic!("an event that no one knows: {head:?}")
     }

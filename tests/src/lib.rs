@@ -7,15 +7,18 @@ pub mod calls;
 pub mod ed25519;
 pub mod events;
 pub mod keys;
+pub mod leases;
 pub mod outcome;
 pub mod parties;
 pub mod reckon;
 pub mod spl;
 pub mod stage;
 pub mod stakes;
+pub mod treasury;
 pub mod world;
 
 pub use calls::{MEASURED, OUTPUT, TRACE, terms};
+pub use leases::{LEASED, LONGEST, lease_terms};
 pub use outcome::{
     Done, ESCALATION, FROZEN, Failed, IN_USE, INSUFFICIENT, MISSING_SIGNATURE, NOT_TOKEN_OWNER,
     Outcome, Refusal,

@@ -30,10 +30,11 @@ pub fn escrow(units: u64, price: u64, reserve_bps: u16, mint_bps: u16) -> u64 {
     most + fee(most, reserve_bps + mint_bps)
 }
 
-/// What a device could gain, in IO.
-pub fn exposure(units: u64, ask: u64, io_per_unit_e9: u64) -> u64 {
+/// What a device could gain, in IO: at its ask, or at a quarter of the highest price if that is more.
+pub fn exposure(units: u64, ask: u64, max_price: u64, io_per_unit_e9: u64) -> u64 {
+    let price = ask.max(up(max_price.into(), 4));
     up(
-        u128::from(most(units, ask)) * u128::from(io_per_unit_e9),
+        u128::from(most(units, price)) * u128::from(io_per_unit_e9),
         1_000_000_000,
     )
 }
@@ -57,6 +58,13 @@ pub fn shares(balance: u64, units: u64, ask: u64, reserve_bps: u16, mint_bps: u1
         treasury: from_renter + from_provider,
         payer: balance - payment - from_renter,
     }
+}
+
+/// A deposit's share of what is left of an escrow: the fraction up to its end less the fraction up to its start, each
+/// rounded down.
+pub fn deposit_share(refund: u64, start: u64, amount: u64, funded: u64) -> u64 {
+    let up_to = |point: u64| down(u128::from(refund) * u128::from(point), funded.into());
+    up_to(start + amount) - up_to(start)
 }
 
 /// Least bond of a device.

@@ -2,13 +2,16 @@
 
 use anchor_lang::prelude::{AccountMeta, Pubkey};
 use io_network::{
-    accounts,
+    ClaimRewardsArgs, PublishRootArgs, accounts,
     attest::INSTRUCTIONS_SYSVAR,
     instruction,
     state::{CoStake, Oracle, SlashParty, StakeParams},
     token::TOKEN_PROGRAM,
 };
-use io_protocol::slashing::{SlashStatement, SlashVerdict};
+use io_protocol::{
+    rewards::{Leaf, Native, Tree},
+    slashing::{SlashStatement, SlashVerdict},
+};
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 
@@ -420,5 +423,49 @@ impl World {
         let call = self.join_co_stake_call(rig, &who, amount);
         self.ok(&call);
         who
+    }
+
+    /// One more epoch passes, a quorum says what each provider has earned since genesis, and each claims it.
+    pub fn pay_rewards(&mut self, cumulative: &[(&Rig, u64)]) {
+        let emission = self.emission();
+        let epoch = emission.calendar().epoch_at(self.now()).max(1);
+        self.at(emission.calendar().ends_at(epoch));
+        let call = self.advance_epoch_call();
+        self.ok(&call);
+        let mut leaves: Vec<Leaf> = cumulative
+            .iter()
+            .map(|(rig, cumulative)| Leaf {
+                provider: rig.provider.to_bytes(),
+                cumulative: *cumulative,
+            })
+            .collect();
+        leaves.sort();
+        let tree =
+            Tree::build::<Native>(&io_network::ID.to_bytes(), &leaves).expect("a tree of leaves");
+        let root = PublishRootArgs {
+            epoch,
+            root: tree.root(),
+            total: tree.total(),
+            blob: [0x77; 32],
+        };
+        let call = self.publish_root_call(root, &[0, 1]);
+        self.ok(&call);
+        for (rig, cumulative) in cumulative {
+            let place = leaves
+                .iter()
+                .position(|leaf| leaf.provider == rig.provider.to_bytes())
+                .expect("its leaf");
+            if *cumulative == self.provider(&rig.provider).claimed {
+                continue;
+            }
+            let args = ClaimRewardsArgs {
+                cumulative: *cumulative,
+                index: place as u32,
+                proof: tree.proof::<Native>(place).expect("a proof"),
+            };
+            let call =
+                self.claim_rewards_call(&rig.authority.key, &rig.provider, &rig.payout.io, args);
+            self.ok(&call);
+        }
     }
 }

@@ -65,6 +65,7 @@ pub const PARAMS: NetworkParams = NetworkParams {
     attestation_seconds: 7_200,
     unbond_seconds: 14 * 24 * 3_600,
     retention_seconds: 7 * 24 * 3_600,
+    reclaim_notice_seconds: 24 * 3_600,
     reserve_bps: 25,
     expire_penalty_bps: 1_000,
     reject_penalty_bps: 10_000,
@@ -276,7 +277,7 @@ impl World {
         world
     }
 
-    fn set_up(&mut self, params: NetworkParams) {
+    pub(crate) fn set_up(&mut self, params: NetworkParams) {
         let world = self;
         let call = world.initialize_network_call(params, 2);
         world.ok(&call);
@@ -355,6 +356,7 @@ impl World {
         signers: &[&Keypair],
         about: usize,
     ) -> Outcome {
+        let instructions = &self.to_token_programs(instructions);
         let message = Message::new_with_blockhash(
             instructions,
             Some(&self.fee_payer.pubkey()),
@@ -607,7 +609,7 @@ impl World {
             self.svm
                 .minimum_balance_for_rent_exemption(TOKEN_ACCOUNT_LEN),
             TOKEN_ACCOUNT_LEN as u64,
-            &io_network::token::TOKEN_PROGRAM,
+            &self.account(mint).expect("the mint").owner,
         );
         self.must(
             &[
@@ -657,8 +659,12 @@ impl World {
     pub fn tokens(&self, account: &Pubkey) -> u64 {
         match self.account(account) {
             Some(a)
-                if a.owner == io_network::token::TOKEN_PROGRAM
-                    && a.data.len() == TOKEN_ACCOUNT_LEN =>
+                if [
+                    io_network::token::TOKEN_PROGRAM,
+                    io_network::token::TOKEN_2022_PROGRAM,
+                ]
+                .contains(&a.owner)
+                    && a.data.len() >= TOKEN_ACCOUNT_LEN =>
             {
                 u64::from_le_bytes(a.data[64..72].try_into().unwrap())
             }
@@ -678,7 +684,7 @@ impl World {
 
 // Addresses
 
-fn find(parts: &[&[u8]]) -> Pubkey {
+pub(crate) fn find(parts: &[&[u8]]) -> Pubkey {
     Pubkey::find_program_address(parts, &io_network::ID).0
 }
 

@@ -11,7 +11,8 @@ use anyhow::{Context, Result, bail};
 use io_api::auth::RequestKey;
 use io_api::client::{BlobSource, OracleClient};
 use io_engines::{
-    BlobDir, BlobError, BlobFiles, BlobHash, BlobRef, Blobs, EngineError, Outcome,
+    BlobDir, BlobError, BlobFiles, BlobHash, BlobRef, Blobs, EngineError, JobSpec, Outcome,
+    limits::MAX_SPEC_BYTES,
     models::{self, KnownModels},
 };
 
@@ -204,6 +205,31 @@ pub fn result_blobs(outcome: &Outcome) -> Vec<(BlobHash, PathBuf)> {
         blobs.push((outcome.output_hash, manifest.clone()));
     }
     blobs
+}
+
+/// A job's spec and what it names, as far as they were fetched for it: hash and file. Published models are everywhere.
+pub async fn input_blobs(
+    local: &LocalBlobs,
+    config: &Config,
+    spec: BlobHash,
+) -> Vec<(BlobHash, PathBuf)> {
+    let (local, path) = (local.clone(), config.blobs_dir().join(spec.to_string()));
+    let look = move || {
+        let bytes = crate::config::read_small(&path, MAX_SPEC_BYTES).ok()??;
+        let parsed = JobSpec::from_canonical(&bytes).ok()?;
+        let mut found: Vec<_> = parsed
+            .blobs()
+            .iter()
+            .filter_map(|blob| Some((blob.hash, local.0.dir.locate(&blob.hash).ok()?)))
+            .collect();
+        found.push((spec, path));
+        Some(found)
+    };
+    tokio::task::spawn_blocking(look)
+        .await
+        .ok()
+        .flatten()
+        .unwrap_or_default()
 }
 
 /// Brings all of a result to one oracle.

@@ -19,6 +19,7 @@ use io_client::{
         errors::IoError,
         state::{Job, JobState},
     },
+    tokens,
 };
 use io_engines::{BlobHash, CancelToken};
 use io_protocol::messages::{TicketStatement, Verdict};
@@ -164,7 +165,11 @@ impl Drive {
             .context("this device's provider is gone")?;
         let (token_account, create) = worker
             .chain
-            .payment_account(&provider.payout_owner, &job.mint)
+            .payment_account(
+                &provider.payout_owner,
+                &job.mint,
+                &tokens::program_of(job.token_2022),
+            )
             .await?;
         let statement = TicketStatement {
             deployment: worker.chain.deployment(),
@@ -172,6 +177,7 @@ impl Drive {
             job: self.address.to_bytes(),
             created_slot: record.created_slot,
             device: worker.address.to_bytes(),
+            ask: record.ask,
             expires_at: ticket.expires_at,
         };
         let oracle: Pubkey = ticket
@@ -183,6 +189,7 @@ impl Drive {
             .parse()
             .context("the ticket's signature isn't one")?;
         let args = AcceptJobArgs {
+            created_slot: record.created_slot,
             ask: record.ask,
             ticket_expires_at: ticket.expires_at,
         };
@@ -501,7 +508,11 @@ impl Drive {
         else {
             return;
         };
-        let blobs = Arc::new(blobs);
+        // Whoever says nothing may lack what the work is about, too: here it is.
+        let mut all =
+            blobs::input_blobs(&self.worker.blobs, &self.worker.config, record.spec_hash).await;
+        all.extend(blobs);
+        let blobs = Arc::new(all);
         for oracle in &self.worker.oracles {
             let oracle = oracle.clone();
             let (key, blobs) = (self.worker.chain.request_key(), blobs.clone());

@@ -35,8 +35,14 @@ pub const LINK_LONGEST_RECONNECT: Duration = Duration::from_secs(15);
 /// A link is asked for a sign of life this often, and given up without one after so long.
 pub const LINK_PING_EVERY: Duration = Duration::from_secs(10);
 pub const LINK_SILENCE: Duration = Duration::from_secs(30);
+/// So many refusals in a row because another worker is linked as this device count as that worker being there.
+pub const CONFLICTS: u32 = 3;
 /// Offset of an oracle's clock from this machine's that is worth a warning: requests are accepted within 60 s.
 pub const CLOCK_SKEW_WARNING_MS: u64 = 20_000;
+
+/// A lock that another process holds is waited for this long, with such pauses: it may have been killed a moment ago.
+pub const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+pub const LOCK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Pauses between tries of a step that failed for a passing reason.
 pub const RETRY: Duration = Duration::from_millis(200);

@@ -3,9 +3,13 @@
 use std::{
     fs::{File, TryLockError},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
+use tokio::time::{Instant, sleep};
+
+use crate::limits::{LOCK_AGAIN, LOCK_PATIENCE};
 
 /// Held while its file is open; the system releases it when the process ends, however it ends.
 #[derive(Debug)]
@@ -14,8 +18,13 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Locks a file, or says that `what` is in use.
-    pub fn take(path: &Path, what: &str) -> Result<Self> {
+    /// Locks a file, or says that `what` is in use. A process that was just killed may hold its locks for another moment,
+    /// until its last thread has ended: that is waited for.
+    pub async fn take(path: &Path, what: &str) -> Result<Self> {
+        Self::take_within(path, what, LOCK_PATIENCE).await
+    }
+
+    async fn take_within(path: &Path, what: &str, patience: Duration) -> Result<Self> {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)
                 .with_context(|| format!("can't make the folder {}", folder.display()))?;
@@ -26,11 +35,22 @@ impl Lock {
             .write(true)
             .open(path)
             .with_context(|| format!("can't open the lock {}", path.display()))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self { _file: file }),
-            Err(TryLockError::WouldBlock) => bail!("{what} (lock {})", path.display()),
-            Err(TryLockError::Error(e)) => {
-                Err(e).with_context(|| format!("can't lock {}", path.display()))
+        let deadline = Instant::now() + patience;
+        let mut told = false;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Self { _file: file }),
+                Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
+                    if !told {
+                        tracing::info!(lock = %path.display(), "{what}; waiting a moment for it to end");
+                        told = true;
+                    }
+                    sleep(LOCK_AGAIN).await;
+                }
+                Err(TryLockError::WouldBlock) => bail!("{what} (lock {})", path.display()),
+                Err(TryLockError::Error(e)) => {
+                    return Err(e).with_context(|| format!("can't lock {}", path.display()));
+                }
             }
         }
     }
@@ -50,17 +70,35 @@ pub fn device_lock_path(device: &str, operator: &str) -> PathBuf {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_folder_is_for_one_worker_at_a_time() {
+    const USED: &str = "another worker uses this folder";
+
+    #[tokio::test]
+    async fn a_folder_is_for_one_worker_at_a_time() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("deep/lock");
-        let first = Lock::take(&path, "another worker uses this folder").unwrap();
-        let error = Lock::take(&path, "another worker uses this folder")
+        let first = Lock::take(&path, USED).await.unwrap();
+        let error = Lock::take_within(&path, USED, Duration::from_millis(50))
+            .await
             .unwrap_err()
             .to_string();
         assert!(error.contains("another worker"), "{error}");
         drop(first);
-        Lock::take(&path, "another worker uses this folder").unwrap();
+        Lock::take_within(&path, USED, Duration::ZERO)
+            .await
+            .unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_lock_that_is_let_go_in_time_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let first = Lock::take(&path, USED).await.unwrap();
+        let release = async move {
+            sleep(LOCK_AGAIN * 3).await;
+            drop(first);
+        };
+        let (second, ()) = tokio::join!(Lock::take(&path, USED), release);
+        second.unwrap();
     }
 
     #[test]

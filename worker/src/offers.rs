@@ -96,6 +96,7 @@ pub fn check_terms(
         job: address.to_bytes(),
         created_slot: job.created_slot,
         device: device_address.to_bytes(),
+        ask: offer.ask,
         expires_at: offer.expires_at,
     };
     if !text::parse_signature(&offer.signature)
@@ -111,24 +112,30 @@ pub fn check_terms(
     })
 }
 
-/// Whether the job pays what the device asks, and whether the bond covers it. Returns the ask in the job's mint. Pure.
+/// Whether the job pays what the device asks, whether the ticket was given for no less, and whether the bond covers it.
+/// Returns the ticket's ask: the only one that the program takes. Pure.
 pub fn check_price(
     job: &Job,
     device: &Device,
     ask: io_api::types::Amount,
+    offered: u64,
 ) -> Result<u64, Declined> {
-    let ask =
-        prices::ask_in_mint(ask, job.io_per_unit_e9).ok_or("the ask doesn't fit the job's mint")?;
+    let own = money::price_in_mint_ceil(ask.0, job.io_per_unit_e9)
+        .map_err(|_| "the ask doesn't fit the job's mint")?;
+    if offered < own {
+        return Err(format!(
+            "the ticket is for an ask of {offered} base units, and the ask is {own}"
+        ));
+    }
+    let ask = offered;
     if ask > job.max_price {
         return Err(format!(
             "the ask is {ask} base units for 1,000 units, and the job pays at most {}",
             job.max_price
         ));
     }
-    let most = job
-        .most_payment(ask)
-        .map_err(|_| "the job's payment overflows")?;
-    let exposure = money::exposure_ceil(most, job.io_per_unit_e9)
+    let exposure = job
+        .exposure_at(ask)
         .map_err(|_| "the job's exposure overflows")?;
     let total = device
         .exposure
@@ -318,7 +325,7 @@ pub async fn evaluate(worker: &Worker, link: usize, offer: &Offer) -> Result<Rec
         return Err(format!("this device doesn't offer {engine}"));
     };
     check_spec(&spec, &job, worker.device.memory_mib)?;
-    let ask = check_price(&job, &device, *ask)?;
+    let ask = check_price(&job, &device, *ask, offer.ask)?;
 
     // No longer than the ticket holds: the device waits meanwhile. What was fetched by then stays for the next offer.
     let until = offer.expires_at.min(job.deadline);
@@ -417,6 +424,7 @@ mod tests {
                 job: JOB.to_bytes(),
                 created_slot: 5,
                 device: DEVICE.to_bytes(),
+                ask: 100,
                 expires_at,
             };
             Offer {
@@ -424,6 +432,7 @@ mod tests {
                 job: JOB.to_string(),
                 created_slot: 5,
                 set_version: 4,
+                ask: 100,
                 expires_at,
                 signature: self.oracle.sign(&statement.to_bytes()).to_string(),
             }
@@ -607,6 +616,14 @@ mod tests {
                 "signature",
                 case(),
                 Offer {
+                    ask: 99,
+                    ..offer.clone()
+                },
+            ),
+            (
+                "signature",
+                case(),
+                Offer {
                     signature: "x".into(),
                     ..offer.clone()
                 },
@@ -624,9 +641,15 @@ mod tests {
     #[test]
     fn a_price_below_the_ask_and_a_job_beyond_the_bond_are_declined() {
         let Case { job, device, .. } = case();
-        assert_eq!(check_price(&job, &device, Amount(100)), Ok(100));
+        assert_eq!(check_price(&job, &device, Amount(100), 100), Ok(100));
+        assert_eq!(check_price(&job, &device, Amount(99), 100), Ok(100));
         assert!(
-            check_price(&job, &device, Amount(101))
+            check_price(&job, &device, Amount(100), 99)
+                .unwrap_err()
+                .contains("an ask of 99")
+        );
+        assert!(
+            check_price(&job, &device, Amount(101), 101)
                 .unwrap_err()
                 .contains("at most 100")
         );
@@ -635,7 +658,7 @@ mod tests {
             ..device
         };
         assert!(
-            check_price(&job, &exposed, Amount(100))
+            check_price(&job, &exposed, Amount(100), 100)
                 .unwrap_err()
                 .contains("4999")
         );
@@ -647,7 +670,8 @@ mod tests {
                     exposure: 5_000,
                     ..device
                 },
-                Amount(100)
+                Amount(100),
+                100
             ),
             Ok(100)
         );
@@ -698,14 +722,14 @@ mod tests {
         #[test]
         fn what_is_taken_is_within_price_and_bond(
             ask in 0u64..1 << 40, max_price in 1u64..1 << 40, max_units in 1u64..1 << 40,
-            weight in 1u64..1 << 40, bond: u64, exposure: u64,
+            weight in 1u64..1 << 40, bond: u64, exposure: u64, more in 0u64..3,
         ) {
             let job = Job { max_price, max_units, io_per_unit_e9: weight, ..case().job };
             let device = Device { bond, exposure, ..case().device };
-            if let Ok(accepted) = check_price(&job, &device, Amount(ask)) {
-                prop_assert!(accepted <= max_price);
-                let most = job.most_payment(accepted).unwrap();
-                let exposed = money::exposure_ceil(most, weight).unwrap();
+            let offered = money::price_in_mint_ceil(ask, weight).unwrap_or(0).saturating_add(more);
+            if let Ok(accepted) = check_price(&job, &device, Amount(ask), offered) {
+                prop_assert!(accepted == offered && accepted <= max_price);
+                let exposed = job.exposure_at(accepted).unwrap();
                 prop_assert!(exposure.checked_add(exposed).unwrap() <= bond);
             }
         }

@@ -9,7 +9,6 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use io_api::types::Amount;
-use io_protocol::money::E9;
 
 use crate::{
     config::{Config, ENGINES, read_small, write_durably},
@@ -72,19 +71,9 @@ pub(crate) fn changed_at(data_dir: &Path) -> Option<SystemTime> {
         .ok()
 }
 
-/// An ask in IO as an ask in a job's own mint, rounded **up**: a provider never takes less than it asks.
-/// `io_per_unit_e9` is the mint's weight, IO base units for 10⁹ of its own. `None` when no `u64` holds it.
-pub fn ask_in_mint(ask: Amount, io_per_unit_e9: u64) -> Option<u64> {
-    if io_per_unit_e9 == 0 {
-        return None;
-    }
-    u64::try_from((u128::from(ask.0) * E9).div_ceil(u128::from(io_per_unit_e9))).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     #[test]
     fn written_asks_override_the_configurations_and_others_stay() {
@@ -101,24 +90,5 @@ mod tests {
         assert!(set_ask(&config.data_dir, "render", Amount(7)).is_err());
         std::fs::write(file(&config.data_dir), "{").unwrap();
         assert!(format!("{:#}", current(&config).unwrap_err()).contains("io device price"));
-    }
-
-    #[test]
-    fn io_itself_is_worth_itself() {
-        assert_eq!(ask_in_mint(Amount(5), 1_000_000_000), Some(5));
-        // A base unit worth 20 IO base units; 50 IO units cost 2.5 of it, so 3.
-        assert_eq!(ask_in_mint(Amount(50), 20_000_000_000), Some(3));
-        assert_eq!(ask_in_mint(Amount(u64::MAX), 1), None);
-        assert_eq!(ask_in_mint(Amount(1), 0), None);
-    }
-
-    proptest! {
-        #[test]
-        fn a_converted_ask_is_never_worth_less(ask in 0u64..1 << 50, weight in 1u64..1 << 50) {
-            if let Some(converted) = ask_in_mint(Amount(ask), weight) {
-                prop_assert!(u128::from(converted) * u128::from(weight) >= u128::from(ask) * E9);
-                prop_assert!(u128::from(converted.saturating_sub(1)) * u128::from(weight) < u128::from(ask) * E9 || ask == 0);
-            }
-        }
     }
 }

@@ -1,6 +1,10 @@
 //! The running service: start, the loop that hears, and the end.
 
-use std::{sync::Arc, sync::atomic::Ordering, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use anyhow::{Context, Result};
 use io_api::client::OracleClient;
@@ -41,7 +45,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<()> {
         "another worker uses {}: end it, or give this one a data_dir of its own",
         config.data_dir.display()
     );
-    let _folder = Lock::take(&config.data_dir.join("lock"), &in_use)?;
+    let _folder = Lock::take(&config.data_dir.join("lock"), &in_use).await?;
     let operator = Wallet::load(&config.operator)?;
     let selection = config.device.clone();
     let device = tokio::task::spawn_blocking(move || devices::select(&selection)).await??;
@@ -53,7 +57,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<()> {
         &device.address().to_string(),
         &operator.address().to_string(),
     );
-    let _device = Lock::take(&lock_path, &in_use)?;
+    let _device = Lock::take(&lock_path, &in_use).await?;
     tracing::info!(device = %device.address(), name = device.name, memory_mib = device.memory_mib, threads = device.threads, "device");
 
     let (transactions, address) = (config.data_dir.join("transactions.jsonl"), device.address());
@@ -137,11 +141,28 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<()> {
     worker.tasks.spawn(follow_device(worker.clone()));
     worker.tasks.spawn(tidy(worker.clone()));
 
+    let mut conflicts = BTreeMap::new();
+    let mut ousted = None;
     loop {
         let event = tokio::select! {
             () = shutdown.cancelled() => break,
             event = heard.recv() => event,
         };
+        match &event {
+            Some(Event::Conflict { link, message }) => {
+                conflicts.insert(*link, message.clone());
+                // One oracle alone must not be able to stop a worker.
+                if conflicts.len() * 2 > worker.oracles.len() {
+                    ousted = conflicts.into_values().next();
+                    shutdown.cancel();
+                    break;
+                }
+            }
+            Some(Event::Up { link, .. }) => {
+                conflicts.remove(link);
+            }
+            _ => {}
+        }
         match event {
             Some(event) => hear(&worker, event),
             None => break,
@@ -157,6 +178,13 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<()> {
     // A link says goodbye and an engine notices its end within this; nothing on disk needs more.
     if timeout(SHUTDOWN_GRACE, worker.tasks.wait()).await.is_err() {
         tracing::debug!("not everything ended in time");
+    }
+    if let Some(reason) = ousted {
+        anyhow::bail!(
+            "{reason}. One device and its operator key are for one worker: end the other one, or register this machine as a \
+             device of its own with a key of its own. (A configuration that names one oracle twice ends like this, too.) No job \
+             is lost: the other worker goes on with what the chain shows"
+        );
     }
     Ok(())
 }
@@ -248,6 +276,7 @@ fn hear(worker: &Arc<Worker>, event: Event) {
             }
         }
         Event::Offer { link, offer } => consider(worker, link, offer),
+        Event::Conflict { .. } => {}
     }
 }
 

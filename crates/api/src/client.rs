@@ -26,8 +26,8 @@ use crate::{
     text,
     types::{
         API_PREFIX, ApiError, Attestation, BlobStatus, DeviceAttestRequest, DeviceAttestation,
-        Info, JobView, Jobs, Offer, Offers, Quote, QuoteRequest, Rewards, SignRootRequest,
-        SignedRoot,
+        Identity, Info, JobView, Jobs, Offer, Offers, Quote, QuoteRequest, Rewards, SignRootRequest,
+        SignedRoot, SlashDecision,
     },
 };
 
@@ -271,6 +271,13 @@ impl OracleClient {
         self.json(&Call::get(format!("{API_PREFIX}/info"))).await
     }
 
+    /// Which process answers here; `nonce` is what it signs.
+    pub async fn identity(&self, nonce: &Bytes32) -> Result<Identity> {
+        let nonce = text::hash(nonce);
+        self.json(&Call::get(format!("{API_PREFIX}/identity?nonce={nonce}")))
+            .await
+    }
+
     /// How far a blob's upload is; `None` when the oracle knows nothing of it.
     pub async fn blob_status(&self, hash: &Bytes32) -> Result<Option<BlobStatus>> {
         maybe(
@@ -333,6 +340,17 @@ impl OracleClient {
             self.json(&Call::get(format!(
                 "{API_PREFIX}/jobs/{}/attestation",
                 text::key(job)
+            )))
+            .await,
+        )
+    }
+
+    /// The oracle's decision about an appealed slash case; `None` while it has none.
+    pub async fn slash_decision(&self, case: &Bytes32) -> Result<Option<SlashDecision>> {
+        maybe(
+            self.json(&Call::get(format!(
+                "{API_PREFIX}/slash/{}/decision",
+                text::key(case)
             )))
             .await,
         )

@@ -91,6 +91,19 @@ wire! {
 }
 
 wire! {
+    /// `GET /v1/identity?nonce=`: which process this is, proven with the oracle's key.
+    pub struct Identity {
+        pub oracle: String,
+        /// Base58, drawn at each start.
+        pub instance: String,
+        /// Unix milliseconds, by its own clock.
+        pub started_ms: u64,
+        /// Ed25519 over `io/identity/1...` ‖ program ‖ cluster ‖ nonce ‖ instance ‖ started_ms as u64 LE.
+        pub signature: String,
+    }
+}
+
+wire! {
     /// Limits that a client should know before it sends.
     pub struct Limits {
         /// Largest blob, bytes.
@@ -214,6 +227,8 @@ wire! {
         /// The spec blob is not there, or does not hash, or is not valid.
         SpecMissing,
         SpecInvalid,
+        /// The spec is fine, and something that it names is nowhere.
+        InputMissing,
         /// Open; no eligible device now.
         Waiting,
         /// A ticket was issued to a device.
@@ -331,6 +346,22 @@ wire! {
 }
 
 wire! {
+    /// `GET /v1/slash/{case}/decision`: this oracle's signed decision about an appeal. `404` with `not_found` while it has none:
+    /// it accused, or has no verdict about the job.
+    pub struct SlashDecision {
+        pub oracle: String,
+        pub set_version: u64,
+        pub case: String,
+        /// When the case was opened, Unix seconds.
+        pub opened_at: i64,
+        /// The penalty stands; else everything goes back.
+        pub upheld: bool,
+        /// Ed25519 signature over the `SlashStatement` with these fields.
+        pub signature: String,
+    }
+}
+
+wire! {
     /// `POST /v1/devices/{device}/attest` (signed by the operator): asks for a signature over measured figures.
     pub struct DeviceAttestRequest {
         /// Unix seconds by the chain's clock.
@@ -429,8 +460,8 @@ wire! {
         Welcome { oracle: String, cluster: String, program: String, now_ms: u64 },
         /// The hello was accepted.
         Linked { device: String },
-        /// A job reserved for this device, with the ticket's signature.
-        Offer { job: String, created_slot: u64, set_version: u64, expires_at: i64, signature: String },
+        /// A job reserved for this device at an ask (base units of the job's mint for 1,000 units), with the ticket's signature.
+        Offer { job: String, created_slot: u64, set_version: u64, ask: Amount, expires_at: i64, signature: String },
         /// This oracle has reached a verdict about a job of this device.
         Attested { attestation: Attestation },
         /// The last message was refused.

@@ -5,8 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    completions, config, demo, device, doctor, job, net, network, offers, oracle, provider, quote,
-    stake, token, up, worker,
+    co_stake, completions, config, demo, device, doctor, job, net, network, offers, oracle, provider, quote, rewards, slash, stake, token, treasury, up, worker,
 };
 
 #[derive(Debug, Parser)]
@@ -111,6 +110,15 @@ pub enum Command {
     /// A provider's stake.
     #[command(subcommand)]
     Stake(stake::StakeCommand),
+    /// Stake beside a provider's own, and share its rewards and risk.
+    #[command(subcommand)]
+    CoStake(co_stake::CoStakeCommand),
+    /// Penalties: evidence, appeals, decisions.
+    #[command(subcommand)]
+    Slash(slash::SlashCommand),
+    /// What providers earn for being up.
+    #[command(subcommand)]
+    Rewards(rewards::RewardsCommand),
     /// The supply of IO: emission and vesting.
     #[command(subcommand)]
     Token(token::TokenCommand),
@@ -120,6 +128,9 @@ pub enum Command {
     /// The oracle service.
     #[command(subcommand)]
     Oracle(oracle::OracleCommand),
+    /// Fees, what becomes of them, and selling IO to the treasury.
+    #[command(subcommand)]
+    Treasury(treasury::TreasuryCommand),
     /// The network's configuration on chain.
     #[command(subcommand)]
     Network(network::NetworkCommand),

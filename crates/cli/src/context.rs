@@ -257,8 +257,11 @@ impl Context {
     }
 
     fn explain(&self, error: io_client::Error, payer: &Wallet) -> Failure {
+        // What the program says about stake and bonds is not about the wallet.
+        let about_stake =
+            matches!(&error, io_client::Error::Program(program) if program.io_error.is_some());
         let failure = Failure::from(error);
-        if failure.exit == crate::failure::Exit::Funds {
+        if failure.exit == crate::failure::Exit::Funds && !about_stake {
             let source = if self.is_local() {
                 "on a local network the wallets made by `io up` are funded (-u localnet)"
             } else {
@@ -296,12 +299,14 @@ impl Context {
                     object.insert("dry_run".into(), json!(true));
                     object.insert("simulation".into(), simulation_json(simulation));
                 }
-                let mut rows: Vec<(String, String)> =
-                    vec![("dry run".into(), format!("{what}; nothing was sent"))];
+                let mut rows: Vec<(String, String)> = vec![(
+                    "dry run".into(),
+                    "this is what would happen; nothing was sent".into(),
+                )];
                 rows.extend(
                     rows_of(&value)
                         .into_iter()
-                        .filter(|(label, _)| label != "dry_run" && label != "simulation"),
+                        .filter(|(label, _)| label != "dry run" && label != "simulation"),
                 );
                 rows.push(("network fee".into(), Unit::sol().show(simulation.fee)));
                 rows.push(("compute units".into(), simulation.units.to_string()));

@@ -165,6 +165,18 @@ fn program_failure(message: String, program: &io_client::error::ProgramError) ->
             | IoError::NotOperator
             | IoError::NotProviderAuthority,
         ) => "Sign with the key that owns this: -k FILE.",
+        Some(IoError::NotPendingAdmin) => {
+            "Sign with the proposed administrator's key: -k FILE. `io network show` names whom."
+        }
+        Some(IoError::ParameterOutOfBounds) => {
+            "Nothing was changed. --help names the bounds of each parameter."
+        }
+        Some(IoError::BadOracleSet) => {
+            "Name 1 to 32 different keys, and a quorum of at least 1 and at most all of them."
+        }
+        Some(IoError::DeviceBusy) => {
+            "Drain it with `io device drain`, and try again when its jobs are settled."
+        }
         Some(IoError::NotUpgradeAuthority) => "Sign with the program's upgrade authority: -k FILE.",
         Some(IoError::StakeNotFree) => {
             "`io stake status` shows what is free; add some with `io stake add AMOUNT`."

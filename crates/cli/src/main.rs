@@ -172,9 +172,13 @@ async fn run(cli: &Cli) -> Result<()> {
         Command::Device(command) => commands::device::run(command, &ctx).await,
         Command::Provider(command) => commands::provider::run(command, &ctx).await,
         Command::Stake(command) => commands::stake::run(command, &ctx).await,
+        Command::CoStake(command) => commands::co_stake::run(command, &ctx).await,
+        Command::Slash(command) => commands::slash::run(command, &ctx).await,
+        Command::Rewards(command) => commands::rewards::run(command, &ctx).await,
         Command::Token(command) => commands::token::run(command, &ctx).await,
         Command::Worker(command) => commands::worker::run(command, &ctx).await,
         Command::Oracle(command) => commands::oracle::run(command, &ctx).await,
+        Command::Treasury(command) => commands::treasury::run(command, &ctx).await,
         Command::Network(command) => commands::network::run(command, &ctx).await,
         Command::Net(command) => commands::net::run(command, &ctx).await,
     }

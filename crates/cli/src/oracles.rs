@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use io_api::{
     auth::RequestKey,
     client::{BlobSource, ClientError, OracleClient},
-    types::{JobView, Offer, Quote, QuoteRequest},
+    types::{Attestation, JobView, Offer, Quote, QuoteRequest, Rewards},
 };
 use io_client::{Pubkey, Wallet};
 use io_engines::{BlobHash, BlobRef};
@@ -170,6 +170,30 @@ impl Oracles {
             )),
             _ => Ok(()),
         }
+    }
+
+    /// What every oracle that answers has of an epoch of emission.
+    pub async fn rewards(&self, epoch: u64) -> Vec<Rewards> {
+        let mut all = Vec::new();
+        for client in &self.clients {
+            match client.rewards(epoch).await {
+                Ok(found) => all.extend(found),
+                Err(error) => tracing::debug!(host = client.host(), %error, "no rewards"),
+            }
+        }
+        all
+    }
+
+    /// What every oracle that answers has signed about a job's result.
+    pub async fn attestations(&self, job: &Pubkey) -> Vec<Attestation> {
+        let mut all = Vec::new();
+        for client in &self.clients {
+            match client.attestation(&job.to_bytes()).await {
+                Ok(found) => all.extend(found),
+                Err(error) => tracing::debug!(host = client.host(), %error, "no verdict"),
+            }
+        }
+        all
     }
 
     /// A small blob, verified.

@@ -4,7 +4,7 @@ use std::mem::size_of;
 
 use anchor_lang::{Discriminator, ZeroCopy, prelude::Pubkey};
 use io_network::state::{
-    BuyBack, Device, DeviceClass, Emission, Job, JobState, Network, OracleSet, PaymentMint,
+    CoStake, Oracle, BuyBack, Deposit, Device, DeviceClass, Emission, Job, JobState, Network, OracleSet, PaymentMint,
     Proposal, Provider, SlashCase, Vesting,
 };
 use solana_account::Account;
@@ -41,7 +41,10 @@ program_accounts!(
     Provider: "a provider",
     Device: "a device",
     Job: "a job",
+    Deposit: "a deposit",
     SlashCase: "a slash case",
+    CoStake: "a co-stake",
+    Oracle: "an oracle's bond",
     Proposal: "a proposed change",
     BuyBack: "a buy-back rule",
     Emission: "the emission",
@@ -180,6 +183,45 @@ pub async fn devices_of_provider(rpc: &Rpc, provider: &Pubkey) -> Result<Vec<(Pu
     .1)
 }
 
+/// `provider` is the provider's account.
+pub async fn co_stakes_of_provider(rpc: &Rpc, provider: &Pubkey) -> Result<Vec<(Pubkey, CoStake)>> {
+    Ok(fetch_all(
+        rpc,
+        vec![field(
+            std::mem::offset_of!(CoStake, provider),
+            provider.as_ref(),
+        )],
+    )
+    .await?
+    .1)
+}
+
+/// `provider` is the provider's account.
+pub async fn slash_cases_of_provider(
+    rpc: &Rpc,
+    provider: &Pubkey,
+) -> Result<Vec<(Pubkey, SlashCase)>> {
+    Ok(fetch_all(
+        rpc,
+        vec![field(
+            std::mem::offset_of!(SlashCase, provider),
+            provider.as_ref(),
+        )],
+    )
+    .await?
+    .1)
+}
+
+/// Sponsors' deposits of a job that were not released yet.
+pub async fn deposits_of_job(rpc: &Rpc, job: &Pubkey) -> Result<Vec<(Pubkey, Deposit)>> {
+    Ok(fetch_all(
+        rpc,
+        vec![field(std::mem::offset_of!(Deposit, job), job.as_ref())],
+    )
+    .await?
+    .1)
+}
+
 /// The kind of an account of the program, by its discriminator, decoded.
 #[derive(Debug, Clone, PartialEq)]
 pub enum AnyAccount {
@@ -190,7 +232,10 @@ pub enum AnyAccount {
     Provider(Box<Provider>),
     Device(Box<Device>),
     Job(Box<Job>),
+    Deposit(Box<Deposit>),
     SlashCase(Box<SlashCase>),
+    CoStake(Box<CoStake>),
+    Oracle(Box<Oracle>),
     Proposal(Box<Proposal>),
     BuyBack(Box<BuyBack>),
     Emission(Box<Emission>),
@@ -226,7 +271,10 @@ impl AnyAccount {
             Provider,
             Device,
             Job,
+            Deposit,
             SlashCase,
+            CoStake,
+            Oracle,
             BuyBack,
             Proposal,
             Emission,

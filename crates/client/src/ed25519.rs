@@ -76,6 +76,51 @@ pub fn verify(message: &[u8], signatures: &[(Pubkey, Signature)]) -> Result<Inst
     })
 }
 
+/// One instruction that checks two signatures of `key`, over two messages of one length: the proof that an oracle contradicted
+/// itself. Layout: as above, with the second message after the first.
+pub fn verify_pair(
+    key: &Pubkey,
+    messages: [&[u8]; 2],
+    signatures: [&Signature; 2],
+) -> Result<Instruction> {
+    let size = messages[0].len();
+    let messages_at = HEADER + 2 * (OFFSETS + KEY + SIGNATURE);
+    if size != messages[1].len() || messages_at + 2 * size > usize::from(u16::MAX) {
+        return Err(Error::TooMany {
+            what: "bytes of a signed message",
+            got: size.max(messages[1].len()),
+            max: size.min((usize::from(u16::MAX) - messages_at) / 2),
+        });
+    }
+    let mut data = vec![2, 0];
+    for i in 0..2 {
+        let signature_at = HEADER + 2 * OFFSETS + i * (SIGNATURE + KEY);
+        let fields = [
+            signature_at,
+            usize::from(THIS),
+            signature_at + SIGNATURE,
+            usize::from(THIS),
+            messages_at + i * size,
+            size,
+            usize::from(THIS),
+        ];
+        for field in fields {
+            data.extend((field as u16).to_le_bytes());
+        }
+    }
+    for signature in signatures {
+        data.extend(signature.as_ref());
+        data.extend(key.to_bytes());
+    }
+    data.extend(messages[0]);
+    data.extend(messages[1]);
+    Ok(Instruction {
+        program_id: ED25519_PROGRAM,
+        accounts: Vec::new(),
+        data,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use solana_keypair::Keypair;
@@ -115,6 +160,26 @@ mod tests {
             assert!(instruction.accounts.is_empty());
             assert_eq!(check(&instruction.data), count);
         }
+    }
+
+    #[test]
+    fn a_pair_is_two_messages_of_one_signer() {
+        let key = Keypair::new();
+        let (first, second) = ([1u8; 50], [2u8; 50]);
+        let signed = [key.sign_message(&first), key.sign_message(&second)];
+        let pair = verify_pair(&key.pubkey(), [&first, &second], [&signed[0], &signed[1]]);
+        let data = pair.unwrap().data;
+        let field = |at: usize| usize::from(u16::from_le_bytes([data[at], data[at + 1]]));
+        for (i, message) in [first, second].iter().enumerate() {
+            let at = HEADER + i * OFFSETS;
+            let (signature, by, said) = (field(at), field(at + 4), field(at + 8));
+            let signature = Signature::try_from(&data[signature..signature + SIGNATURE]).unwrap();
+            assert_eq!(&data[said..said + field(at + 10)], message);
+            assert!(signature.verify(&data[by..by + KEY], message));
+        }
+        assert_eq!(data.len(), HEADER + 2 * (OFFSETS + SIGNATURE + KEY + 50));
+        let unlike = verify_pair(&key.pubkey(), [&first, &second[1..]], [&signed[0], &signed[1]]);
+        assert!(unlike.is_err());
     }
 
     #[test]

@@ -577,6 +577,16 @@ io_errors!(
     PriceTooLow,
     NoGuidance,
     NothingToMigrate,
+    AnotherJob,
+    EscrowTooHigh,
+    NotFunded,
+    FundedAlready,
+    DepositTooSmall,
+    NotALease,
+    LeaseEnded,
+    LeaseNotOver,
+    BadCheckpoint,
+    TreasuryTooSmall,
 );
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 use anchor_lang::{AnchorDeserialize, Discriminator, prelude::Pubkey};
 use base64::{Engine, prelude::BASE64_STANDARD};
 pub use io_network::events::{
-    AccountMigrated, BuyBackChanged, DeviceChanged, DeviceClassChanged, DeviceRetired,
+    CoStakeChanged, CoStakeClosed, OracleChanged, SlashCaseClosed, AccountMigrated, BuyBackChanged, DepositChanged, DepositClosed, DeviceChanged, DeviceClassChanged, DeviceRetired,
     EmissionChanged, JobChanged, JobClosed, NetworkChanged, OracleSetChanged, PaymentMintChanged,
     ProposalChanged, ProposalClosed, ProviderChanged, SlashCaseChanged, VestingChanged,
 };
@@ -58,6 +58,10 @@ events!(
     DeviceRetired,
     ProviderChanged,
     SlashCaseChanged,
+    SlashCaseClosed,
+    OracleChanged,
+    CoStakeChanged,
+    CoStakeClosed,
     NetworkChanged,
     OracleSetChanged,
     DeviceClassChanged,
@@ -65,6 +69,8 @@ events!(
     ProposalChanged,
     AccountMigrated,
     BuyBackChanged,
+    DepositChanged,
+    DepositClosed,
     ProposalClosed,
     EmissionChanged,
     VestingChanged,

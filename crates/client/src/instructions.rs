@@ -7,15 +7,23 @@ use anchor_lang::{
     Discriminator, InstructionData, ToAccountMetas, prelude::Pubkey, solana_program::system_program,
 };
 pub use io_network::instructions::{
-    AcceptJobArgs, AttestDeviceArgs, Change, ClaimRewardsArgs, ClassArgs, InitializeEmissionArgs,
-    InitializeNetworkArgs, Payee, PaymentMintArgs, PublishRootArgs, RegisterDeviceArgs, Roles,
+    AcceptJobArgs, AttestDeviceArgs, BuyBackArgs, Change, CheckpointArgs, ExtendJobArgs, FundJobArgs, ClaimRewardsArgs, ClassArgs, InitializeEmissionArgs,
+    GuidanceArgs, InitializeNetworkArgs, Payee, PaymentMintArgs, PublishRootArgs, RegisterDeviceArgs, Roles,
     SetOraclesArgs, SubmitResultArgs, VestingArgs,
 };
 pub use io_network::state::{JobTerms, NetworkParams, StakeParams};
-use io_network::{ID, accounts, guard, instruction, state::Job};
+pub use io_network::state::SlashParty;
+use io_network::{
+    ID, accounts, guard, instruction,
+    state::{Deposit, Job, PaymentMint, SlashCase},
+};
+pub use io_protocol::slashing::SlashVerdict;
 use solana_instruction::{AccountMeta, Instruction};
 
-use crate::{pda, tokens::TOKEN_PROGRAM};
+use crate::{
+    pda,
+    tokens::{TOKEN_2022_PROGRAM, TOKEN_PROGRAM, program_of},
+};
 
 /// Where the runtime lists a transaction's instructions.
 pub const INSTRUCTIONS_SYSVAR: Pubkey =
@@ -612,6 +620,123 @@ pub fn accept_job(
     )
 }
 
+/// A sponsor puts into the escrow of a job that is not funded yet. `sponsor_token` is its account of the job's mint.
+pub fn fund_job(
+    sponsor: &Pubkey,
+    address: &Pubkey,
+    job: &Job,
+    sponsor_token: &Pubkey,
+    args: FundJobArgs,
+) -> Instruction {
+    build(
+        accounts::FundJob {
+            sponsor: *sponsor,
+            network: pda::network(),
+            job: *address,
+            deposit: pda::deposit(address, sponsor, args.index),
+            vault: job.vault,
+            sponsor_token: *sponsor_token,
+            token_program: program_of(job.token_2022),
+            system_program: system_program::ID,
+        },
+        instruction::FundJob { args },
+    )
+}
+
+/// Delivers a deposit's share of a finished job's refund. Anybody may send it; to another account than the one that it came
+/// from or one that the sponsor owns only with the sponsor's signature.
+pub fn release_deposit(
+    signer: &Pubkey,
+    address: &Pubkey,
+    deposit: &Deposit,
+    job: &Job,
+    destination: &Pubkey,
+) -> Instruction {
+    build(
+        accounts::ReleaseDeposit {
+            signer: *signer,
+            sponsor: deposit.sponsor,
+            job: deposit.job,
+            deposit: *address,
+            vault: job.vault,
+            destination: *destination,
+            token_program: program_of(job.token_2022),
+        },
+        instruction::ReleaseDeposit {},
+    )
+}
+
+/// Pays for attested seconds of a lease. Anybody may send it, with a quorum's signatures over the lease statement directly
+/// before it.
+pub fn checkpoint_job(address: &Pubkey, job: &Job, args: CheckpointArgs) -> Instruction {
+    build(
+        accounts::CheckpointJob {
+            network: pda::network(),
+            oracle_set: pda::oracle_set(),
+            job: *address,
+            vault: job.vault,
+            provider_token: job.provider_token,
+            treasury: job.treasury,
+            instructions: INSTRUCTIONS_SYSVAR,
+            token_program: program_of(job.token_2022),
+        },
+        instruction::CheckpointJob { args },
+    )
+}
+
+/// Adds time to a running lease. `signer` is its renter or payer, `sponsor` pays from `sponsor_token`.
+pub fn extend_job(
+    signer: &Pubkey,
+    sponsor: &Pubkey,
+    address: &Pubkey,
+    job: &Job,
+    sponsor_token: &Pubkey,
+    args: ExtendJobArgs,
+) -> Instruction {
+    build(
+        accounts::ExtendJob {
+            signer: *signer,
+            sponsor: *sponsor,
+            network: pda::network(),
+            job: *address,
+            deposit: pda::deposit(address, sponsor, args.index),
+            vault: job.vault,
+            sponsor_token: *sponsor_token,
+            token_program: program_of(job.token_2022),
+            system_program: system_program::ID,
+        },
+        instruction::ExtendJob { args },
+    )
+}
+
+/// Signed by the renter or the payer: the lease ends now. By the provider's authority or the device's operator: it ends after
+/// the notice.
+pub fn end_lease(signer: &Pubkey, address: &Pubkey, job: &Job) -> Instruction {
+    build(
+        accounts::EndLease {
+            signer: *signer,
+            provider: job.provider,
+            device: job.device,
+            job: *address,
+        },
+        instruction::EndLease {},
+    )
+}
+
+/// Refunds what is left of a lease that is over. Anybody may send it.
+pub fn finish_lease(address: &Pubkey, job: &Job) -> Instruction {
+    build(
+        accounts::FinishLease {
+            job: *address,
+            device: job.device,
+            vault: job.vault,
+            payer_token: job.payer_token,
+            token_program: program_of(job.token_2022),
+        },
+        instruction::FinishLease {},
+    )
+}
+
 pub fn submit_result(
     operator: &Pubkey,
     device: &Pubkey,
@@ -642,7 +767,7 @@ pub fn settle_job(address: &Pubkey, job: &Job) -> Instruction {
             payer_token: job.payer_token,
             treasury: job.treasury,
             instructions: INSTRUCTIONS_SYSVAR,
-            token_program: TOKEN_PROGRAM,
+            token_program: program_of(job.token_2022),
         },
         instruction::SettleJob {},
     )
@@ -659,7 +784,7 @@ pub fn reject_job(address: &Pubkey, job: &Job) -> Instruction {
             vault: job.vault,
             payer_token: job.payer_token,
             instructions: INSTRUCTIONS_SYSVAR,
-            token_program: TOKEN_PROGRAM,
+            token_program: program_of(job.token_2022),
         },
         instruction::RejectJob {},
     )
@@ -685,7 +810,7 @@ pub fn cancel_job(signer: &Pubkey, address: &Pubkey, job: &Job) -> Instruction {
             job: *address,
             vault: job.vault,
             payer_token: job.payer_token,
-            token_program: TOKEN_PROGRAM,
+            token_program: program_of(job.token_2022),
         },
         instruction::CancelJob {},
     )
@@ -699,7 +824,7 @@ pub fn expire_job(address: &Pubkey, job: &Job) -> Instruction {
             device: (job.device != Pubkey::default()).then_some(job.device),
             vault: job.vault,
             payer_token: job.payer_token,
-            token_program: TOKEN_PROGRAM,
+            token_program: program_of(job.token_2022),
         },
         instruction::ExpireJob {},
     )
@@ -721,7 +846,7 @@ pub fn release_owed(
             job: *address,
             vault: job.vault,
             destination: *destination,
-            token_program: TOKEN_PROGRAM,
+            token_program: program_of(job.token_2022),
         },
         instruction::ReleaseOwed { payee },
     )
@@ -769,10 +894,498 @@ pub fn close_job(
             job: *address,
             vault: job.vault,
             payer_token: *payer_token,
-            token_program: TOKEN_PROGRAM,
+            token_program: program_of(job.token_2022),
         },
         instruction::CloseJob {},
     )
+}
+
+/// The same instruction for a mint of Token-2022: those made here that take no [`Job`] name SPL Token.
+pub fn for_token_2022(mut instruction: Instruction) -> Instruction {
+    for meta in &mut instruction.accounts {
+        if meta.pubkey == TOKEN_PROGRAM {
+            meta.pubkey = TOKEN_2022_PROGRAM;
+        }
+    }
+    instruction
+}
+
+// The treasury. `payment` is the mint's account, as it is on chain.
+
+/// Anybody may.
+pub fn init_treasury_main(payer: &Pubkey, payment: &PaymentMint) -> Instruction {
+    build(
+        accounts::InitTreasuryMain {
+            payer: *payer,
+            network: pda::network(),
+            payment: pda::payment(&payment.mint),
+            mint: payment.mint,
+            main: pda::treasury_main(&payment.mint),
+            token_program: program_of(payment.token_2022),
+            system_program: system_program::ID,
+        },
+        instruction::InitTreasuryMain {},
+    )
+}
+
+/// Moves what these shards hold to the main account. Anybody may send it.
+pub fn sweep_treasury(payment: &PaymentMint, shards: &[Pubkey]) -> Instruction {
+    let mut instruction = build(
+        accounts::SweepTreasury {
+            network: pda::network(),
+            payment: pda::payment(&payment.mint),
+            mint: payment.mint,
+            main: payment.main,
+            token_program: program_of(payment.token_2022),
+        },
+        instruction::SweepTreasury {},
+    );
+    let shards = shards.iter().map(|shard| AccountMeta::new(*shard, false));
+    instruction.accounts.extend(shards);
+    instruction
+}
+
+pub fn set_treasury_owner(admin: &Pubkey, owner: &Pubkey) -> Instruction {
+    build(
+        accounts::SetTreasuryOwner {
+            admin: *admin,
+            network: pda::network(),
+            proposal: None,
+        },
+        instruction::SetTreasuryOwner { owner: *owner },
+    )
+}
+
+/// `destination` is a token account of the treasury's owner; `amount` in base units.
+pub fn withdraw_treasury(
+    admin: &Pubkey,
+    payment: &PaymentMint,
+    destination: &Pubkey,
+    amount: u64,
+) -> Instruction {
+    build(
+        accounts::WithdrawTreasury {
+            admin: *admin,
+            network: pda::network(),
+            payment: pda::payment(&payment.mint),
+            main: payment.main,
+            destination: *destination,
+            token_program: program_of(payment.token_2022),
+            proposal: None,
+        },
+        instruction::WithdrawTreasury { amount },
+    )
+}
+
+pub fn set_buy_back(admin: &Pubkey, mint: &Pubkey, args: BuyBackArgs) -> Instruction {
+    build(
+        accounts::SetBuyBack {
+            admin: *admin,
+            network: pda::network(),
+            payment: pda::payment(mint),
+            buy_back: pda::buy_back(mint),
+            system_program: system_program::ID,
+            proposal: None,
+        },
+        instruction::SetBuyBack { args },
+    )
+}
+
+/// Sells `io` base units of IO for at least `min_out` base units of the payment mint.
+pub fn sell_to_treasury(
+    seller: &Pubkey,
+    io_mint: &Pubkey,
+    seller_io: &Pubkey,
+    payment: &PaymentMint,
+    seller_token: &Pubkey,
+    io: u64,
+    min_out: u64,
+) -> Instruction {
+    build(
+        accounts::SellToTreasury {
+            seller: *seller,
+            network: pda::network(),
+            payment: pda::payment(&payment.mint),
+            buy_back: pda::buy_back(&payment.mint),
+            io_mint: *io_mint,
+            seller_io: *seller_io,
+            main: payment.main,
+            seller_token: *seller_token,
+            io_token_program: TOKEN_PROGRAM,
+            token_program: program_of(payment.token_2022),
+        },
+        instruction::SellToTreasury { io, min_out },
+    )
+}
+
+/// Needs a quorum's signatures over the guidance statement directly before it.
+pub fn update_guidance(class: u16, args: GuidanceArgs) -> Instruction {
+    build(
+        accounts::UpdateGuidance {
+            network: pda::network(),
+            oracle_set: pda::oracle_set(),
+            class: pda::class(class),
+            instructions: INSTRUCTIONS_SYSVAR,
+        },
+        instruction::UpdateGuidance { args },
+    )
+}
+
+/// Anybody may; `payer` pays the rent of what is added.
+pub fn migrate_account(payer: &Pubkey, account: &Pubkey) -> Instruction {
+    build(
+        accounts::MigrateAccount {
+            payer: *payer,
+            account: *account,
+            system_program: system_program::ID,
+        },
+        instruction::MigrateAccount {},
+    )
+}
+
+// Slash cases. `address` is the case's account.
+
+/// The provider's authority contests a penalty; the appeal's bond is paid from `token_account`.
+pub fn appeal_slash(authority: &Pubkey, address: &Pubkey, token_account: &Pubkey) -> Instruction {
+    build(
+        accounts::AppealSlash {
+            authority: *authority,
+            network: pda::network(),
+            provider: pda::provider(authority),
+            slash_case: *address,
+            slash_vault: pda::vault(address),
+            token_account: *token_account,
+            token_program: TOKEN_PROGRAM,
+        },
+        instruction::AppealSlash {},
+    )
+}
+
+/// Anybody may send it once time has decided.
+pub fn finalise_slash_case(address: &Pubkey, case: &SlashCase, io_mint: &Pubkey) -> Instruction {
+    build(
+        accounts::FinaliseSlashCase {
+            network: pda::network(),
+            provider: case.provider,
+            slash_case: *address,
+            slash_vault: pda::vault(address),
+            stake_vault: pda::stake_vault(&case.provider),
+            co_vault: pda::co_vault(&case.provider),
+            io_mint: *io_mint,
+            token_program: TOKEN_PROGRAM,
+        },
+        instruction::FinaliseSlashCase {},
+    )
+}
+
+/// Needs signatures over the slash statement directly before it, of oracles that did not accuse.
+pub fn decide_slash(
+    address: &Pubkey,
+    case: &SlashCase,
+    io_mint: &Pubkey,
+    verdict: SlashVerdict,
+) -> Instruction {
+    build(
+        accounts::DecideSlash {
+            network: pda::network(),
+            oracle_set: pda::oracle_set(),
+            provider: case.provider,
+            slash_case: *address,
+            slash_vault: pda::vault(address),
+            stake_vault: pda::stake_vault(&case.provider),
+            co_vault: pda::co_vault(&case.provider),
+            io_mint: *io_mint,
+            instructions: INSTRUCTIONS_SYSVAR,
+            token_program: TOKEN_PROGRAM,
+        },
+        instruction::DecideSlash {
+            verdict: verdict as u8,
+        },
+    )
+}
+
+/// Anybody may send it; `destination` is an IO account that the party owns.
+pub fn pay_slash_share(address: &Pubkey, party: SlashParty, destination: &Pubkey) -> Instruction {
+    build(
+        accounts::PaySlashShare {
+            network: pda::network(),
+            slash_case: *address,
+            slash_vault: pda::vault(address),
+            destination: *destination,
+            token_program: TOKEN_PROGRAM,
+        },
+        instruction::PaySlashShare { party },
+    )
+}
+
+/// Anybody may send it once nothing is owed; the rent goes to whoever opened the case.
+pub fn close_slash_case(address: &Pubkey, case: &SlashCase, io_mint: &Pubkey) -> Instruction {
+    build(
+        accounts::CloseSlashCase {
+            network: pda::network(),
+            opener: case.opener,
+            slash_case: *address,
+            slash_vault: pda::vault(address),
+            io_mint: *io_mint,
+            token_program: TOKEN_PROGRAM,
+        },
+        instruction::CloseSlashCase {},
+    )
+}
+
+/// Anybody may send it: `authority` is the provider's. For a device that nobody attested within a day.
+pub fn evict_device(authority: &Pubkey, device: &Pubkey) -> Instruction {
+    build(
+        accounts::EvictDevice {
+            authority: *authority,
+            provider: pda::provider(authority),
+            device: *device,
+        },
+        instruction::EvictDevice {},
+    )
+}
+
+// Co-stake. `provider` is the provider's account.
+
+/// The provider says whether co-stakers may join, and at which commission.
+pub fn set_co_stake_terms(
+    authority: &Pubkey,
+    io_mint: &Pubkey,
+    commission_bps: u16,
+    open: bool,
+) -> Instruction {
+    let provider = pda::provider(authority);
+    build(
+        accounts::SetCoStakeTerms {
+            authority: *authority,
+            network: pda::network(),
+            provider,
+            co_vault: pda::co_vault(&provider),
+            io_mint: *io_mint,
+            token_program: TOKEN_PROGRAM,
+            system_program: system_program::ID,
+        },
+        instruction::SetCoStakeTerms {
+            commission_bps,
+            open,
+        },
+    )
+}
+
+/// `amount` in IO base units, from `token_account`; refused above `max_commission_bps`.
+pub fn join_co_stake(
+    co_staker: &Pubkey,
+    provider: &Pubkey,
+    token_account: &Pubkey,
+    amount: u64,
+    max_commission_bps: u16,
+) -> Instruction {
+    build(
+        accounts::JoinCoStake {
+            co_staker: *co_staker,
+            network: pda::network(),
+            provider: *provider,
+            co_stake: pda::co_stake(provider, co_staker),
+            co_vault: pda::co_vault(provider),
+            token_account: *token_account,
+            token_program: TOKEN_PROGRAM,
+            system_program: system_program::ID,
+        },
+        instruction::JoinCoStake {
+            amount,
+            max_commission_bps,
+        },
+    )
+}
+
+/// Anybody may send it, once the provider's rewards of the time before the joining are claimed.
+pub fn activate_co_stake(provider: &Pubkey, co_staker: &Pubkey) -> Instruction {
+    build(
+        accounts::ActivateCoStake {
+            provider: *provider,
+            co_stake: pda::co_stake(provider, co_staker),
+        },
+        instruction::ActivateCoStake {},
+    )
+}
+
+/// Anybody may send it; `destination` is an IO account that the co-staker owns.
+pub fn claim_co_rewards(
+    provider: &Pubkey,
+    co_staker: &Pubkey,
+    destination: &Pubkey,
+) -> Instruction {
+    build(
+        accounts::ClaimCoRewards {
+            network: pda::network(),
+            provider: *provider,
+            co_stake: pda::co_stake(provider, co_staker),
+            co_vault: pda::co_vault(provider),
+            stake_vault: pda::stake_vault(provider),
+            destination: *destination,
+            token_program: TOKEN_PROGRAM,
+        },
+        instruction::ClaimCoRewards {},
+    )
+}
+
+/// `signer` is the co-staker or the provider's authority.
+pub fn leave_co_stake(signer: &Pubkey, provider: &Pubkey, co_staker: &Pubkey) -> Instruction {
+    build(
+        accounts::LeaveCoStake {
+            signer: *signer,
+            network: pda::network(),
+            provider: *provider,
+            co_stake: pda::co_stake(provider, co_staker),
+        },
+        instruction::LeaveCoStake {},
+    )
+}
+
+/// Anybody may send it when the notice is over; only the co-staker while a case with a part of the pool is undecided.
+pub fn start_co_unbond(signer: &Pubkey, provider: &Pubkey, co_staker: &Pubkey) -> Instruction {
+    build(
+        accounts::StartCoUnbond {
+            signer: *signer,
+            network: pda::network(),
+            provider: *provider,
+            co_stake: pda::co_stake(provider, co_staker),
+        },
+        instruction::StartCoUnbond {},
+    )
+}
+
+/// Anybody may send it when the notice is over and the rest does not cover all bonds.
+pub fn release_bond_for_leaver(
+    provider: &Pubkey,
+    device: &Pubkey,
+    co_staker: &Pubkey,
+) -> Instruction {
+    build(
+        accounts::ReleaseBondForLeaver {
+            provider: *provider,
+            device: *device,
+            co_stake: pda::co_stake(provider, co_staker),
+        },
+        instruction::ReleaseBondForLeaver {},
+    )
+}
+
+/// Anybody may send it; `destination` is an IO account that the co-staker owns.
+pub fn withdraw_co_stake(
+    provider: &Pubkey,
+    co_staker: &Pubkey,
+    destination: &Pubkey,
+) -> Instruction {
+    build(
+        accounts::WithdrawCoStake {
+            network: pda::network(),
+            provider: *provider,
+            co_staker: *co_staker,
+            co_stake: pda::co_stake(provider, co_staker),
+            co_vault: pda::co_vault(provider),
+            stake_vault: pda::stake_vault(provider),
+            destination: *destination,
+            token_program: TOKEN_PROGRAM,
+        },
+        instruction::WithdrawCoStake {},
+    )
+}
+
+// Oracles' bonds. `key` signs statements, `owner` takes the bond out.
+
+pub fn register_oracle(key: &Pubkey, owner: &Pubkey, io_mint: &Pubkey) -> Instruction {
+    let oracle = pda::oracle(key);
+    build(
+        accounts::RegisterOracle {
+            key: *key,
+            owner: *owner,
+            network: pda::network(),
+            oracle,
+            vault: pda::stake_vault(&oracle),
+            io_mint: *io_mint,
+            token_program: TOKEN_PROGRAM,
+            system_program: system_program::ID,
+        },
+        instruction::RegisterOracle {},
+    )
+}
+
+fn move_oracle_bond(
+    key: &Pubkey,
+    signer: &Pubkey,
+    token_account: &Pubkey,
+) -> accounts::MoveOracleBond {
+    let oracle = pda::oracle(key);
+    accounts::MoveOracleBond {
+        signer: *signer,
+        network: pda::network(),
+        oracle,
+        vault: pda::stake_vault(&oracle),
+        token_account: *token_account,
+        token_program: TOKEN_PROGRAM,
+    }
+}
+
+/// `amount` in IO base units, from anybody's `token_account`.
+pub fn add_oracle_bond(
+    key: &Pubkey,
+    payer: &Pubkey,
+    token_account: &Pubkey,
+    amount: u64,
+) -> Instruction {
+    build(
+        move_oracle_bond(key, payer, token_account),
+        instruction::AddOracleBond { amount },
+    )
+}
+
+/// `amount` in IO base units.
+pub fn request_oracle_unbond(key: &Pubkey, owner: &Pubkey, amount: u64) -> Instruction {
+    build(
+        accounts::RequestOracleUnbond {
+            owner: *owner,
+            network: pda::network(),
+            oracle_set: pda::oracle_set(),
+            oracle: pda::oracle(key),
+        },
+        instruction::RequestOracleUnbond { amount },
+    )
+}
+
+/// What has matured, to `token_account`.
+pub fn withdraw_oracle_bond(key: &Pubkey, owner: &Pubkey, token_account: &Pubkey) -> Instruction {
+    build(
+        move_oracle_bond(key, owner, token_account),
+        instruction::WithdrawOracleBond {},
+    )
+}
+
+/// Anybody may send it, with [`crate::ed25519::verify_pair`] directly before it. The prover's share goes to `destination`.
+pub fn prove_equivocation(key: &Pubkey, io_mint: &Pubkey, destination: &Pubkey) -> Instruction {
+    let oracle = pda::oracle(key);
+    build(
+        accounts::ProveEquivocation {
+            network: pda::network(),
+            oracle_set: pda::oracle_set(),
+            oracle,
+            vault: pda::stake_vault(&oracle),
+            io_mint: *io_mint,
+            destination: *destination,
+            instructions: INSTRUCTIONS_SYSVAR,
+            token_program: TOKEN_PROGRAM,
+        },
+        instruction::ProveEquivocation {},
+    )
+}
+
+/// What [`set_oracles`] needs beside while oracles need a bond: the bonds of the new ones.
+pub fn with_oracle_bonds(mut set_oracles: Instruction, new: &[Pubkey]) -> Instruction {
+    let bonds = new
+        .iter()
+        .map(|key| AccountMeta::new_readonly(pda::oracle(key), false));
+    set_oracles.accounts.extend(bonds);
+    set_oracles
 }
 
 #[cfg(test)]

@@ -49,6 +49,16 @@ pub fn co_vault(provider: &Pubkey) -> Pubkey {
     find(&[seeds::CO_VAULT, provider.as_ref()])
 }
 
+/// Somebody's stake beside a provider's own.
+pub fn co_stake(provider: &Pubkey, co_staker: &Pubkey) -> Pubkey {
+    find(&[seeds::CO_STAKE, provider.as_ref(), co_staker.as_ref()])
+}
+
+/// An oracle's bond; `key` signs its statements. Its token account is [`stake_vault`] of it.
+pub fn oracle(key: &Pubkey) -> Pubkey {
+    find(&[seeds::ORACLE, key.as_ref()])
+}
+
 /// `hardware` is the SHA-256 of the hardware id.
 pub fn device(hardware: &[u8; 32]) -> Pubkey {
     find(&[seeds::DEVICE, hardware])
@@ -56,6 +66,16 @@ pub fn device(hardware: &[u8; 32]) -> Pubkey {
 
 pub fn job(renter: &Pubkey, nonce: u64) -> Pubkey {
     find(&[seeds::JOB, renter.as_ref(), &nonce.to_le_bytes()])
+}
+
+/// A sponsor's deposit in a job; `index` tells several of one sponsor apart.
+pub fn deposit(job: &Pubkey, sponsor: &Pubkey, index: u16) -> Pubkey {
+    find(&[
+        seeds::DEPOSIT,
+        job.as_ref(),
+        sponsor.as_ref(),
+        &index.to_le_bytes(),
+    ])
 }
 
 /// Token account of one job's escrow, or of one slash case's penalty.
@@ -128,6 +148,11 @@ mod tests {
             vault(&a),
             slash_case(&a, 0),
             slash_case(&a, 1),
+            co_vault(&a),
+            co_stake(&a, &b),
+            co_stake(&b, &a),
+            oracle(&a),
+            oracle(&b),
             proposal(&[1; 32]),
             treasury_main(&a),
             buy_back(&a),

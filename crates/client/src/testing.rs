@@ -336,6 +336,7 @@ pub fn test_params() -> NetworkParams {
         attestation_seconds: 3_600,
         unbond_seconds: 600,
         retention_seconds: 600,
+        reclaim_notice_seconds: 60,
         reserve_bps: 25,
         expire_penalty_bps: 1_000,
         reject_penalty_bps: 10_000,

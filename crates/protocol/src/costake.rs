@@ -45,7 +45,7 @@ pub fn shares_for(amount: u64, shares: u64, assets: u64) -> Result<u64, JoinErro
 
 /// What `held` of `shares` are worth, rounded **down**. All of them are worth all assets.
 pub fn assets_of(held: u64, shares: u64, assets: u64) -> u64 {
-    if shares == 0 {
+    if shares == 0 || held == 0 {
         return 0;
     }
     // held ≤ shares: the quotient is at most `assets`.
@@ -66,10 +66,10 @@ pub fn split_loss(amount: u64, staked: u64, pool: u64) -> Result<(u64, u64), Mon
 /// rounded **down**; shares that do not earn yet count as if they weren't there. Returns (owner's part, pool's part).
 pub fn split_reward(amount: u64, staked: u64, pool: u64, shares: u64, earning: u64) -> (u64, u64) {
     let weight = u128::from(assets_of(earning, shares, pool));
-    let all = u128::from(staked) + weight;
-    if all == 0 {
+    if weight == 0 {
         return (amount, 0);
     }
+    let all = u128::from(staked) + weight;
     // weight ≤ all: the quotient is at most `amount`.
     let part = (u128::from(amount) * weight / all) as u64;
     (amount - part, part)

@@ -6,9 +6,11 @@
 pub mod buyback;
 pub mod change;
 pub mod costake;
+pub mod deposits;
 pub mod emission;
 pub mod evidence;
 pub mod guidance;
+pub mod lease;
 pub mod messages;
 pub mod money;
 pub mod reputation;

@@ -19,7 +19,7 @@ pub fn epoch_of(unix_seconds: i64) -> u64 {
 /// Domain of [`ResultStatement`].
 pub const RESULT_DOMAIN: [u8; 16] = *b"io/result/1.....";
 /// Domain of [`TicketStatement`].
-pub const TICKET_DOMAIN: [u8; 16] = *b"io/ticket/1.....";
+pub const TICKET_DOMAIN: [u8; 16] = *b"io/ticket/2.....";
 /// Domain of [`DeviceStatement`].
 pub const DEVICE_DOMAIN: [u8; 16] = *b"io/device/2.....";
 /// Domain of [`RewardStatement`].
@@ -101,12 +101,14 @@ pub struct TicketStatement {
     pub created_slot: u64,
     /// Device account that the job is reserved for.
     pub device: Bytes32,
+    /// Price of 1,000 units that the device was chosen for, base units of the job's mint: it accepts at this ask and no other.
+    pub ask: u64,
     /// Unix time after which the ticket is void.
     pub expires_at: i64,
 }
 
 /// Bytes of a [`TicketStatement`].
-pub const TICKET_LEN: usize = 16 + 32 + 32 + 8 + 32 + 8 + 32 + 8;
+pub const TICKET_LEN: usize = 16 + 32 + 32 + 8 + 32 + 8 + 32 + 8 + 8;
 
 impl TicketStatement {
     /// The bytes to sign.
@@ -119,6 +121,7 @@ impl TicketStatement {
         w.put(&self.job);
         w.put(&self.created_slot.to_le_bytes());
         w.put(&self.device);
+        w.put(&self.ask.to_le_bytes());
         w.put(&self.expires_at.to_le_bytes());
         w.finish()
     }
@@ -378,7 +381,7 @@ mod tests {
         assert_eq!(domains.len(), 5);
         assert_eq!(
             (RESULT_LEN, TICKET_LEN, DEVICE_LEN, REWARD_LEN, REQUEST_LEN),
-            (177, 168, 184, 168, 232)
+            (177, 176, 184, 168, 232)
         );
     }
 

@@ -112,6 +112,26 @@ pub fn exposure_ceil(max_payment: u64, io_per_unit_e9: u64) -> Result<u64, Money
     to_u64((max_payment as u128 * io_per_unit_e9 as u128).div_ceil(E9))
 }
 
+/// A device's exposure is reckoned at one in this many of the job's highest price, at least.
+pub const EXPOSURE_SHARE: u64 = 4;
+
+/// The price that exposure is reckoned at: the ask, but at least a quarter of the job's highest price, rounded **up**.
+///
+/// By asking next to nothing a device would otherwise stake next to nothing on keeping its word. A quarter keeps cheap devices
+/// in: whoever can take a job at its highest price has four times the bond that it takes at a quarter of it and below.
+pub fn exposure_price(ask: u64, max_price: u64) -> u64 {
+    ask.max(max_price.div_ceil(EXPOSURE_SHARE))
+}
+
+/// A price in IO as a price in a payment mint, rounded **up**: a provider never takes less than it asks. `io_per_unit_e9` is
+/// the mint's weight.
+pub fn price_in_mint_ceil(io_price: u64, io_per_unit_e9: u64) -> Result<u64, MoneyError> {
+    if io_per_unit_e9 == 0 {
+        return Err(MoneyError::Overflow);
+    }
+    to_u64((io_price as u128 * E9).div_ceil(io_per_unit_e9 as u128))
+}
+
 /// The least stake for a device of a class: `base × max(1, multiplier)`, where the class multiplier is given in
 /// hundredths (H100 = 1000). Rounded **up**.
 pub fn minimum_bond(base: u64, multiplier_e2: u32) -> Result<u64, MoneyError> {
@@ -145,13 +165,41 @@ mod tests {
     }
 
     #[test]
+    fn an_ask_of_nothing_is_exposed_too() {
+        assert_eq!(exposure_price(0, 1_001), 251);
+        assert_eq!(exposure_price(250, 1_001), 251);
+        assert_eq!(exposure_price(252, 1_001), 252);
+        assert_eq!(exposure_price(1_001, 1_001), 1_001);
+        assert_eq!(exposure_price(0, 1), 1);
+        assert_eq!(exposure_price(0, u64::MAX), 1 << 62);
+    }
+
+    #[test]
     fn a_bond_is_never_below_the_base() {
         assert_eq!(minimum_bond(200 * IO, 25), Ok(200 * IO));
         assert_eq!(minimum_bond(200 * IO, 100), Ok(200 * IO));
         assert_eq!(minimum_bond(200 * IO, 3_000), Ok(6_000 * IO));
     }
 
+    #[test]
+    fn io_itself_is_worth_itself() {
+        assert_eq!(price_in_mint_ceil(5, 1_000_000_000), Ok(5));
+        // A base unit worth 20 IO base units; 50 IO units cost 2.5 of it, so 3.
+        assert_eq!(price_in_mint_ceil(50, 20_000_000_000), Ok(3));
+        assert_eq!(price_in_mint_ceil(u64::MAX, 1), Err(MoneyError::Overflow));
+        assert_eq!(price_in_mint_ceil(1, 0), Err(MoneyError::Overflow));
+    }
+
     proptest! {
+        #[test]
+        fn a_converted_price_is_never_worth_less(price in 0u64..1 << 50, weight in 1u64..1 << 50) {
+            if let Ok(converted) = price_in_mint_ceil(price, weight) {
+                let (price, weight) = (u128::from(price), u128::from(weight));
+                prop_assert!(u128::from(converted) * weight >= price * E9);
+                prop_assert!(u128::from(converted.saturating_sub(1)) * weight < price * E9 || price == 0);
+            }
+        }
+
         #[test]
         fn an_escrow_always_covers_its_settlement(
             max_units in 0u64..1 << 40, max_price in 0u64..1 << 40, u in 0.0f64..=1.0, p in 0.0f64..=1.0,

@@ -21,9 +21,9 @@ use io_api::{
     auth::{self, About, NO_SUBJECT, now_ms},
     text,
     types::{
-        Amount, ApiError, Attestation, BlobStatus, DeviceAttestRequest, DeviceAttestation, Info,
-        JobView, Jobs, Limits, Offer, Offers, Peer, Quote, QuoteRequest, Rewards, SignRootRequest,
-        SignedReport, SignedRoot,
+        Amount, ApiError, Attestation, BlobStatus, DeviceAttestRequest, DeviceAttestation,
+        Identity, Info, JobView, Jobs, Limits, Offer, Offers, Peer, Quote, QuoteRequest, Rewards,
+        SignRootRequest, SignedReport, SignedRoot, SlashDecision,
     },
 };
 use io_client::{
@@ -124,6 +124,7 @@ type Shared = State<Arc<Api>>;
         health,
         metrics,
         info,
+        identity,
         put_blob,
         get_blob,
         blob_status,
@@ -132,6 +133,7 @@ type Shared = State<Arc<Api>>;
         jobs,
         job,
         attestation,
+        slash_decision,
         devices,
         device,
         attest_device,
@@ -144,6 +146,7 @@ type Shared = State<Arc<Api>>;
     components(schemas(
         ApiError,
         Info,
+        Identity,
         Peer,
         Limits,
         BlobStatus,
@@ -192,6 +195,7 @@ pub fn router(oracle: Arc<Oracle>) -> Router {
         .route("/metrics", get(metrics))
         .route("/v1/openapi.json", get(openapi))
         .route("/v1/info", get(info))
+        .route("/v1/identity", get(identity))
         .route("/v1/blobs/{hash}", put(put_blob).get(get_blob))
         .route("/v1/blobs/{hash}/status", get(blob_status))
         .route("/v1/offers", get(offers))
@@ -199,6 +203,7 @@ pub fn router(oracle: Arc<Oracle>) -> Router {
         .route("/v1/jobs", get(jobs))
         .route("/v1/jobs/{job}", get(job))
         .route("/v1/jobs/{job}/attestation", get(attestation))
+        .route("/v1/slash/{case}/decision", get(slash_decision))
         .route("/v1/devices", get(devices))
         .route("/v1/devices/{device}", get(device))
         .route("/v1/devices/{device}/attest", post(attest_device))
@@ -532,6 +537,18 @@ async fn info(State(api): Shared) -> Answer<Info> {
             max_json_bytes: MAX_JSON_BYTES,
         },
     }))
+}
+
+#[utoipa::path(get, path = "/v1/identity", params(("nonce" = String, Query, description = "32 bytes, lower-case hex")), responses((status = 200, body = Identity), (status = 400, body = ApiError)))]
+async fn identity(State(api): Shared, OriginalUri(uri): OriginalUri) -> Answer<Identity> {
+    let fields = query(&uri, &["nonce"])?;
+    let nonce = fields
+        .get("nonce")
+        .and_then(|nonce| text::parse_hash(nonce))
+        .ok_or_else(|| {
+            Refusal::bad("the query's 'nonce' is missing or not 64 lower-case hex digits")
+        })?;
+    Ok(Json(crate::peers::identity(&api.oracle, &nonce)))
 }
 
 #[utoipa::path(
@@ -1138,6 +1155,15 @@ async fn attestation(State(api): Shared, Path(address): Path<String>) -> Answer<
         .ok_or_else(|| Refusal::unavailable("the oracle set is not indexed yet"))
 }
 
+#[utoipa::path(get, path = "/v1/slash/{case}/decision", params(("case" = String, Path)), responses((status = 200, body = SlashDecision), (status = 404, body = ApiError)))]
+async fn slash_decision(State(api): Shared, Path(address): Path<String>) -> Answer<SlashDecision> {
+    let address = key_of(&address, "a slash case")?;
+    crate::slashes::attest(&api.oracle, &address)
+        .await?
+        .map(Json)
+        .ok_or_else(|| Refusal::not_found(format!("this oracle has no decision about {address}")))
+}
+
 #[utoipa::path(get, path = "/v1/link", responses((status = 101, description = "WebSocket; the messages are ToWorker and ToOracle, as text frames of JSON")))]
 async fn link_upgrade(State(api): Shared, request: Request) -> Result<Response, Refusal> {
     let from = request
@@ -1286,6 +1312,7 @@ mod tests {
             "/v1/blobs/{hash}/status",
             "/v1/quote",
             "/v1/jobs/{job}/attestation",
+            "/v1/slash/{case}/decision",
             "/v1/link",
         ] {
             assert!(paths.contains_key(path), "{path}");

@@ -25,6 +25,11 @@ use crate::{api::limits::Held, oracle::Oracle};
 
 /// Largest head of a request, bytes.
 const MAX_HEAD: usize = 32 * 1024;
+/// What a client still sends after an answer that ends the connection is read and thrown away, so much and so long: closing
+/// with unread bytes resets the connection, and the client may lose the answer that says why.
+const LINGER_BYTES: usize = 256 << 20;
+const LINGER: Duration = Duration::from_secs(15);
+const LINGER_PIECE: usize = 64 << 10;
 /// Pause after the system refuses a connection (too many open files).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -126,6 +131,8 @@ struct Impatient {
     /// Runs while a write waits.
     stall: Pin<Box<Sleep>>,
     stalled: bool,
+    /// Bytes thrown away since our side was closed; `None` while it is open.
+    lingered: Option<usize>,
 }
 
 impl Impatient {
@@ -135,7 +142,24 @@ impl Impatient {
             patience,
             stall: Box::pin(sleep(patience)),
             stalled: false,
+            lingered: None,
         }
+    }
+
+    /// Reads and throws away until the other side has ended too, within limits.
+    fn linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut piece = [0; LINGER_PIECE];
+        while let Some(read) = self.lingered.filter(|read| *read < LINGER_BYTES) {
+            let mut buf = ReadBuf::new(&mut piece);
+            match Pin::new(&mut self.stream).poll_read(cx, &mut buf) {
+                Poll::Ready(Ok(())) if !buf.filled().is_empty() => {
+                    self.lingered = Some(read + buf.filled().len());
+                }
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => return self.stall.as_mut().poll(cx),
+            }
+        }
+        Poll::Ready(())
     }
 
     fn watch<T>(
@@ -198,7 +222,13 @@ impl AsyncWrite for Impatient {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        if self.lingered.is_none() {
+            ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+            self.lingered = Some(0);
+            let patience = self.patience.min(LINGER);
+            self.stall.as_mut().reset(Instant::now() + patience);
+        }
+        self.linger(cx).map(Ok)
     }
 }
 

@@ -106,6 +106,9 @@ pub async fn job(oracle: &Oracle, address: &Pubkey, job: &Job, live: bool) -> Re
                 (Stage::SpecMissing, Some(reason))
             }
             (_, Some(_)) => (Stage::Matched, None),
+            (SpecState::Ready(_), None) if !note.inputs => {
+                (Stage::InputMissing, note.reason.clone())
+            }
             _ => (Stage::Waiting, note.reason.clone()),
         },
         _ => match &found {

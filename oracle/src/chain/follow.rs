@@ -101,6 +101,16 @@ fn account_of(event: IoEvent) -> Option<(Pubkey, Option<AnyAccount>)> {
             event.case,
             Some(AnyAccount::SlashCase(Box::new(event.after))),
         ),
+        IoEvent::SlashCaseClosed(event) => (event.case, None),
+        IoEvent::OracleChanged(event) => (
+            event.oracle,
+            Some(AnyAccount::Oracle(Box::new(event.after))),
+        ),
+        IoEvent::CoStakeChanged(event) => (
+            event.co_stake,
+            Some(AnyAccount::CoStake(Box::new(event.after))),
+        ),
+        IoEvent::CoStakeClosed(event) => (event.co_stake, None),
         IoEvent::NetworkChanged(event) => (
             pda::network(),
             Some(AnyAccount::Network(Box::new(event.after))),
@@ -130,6 +140,11 @@ fn account_of(event: IoEvent) -> Option<(Pubkey, Option<AnyAccount>)> {
             Some(AnyAccount::Proposal(Box::new(event.after))),
         ),
         IoEvent::ProposalClosed(event) => (event.proposal, None),
+        IoEvent::DepositChanged(event) => (
+            event.deposit,
+            Some(AnyAccount::Deposit(Box::new(event.after))),
+        ),
+        IoEvent::DepositClosed(event) => (event.deposit, None),
         IoEvent::BuyBackChanged(event) => (
             event.buy_back,
             Some(AnyAccount::BuyBack(Box::new(event.after))),

@@ -7,7 +7,8 @@ use std::{
 
 use io_client::{Pubkey, accounts::AnyAccount};
 use io_network::state::{
-    Device, DeviceClass, Emission, Job, JobState, Network, OracleSet, PaymentMint, Provider,
+    Deposit, Device, DeviceClass, Emission, Job, JobState, Network, OracleSet, PaymentMint,
+    Provider,
 };
 
 /// Addresses whose sources are remembered; then those of closed accounts are forgotten.
@@ -28,6 +29,8 @@ pub struct Tables {
     pub devices: HashMap<Pubkey, Device>,
     pub jobs: HashMap<Pubkey, Job>,
     by_state: [BTreeSet<Pubkey>; STATES],
+    /// Sponsors' deposits that were not released yet.
+    pub deposits: HashMap<Pubkey, Deposit>,
     /// Finished jobs whose penalty no slash case holds yet.
     penalties: BTreeSet<Pubkey>,
     /// What each address holds, to know what went when it is closed.
@@ -45,6 +48,7 @@ enum Kind {
     Provider,
     Device,
     Job,
+    Deposit,
 }
 
 /// Where a state came from. Two ways lead here: events are complete and in order; notifications of accounts also tell what
@@ -159,6 +163,10 @@ impl Tables {
                     self.devices.remove(&address);
                     Changed::Device(address)
                 }
+                Some(Kind::Deposit) => {
+                    self.deposits.remove(&address);
+                    Changed::Other
+                }
                 Some(Kind::Provider) => {
                     self.providers.remove(&address);
                     Changed::Other
@@ -206,9 +214,15 @@ impl Tables {
                 self.jobs.insert(address, *job);
                 return Changed::Job(address);
             }
+            AnyAccount::Deposit(deposit) => {
+                self.kinds.insert(address, Kind::Deposit);
+                self.deposits.insert(address, *deposit);
+            }
             AnyAccount::Emission(emission) => self.emission = Some(*emission),
             AnyAccount::BuyBack(_)
             | AnyAccount::SlashCase(_)
+            | AnyAccount::CoStake(_)
+            | AnyAccount::Oracle(_)
             | AnyAccount::Proposal(_)
             | AnyAccount::Vesting(_) => {}
         }

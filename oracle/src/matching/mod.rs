@@ -122,9 +122,10 @@ fn rendezvous(job: &Bytes32, device: &Bytes32) -> Bytes32 {
     *hasher.finalize().as_bytes()
 }
 
-/// What a device of this ask could gain by cheating in the job; `None` when it does not fit.
+/// What the program takes as a device's gain by cheating in the job; `None` when it does not fit.
 fn exposure(want: &Want, ask: u64) -> Option<u64> {
-    let payment = money::payment_ceil(want.max_units, ask).ok()?;
+    let price = money::exposure_price(ask, want.max_price);
+    let payment = money::payment_ceil(want.max_units, price).ok()?;
     money::exposure_ceil(payment, want.io_per_unit_e9).ok()
 }
 

@@ -87,6 +87,14 @@ pub mod io_consumer {
         let desk = &mut ctx.accounts.desk;
         require_keys_eq!(job.renter, desk.key(), ConsumerError::NotOurJob);
         require!(job.state()? == JobState::Settled, ConsumerError::NotSettled);
+        // Old results stay true: without an order anybody could roll the desk back to one.
+        let order = (job.created_slot, job.nonce);
+        require!(
+            order > (desk.last_created_slot, desk.last_nonce),
+            ConsumerError::NotNewer
+        );
+        desk.last_created_slot = job.created_slot;
+        desk.last_nonce = job.nonce;
         desk.last_result = job.output_hash;
         desk.last_spec = job.spec_hash;
         Ok(())
@@ -104,6 +112,10 @@ pub struct Desk {
     pub last_result: [u8; 32],
     /// Spec hash of that job.
     pub last_spec: [u8; 32],
+    /// Slot of that job's creation; only a job created later is newer.
+    pub last_created_slot: u64,
+    /// Its nonce, for jobs created in one slot.
+    pub last_nonce: u64,
     pub bump: u8,
 }
 
@@ -178,4 +190,6 @@ pub enum ConsumerError {
     NotOurJob,
     #[msg("The job is not settled yet: wait for its settlement")]
     NotSettled,
+    #[msg("The desk has the result of this job or of one created after it")]
+    NotNewer,
 }

@@ -147,6 +147,20 @@ pub struct AccountMigrated {
     pub data: Vec<u8>,
 }
 
+/// A sponsor put into a job's escrow.
+#[event]
+pub struct DepositChanged {
+    pub deposit: Pubkey,
+    pub after: Deposit,
+}
+
+/// A sponsor's share was released.
+#[event]
+pub struct DepositClosed {
+    pub deposit: Pubkey,
+    pub last: Deposit,
+}
+
 /// Logs an event whose fields are `key` (if any), `before` (if any) and an account snapshot. Byte for byte what
 /// `emit!` would write, without building the event on the stack.
 pub fn log_snapshot<E: Discriminator, T: bytemuck::NoUninit>(

@@ -74,6 +74,36 @@ pub mod io_network {
         instructions::expire_job(ctx)
     }
 
+    /// Pays for the seconds of a lease that a quorum attested. Anybody may send it.
+    pub fn checkpoint_job(ctx: Context<CheckpointJob>, args: CheckpointArgs) -> Result<()> {
+        instructions::checkpoint_job(ctx, args)
+    }
+
+    /// Refunds what is left of a lease that is over. Anybody may send it.
+    pub fn finish_lease(ctx: Context<FinishLease>) -> Result<()> {
+        instructions::finish_lease(ctx)
+    }
+
+    /// The renter or the payer ends a lease now; the provider ends it with notice.
+    pub fn end_lease(ctx: Context<EndLease>) -> Result<()> {
+        instructions::end_lease(ctx)
+    }
+
+    /// Adds time to a running lease, paid by a sponsor: the payer or anybody else.
+    pub fn extend_job(ctx: Context<ExtendJob>, args: ExtendJobArgs) -> Result<()> {
+        instructions::extend_job(ctx, args)
+    }
+
+    /// A sponsor puts into the escrow of a job that is not funded yet. Anybody may.
+    pub fn fund_job(ctx: Context<FundJob>, args: FundJobArgs) -> Result<()> {
+        instructions::fund_job(ctx, args)
+    }
+
+    /// Delivers a sponsor's share of a finished job's refund, and closes its deposit. Anybody may send it.
+    pub fn release_deposit(ctx: Context<ReleaseDeposit>) -> Result<()> {
+        instructions::release_deposit(ctx)
+    }
+
     /// Delivers what could not be delivered when the job ended.
     pub fn release_owed(ctx: Context<ReleaseOwed>, payee: Payee) -> Result<()> {
         instructions::release_owed(ctx, payee)

@@ -12,7 +12,7 @@ use io_api::types::{Attestation, JobView};
 use io_client::{
     CommitmentConfig, Instruction, Pubkey, Request, Rpc, SendConfig, Sender, Wallet, accounts,
     instructions,
-    io_network::state::{Job, JobState, Network, OracleSet, Provider, SlashCase},
+    io_network::state::{Device, Job, JobState, Network, OracleSet, Provider, SlashCase},
     journal::MemoryJournal,
     testing::{IO_DECIMALS, TEST_SLOT_MS},
 };
@@ -45,6 +45,8 @@ pub struct Options {
     pub match_seconds: u32,
     pub challenge_seconds: u32,
     pub dispute_seconds: u32,
+    /// Length of an epoch of emission.
+    pub epoch_seconds: u32,
 }
 
 impl Default for Options {
@@ -55,6 +57,8 @@ impl Default for Options {
             match_seconds: 30,
             challenge_seconds: 300,
             dispute_seconds: 300,
+            // No epoch ends during a test, unless it asks for it.
+            epoch_seconds: 3_600,
         }
     }
 }
@@ -120,6 +124,8 @@ impl Market {
             .arg(TEST_SLOT_MS.to_string())
             .arg("--workers")
             .arg(options.workers.to_string())
+            .arg("--epoch-seconds")
+            .arg(options.epoch_seconds.to_string())
             .arg("--data-dir")
             .arg(&data)
             .arg("--ready-file")
@@ -422,6 +428,13 @@ impl Market {
 
     pub async fn books_in(&self, mint: &Pubkey) -> Books {
         Books::open(&self.rpc, &self.renter.address(), mint, &self.io_mint).await
+    }
+
+    /// The first worker's device.
+    pub async fn rpc_device(&self) -> Device {
+        accounts::fetch(&self.rpc, &self.devices[0])
+            .await
+            .expect("the device")
     }
 
     pub async fn oracle_set(&self) -> OracleSet {

@@ -8,7 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+pub use rustix::process::Signal;
+use rustix::process::{Pid, kill_process, test_kill_process};
 use tokio::process::{Child, Command};
 
 /// How long a process that was told to end may take.

@@ -181,7 +181,7 @@ fn the_administrator_changes_in_two_steps() {
 #[test]
 fn parameters_stay_inside_their_bounds() {
     type Bend = fn(&mut NetworkParams);
-    let bad: [(&str, Bend); 29] = [
+    let bad: [(&str, Bend); 31] = [
         ("no bond", |p| p.min_bond = 0),
         ("match window", |p| p.match_seconds = SIXTY_DAYS + 1),
         ("no challenge window", |p| p.challenge_seconds = 0),
@@ -196,6 +196,12 @@ fn parameters_stay_inside_their_bounds() {
         ("unbonding", |p| p.unbond_seconds = SIXTY_DAYS + 1),
         ("no retention", |p| p.retention_seconds = 0),
         ("retention", |p| p.retention_seconds = SIXTY_DAYS + 1),
+        ("no notice of a lease's end", |p| {
+            p.reclaim_notice_seconds = 0
+        }),
+        ("notice of a lease's end", |p| {
+            p.reclaim_notice_seconds = SIXTY_DAYS + 1
+        }),
         ("unbonding within the challenge window", |p| {
             p.challenge_seconds = p.unbond_seconds
         }),
@@ -206,7 +212,9 @@ fn parameters_stay_inside_their_bounds() {
         ("expiry penalty", |p| p.expire_penalty_bps = 10_001),
         ("rejection penalty", |p| p.reject_penalty_bps = 10_001),
         ("no time to appeal", |p| p.stake.appeal_seconds = 0),
-        ("time to appeal", |p| p.stake.appeal_seconds = SIXTY_DAYS + 1),
+        ("time to appeal", |p| {
+            p.stake.appeal_seconds = SIXTY_DAYS + 1
+        }),
         ("no time to decide", |p| p.stake.decision_seconds = 0),
         ("time to decide", |p| {
             p.stake.decision_seconds = SIXTY_DAYS + 1
@@ -253,6 +261,7 @@ fn parameters_stay_inside_their_bounds() {
         attestation_seconds: SIXTY_DAYS,
         unbond_seconds: SIXTY_DAYS,
         retention_seconds: 1,
+        reclaim_notice_seconds: 1,
         reserve_bps: 500,
         expire_penalty_bps: 0,
         reject_penalty_bps: 10_000,

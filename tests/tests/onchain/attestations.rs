@@ -142,7 +142,7 @@ fn claims() -> Vec<Claim> {
         open.world
             .accept_with_ticket_call(&open.key, &open.rig, ASK, expires),
         open.world
-            .ticket_statement(&open.key, &open.rig, expires)
+            .ticket_statement(&open.key, &open.rig, ASK, expires)
             .to_bytes()
             .to_vec(),
         1,
@@ -497,7 +497,7 @@ fn statements_about_something_else() {
     let open = Stage::at(151, At::Open);
     let w = &open.world;
     let expires = w.now() + 30;
-    let right = w.ticket_statement(&open.key, &open.rig, expires);
+    let right = w.ticket_statement(&open.key, &open.rig, ASK, expires);
     let call = w.accept_with_ticket_call(&open.key, &open.rig, ASK, expires);
     let mut claim = Claim::new("ticket", w.fork(), call, right.to_bytes().to_vec(), 1);
     for (what, wrong) in [
@@ -546,6 +546,13 @@ fn statements_about_something_else() {
             "another device",
             TicketStatement {
                 device: other,
+                ..right
+            },
+        ),
+        (
+            "a lower ask",
+            TicketStatement {
+                ask: ASK - 1,
                 ..right
             },
         ),

@@ -6,13 +6,19 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use io_network::{Payee, Roles, state};
-use io_protocol::money::IO;
+use io_network::{
+    constants::EVICT_SECONDS, ClaimRewardsArgs, Payee, PublishRootArgs, Roles, VestingArgs, state, token};
+use io_protocol::{
+    money::IO,
+    rewards::{Leaf, Native, root_of},
+    slashing::SlashVerdict,
+};
 use io_tests::{
     ASK, At, CLASS_SMALL, Call, Mint, PARAMS, Rig, Stage, UNITS, World, artifacts,
     calls::{proposal_of, with_proposal},
+    ed25519::Ed25519,
     keys::Keys,
-    world::{class_args, payment_args},
+    world::{slash_case, EMISSION_ARGS, class_args, payment_args},
 };
 use serde_json::{Value, json};
 use solana_keypair::Keypair;
@@ -22,7 +28,7 @@ use solana_signer::Signer;
 const SAMPLES: usize = 128;
 
 /// The most that an instruction may cost at the median, compute units.
-const AIMS: [(&str, u64); 9] = [
+const AIMS: [(&str, u64); 11] = [
     ("create_job", 16_000),
     ("accept_job", 9_000),
     ("accept_job, with a ticket", 9_000),
@@ -32,6 +38,8 @@ const AIMS: [(&str, u64); 9] = [
     ("expire_job, open", 12_000),
     ("expire_job, running", 12_000),
     ("expire_job, disputed", 12_000),
+    ("claim_rewards, 20 levels", 12_000),
+    ("stake", 12_000),
 ];
 
 #[derive(Default)]
@@ -239,14 +247,189 @@ fn jobs(ledger: &mut Ledger, mut open: Stage) {
     ledger.run(&mut settled.world, "close_job", &call);
 }
 
+/// IO's supply, from a new mint on. `w` is not initialised but for its network.
+fn emission(ledger: &mut Ledger, unminted: &World, sample: usize) {
+    let mut w = reseeded(unminted, sample);
+    let rig = w.unregistered_rig_with(CLASS_SMALL, 0);
+    let call = w.register_provider_call(&rig);
+    w.ok(&call);
+    let call = w.initialize_emission_call(EMISSION_ARGS);
+    ledger.run(&mut w, "initialize_emission", &call);
+    let (owner, heir) = (w.person(), w.person());
+    for index in 0..5 {
+        let args = VestingArgs {
+            index,
+            beneficiary: owner.pubkey(),
+            start_at: w.now(),
+            cliff_seconds: 0,
+            linear_seconds: 0,
+        };
+        let call = w.create_vesting_call(args);
+        if index == 0 {
+            ledger.run(&mut w, "create_vesting", &call);
+        } else {
+            w.ok(&call);
+        }
+    }
+    let account = w.token_account(&w.io_mint.clone(), &owner.pubkey(), 0);
+    let call = w.claim_vested_call(&owner, 0, &account);
+    ledger.run(&mut w, "claim_vested", &call);
+    let call = w.propose_beneficiary_call(&owner, 0, &heir.pubkey());
+    ledger.run(&mut w, "propose_beneficiary", &call);
+    let call = w.accept_beneficiary_call(&heir, 0);
+    ledger.run(&mut w, "accept_beneficiary", &call);
+    let call = w.set_enterprise_share_call(9_000);
+    ledger.run(&mut w, "set_enterprise_share", &call);
+
+    // All bits of the number of epochs: the most multiplications there can be.
+    let ends = w.emission().calendar().ends_at((1 << 17) - 1);
+    w.at(ends);
+    let call = w.advance_epoch_call();
+    ledger.run(&mut w, "advance_epoch, 131,071 epochs", &call);
+    w.advance(3_600);
+    let call = w.advance_epoch_call();
+    ledger.run(&mut w, "advance_epoch", &call);
+
+    // Twenty levels: a million providers.
+    let leaf = Leaf {
+        provider: rig.provider.to_bytes(),
+        cumulative: 12_345 * IO,
+    };
+    let (index, proof) = (777_777, (0..20u8).map(|i| [i; 32]).collect::<Vec<_>>());
+    let hash = leaf.hash::<Native>(&io_network::ID.to_bytes());
+    let root = root_of::<Native>(hash, index, &proof).expect("a root");
+    let args = PublishRootArgs {
+        epoch: 1,
+        root,
+        total: leaf.cumulative,
+        blob: [1; 32],
+    };
+    let call = w.publish_root_call(args, &[0, 1]);
+    ledger.run(&mut w, "publish_root, 2 signatures", &call);
+    let args = ClaimRewardsArgs {
+        cumulative: leaf.cumulative,
+        index,
+        proof,
+    };
+    let call = w.claim_rewards_call(
+        &rig.authority.key,
+        &rig.provider,
+        &rig.payout.io,
+        args.clone(),
+    );
+    ledger.run(&mut w.fork(), "claim_rewards, 20 levels", &call);
+    let to = token::associated_address(&rig.payout.pubkey(), &w.io_mint);
+    let account = w.account(&rig.payout.io).expect("the account");
+    w.write(&to, account);
+    let call = w.claim_rewards_call(&heir, &rig.provider, &to, args);
+    ledger.run(&mut w, "claim_rewards, 20 levels, by a stranger", &call);
+}
+
+/// Co-stake, a slash case with its appeal, and oracles' bonds, from nothing.
+fn stakes(ledger: &mut Ledger, base: &World, sample: usize) {
+    let mut w = reseeded(base, sample);
+    let rig = w.rig(CLASS_SMALL, 300 * IO);
+    let call = w.set_co_stake_terms_call(&rig, 1_000, true);
+    ledger.run(&mut w, "set_co_stake_terms, first", &call);
+    let call = w.set_co_stake_terms_call(&rig, 500, true);
+    ledger.run(&mut w, "set_co_stake_terms", &call);
+    let member = w.party();
+    let call = w.join_co_stake_call(&rig, &member, 200 * IO);
+    ledger.run(&mut w, "join_co_stake", &call);
+    w.pay_rewards(&[(&rig, 1_000)]);
+    let call = w.activate_co_stake_call(&rig, &member);
+    ledger.run(&mut w, "activate_co_stake", &call);
+    w.pay_rewards(&[(&rig, 9_000)]);
+    let call = w.claim_co_rewards_call(&rig, &member);
+    ledger.run(&mut w, "claim_co_rewards", &call);
+    let call = w.set_device_bond_call(&rig, 400 * IO);
+    w.ok(&call);
+
+    let mut leaving = w.fork();
+    let who = member.pubkey();
+    let call = leaving.leave_co_stake_call(&rig, &who, &member.key);
+    ledger.run(&mut leaving, "leave_co_stake", &call);
+    leaving.advance(i64::from(PARAMS.stake.co_notice_seconds));
+    let call = leaving.release_bond_for_leaver_call(&rig, &who);
+    ledger.run(&mut leaving, "release_bond_for_leaver", &call);
+    let call = leaving.start_co_unbond_call(&rig, &who, &member.key);
+    ledger.run(&mut leaving, "start_co_unbond", &call);
+    leaving.advance(i64::from(PARAMS.unbond_seconds));
+    let call = leaving.withdraw_co_stake_call(&rig, &member);
+    ledger.run(&mut leaving, "withdraw_co_stake", &call);
+
+    w.attest(&rig);
+    let mut stage = Stage::with(w, rig.clone(), Mint::Io);
+    stage.terms.max_units = 1_000;
+    stage.terms.max_price = 350 * IO;
+    stage.create();
+    stage.accept(350 * IO);
+    stage.submit(1_000);
+    stage.dispute();
+    stage.reject();
+    let (renter, mut w) = (stage.renter, stage.world);
+    let opener = w.person();
+    let call = w.open_slash_case_call(&stage.key, &rig, &opener);
+    ledger.run(&mut w, "open_slash_case, with co-stake", &call);
+    let case = slash_case(&rig.provider, 0);
+    let mut unappealed = w.fork();
+    unappealed.advance(i64::from(PARAMS.stake.appeal_seconds) + 1);
+    let call = unappealed.finalise_slash_case_call(&case);
+    ledger.run(&mut unappealed, "finalise_slash_case", &call);
+    let call = unappealed.pay_slash_share_call(&case, state::SlashParty::Renter, &renter.io);
+    ledger.run(&mut unappealed, "pay_slash_share", &call);
+    let call = unappealed.pay_slash_share_call(&case, state::SlashParty::Challenger, &renter.io);
+    unappealed.ok(&call);
+    let call = unappealed.close_slash_case_call(&case);
+    ledger.run(&mut unappealed, "close_slash_case", &call);
+    let call = w.appeal_slash_call(&rig, &case);
+    ledger.run(&mut w, "appeal_slash", &call);
+    let call = w.decide_slash_call(&case, SlashVerdict::Returned, &[2]);
+    ledger.run(&mut w, "decide_slash, returned", &call);
+
+    let unattested = w.unregistered_rig(CLASS_SMALL);
+    for call in [
+        w.register_provider_call(&unattested),
+        w.stake_call(&unattested, 250 * IO),
+        w.register_device_call(&unattested, 250 * IO),
+    ] {
+        w.ok(&call);
+    }
+    w.advance(EVICT_SECONDS + 1);
+    let call = w.evict_device_call(&unattested);
+    ledger.run(&mut w, "evict_device", &call);
+
+    let liar = w.oracles[1].insecure_clone();
+    let (key, owner) = (liar.pubkey(), w.party());
+    let call = w.register_oracle_call(&liar, &owner.key);
+    ledger.run(&mut w, "register_oracle", &call);
+    let call = w.add_oracle_bond_call(&key, &owner, 100);
+    ledger.run(&mut w, "add_oracle_bond", &call);
+    let call = w.request_oracle_unbond_call(&key, &owner.key, 10);
+    ledger.run(&mut w, "request_oracle_unbond", &call);
+    let mut later = w.fork();
+    later.advance(i64::from(PARAMS.unbond_seconds));
+    let call = later.withdraw_oracle_bond_call(&key, &owner);
+    ledger.run(&mut later, "withdraw_oracle_bond", &call);
+    let said = [SlashVerdict::Upheld, SlashVerdict::Returned]
+        .map(|verdict| w.slash_statement(&case, verdict).to_bytes());
+    let proof = Ed25519::pair(&liar, &said[0], &said[1]);
+    let call = w.prove_equivocation_call(&key, &renter.io, proof);
+    ledger.run(&mut w, "prove_equivocation", &call);
+}
+
 fn measure() -> BTreeMap<&'static str, Vec<u64>> {
     let (bare, base) = (World::bare(170), World::new(170));
+    let unminted = World::unminted(170);
+    let emitting = World::emitting(172);
     let mut ledger = Ledger::default();
     for sample in 0..SAMPLES {
         administration(&mut ledger, &bare, sample);
+        emission(&mut ledger, &unminted, sample);
         let mut w = reseeded(&base, sample);
         let rig = provider(&mut ledger, &mut w);
         jobs(&mut ledger, Stage::with(w, rig, Mint::Io));
+        stakes(&mut ledger, &emitting, sample);
     }
     ledger.0
 }
@@ -270,6 +453,10 @@ fn accounts() -> Value {
         "Device": rent(state::Device::SPACE),
         "Job": rent(state::Job::SPACE),
         "SlashCase": rent(state::SlashCase::SPACE),
+        "CoStake": rent(state::CoStake::SPACE),
+        "Oracle": rent(state::Oracle::SPACE),
+        "Emission": rent(state::Emission::SPACE),
+        "Vesting": rent(state::Vesting::SPACE),
         "token account": rent(io_network::token::TOKEN_ACCOUNT_LEN),
     })
 }

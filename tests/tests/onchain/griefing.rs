@@ -453,7 +453,7 @@ fn a_recreated_job_is_another_job() {
         created_slot: first.created_slot,
         ..stage
             .world
-            .ticket_statement(&stage.key, &stage.rig, expires)
+            .ticket_statement(&stage.key, &stage.rig, ASK, expires)
     };
     let mut accept = stage
         .world

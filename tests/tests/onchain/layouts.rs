@@ -5,7 +5,7 @@ use std::{fmt::Debug, path::PathBuf};
 
 use anchor_lang::{AccountDeserialize, Discriminator, prelude::Pubkey};
 use io_network::state::{
-    BuyBack, CoStake, Device, DeviceClass, Emission, Job, Network, Oracle, OracleSet, PaymentMint,
+    BuyBack, CoStake, Deposit, Device, DeviceClass, Emission, Job, Network, Oracle, OracleSet, PaymentMint,
     Proposal, Provider, Record, SlashCase, Unbonding, Vesting,
 };
 
@@ -81,6 +81,7 @@ fn network() {
             attestation_seconds: half(9),
             unbond_seconds: half(10),
             retention_seconds: half(11),
+            reclaim_notice_seconds: half(30),
             timelock_seconds: half(19),
             appeal_seconds: half(24),
             decision_seconds: half(25),
@@ -96,7 +97,7 @@ fn network() {
             paused: 1,
             bump: 254,
             version: 1,
-            reserved: [0; 93],
+            reserved: [0; 89],
         },
     );
 }
@@ -307,6 +308,8 @@ fn job() {
             max_price: number(14),
             max_units: number(15),
             escrow: number(16),
+            funded: number(29),
+            deposited: number(30),
             ask: number(17),
             units: number(18),
             exposure: number(19),
@@ -317,6 +320,7 @@ fn job() {
             owed_provider: number(24),
             owed_treasury: number(25),
             owed_payer: number(26),
+            owed_sponsors: number(31),
             penalty_due: number(27),
             created_slot: number(28),
             created_at: time(1),
@@ -334,6 +338,8 @@ fn job() {
             challenge_seconds: half(13),
             dispute_seconds: half(14),
             retention_seconds: half(15),
+            notice_seconds: half(25),
+            deposits: quarter(24),
             accusers: half(24),
             class: quarter(16),
             region: quarter(17),
@@ -350,7 +356,28 @@ fn job() {
             bump: 247,
             vault_bump: 246,
             version: 1,
-            reserved: [0; 53],
+            kind: 1,
+            ended_by: 2,
+            reserved: [0; 21],
+        },
+    );
+}
+
+#[test]
+fn deposit() {
+    check(
+        "deposit",
+        &Deposit {
+            job: key(1),
+            sponsor: key(2),
+            token_account: key(3),
+            start: number(4),
+            amount: number(5),
+            created_at: time(6),
+            index: quarter(7),
+            bump: 240,
+            version: 1,
+            reserved: [0; 52],
         },
     );
 }
@@ -493,6 +520,7 @@ fn discriminators() {
     use sha2::{Digest, Sha256};
     let of = |space: &str, name: &str| Sha256::digest(format!("{space}:{name}"))[..8].to_vec();
     assert_eq!(Job::DISCRIMINATOR, of("account", "Job"));
+    assert_eq!(Deposit::DISCRIMINATOR, of("account", "Deposit"));
     assert_eq!(Device::DISCRIMINATOR, of("account", "Device"));
     assert_eq!(Provider::DISCRIMINATOR, of("account", "Provider"));
     assert_eq!(Network::DISCRIMINATOR, of("account", "Network"));

@@ -181,7 +181,12 @@ impl Model {
             return false;
         };
         let payout = self.providers[self.owner[device]].payout[job.mint as usize];
-        let exposure = reckon::exposure(job.max_units, ask.min(job.max_price), job.weight_e9);
+        let exposure = reckon::exposure(
+            job.max_units,
+            ask.min(job.max_price),
+            job.max_price,
+            job.weight_e9,
+        );
         let fresh = d
             .attested_at
             .is_some_and(|at| self.now <= at + self.rules.attestation_seconds);
@@ -317,7 +322,7 @@ impl Model {
         self.devices[job.device.expect("accepted")]
             .as_mut()
             .expect("it exists")
-            .completed += 1;
+            .completed += u64::from(shares.provider > 0);
         true
     }
 

@@ -183,7 +183,7 @@ fn volume_is_weighed_in_io() {
 fn a_vanished_device_pays_its_penalty() {
     let mut stage = Stage::at(36, At::ExpiredRunning);
     let job = stage.job();
-    let exposure = reckon::exposure(job.max_units, ASK, 1_000_000_000);
+    let exposure = reckon::exposure(job.max_units, ASK, job.max_price, 1_000_000_000);
     assert_eq!(job.exposure, exposure);
     let penalty = reckon::penalty(exposure, PARAMS.expire_penalty_bps);
     assert_eq!(job.penalty_due, penalty);

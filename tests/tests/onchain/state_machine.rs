@@ -362,6 +362,8 @@ impl<'a> Run<'a> {
                     nonce: (place / 3) as u64,
                     max_price: price,
                     max_units: units,
+                    max_escrow: u64::MAX,
+                    deposit: 0,
                     max_run_seconds: run,
                     deadline: self.model.now + deadline,
                     ..io_tests::terms(&self.world, 0)

@@ -39,7 +39,14 @@ pub enum Event {
     Offer { link: usize, offer: Offer },
     /// A verdict. Its signature isn't checked yet.
     Attested { attestation: Box<Attestation> },
+    /// The oracle says, again and again, that another worker is this device.
+    Conflict { link: usize, message: String },
 }
+
+/// The oracle serves another worker of this device.
+#[derive(Debug, thiserror::Error)]
+#[error("the oracle refused the link: {0}")]
+struct Conflict(String);
 
 /// A job reserved for this device, as an oracle says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +56,8 @@ pub struct Offer {
     pub job: String,
     pub created_slot: u64,
     pub set_version: u64,
+    /// What it was chosen for, base units of the job's mint for 1,000 units.
+    pub ask: u64,
     /// Unix seconds by the chain's clock.
     pub expires_at: i64,
     pub signature: String,
@@ -86,6 +95,7 @@ impl Link {
         shutdown: CancellationToken,
     ) {
         let mut pause = self.reconnect;
+        let mut conflicts = 0_u32;
         while !shutdown.is_cancelled() {
             let connected = tokio::select! {
                 () = shutdown.cancelled() => return,
@@ -94,13 +104,30 @@ impl Link {
             match connected {
                 Ok(session) => {
                     pause = self.reconnect;
+                    conflicts = 0;
                     let served = self.serve(session, &mut outbound, &mut news, &events, &shutdown);
                     if let Err(error) = served.await {
                         tracing::warn!(url = %self.url, error = %format!("{error:#}"), "link lost");
                     }
                 }
                 Err(error) => {
-                    tracing::warn!(url = %self.url, error = %format!("{error:#}"), "no link")
+                    tracing::warn!(url = %self.url, error = %format!("{error:#}"), "no link");
+                    // An earlier process of this worker may not be gone for the oracle yet: once isn't enough.
+                    conflicts = match error.downcast_ref::<Conflict>() {
+                        Some(_) => conflicts.saturating_add(1),
+                        None => 0,
+                    };
+                    if conflicts >= CONFLICTS {
+                        let message = format!("{error:#}");
+                        let link = self.index;
+                        if events
+                            .send(Event::Conflict { link, message })
+                            .await
+                            .is_err()
+                        {
+                            return;
+                        }
+                    }
                 }
             }
             tokio::select! {
@@ -178,6 +205,9 @@ impl Link {
                 );
                 Ok(session)
             }
+            ToWorker::Refused { code, message } if code == "conflict" => {
+                Err(Conflict(message).into())
+            }
             ToWorker::Refused { code, message } => {
                 bail!("the oracle refused the link ({code}): {message}")
             }
@@ -249,9 +279,9 @@ impl Link {
                         Message::Binary(_) => bail!("the oracle sent bytes where text belongs"),
                     };
                     match message {
-                        ToWorker::Offer { job, created_slot, set_version, expires_at, signature } => {
+                        ToWorker::Offer { job, created_slot, set_version, ask, expires_at, signature } => {
                             let oracle = session.oracle.clone();
-                            let offer = Offer { oracle, job: job.clone(), created_slot, set_version, expires_at, signature };
+                            let offer = Offer { oracle, job: job.clone(), created_slot, set_version, ask: ask.0, expires_at, signature };
                             if events.try_send(Event::Offer { link: self.index, offer }).is_err() {
                                 session.send(&ToOracle::Decline { job, reason: "too many offers at once".into() }).await?;
                             }

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use futures_util::{SinkExt, StreamExt};
 use io_api::{
     auth::{link_action, verify},
-    types::Auth,
+    types::{Amount, Auth},
 };
 use io_client::Wallet;
 use tokio::net::TcpListener;
@@ -175,6 +175,7 @@ fn offer(job: &str) -> ToWorker {
         job: job.into(),
         created_slot: 5,
         set_version: 1,
+        ask: Amount(7),
         expires_at: 9,
         signature: "s".into(),
     }
@@ -225,6 +226,7 @@ async fn a_link_says_hello_beats_and_brings_offers() {
         (offer.job.as_str(), offer.oracle),
         ("a", oracle.key.address().to_string())
     );
+    assert_eq!((offer.ask, offer.expires_at), (7, 9));
 
     worker
         .outbound

@@ -196,6 +196,7 @@ pub async fn run(args: &DemoArgs, ctx: &Context) -> Result<()> {
         rpc_port: 0,
         slot_ms: args.slot_ms,
         workers: args.workers,
+        epoch_seconds: super::up::EPOCH_SECONDS,
     };
     let interrupted = || Failure::interrupted("interrupted; everything that was started was ended");
     let mut net = tokio::select! {

@@ -78,6 +78,11 @@ pub enum DeviceCommand {
         /// The device's address.
         device: String,
     },
+    /// Remove somebody's registration that no quorum attested within a day. Anybody may; bond and rent go back to its provider.
+    Evict {
+        /// The device's address.
+        device: String,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -219,6 +224,10 @@ pub async fn run(command: &DeviceCommand, ctx: &Context) -> Result<()> {
         DeviceCommand::Drain { device, undo } => {
             let wallet = ctx.wallet()?;
             let (account, device) = fetch(ctx, device).await?;
+            // The hot key may drain its own device as well.
+            if device.operator != wallet.address() {
+                provider::must_own(&wallet, &account, &device)?;
+            }
             let instruction = instructions::set_device_draining(
                 &wallet.address(),
                 &device.provider,
@@ -240,7 +249,29 @@ pub async fn run(command: &DeviceCommand, ctx: &Context) -> Result<()> {
         DeviceCommand::Bond { device, amount } => {
             let wallet = ctx.wallet()?;
             let (account, found) = fetch(ctx, device).await?;
+            provider::must_own(&wallet, &account, &found)?;
             let base = Unit::io().parse("AMOUNT", amount)?;
+            let (_, provider) = provider::find(ctx, None).await?;
+            let more = base.saturating_sub(found.bond);
+            if more > provider.free() {
+                return Err(Failure::funds(format!(
+                    "the bond would grow by {}, and {} of the stake is free",
+                    Unit::io().show(more),
+                    Unit::io().show(provider.free())
+                ))
+                .hint(format!(
+                    "Stake more: io stake add {}",
+                    crate::amount::decimal(more - provider.free(), Unit::io().decimals)
+                )));
+            }
+            if let Ok(least) = found.minimum_bond(ctx.network().await?.min_bond)
+                && base < least
+            {
+                ctx.say(format!(
+                    "With less than {}, its class's minimum, the device takes no jobs.",
+                    Unit::io().show(least)
+                ));
+            }
             if base < found.exposure {
                 return Err(Failure::funds(format!(
                     "the device's unsettled jobs bind {}, more than {}",
@@ -266,7 +297,8 @@ pub async fn run(command: &DeviceCommand, ctx: &Context) -> Result<()> {
         }
         DeviceCommand::Operator { device, operator } => {
             let wallet = ctx.wallet()?;
-            let (account, _) = fetch(ctx, device).await?;
+            let (account, found) = fetch(ctx, device).await?;
+            provider::must_own(&wallet, &account, &found)?;
             let operator = address("OPERATOR", operator)?;
             let instruction =
                 instructions::set_device_operator(&wallet.address(), &account, &operator);
@@ -280,6 +312,7 @@ pub async fn run(command: &DeviceCommand, ctx: &Context) -> Result<()> {
         DeviceCommand::Retire { device } => {
             let wallet = ctx.wallet()?;
             let (account, found) = fetch(ctx, device).await?;
+            provider::must_own(&wallet, &account, &found)?;
             if found.open_jobs > 0 {
                 return Err(Failure::failed(format!(
                     "the device has {} unsettled jobs",
@@ -302,6 +335,28 @@ pub async fn run(command: &DeviceCommand, ctx: &Context) -> Result<()> {
             put_amount(&mut fields, "freed", found.bond, &Unit::io());
             ctx.report(&done, "retired", Value::Object(fields)).await
         }
+        DeviceCommand::Evict { device } => {
+            let wallet = ctx.wallet()?;
+            let (account, found) = fetch(ctx, device).await?;
+            if found.attested_at != 0 {
+                return Err(Failure::failed(format!("the device {account} was attested"))
+                    .hint("Only its provider can retire it: io device retire."));
+            }
+            let owner = accounts::fetch::<Provider>(&ctx.rpc, &found.provider).await?;
+            let instruction = instructions::evict_device(&owner.authority, &account);
+            let done = ctx
+                .transact(
+                    format!("evict:{account}:{}", found.since),
+                    &wallet,
+                    &[],
+                    vec![instruction],
+                )
+                .await?;
+            let mut fields = Map::new();
+            fields.insert("device".into(), json!(account.to_string()));
+            fields.insert("provider".into(), json!(found.provider.to_string()));
+            ctx.report(&done, "evicted", Value::Object(fields)).await
+        }
     }
 }
 
@@ -309,7 +364,11 @@ async fn register(args: &RegisterArgs, ctx: &Context) -> Result<()> {
     let wallet = ctx.wallet()?;
     let operator = match (&args.operator, &args.operator_key) {
         (Some(text), _) => address("--operator", text)?,
-        (None, Some(path)) => crate::context::load_wallet(path)?.address(),
+        (None, Some(path)) => crate::context::load_wallet(path)
+            .map_err(|failure| {
+                failure.hint("Make one with `solana-keygen new -o FILE`, or name another with --operator-key.")
+            })?
+            .address(),
         (None, None) => {
             return Err(Failure::usage("the device's operator is missing").hint(
                 "Make a key for it (solana-keygen new -o operator.json) and pass --operator-key operator.json.",
@@ -385,9 +444,22 @@ async fn register(args: &RegisterArgs, ctx: &Context) -> Result<()> {
     let done = ctx
         .transact(intent, &wallet, &[], vec![instruction])
         .await?;
+    let sol = ctx.rpc.balance(&operator).await?;
+    if sol < io_worker::limits::LOW_BALANCE_LAMPORTS {
+        ctx.say(format!(
+            "The operator {operator} pays for the device's transactions and has {}: send it some SOL before you start the worker{}.",
+            Unit::sol().show(sol),
+            if ctx.is_local() {
+                format!(" (on a local network: solana airdrop 1 {operator} -u {})", ctx.settings.rpc_url.value)
+            } else {
+                String::new()
+            }
+        ));
+    }
     let mut fields = Map::new();
     fields.insert("device".into(), json!(account.to_string()));
     fields.insert("operator".into(), json!(operator.to_string()));
+    put_amount(&mut fields, "operator_sol", sol, &Unit::sol());
     fields.insert("class".into(), json!(args.class));
     put_amount(&mut fields, "bond", bond, &io);
     ctx.report(

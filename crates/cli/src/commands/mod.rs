@@ -1,5 +1,6 @@
 //! One file for each command.
 
+pub mod co_stake;
 pub mod completions;
 pub mod config;
 pub mod demo;
@@ -10,10 +11,14 @@ pub mod net;
 pub mod network;
 pub mod offers;
 pub mod oracle;
+pub mod oracle_bond;
 pub mod provider;
 pub mod quote;
 pub mod requirement;
+pub mod rewards;
+pub mod slash;
 pub mod stake;
 pub mod token;
+pub mod treasury;
 pub mod up;
 pub mod worker;

@@ -1,6 +1,6 @@
 //! `io network`: the configuration on chain, and its administration.
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use io_client::{
     Pubkey, Wallet, accounts, instructions,
     instructions::{
@@ -37,17 +37,23 @@ pub enum NetworkCommand {
         #[arg(long)]
         quorum: u8,
         /// The oracles' keys.
-        #[arg(required = true)]
+        // Not "oracles": that is the global --oracle.
+        #[arg(id = "oracle_keys", value_name = "ORACLES", required = true)]
         oracles: Vec<String>,
     },
     /// Add a device class.
     AddClass(ClassOptions),
-    /// Change a device class.
-    UpdateClass(ClassOptions),
+    /// Change a device class; what is not named stays.
+    UpdateClass(ClassChanges),
     /// Allow a mint for payments, and create its treasury accounts.
     AddMint(MintOptions),
-    /// Change a payment mint's fee, weight or availability.
-    UpdateMint(MintOptions),
+    /// Change a payment mint's fee, weight or availability; what is not named stays.
+    UpdateMint(MintChanges),
+    /// Create the treasury accounts that a payment mint still lacks, when `add-mint` was interrupted. Anybody may.
+    Treasury {
+        /// The mint.
+        mint: String,
+    },
     /// Change parameters; those not named stay.
     SetParams(ParamsOptions),
     /// Stop new jobs and stakes. Settlements, refunds and withdrawals go on.
@@ -86,7 +92,8 @@ pub struct InitArgs {
     #[arg(long)]
     pub quorum: u8,
     /// The first oracles' keys.
-    #[arg(required = true)]
+    // Not "oracles": that is the global --oracle.
+    #[arg(id = "oracle_keys", value_name = "ORACLES", required = true)]
     pub oracles: Vec<String>,
 }
 
@@ -124,6 +131,48 @@ pub struct ClassOptions {
 }
 
 #[derive(Debug, Args)]
+pub struct ClassChanges {
+    /// The class's number.
+    pub id: u16,
+    /// Its name, at most 32 bytes.
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Reward multiplier, like 1.25.
+    #[arg(long)]
+    pub multiplier: Option<String>,
+    /// Least measured int8 TOPS, like 130.
+    #[arg(long)]
+    pub min_tops: Option<String>,
+    /// Least device memory, MiB.
+    #[arg(long)]
+    pub min_memory: Option<u32>,
+    /// Whose rewards it shares in.
+    #[arg(long, value_enum)]
+    pub group: Option<Group>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Group {
+    Community,
+    Enterprise,
+}
+
+#[derive(Debug, Args)]
+pub struct MintChanges {
+    /// The mint.
+    pub mint: String,
+    /// Extra fee of the renter, basis points.
+    #[arg(long)]
+    pub fee_bps: Option<u16>,
+    /// Weight against IO: IO base units for 10⁹ base units of it.
+    #[arg(long, value_name = "N")]
+    pub io_per_unit_e9: Option<u64>,
+    /// Take new jobs in it, or refuse them.
+    #[arg(long, value_name = "BOOL")]
+    pub enabled: Option<bool>,
+}
+
+#[derive(Debug, Args)]
 pub struct MintOptions {
     /// The mint.
     pub mint: String,
@@ -153,26 +202,37 @@ pub struct RoleOptions {
 
 #[derive(Debug, Args)]
 pub struct ParamsOptions {
-    /// Base of the minimum bond, IO.
+    /// Base of the minimum bond, IO; more than 0.
     #[arg(long)]
     pub min_bond: Option<String>,
+    /// How long a new job is its matched device's alone; at most 60 days.
     #[arg(long, value_name = "SECONDS")]
     pub match_seconds: Option<u32>,
+    /// How long a result may be objected to; 1 s to 60 days.
     #[arg(long, value_name = "SECONDS")]
     pub challenge_seconds: Option<u32>,
+    /// How long oracles may decide a dispute; 1 s to 60 days.
     #[arg(long, value_name = "SECONDS")]
     pub dispute_seconds: Option<u32>,
+    /// How long a device's attested figures are good; 1 s to 60 days.
     #[arg(long, value_name = "SECONDS")]
     pub attestation_seconds: Option<u32>,
+    /// How long stake takes to leave; 1 s to 60 days, and longer than a challenge and a dispute.
     #[arg(long, value_name = "SECONDS")]
     pub unbond_seconds: Option<u32>,
+    /// How long an ended job is kept from strangers who would close it; 1 s to 60 days.
     #[arg(long, value_name = "SECONDS")]
     pub retention_seconds: Option<u32>,
-    /// Reservation fee of each side.
+    /// How long a provider that ends a lease early still serves it; 1 s to 60 days.
+    #[arg(long, value_name = "SECONDS")]
+    pub reclaim_notice_seconds: Option<u32>,
+    /// Reservation fee of each side, basis points; at most 500.
     #[arg(long, value_name = "BPS")]
     pub reserve_bps: Option<u16>,
+    /// What a job that is not delivered costs its device, basis points of the exposure; at most 10000.
     #[arg(long, value_name = "BPS")]
     pub expire_penalty_bps: Option<u16>,
+    /// What a wrong result costs its device, basis points of the exposure; at most 10000.
     #[arg(long, value_name = "BPS")]
     pub reject_penalty_bps: Option<u16>,
     /// Share of IO fees that a sweep burns.
@@ -193,6 +253,7 @@ pub fn default_params() -> NetworkParams {
         attestation_seconds: 2 * 3_600,
         unbond_seconds: 14 * 86_400,
         retention_seconds: 7 * 86_400,
+        reclaim_notice_seconds: 86_400,
         reserve_bps: 25,
         expire_penalty_bps: 2_000,
         reject_penalty_bps: 10_000,
@@ -214,6 +275,7 @@ pub fn params_of(network: &Network) -> NetworkParams {
         attestation_seconds: network.attestation_seconds,
         unbond_seconds: network.unbond_seconds,
         retention_seconds: network.retention_seconds,
+        reclaim_notice_seconds: network.reclaim_notice_seconds,
         reserve_bps: network.reserve_bps,
         expire_penalty_bps: network.expire_penalty_bps,
         reject_penalty_bps: network.reject_penalty_bps,
@@ -272,6 +334,7 @@ pub fn network_json(network: &Network) -> Value {
         "attestation_seconds": network.attestation_seconds,
         "unbond_seconds": network.unbond_seconds,
         "retention_seconds": network.retention_seconds,
+        "reclaim_notice_seconds": network.reclaim_notice_seconds,
         "reserve_bps": network.reserve_bps,
         "expire_penalty_bps": network.expire_penalty_bps,
         "reject_penalty_bps": network.reject_penalty_bps,
@@ -350,6 +413,17 @@ async fn show(ctx: &Context) -> Result<()> {
     let mut rows = vec![
         ("program", io_client::io_network::ID.to_string()),
         ("administrator", network.admin.to_string()),
+        (
+            "proposed",
+            if network.pending_admin == Pubkey::default() {
+                String::new()
+            } else {
+                format!(
+                    "{} may take over: io network accept-admin",
+                    network.pending_admin
+                )
+            },
+        ),
         (
             "paused",
             if network.paused == 1 {
@@ -466,17 +540,21 @@ fn hundredths(what: &str, text: &str) -> Result<u32> {
     u32::try_from(base).map_err(|_| Failure::usage(format!("{what} is {text}: too large")))
 }
 
+fn name_of(text: &str) -> Result<[u8; 32]> {
+    if text.len() > 32 || text.is_empty() {
+        return Err(
+            Failure::usage(format!("--name has {} bytes, expected 1 to 32", text.len()))
+                .hint("Choose another name."),
+        );
+    }
+    Ok(instructions::class_name(text))
+}
+
 impl ClassOptions {
     fn args(&self) -> Result<ClassArgs> {
-        if self.name.len() > 32 || self.name.is_empty() {
-            return Err(Failure::usage(format!(
-                "--name has {} bytes, expected 1 to 32",
-                self.name.len()
-            )));
-        }
         Ok(ClassArgs {
             id: self.id,
-            name: instructions::class_name(&self.name),
+            name: name_of(&self.name)?,
             multiplier_e2: hundredths("--multiplier", &self.multiplier)?,
             min_tops_e2: hundredths("--min-tops", &self.min_tops)?,
             min_memory_mib: self.min_memory,
@@ -487,6 +565,88 @@ impl ClassOptions {
             reference_price: Unit::io().parse("--reference-price", &self.reference_price)?,
         })
     }
+}
+
+impl ClassChanges {
+    /// The class as it is, with these changes.
+    fn apply(&self, now: &DeviceClass) -> Result<ClassArgs> {
+        let tops = self
+            .min_tops
+            .as_ref()
+            .map(|text| hundredths("--min-tops", text))
+            .transpose()?;
+        let multiplier = self
+            .multiplier
+            .as_ref()
+            .map(|text| hundredths("--multiplier", text))
+            .transpose()?;
+        let args = ClassArgs {
+            id: self.id,
+            name: self.name.as_deref().map_or(Ok(now.name), name_of)?,
+            multiplier_e2: multiplier.unwrap_or(now.multiplier_e2),
+            min_tops_e2: tops.unwrap_or(now.min_tops_e2),
+            min_memory_mib: self.min_memory.unwrap_or(now.min_memory_mib),
+            group: self.group.map_or(now.group, |group| group as u8),
+        };
+        let same = (
+            args.name,
+            args.multiplier_e2,
+            args.min_tops_e2,
+            args.min_memory_mib,
+            args.group,
+        ) == (
+            now.name,
+            now.multiplier_e2,
+            now.min_tops_e2,
+            now.min_memory_mib,
+            now.group,
+        );
+        if same {
+            return Err(nothing_to_change());
+        }
+        Ok(args)
+    }
+}
+
+fn nothing_to_change() -> Failure {
+    Failure::usage("nothing to change").hint("Name at least one parameter; --help lists them.")
+}
+
+impl MintChanges {
+    /// The payment mint as it is, with these changes.
+    fn apply(&self, now: &PaymentMint) -> Result<PaymentMintArgs> {
+        let args = PaymentMintArgs {
+            io_per_unit_e9: self.io_per_unit_e9.unwrap_or(now.io_per_unit_e9),
+            fee_bps: self.fee_bps.unwrap_or(now.fee_bps),
+            enabled: self.enabled.unwrap_or(now.enabled == 1),
+        };
+        if (args.io_per_unit_e9, args.fee_bps, args.enabled)
+            == (now.io_per_unit_e9, now.fee_bps, now.enabled == 1)
+        {
+            return Err(nothing_to_change());
+        }
+        Ok(args)
+    }
+}
+
+async fn class_of(ctx: &Context, id: u16) -> Result<Option<DeviceClass>> {
+    Ok(accounts::fetch_maybe::<DeviceClass>(&ctx.rpc, &pda::class(id)).await?)
+}
+
+async fn payment_of(ctx: &Context, mint: &Pubkey) -> Result<Option<PaymentMint>> {
+    Ok(accounts::fetch_maybe::<PaymentMint>(&ctx.rpc, &pda::payment(mint)).await?)
+}
+
+fn no_payment_mint(mint: &Pubkey) -> Failure {
+    Failure::not_found(format!("{mint} is no payment mint of this network"))
+        .hint("`io network show` lists them; `io network add-mint` adds one.")
+}
+
+fn lacks_shards(payment: &PaymentMint) -> bool {
+    payment
+        .shards
+        .iter()
+        .any(|shard| *shard == Pubkey::default())
 }
 
 impl MintOptions {
@@ -501,7 +661,7 @@ impl MintOptions {
 
 /// One administrative instruction, sent and reported. While there is a timelock, a change is published first; the same
 /// command, given again once it is ready, lets it take effect.
-pub(super) async fn administer(
+pub(super) pub async fn administer(
     ctx: &Context,
     wallet: &Wallet,
     what: &str,
@@ -703,6 +863,14 @@ pub async fn run(command: &NetworkCommand, ctx: &Context) -> Result<()> {
             administer(ctx, &wallet, "oracle set replaced", instruction, fields).await
         }
         NetworkCommand::AddClass(options) => {
+            if let Some(there) = class_of(ctx, options.id).await? {
+                return Err(Failure::failed(format!(
+                    "class {} exists already: {}",
+                    options.id,
+                    text_of(&there.name)
+                ))
+                .hint("`io network update-class` changes it; `io network show` lists the numbers in use."));
+            }
             let instruction = instructions::add_class(&admin, options.args()?);
             administer(
                 ctx,
@@ -714,32 +882,54 @@ pub async fn run(command: &NetworkCommand, ctx: &Context) -> Result<()> {
             .await
         }
         NetworkCommand::UpdateClass(options) => {
-            let instruction = instructions::update_class(&admin, options.args()?);
+            let now = class_of(ctx, options.id).await?.ok_or_else(|| {
+                Failure::not_found(format!("there is no device class {}", options.id))
+                    .hint("`io network show` lists them; `io network add-class` adds one.")
+            })?;
+            let args = options.apply(&now)?;
+            let name = text_of(&args.name);
+            let instruction = instructions::update_class(&admin, args);
             administer(
                 ctx,
                 &wallet,
                 "class changed",
                 instruction,
-                json!({"id": options.id, "name": options.name}),
+                json!({"id": options.id, "name": name}),
             )
             .await
         }
         NetworkCommand::AddMint(options) => {
             let mint = address("MINT", &options.mint)?;
+            if let Some(there) = payment_of(ctx, &mint).await? {
+                let hint = if lacks_shards(&there) {
+                    format!("Its treasury is not complete: io network treasury {mint}")
+                } else {
+                    "`io network update-mint` changes it.".to_owned()
+                };
+                return Err(Failure::failed(format!("{mint} is a payment mint already")).hint(hint));
+            }
             let add = instructions::add_payment_mint(&admin, &mint, options.args());
             let fields = json!({"mint": mint.to_string()});
             let Some(done) = send(ctx, &wallet, add).await? else {
                 return Ok(());
             };
             if !ctx.dry_run {
-                treasury(ctx, &wallet, &mint).await?;
+                treasury(ctx, &wallet, &mint).await.map_err(|failure| {
+                    failure.hint(format!(
+                        "The mint was added, its treasury is not complete: io network treasury {mint}"
+                    ))
+                })?;
             }
             let what = "payment mint added, with its treasury";
             ctx.report(&done, what, fields).await
         }
         NetworkCommand::UpdateMint(options) => {
             let mint = address("MINT", &options.mint)?;
-            let instruction = instructions::update_payment_mint(&admin, &mint, options.args());
+            let now = payment_of(ctx, &mint)
+                .await?
+                .ok_or_else(|| no_payment_mint(&mint))?;
+            let instruction =
+                instructions::update_payment_mint(&admin, &mint, options.apply(&now)?);
             administer(
                 ctx,
                 &wallet,
@@ -748,6 +938,29 @@ pub async fn run(command: &NetworkCommand, ctx: &Context) -> Result<()> {
                 json!({"mint": mint.to_string()}),
             )
             .await
+        }
+        NetworkCommand::Treasury { mint } => {
+            let mint = address("MINT", mint)?;
+            let now = payment_of(ctx, &mint)
+                .await?
+                .ok_or_else(|| no_payment_mint(&mint))?;
+            let shards = TREASURY_SHARDS;
+            if !lacks_shards(&now) {
+                let value = json!({"mint": mint.to_string(), "shards": shards, "created": 0});
+                let all = format!("all {shards} treasury accounts are there already");
+                return ctx.out.record(&value, &[("done", all)]);
+            }
+            let created = treasury(ctx, &wallet, &mint).await?;
+            let value = json!({"mint": mint.to_string(), "shards": shards, "created": created, "dry_run": ctx.dry_run});
+            let what = if ctx.dry_run {
+                "would be created; nothing was sent"
+            } else {
+                "created"
+            };
+            ctx.out.record(
+                &value,
+                &[("treasury accounts", format!("{created} {what}"))],
+            )
         }
         NetworkCommand::SetParams(options) => {
             let now = params_of(ctx.network().await?);
@@ -766,6 +979,9 @@ pub async fn run(command: &NetworkCommand, ctx: &Context) -> Result<()> {
                     .unwrap_or(now.attestation_seconds),
                 unbond_seconds: options.unbond_seconds.unwrap_or(now.unbond_seconds),
                 retention_seconds: options.retention_seconds.unwrap_or(now.retention_seconds),
+                reclaim_notice_seconds: options
+                    .reclaim_notice_seconds
+                    .unwrap_or(now.reclaim_notice_seconds),
                 reserve_bps: options.reserve_bps.unwrap_or(now.reserve_bps),
                 expire_penalty_bps: options.expire_penalty_bps.unwrap_or(now.expire_penalty_bps),
                 reject_penalty_bps: options.reject_penalty_bps.unwrap_or(now.reject_penalty_bps),
@@ -776,8 +992,7 @@ pub async fn run(command: &NetworkCommand, ctx: &Context) -> Result<()> {
                 stake: now.stake,
             };
             if params == now {
-                return Err(Failure::usage("nothing to change")
-                    .hint("Name at least one parameter; --help lists them."));
+                return Err(nothing_to_change());
             }
             let instruction = instructions::update_params(&admin, params);
             administer(
@@ -838,8 +1053,8 @@ pub async fn run(command: &NetworkCommand, ctx: &Context) -> Result<()> {
     }
 }
 
-/// Creates the treasury accounts that a payment mint still lacks.
-pub async fn treasury(ctx: &Context, payer: &Wallet, mint: &Pubkey) -> Result<()> {
+/// Creates the treasury accounts that a payment mint still lacks, and says how many.
+pub async fn treasury(ctx: &Context, payer: &Wallet, mint: &Pubkey) -> Result<usize> {
     let payment: PaymentMint = accounts::fetch(&ctx.rpc, &pda::payment(mint)).await?;
     let missing: Vec<u8> = (0..TREASURY_SHARDS as u8)
         .filter(|shard| payment.shards[usize::from(*shard)] == Pubkey::default())
@@ -853,7 +1068,7 @@ pub async fn treasury(ctx: &Context, payer: &Wallet, mint: &Pubkey) -> Result<()
         ctx.transact(format!("treasury:{mint}:{first}"), payer, &[], make)
             .await?;
     }
-    Ok(())
+    Ok(missing.len())
 }
 
 /// Sum of a mint's treasury accounts, base units.

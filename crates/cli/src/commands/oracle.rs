@@ -3,7 +3,10 @@
 use clap::Subcommand;
 use tokio_util::sync::CancellationToken;
 
-use super::worker::{ServiceArgs, read_service_config};
+use super::{
+    oracle_bond,
+    worker::{ServiceArgs, read_service_config},
+};
 use crate::{context::Context, failure::Result, services};
 
 #[derive(Debug, Subcommand)]
@@ -12,15 +15,22 @@ pub enum OracleCommand {
     Run(ServiceArgs),
     /// Print the API's OpenAPI document.
     Openapi,
+    /// An oracle's bond.
+    #[command(subcommand)]
+    Bond(oracle_bond::BondCommand),
+    /// Prove that an oracle signed two statements that contradict each other: its bond is lost, a share is the prover's.
+    Equivocation(oracle_bond::EquivocationArgs),
 }
 
-pub async fn run(command: &OracleCommand, _ctx: &Context) -> Result<()> {
+pub async fn run(command: &OracleCommand, ctx: &Context) -> Result<()> {
     let args = match command {
         OracleCommand::Run(args) => args,
         OracleCommand::Openapi => {
             print!("{}", io_oracle::api::openapi_json());
             return Ok(());
         }
+        OracleCommand::Bond(command) => return oracle_bond::run(command, ctx).await,
+        OracleCommand::Equivocation(args) => return oracle_bond::equivocation(args, ctx).await,
     };
     let config: io_oracle::Config = read_service_config(&args.config)?;
     let stop = CancellationToken::new();

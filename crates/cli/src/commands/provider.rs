@@ -1,7 +1,11 @@
 //! `io provider`.
 
 use clap::Subcommand;
-use io_client::{Pubkey, accounts, instructions, io_network::state::Provider, pda};
+use io_client::{
+    Pubkey, accounts, instructions,
+    io_network::state::{Device, Provider},
+    pda,
+};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -28,6 +32,19 @@ pub enum ProviderCommand {
         /// The new owner.
         owner: String,
     },
+}
+
+/// The wallet must be the authority of the provider that owns a device.
+pub fn must_own(wallet: &io_client::Wallet, account: &Pubkey, device: &Device) -> Result<()> {
+    if device.provider == pda::provider(&wallet.address()) {
+        return Ok(());
+    }
+    Err(Failure::wallet(format!(
+        "the device {account} is of the provider {}, whose authority the wallet {} is not",
+        device.provider,
+        wallet.address()
+    ))
+    .hint("Sign with the provider's authority: -k FILE. `io provider show PROVIDER` names it."))
 }
 
 /// The provider that `text` means: an authority, a provider account, or the wallet's own when absent.
@@ -110,6 +127,12 @@ pub async fn run(command: &ProviderCommand, ctx: &Context) -> Result<()> {
         ProviderCommand::Payout { owner } => {
             let wallet = ctx.wallet()?;
             let owner = address("OWNER", owner)?;
+            if owner == Pubkey::default() {
+                return Err(Failure::usage(format!(
+                    "OWNER is {owner}, whose accounts nobody can use"
+                ))
+                .hint("Name the address of a wallet."));
+            }
             let (account, _) = find(ctx, None).await?;
             ctx.confirm(&format!(
                 "Send the earnings of jobs accepted from now on to accounts of {owner}?"

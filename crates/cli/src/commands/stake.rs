@@ -52,7 +52,11 @@ pub async fn run(command: &StakeCommand, ctx: &Context) -> Result<()> {
                     io.show(held),
                     io.show(base)
                 ))
-                .hint("Send IO to the wallet, or stake less."));
+                .hint(if ctx.is_local() {
+                    "Send IO to the wallet, or stake less. On a local network the wallets made by `io up` hold some (-u localnet)."
+                } else {
+                    "Send IO to the wallet, or stake less."
+                }));
             }
             ctx.confirm(&format!("Stake {}?", io.show(base)))?;
             let instruction = instructions::stake(&wallet.address(), &token, base);
@@ -83,6 +87,8 @@ pub async fn run(command: &StakeCommand, ctx: &Context) -> Result<()> {
             put_amount(&mut object, "staked", provider.staked, &io);
             put_amount(&mut object, "committed", provider.committed, &io);
             put_amount(&mut object, "free", provider.free(), &io);
+            put_amount(&mut object, "unstakeable", provider.unstakeable(), &io);
+            put_amount(&mut object, "co_staked", provider.co_assets, &io);
             let leaving: Vec<_> = provider
                 .unbonding
                 .iter()
@@ -99,6 +105,8 @@ pub async fn run(command: &StakeCommand, ctx: &Context) -> Result<()> {
                 ("staked", io.show(provider.staked)),
                 ("committed", io.show(provider.committed)),
                 ("free", io.show(provider.free())),
+                ("unstakeable", io.show(provider.unstakeable())),
+                ("co-staked", io.show(provider.co_assets)),
                 ("withdrawable", io.show(matured)),
             ];
             for entry in &leaving {
@@ -116,11 +124,15 @@ pub async fn run(command: &StakeCommand, ctx: &Context) -> Result<()> {
         StakeCommand::Unstake { amount } => {
             let wallet = ctx.wallet()?;
             let base = io.parse("AMOUNT", amount)?;
+            if base == 0 {
+                return Err(Failure::usage("AMOUNT is 0").hint("Take out more than nothing."));
+            }
             let network = ctx.network().await?;
             let (account, provider) = provider::find(ctx, None).await?;
-            if base > provider.free() {
-                return Err(Failure::funds(format!("{} is free, less than {}", io.show(provider.free()), io.show(base)))
-                    .hint("The rest is bonded to devices or due as a penalty: retire a device first, or take out less."));
+            if base > provider.unstakeable() {
+                return Err(Failure::funds(format!("{} can be taken out, less than {}", io.show(provider.unstakeable()), io.show(base)))
+                    .hint("The rest is bonded to devices, due as a penalty, or the first loss that co-stakers rely on: retire a device, \
+                           let co-stakers leave (`io co-stake leave --of`), or take out less."));
             }
             let days = f64::from(network.unbond_seconds);
             ctx.confirm(&format!(
@@ -158,6 +170,23 @@ pub async fn run(command: &StakeCommand, ctx: &Context) -> Result<()> {
                 .filter(|entry| entry.amount > 0 && entry.ready_at <= now)
                 .map(|entry| entry.amount)
                 .sum();
+            if matured == 0 {
+                let next = provider
+                    .unbonding
+                    .iter()
+                    .filter(|entry| entry.amount > 0)
+                    .min_by_key(|entry| entry.ready_at);
+                return Err(match next {
+                    Some(entry) => Failure::failed(format!(
+                        "nothing can be withdrawn yet: the next {} are free from {}",
+                        io.show(entry.amount),
+                        utc(entry.ready_at)
+                    ))
+                    .hint("Run this again then. `io stake status` lists all that is on its way out."),
+                    None => Failure::failed("nothing is on its way out")
+                        .hint("Start with `io stake unstake AMOUNT`; it can be withdrawn when the unbonding time is over."),
+                });
+            }
             let token = tokens::associated(&wallet.address(), &network.io_mint);
             let instructions = vec![
                 tokens::create_associated(&wallet.address(), &wallet.address(), &network.io_mint),

@@ -23,6 +23,8 @@ use crate::{
 
 const DETACHED_READY: Duration = Duration::from_secs(400);
 const DOWN_TIMEOUT: Duration = Duration::from_secs(40);
+/// Epochs of emission here, unless asked otherwise: rewards come while somebody watches.
+pub const EPOCH_SECONDS: u32 = 60;
 const POLL: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Clone, Args)]
@@ -39,6 +41,9 @@ pub struct UpArgs {
     /// Workers. Each gets an equal part of this machine and is a device of its own.
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=i64::from(local::MAX_WORKERS)))]
     pub workers: u16,
+    /// Length of an epoch of emission, seconds. Real networks have 3600.
+    #[arg(long, value_name = "SECONDS", default_value_t = EPOCH_SECONDS, value_parser = clap::value_parser!(u32).range(1..=3_600))]
+    pub epoch_seconds: u32,
     /// Go on when an oracle or a worker ends by itself: it can be started again with its configuration in the data folder.
     #[arg(long)]
     pub keep_going: bool,
@@ -102,6 +107,7 @@ pub async fn run(args: &UpArgs, ctx: &Context) -> Result<()> {
         rpc_port: args.rpc_port,
         slot_ms: args.slot_ms,
         workers: args.workers,
+        epoch_seconds: args.epoch_seconds,
     };
     let mut net = tokio::select! {
         started = LocalNet::start(&options, ctx.out, ctx.quiet) => started?,
@@ -193,6 +199,8 @@ async fn detach(args: &UpArgs, ctx: &Context) -> Result<()> {
         .arg(args.slot_ms.to_string())
         .arg("--workers")
         .arg(args.workers.to_string())
+        .arg("--epoch-seconds")
+        .arg(args.epoch_seconds.to_string())
         .args(args.keep_going.then_some("--keep-going"))
         .arg("--ready-file")
         .arg(&ready)

@@ -48,6 +48,8 @@ pub struct LocalOptions {
     pub rpc_port: u16,
     pub slot_ms: u64,
     pub workers: u16,
+    /// Length of an epoch of emission, seconds.
+    pub epoch_seconds: u32,
 }
 
 /// A running local network. Dropping it ends every process it started.
@@ -332,6 +334,7 @@ impl LocalNet {
             renter: &renter,
             provider: &provider,
             oracles: oracles.iter().map(|(wallet, _)| wallet.address()).collect(),
+            epoch_seconds: options.epoch_seconds,
         };
         setup::create_network(&ctx, &parties).await?;
         say("network created: IO and USDC mints, treasury, device classes, oracle set");

@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use io_client::{
     Instruction, Pubkey, Request, Sender, Wallet,
     instructions::{
-        self, InitializeNetworkArgs, NetworkParams, PaymentMintArgs, RegisterDeviceArgs,
+        self, InitializeEmissionArgs, InitializeNetworkArgs, NetworkParams, PaymentMintArgs,
+        RegisterDeviceArgs, VestingArgs,
     },
     io_network::constants::TREASURY_SHARDS,
     pda, tokens,
 };
+use io_protocol::emission::ALLOCATIONS;
 use io_protocol::money::{E9, IO, IO_DECIMALS, minimum_bond};
 use io_worker::{config::DeviceSelection, devices};
 use tokio::task::JoinSet;
@@ -33,6 +35,11 @@ const IO_A_DOLLAR: u64 = 5;
 /// Extra fee for paying in the second mint: 2 %.
 const USDC_FEE_BPS: u16 = 200;
 const CLASSES_A_TRANSACTION: usize = 5;
+const VESTINGS_A_TRANSACTION: usize = 2;
+/// Enterprise classes' share of emission, as published: 95 %.
+const ENTERPRISE_BPS: u16 = 9_500;
+/// The community's part of the genesis supply.
+const COMMUNITY: u8 = ALLOCATIONS.len() as u8 - 1;
 const SHARDS_A_TRANSACTION: usize = 4;
 
 pub struct Parties<'a> {
@@ -42,6 +49,8 @@ pub struct Parties<'a> {
     pub renter: &'a Wallet,
     pub provider: &'a Wallet,
     pub oracles: Vec<Pubkey>,
+    /// Length of an epoch of emission, seconds.
+    pub epoch_seconds: u32,
 }
 
 /// Windows that suit somebody who tries things out; the rest as on a real network.
@@ -50,6 +59,7 @@ fn local_params() -> NetworkParams {
         match_seconds: 30,
         challenge_seconds: 120,
         dispute_seconds: 300,
+        reclaim_notice_seconds: 60,
         ..default_params()
     }
 }
@@ -130,27 +140,63 @@ pub async fn create_network(ctx: &Context, parties: &Parties<'_>) -> Result<()> 
         quorum: QUORUM,
         oracles: parties.oracles.clone(),
     };
-    batch.send(
-        "network",
-        admin,
-        &[],
-        vec![instructions::initialize_network(&authority, &io, init)],
-    );
-    for owner in [renter, provider] {
+    let emission = InitializeEmissionArgs {
+        epoch_seconds: parties.epoch_seconds,
+        enterprise_bps: ENTERPRISE_BPS,
+    };
+    let network = vec![
+        instructions::initialize_network(&authority, &io, init),
+        instructions::initialize_emission(&authority, &io, emission),
+    ];
+    batch.send("network", admin, &[], network);
+    for owner in [admin, renter, provider] {
         let owner_key = owner.address();
-        let mut fund = Vec::new();
-        for (mint, amount) in [(io, START * IO), (usdc, START * USDC)] {
-            fund.push(tokens::create_associated(&authority, &owner_key, &mint));
-            fund.push(tokens::mint_to(
-                &mint,
-                &tokens::associated(&owner_key, &mint),
-                &authority,
-                amount,
-            ));
+        let mut fund = vec![
+            tokens::create_associated(&authority, &owner_key, &io),
+            tokens::create_associated(&authority, &owner_key, &usdc),
+        ];
+        if owner_key != authority {
+            let account = tokens::associated(&owner_key, &usdc);
+            fund.push(tokens::mint_to(&usdc, &account, &authority, START * USDC));
         }
         batch.send(format!("fund:{owner_key}"), admin, &[], fund);
     }
     batch.done("creating the network").await?;
+
+    // All of the genesis supply is available at once here, and the administrator's; the wallets start with some of the
+    // community's part.
+    let vest = |index| {
+        let args = VestingArgs {
+            index,
+            beneficiary: authority,
+            start_at: 0,
+            cliff_seconds: 0,
+            linear_seconds: 0,
+        };
+        instructions::create_vesting(&authority, &io, args)
+    };
+    let others = (0..COMMUNITY).map(vest).collect::<Vec<_>>();
+    for (i, chunk) in others.chunks(VESTINGS_A_TRANSACTION).enumerate() {
+        batch.send(format!("genesis:{i}"), admin, &[], chunk.to_vec());
+    }
+    let from = tokens::associated(&authority, &io);
+    let mut community = vec![
+        vest(COMMUNITY),
+        instructions::claim_vested(&authority, COMMUNITY, &from),
+    ];
+    for owner in [renter, provider] {
+        let to = tokens::associated(&owner.address(), &io);
+        let amount = START * IO;
+        community.push(tokens::transfer(
+            &io,
+            IO_DECIMALS,
+            &from,
+            &to,
+            &authority,
+            amount,
+        ));
+    }
+    batch.send("genesis:community", admin, &[], community);
 
     // IO weighs as itself; a dollar weighs what it buys of IO.
     let e9 = E9 as u64;

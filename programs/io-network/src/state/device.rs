@@ -131,6 +131,19 @@ impl Device {
         Ok(())
     }
 
+    /// Records a job that paid `paid` base units of a mint of this weight. One that paid nothing says nothing of the device.
+    pub fn succeed(&mut self, paid: u64, io_per_unit_e9: u64, now: i64) -> Result<()> {
+        if paid == 0 {
+            return Ok(());
+        }
+        let volume = money::exposure_ceil(paid, io_per_unit_e9).or_overflow()?;
+        self.completed = self.completed.saturating_add(1);
+        self.volume = self.volume.saturating_add(volume);
+        self.record
+            .change(|r| r.succeeded(volume, reputation::day_of(now)));
+        Ok(())
+    }
+
     /// Records a fault and takes its penalty from the bond. Returns the penalty: `bps` of the exposure (rounded down), at
     /// most what the bond holds.
     pub fn penalise(&mut self, exposure: u64, bps: u16, now: i64) -> Result<u64> {

@@ -1,5 +1,6 @@
 use anchor_lang::prelude::*;
 use io_protocol::{
+    deposits, lease,
     messages::{epoch_of, Deployment, ResultStatement, Verdict},
     money::{self, FeeTerms},
 };
@@ -56,6 +57,16 @@ impl TryFrom<u8> for JobState {
     }
 }
 
+/// What is rented.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum JobKind {
+    /// A piece of work, paid on its verified result.
+    Task = 0,
+    /// A device's time, paid by the attested second. Its unit is one second.
+    Lease = 1,
+}
+
 /// How a result is verified; shown to the renter with its price.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -77,11 +88,15 @@ pub struct JobTerms {
     pub spec_hash: [u8; 32],
     /// Most the job pays for 1,000 units, base units of the payment mint.
     pub max_price: u64,
-    /// Most units it pays for.
+    /// Most units it pays for. In a lease: seconds bought now.
     pub max_units: u64,
-    /// Latest time at which a result can be submitted, Unix seconds.
+    /// The most that may be escrowed, base units: whatever fees become before this lands, nobody pays more.
+    pub max_escrow: u64,
+    /// What the payer puts in now, base units; 0 for all of it. The job can be accepted once sponsors put in the rest.
+    pub deposit: u64,
+    /// Latest time at which a result can be submitted, or a lease be accepted, Unix seconds.
     pub deadline: i64,
-    /// Longest run after acceptance, seconds.
+    /// Longest run after acceptance, seconds. In a lease: what it may come to with extensions.
     pub max_run_seconds: u32,
     /// Class multiplier that the device must have at least, hundredths; 0 for any.
     pub min_multiplier_e2: u32,
@@ -97,6 +112,8 @@ pub struct JobTerms {
     pub verification: u8,
     /// Devices wanted. One, for now: several run as one cluster job.
     pub devices: u8,
+    /// 0 task, 1 lease.
+    pub kind: u8,
 }
 
 /// Everything of one job.
@@ -127,24 +144,31 @@ pub struct Job {
     pub nonce: u64,
     pub max_price: u64,
     pub max_units: u64,
-    /// Escrowed at creation, base units of the mint.
+    /// The most it can cost, base units of the mint: what is escrowed once all deposits are in.
     pub escrow: u64,
+    /// Put in so far; all of the escrow from acceptance on.
+    pub funded: u64,
+    /// The payer's own part of it, from creation. Each sponsor's is in a `Deposit`.
+    pub deposited: u64,
     /// Accepted price of 1,000 units.
     pub ask: u64,
-    /// Submitted units; after settlement the attested units.
+    /// Submitted units; after settlement the attested units. In a lease: seconds attested so far.
     pub units: u64,
     /// What the device could gain by cheating, IO base units.
     pub exposure: u64,
     /// Weight of the mint in exposure when the job was created.
     pub io_per_unit_e9: u64,
-    /// Net amount for the provider, set when settled, as the next two.
+    /// Net amount for the provider, set when settled, as the next two. In a lease the first two grow with each checkpoint.
     pub paid: u64,
     pub fees: u64,
+    /// Returned to the payer and all sponsors together.
     pub refunded: u64,
     /// Part of the above that could not be delivered (frozen or closed account) and waits in the vault.
     pub owed_provider: u64,
     pub owed_treasury: u64,
     pub owed_payer: u64,
+    /// Sponsors' part of the refund that was not delivered yet.
+    pub owed_sponsors: u64,
     /// Penalty taken from the device's bond that no slash case holds yet, IO base units.
     pub penalty_due: u64,
     /// Slot of creation: tells two jobs at one address apart.
@@ -154,8 +178,9 @@ pub struct Job {
     pub match_until: i64,
     pub deadline: i64,
     pub accepted_at: i64,
-    /// A result must be submitted by then.
+    /// A result must be submitted by then; a lease ends then.
     pub run_until: i64,
+    /// When the result was submitted. In a lease: the time up to which seconds were counted.
     pub submitted_at: i64,
     /// Disputes are heard until then.
     pub challenge_until: i64,
@@ -169,8 +194,12 @@ pub struct Job {
     pub challenge_seconds: u32,
     pub dispute_seconds: u32,
     pub retention_seconds: u32,
+    /// A provider that ends a lease early serves this long after it said so.
+    pub notice_seconds: u32,
     /// Slots of the oracles that rejected it, as bits.
     pub accusers: u32,
+    /// Sponsors' deposits that were not released yet.
+    pub deposits: u16,
     pub class: u16,
     pub region: u16,
     pub min_reputation_bps: u16,
@@ -188,7 +217,11 @@ pub struct Job {
     pub bump: u8,
     pub vault_bump: u8,
     pub version: u8,
-    pub reserved: [u8; 53],
+    /// 0 task, 1 lease.
+    pub kind: u8,
+    /// Who ended a lease early: 1 renter or payer, 2 provider; 0 nobody.
+    pub ended_by: u8,
+    pub reserved: [u8; 21],
 }
 serialise_as_bytes!(Job);
 
@@ -202,6 +235,27 @@ impl Job {
         Ok(())
     }
 
+    pub fn is_lease(&self) -> bool {
+        self.kind == JobKind::Lease as u8
+    }
+
+    /// It is a lease that a device serves.
+    pub fn require_running_lease(&self) -> Result<()> {
+        require!(self.is_lease(), IoError::NotALease);
+        self.require_state(JobState::Running)
+    }
+
+    /// It is the job that a message was signed for, not another one created at its address since.
+    pub fn require_created_at(&self, slot: u64) -> Result<()> {
+        require!(self.created_slot == slot, IoError::AnotherJob);
+        Ok(())
+    }
+
+    /// The renter or the payer.
+    pub fn is_customer(&self, key: &Pubkey) -> bool {
+        *key == self.renter || *key == self.payer
+    }
+
     pub fn fee_terms(&self) -> FeeTerms {
         FeeTerms {
             reserve_bps: self.reserve_bps,
@@ -213,6 +267,25 @@ impl Job {
     /// The most that the provider can be paid at `ask`.
     pub fn most_payment(&self, ask: u64) -> Result<u64> {
         money::payment_ceil(self.max_units, ask).or_overflow()
+    }
+
+    /// What a device could gain at `ask`, IO base units, rounded up; never less than at a quarter of the job's highest price.
+    pub fn exposure_at(&self, ask: u64) -> Result<u64> {
+        let units = match self.is_lease() {
+            true => lease::EXPOSURE_SECONDS,
+            false => self.max_units,
+        };
+        let price = money::exposure_price(ask, self.max_price);
+        let most = money::payment_ceil(units, price).or_overflow()?;
+        money::exposure_ceil(most, self.io_per_unit_e9).or_overflow()
+    }
+
+    /// The payer's own share of a refund; the rest is the sponsors'.
+    pub fn payers_share(&self, refund: u64) -> Result<u64> {
+        if self.deposited == self.funded {
+            return Ok(refund);
+        }
+        deposits::refund_share(refund, 0, self.deposited, self.funded).or_overflow()
     }
 
     /// The device meets the requirement (not its state, attestation or bond).
@@ -244,16 +317,22 @@ impl Job {
         }
     }
 
-    /// What the vault still owes: the escrow until the job is final, then what could not be delivered.
+    /// What the vault still owes: what was put in and not paid out until the job is final, then what was not delivered.
     pub fn liabilities(&self) -> Result<u64> {
+        let undelivered = self
+            .owed_provider
+            .checked_add(self.owed_treasury)
+            .and_then(|sum| sum.checked_add(self.owed_payer))
+            .and_then(|sum| sum.checked_add(self.owed_sponsors))
+            .or_overflow()?;
         if self.state()?.is_final() {
-            self.owed_provider
-                .checked_add(self.owed_treasury)
-                .and_then(|sum| sum.checked_add(self.owed_payer))
-                .or_overflow()
-        } else {
-            Ok(self.escrow)
+            return Ok(undelivered);
         }
+        self.funded
+            .checked_sub(self.paid)
+            .and_then(|rest| rest.checked_sub(self.fees))
+            .and_then(|rest| rest.checked_add(undelivered))
+            .or_overflow()
     }
 
     pub fn invariant(&self) -> Result<()> {
@@ -269,16 +348,27 @@ impl Job {
             _ => require!(accepted && self.ask <= self.max_price, IoError::Invariant),
         }
         if !state.is_final() {
-            let owed = self.owed_provider | self.owed_treasury | self.owed_payer;
+            let owed = self.owed_payer | self.owed_sponsors | self.refunded;
+            require!(owed == 0, IoError::Invariant);
+            // Only a running lease pays before its end.
             require!(
-                owed == 0 && self.paid == 0 && self.fees == 0 && self.refunded == 0,
+                state == JobState::Running && self.is_lease() || self.paid | self.fees == 0,
                 IoError::Invariant
             );
-        } else {
-            require!(self.owed_provider <= self.paid, IoError::Invariant);
-            require!(self.owed_treasury <= self.fees, IoError::Invariant);
-            require!(self.owed_payer <= self.refunded, IoError::Invariant);
         }
+        require!(
+            self.owed_provider <= self.paid
+                && self.owed_treasury <= self.fees
+                && self.owed_payer <= self.refunded
+                && self.owed_sponsors <= self.refunded - self.owed_payer,
+            IoError::Invariant
+        );
+        require!(
+            self.deposited <= self.funded
+                && self.funded <= self.escrow
+                && (!accepted || self.funded == self.escrow),
+            IoError::Invariant
+        );
         require!(self.units <= self.max_units, IoError::Invariant);
         Ok(())
     }

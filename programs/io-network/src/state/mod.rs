@@ -3,6 +3,7 @@
 
 mod buy_back;
 mod co_stake;
+mod deposit;
 mod device;
 mod emission;
 mod job;
@@ -16,7 +17,7 @@ mod record;
 mod slash;
 
 pub use {
-    buy_back::*, co_stake::*, device::*, emission::*, job::*, network::*, oracle::*, oracle_set::*,
+    buy_back::*, co_stake::*, deposit::*, device::*, emission::*, job::*, network::*, oracle::*, oracle_set::*,
     payment::*, proposal::*, provider::*, record::*, slash::*,
 };
 

@@ -21,6 +21,8 @@ pub struct NetworkParams {
     pub unbond_seconds: u32,
     /// A finished job is kept at least this long against closing by strangers, seconds.
     pub retention_seconds: u32,
+    /// A provider that ends a lease early serves this long after it said so, seconds.
+    pub reclaim_notice_seconds: u32,
     /// Reservation fee of each side, basis points.
     pub reserve_bps: u16,
     /// Penalty of a device that let a job expire, basis points of the job's exposure.
@@ -97,6 +99,7 @@ pub struct Network {
     pub attestation_seconds: u32,
     pub unbond_seconds: u32,
     pub retention_seconds: u32,
+    pub reclaim_notice_seconds: u32,
     /// Changes of the configuration wait this long after they were published, seconds; 0 for not at all.
     pub timelock_seconds: u32,
     pub appeal_seconds: u32,
@@ -114,7 +117,7 @@ pub struct Network {
     pub paused: u8,
     pub bump: u8,
     pub version: u8,
-    pub reserved: [u8; 93],
+    pub reserved: [u8; 89],
 }
 serialise_as_bytes!(Network);
 
@@ -127,6 +130,7 @@ impl Network {
         self.attestation_seconds = p.attestation_seconds;
         self.unbond_seconds = p.unbond_seconds;
         self.retention_seconds = p.retention_seconds;
+        self.reclaim_notice_seconds = p.reclaim_notice_seconds;
         self.reserve_bps = p.reserve_bps;
         self.expire_penalty_bps = p.expire_penalty_bps;
         self.reject_penalty_bps = p.reject_penalty_bps;
@@ -179,6 +183,7 @@ impl Network {
             self.attestation_seconds,
             self.unbond_seconds,
             self.retention_seconds,
+            self.reclaim_notice_seconds,
             self.appeal_seconds,
             self.decision_seconds,
             self.co_notice_seconds,

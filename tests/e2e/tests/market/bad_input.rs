@@ -20,7 +20,7 @@ use io_e2e::{
     jobs::{PATIENCE, until},
     market::WASM_ASK,
 };
-use io_engines::BlobHash;
+use io_engines::{BlobHash, BlobRef, EngineSpec, JobSpec, WasmSpec, spec::SPEC_VERSION};
 use io_protocol::messages::Deployment;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -491,6 +491,27 @@ async fn an_oracle_refuses_what_is_wrong_keeps_nothing_of_it_and_goes_on() {
         .announce("PUT", &put_path(&wrong, 0, too_long), too_long)
         .await
         .refused(413, "too_large");
+    // The same with all the bytes really sent: the answer arrives, and not a broken connection.
+    let sent = vec![7_u8; usize::try_from(too_long).unwrap()];
+    for _ in 0..5 {
+        oracle
+            .put(&put_path(&wrong, 0, too_long), &sent)
+            .await
+            .refused(413, "too_large");
+        oracle
+            .send(Method::POST, "/v1/quote", None, sent.clone())
+            .await
+            .refused(413, "too_large");
+        oracle
+            .send(
+                Method::PUT,
+                &put_path(&wrong, 0, too_long),
+                None,
+                sent.clone(),
+            )
+            .await
+            .refused(401, "unauthorized");
+    }
     // Parts out of place: behind what is there, beyond the size.
     oracle
         .put(&put_path(&wrong, 5, size), &bytes[5..])
@@ -601,8 +622,8 @@ async fn an_oracle_refuses_what_is_wrong_keeps_nothing_of_it_and_goes_on() {
             String::from_utf8_lossy(&put.body)
         );
     }
-    let nowhere = create(&market, BlobHash::of(b"a spec that nobody has").0, 1).await;
-    let invalid = create(&market, rubbish_hash.0, 2).await;
+    let nowhere = create(&market, BlobHash::of(b"a spec that nobody has").0, 1, 600).await;
+    let invalid = create(&market, rubbish_hash.0, 2, 600).await;
     let settled = market
         .submit_wasm(&inputs::echo(market.folder()), None, 1, &[])
         .await;
@@ -668,6 +689,79 @@ async fn an_oracle_refuses_what_is_wrong_keeps_nothing_of_it_and_goes_on() {
     market.stop().await;
 }
 
+/// The spec is in order, and its input is nowhere: whoever took the job could only fail, and be punished for what the renter left
+/// out. So nobody is asked to; the renter is told, and the escrow comes back, or the work is done once the input is there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_whose_input_is_nowhere_is_nobodys_until_it_is_there() {
+    let market = Market::start(Options::default()).await;
+    let books = market.books().await;
+    let module = inputs::echo(market.folder());
+    let module_bytes = std::fs::read(&module).unwrap();
+    let upload = async |bytes: &[u8]| {
+        let path = put_path(&BlobHash::of(bytes), 0, bytes.len() as u64);
+        for url in &market.oracle_urls {
+            let answer = Oracle::at(&market, url).await.put(&path, bytes).await;
+            assert!(
+                answer.status.is_success(),
+                "{}",
+                String::from_utf8_lossy(&answer.body)
+            );
+        }
+    };
+    let spec_for = |input: &[u8]| JobSpec {
+        version: SPEC_VERSION,
+        input: BlobRef::of(input),
+        engine: EngineSpec::Wasm(WasmSpec {
+            module: BlobRef::of(&module_bytes),
+            fuel: 1_000_000,
+            memory_mib: 16,
+            time_limit_s: 60,
+            max_output: 1 << 20,
+        }),
+    };
+    let (never, late) = (
+        b"what nobody uploads".as_slice(),
+        b"what comes late".as_slice(),
+    );
+    upload(&module_bytes).await;
+    for input in [never, late] {
+        upload(&spec_for(input).canonical()).await;
+    }
+    let lost = create(&market, spec_for(never).hash().0, 1, 15).await;
+    let waits = create(&market, spec_for(late).hash().0, 2, 600).await;
+    for job in [lost, waits] {
+        for oracle in 0..market.oracles.len() {
+            let view = until(
+                "every oracle should tell that the input is missing",
+                PATIENCE,
+                || market.logs(),
+                async || {
+                    let view = market.view(oracle, &job).await?;
+                    (view.stage == Stage::InputMissing).then_some(view)
+                },
+            )
+            .await;
+            assert!(
+                view.reason
+                    .is_some_and(|reason| reason.contains("upload it"))
+            );
+        }
+    }
+    let expired = market.ends(&lost, JobState::Expired).await;
+    assert_eq!(expired.device, Pubkey::default(), "no device ever took it");
+    assert_eq!((expired.refunded, expired.penalty_due), (expired.escrow, 0));
+    upload(late).await;
+    let settled = market.ends(&waits, JobState::Settled).await;
+    assert_eq!(settled.units, 1);
+    books.balance_with(payment(1, WASM_ASK, 0)).await;
+    let device: io_client::io_network::state::Device =
+        accounts::fetch(&market.rpc, &market.devices[0])
+            .await
+            .unwrap();
+    assert_eq!((device.completed, device.failed), (1, 0));
+    market.stop().await;
+}
+
 /// Runs futures at the same time and returns their results in order.
 async fn futures<F: Future>(all: Vec<F>) -> Vec<F::Output> {
     let mut pinned: Vec<_> = all.into_iter().map(Box::pin).collect();
@@ -705,14 +799,16 @@ async fn stall(url: String, path: String) -> Duration {
 }
 
 /// Creates a job with a spec hash of one's choice, as a renter without the `io` command might.
-async fn create(market: &Market, spec_hash: [u8; 32], nonce: u64) -> Pubkey {
+async fn create(market: &Market, spec_hash: [u8; 32], nonce: u64, seconds: i64) -> Pubkey {
     let renter = market.renter.address();
     let terms = JobTerms {
         nonce,
         spec_hash,
         max_price: WASM_ASK,
         max_units: 1_000,
-        deadline: market.rpc.chain_time().await.unwrap() + 600,
+        max_escrow: u64::MAX,
+        deposit: 0,
+        deadline: market.rpc.chain_time().await.unwrap() + seconds,
         max_run_seconds: 60,
         min_multiplier_e2: 0,
         min_memory_mib: 0,
@@ -721,6 +817,7 @@ async fn create(market: &Market, spec_hash: [u8; 32], nonce: u64) -> Pubkey {
         min_reputation_bps: 0,
         verification: 0,
         devices: 1,
+        kind: 0,
     };
     let token = tokens::associated(&renter, &market.io_mint);
     let create = instructions::create_job(&renter, &renter, &market.io_mint, &token, terms);

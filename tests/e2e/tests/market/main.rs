@@ -2,9 +2,12 @@
 //! test has a market of its own and asserts every base unit that moved.
 
 mod bad_input;
+mod commands;
 mod crashes;
 mod disagreement;
 mod happy;
 mod outages;
+mod provider;
+mod rewards;
 mod unreliable_rpc;
 mod vanished;

@@ -1,12 +1,15 @@
 //! Oracles that are down. Nothing is lost: a quorum of the rest decides, or time does.
 
 use io_client::pda;
+use std::collections::BTreeMap;
+
 use io_e2e::{
     JobState, Market, Moved, Options,
     books::payment,
-    inputs,
+    command, inputs,
     jobs::{PATIENCE, until},
     market::WASM_ASK,
+    process::{Service, io_binary},
 };
 
 /// Rounds of a module whose verification takes long enough to be interrupted.
@@ -77,6 +80,106 @@ async fn a_quorum_of_the_rest_settles_and_a_killed_oracle_signs_one_verdict() {
         },
     )
     .await;
+    market.stop().await;
+}
+
+/// One key on two machines: whoever starts later finds the other one, says so, and ends; the first goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_oracle_with_the_same_key_is_found_out_and_ends() {
+    let market = Market::start(Options::default()).await;
+    let books = market.books().await;
+    let home = market.folder().to_owned();
+    let config = market.changed(
+        &market.oracles[0].config.clone(),
+        &[
+            ("data_dir", serde_json::json!(home.join("elsewhere"))),
+            ("listen", serde_json::json!("127.0.0.1:0")),
+        ],
+    );
+    let mut run = command::bare(&io_binary(), &home, &BTreeMap::new());
+    run.args(["oracle", "run", "--config"]).arg(config);
+    let mut twin = Service::start("the twin", &mut run, home.join("twin.log"));
+    let status = twin.ended(PATIENCE).await;
+    assert_eq!(status.code(), Some(1), "{}", twin.log());
+    let said = twin.log();
+    for words in [
+        "this oracle's key",
+        "one key is for one oracle",
+        "set-oracles",
+    ] {
+        assert!(said.contains(words), "expected '{words}': {said}");
+    }
+    let job = market.submit_wasm(&inputs::echo(&home), None, 1, &[]).await;
+    market.ends(&job, JobState::Settled).await;
+    books.balance_with(payment(1, WASM_ASK, 0)).await;
+    market.stop().await;
+}
+
+/// Every oracle loses what the renter brought, after a device has accepted. A worker that is there brings it again; where
+/// nobody can, nobody can say whether the result is right: the escrow goes back, and the device is not punished.
+#[tokio::test(flavor = "multi_thread")]
+async fn inputs_that_vanish_are_brought_again_or_cost_nobody_anything() {
+    let mut market = Market::start(Options::default()).await;
+    let books = market.books().await;
+    let folder = market.folder().to_owned();
+    let echo = inputs::echo(&folder);
+    let mut message = 0_u8;
+    // A job that runs at a device, whose worker is dead, and of whose inputs no oracle knows any more.
+    let mut bereft = async |market: &mut Market| {
+        market.kill_worker(0).await;
+        market.start_worker(0, Some("crash_after=run"));
+        market.worker_is_available(0).await;
+        message += 1;
+        let input = inputs::write(&folder, "message.txt", &[message; 1_000]);
+        let job = market.submit_wasm(&echo, Some(&input), 1, &[]).await;
+        market.worker_dies(0).await;
+        market.until_state(&job, &[JobState::Running]).await;
+        for oracle in 0..market.oracles.len() {
+            market.kill_oracle(oracle).await;
+        }
+        for oracle in 0..market.oracles.len() {
+            let config = std::fs::read_to_string(&market.oracles[oracle].config).unwrap();
+            let config: serde_json::Value = serde_json::from_str(&config).unwrap();
+            let blobs = std::path::Path::new(config["data_dir"].as_str().unwrap()).join("blobs");
+            std::fs::remove_dir_all(blobs).unwrap();
+        }
+        for oracle in 0..market.oracles.len() {
+            market.start_oracle(oracle);
+        }
+        job
+    };
+
+    let job = bereft(&mut market).await;
+    market.start_worker(0, None);
+    market.ends(&job, JobState::Settled).await;
+    books.balance_with(payment(1, WASM_ASK, 0)).await;
+
+    let windows = [
+        "network",
+        "set-params",
+        "--challenge-seconds",
+        "12",
+        "--dispute-seconds",
+        "8",
+    ];
+    market.io_as("admin", &windows).await.ok();
+    let job = bereft(&mut market).await;
+    market.start_worker(0, Some("crash_after=submit"));
+    let submitted = market
+        .until_state(&job, &[JobState::Submitted, JobState::Disputed])
+        .await;
+    let refunded = market.ends(&job, JobState::Expired).await;
+    assert_eq!(refunded.device, submitted.device);
+    assert_eq!(
+        (
+            refunded.refunded,
+            refunded.paid,
+            refunded.fees,
+            refunded.penalty_due
+        ),
+        (refunded.escrow, 0, 0, 0)
+    );
+    books.balance_with(payment(1, WASM_ASK, 0)).await;
     market.stop().await;
 }
 

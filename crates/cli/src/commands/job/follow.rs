@@ -172,6 +172,7 @@ pub fn words(view: &JobView) -> String {
     let stage = match view.stage {
         Stage::SpecMissing => "the oracles wait for the spec",
         Stage::SpecInvalid => "the spec is not valid",
+        Stage::InputMissing => "the oracles wait for the input",
         Stage::Waiting => "waiting for a device",
         Stage::Matched => "offered to a device",
         Stage::Running => "running",

@@ -67,6 +67,7 @@ pub async fn fetch(
         .hint("Object with `io job dispute` while the challenge window is open."));
     }
     fs::create_dir_all(dir).map_err(|error| file_failure("the result's folder", dir, &error))?;
+    keep_others(dir, &bytes, &manifest)?;
     for file in &manifest.files {
         oracles
             .download(ctx, &file.hash, file.size, &dir.join(&file.name))
@@ -92,6 +93,35 @@ pub async fn fetch(
         dir: dir.to_owned(),
         manifest,
     })
+}
+
+/// Refuses to write over files that aren't this result's. One that is damaged is fetched again: its manifest is there.
+fn keep_others(dir: &Path, manifest_bytes: &[u8], manifest: &Manifest) -> Result<()> {
+    let there = dir.join(io_engines::MANIFEST_FILE);
+    let refused = |path: &Path| {
+        Failure::failed(format!(
+            "{} is there and is not of this result: nothing was written over",
+            path.display()
+        ))
+        .hint("Name another folder with -O DIR, or move the file away.")
+    };
+    match fs::read(&there) {
+        Ok(known) if known == manifest_bytes => return Ok(()),
+        Ok(_) => return Err(refused(&there)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(file_failure("the manifest", &there, &error)),
+    }
+    for file in &manifest.files {
+        let path = dir.join(&file.name);
+        if path.exists() {
+            let found = io_engines::BlobRef::of_file(&path)
+                .map_err(|error| file_failure("the result", &path, &error))?;
+            if found.hash != file.hash {
+                return Err(refused(&path));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn json_lines(dir: &Path) -> Result<()> {

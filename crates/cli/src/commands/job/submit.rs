@@ -139,7 +139,8 @@ pub async fn submit(
     price: &Price,
     options: &SubmitOptions<'_>,
 ) -> Result<Submitted> {
-    let payer_token = tokens::associated(&wallet.address(), &mint.address);
+    let payer_token =
+        tokens::associated_of(&mint.token_program, &wallet.address(), &mint.address);
     let spec = prepared.spec.canonical();
     if !ctx.dry_run {
         ctx.oracles()?
@@ -153,6 +154,8 @@ pub async fn submit(
         spec_hash: prepared.spec.hash().0,
         max_price: price.max_price,
         max_units: prepared.units,
+        max_escrow: price.escrow,
+        deposit: 0,
         deadline: ctx
             .rpc
             .chain_time()
@@ -166,15 +169,19 @@ pub async fn submit(
         min_reputation_bps: requirement.min_reputation_bps,
         verification: prepared.verification_number(),
         devices: 1,
+        kind: 0,
     };
     let job = pda::job(&wallet.address(), terms.nonce);
-    let create = instructions::create_job(
+    let mut create = instructions::create_job(
         &wallet.address(),
         &wallet.address(),
         &mint.address,
         &payer_token,
         terms,
     );
+    if mint.token_program == tokens::TOKEN_2022_PROGRAM {
+        create = instructions::for_token_2022(create);
+    }
     let done = ctx
         .transact(format!("create:{job}"), wallet, &[], vec![create])
         .await?;
@@ -183,7 +190,7 @@ pub async fn submit(
 
 /// Whether the wallet holds what the job takes.
 async fn check_funds(ctx: &Context, wallet: &Wallet, mint: &Mint, price: &Price) -> Result<()> {
-    let token = tokens::associated(&wallet.address(), &mint.address);
+    let token = tokens::associated_of(&mint.token_program, &wallet.address(), &mint.address);
     let held = tokens::balance(&ctx.rpc, &token).await?.unwrap_or(0);
     let mint_to = if ctx.is_local() {
         "On a local network use the renter's wallet: -u localnet."

@@ -1,5 +1,5 @@
 use anchor_lang::prelude::*;
-use io_protocol::{messages::TicketStatement, money, reputation};
+use io_protocol::{messages::TicketStatement, reputation};
 
 use crate::{
     attest,
@@ -11,7 +11,9 @@ use crate::{
 
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug)]
 pub struct AcceptJobArgs {
-    /// Price of 1,000 units that the device asks, at most the job's limit.
+    /// Slot of the job's creation: a job created at the same address since is another one.
+    pub created_slot: u64,
+    /// Price of 1,000 units that the device asks, at most the job's limit. While the job is reserved: the ask in the ticket.
     pub ask: u64,
     /// Expiry of the match ticket whose signature is in the instruction before; 0 for none.
     pub ticket_expires_at: i64,
@@ -35,13 +37,15 @@ pub struct AcceptJob<'info> {
 
 impl AcceptJob<'_> {
     /// operator: the device's · network, oracle_set: the only accounts of their types · provider: the device's · device: idle,
-    /// attested, bonded, meets the requirement · job: open, in time · provider_token: a usable account of the job's mint owned by the
+    /// attested, bonded, meets the requirement · job: open, funded, in time, the one meant · provider_token: a usable account of the job's mint owned by the
     /// provider's payout owner · instructions: by address, in `attest`, if a ticket is brought. Returns the job's exposure.
     fn validate(&self, args: &AcceptJobArgs, now: i64) -> Result<u64> {
         let (job, device, provider) =
             (self.job.load()?, self.device.load()?, self.provider.load()?);
         let network = self.network.load()?;
         job.require_state(JobState::Open)?;
+        job.require_created_at(args.created_slot)?;
+        require!(job.funded == job.escrow, IoError::NotFunded);
         require!(now < job.deadline, IoError::DeadlinePassed);
         require_keys_eq!(device.operator, self.operator.key(), IoError::NotOperator);
         require_keys_eq!(device.provider, self.provider.key(), IoError::WrongAccount);
@@ -63,8 +67,7 @@ impl AcceptJob<'_> {
         );
         require!(args.ask <= job.max_price, IoError::AskTooHigh);
 
-        let exposure =
-            money::exposure_ceil(job.most_payment(args.ask)?, job.io_per_unit_e9).or_overflow()?;
+        let exposure = job.exposure_at(args.ask)?;
         let total = device.exposure.checked_add(exposure).or_overflow()?;
         require!(total <= device.bond, IoError::ExposureExceedsBond);
 
@@ -87,6 +90,7 @@ impl AcceptJob<'_> {
                 job: self.job.key().to_bytes(),
                 created_slot: job.created_slot,
                 device: self.device.key().to_bytes(),
+                ask: args.ask,
                 expires_at: args.ticket_expires_at,
             };
             attest::require_signatures(&self.instructions, &set, &ticket.to_bytes(), 1)?;
@@ -107,9 +111,12 @@ pub fn accept_job(ctx: Context<AcceptJob>, args: AcceptJobArgs) -> Result<()> {
     job.ask = args.ask;
     job.exposure = exposure;
     job.accepted_at = now;
-    job.run_until = now
-        .saturating_add(i64::from(job.max_run_seconds))
-        .min(job.deadline);
+    job.run_until = match job.is_lease() {
+        true => now.saturating_add_unsigned(job.max_units),
+        false => now
+            .saturating_add(i64::from(job.max_run_seconds))
+            .min(job.deadline),
+    };
     job.state = JobState::Running as u8;
 
     let mut device = a.device.load_mut()?;

@@ -3,7 +3,7 @@ use anchor_lang::prelude::*;
 use crate::{
     errors::IoError,
     events::job_changed,
-    instructions::job::refund_all,
+    instructions::job::refund_rest,
     state::{Job, JobState},
 };
 
@@ -24,16 +24,12 @@ pub struct CancelJob<'info> {
 }
 
 impl CancelJob<'_> {
-    /// signer: the job's renter or payer · job: open · vault: the job's own, in `refund_all` · payer_token: the job's own ·
+    /// signer: the job's renter or payer · job: open · vault: the job's own, in `refund_rest` · payer_token: the job's own ·
     /// token_program: by address.
     fn validate(&self) -> Result<()> {
         let job = self.job.load()?;
         job.require_state(JobState::Open)?;
-        let signer = self.signer.key();
-        require!(
-            signer == job.renter || signer == job.payer,
-            IoError::NotRenter
-        );
+        require!(job.is_customer(self.signer.key), IoError::NotRenter);
         require_keys_eq!(
             job.payer_token,
             self.payer_token.key(),
@@ -51,7 +47,7 @@ pub fn cancel_job(ctx: Context<CancelJob>) -> Result<()> {
         job.finished_at = Clock::get()?.unix_timestamp;
         job.state = JobState::Cancelled as u8;
     }
-    refund_all(&a.job, &a.vault, &a.payer_token, &a.token_program)?;
+    refund_rest(&a.job, &a.vault, &a.payer_token, &a.token_program)?;
     job_changed(&a.job.key(), JobState::Open, &*a.job.load()?);
     Ok(())
 }

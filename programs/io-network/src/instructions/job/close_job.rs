@@ -38,7 +38,7 @@ impl CloseJob<'_> {
         require!(job.created_slot < clock.slot, IoError::RetentionNotOver);
         require!(job.state()?.is_final(), IoError::WrongState);
         require!(
-            job.owed_provider | job.owed_treasury | job.owed_payer == 0,
+            job.liabilities()? == 0 && job.deposits == 0,
             IoError::StillOwed
         );
         require!(job.penalty_due == 0, IoError::PenaltyPending);
@@ -47,8 +47,7 @@ impl CloseJob<'_> {
         let kept_until = job
             .finished_at
             .saturating_add(i64::from(job.retention_seconds));
-        let allowed =
-            signer == job.renter || signer == job.payer || clock.unix_timestamp > kept_until;
+        let allowed = job.is_customer(&signer) || clock.unix_timestamp > kept_until;
         require!(allowed, IoError::RetentionNotOver);
         let destination = self.payer_token.key();
         require!(

@@ -1,5 +1,5 @@
 use anchor_lang::prelude::*;
-use io_protocol::money;
+use io_protocol::{lease::MIN_LEASE_SECONDS, money};
 
 use crate::{
     accounts_util::Creator,
@@ -7,7 +7,7 @@ use crate::{
     errors::{IoError, MoneyResult},
     events::job_changed,
     seeds,
-    state::{Job, JobState, JobTerms, Network, PaymentMint, VerificationClass},
+    state::{Job, JobKind, JobState, JobTerms, Network, PaymentMint, VerificationClass},
     token::{self, Batch, TOKEN_ACCOUNT_LEN},
 };
 
@@ -71,6 +71,15 @@ impl CreateJob<'_> {
             IoError::BadTerms
         );
         require!(terms.devices == 1, IoError::BadTerms);
+        if terms.kind != JobKind::Task as u8 {
+            let lease = terms.kind == JobKind::Lease as u8
+                && terms.verification == VerificationClass::Metered as u8;
+            let seconds = MIN_LEASE_SECONDS..=u64::from(terms.max_run_seconds);
+            require!(
+                lease && seconds.contains(&terms.max_units),
+                IoError::BadTerms
+            );
+        }
         Ok(())
     }
 }
@@ -97,11 +106,17 @@ pub fn create_job(ctx: Context<CreateJob>, terms: JobTerms) -> Result<()> {
             &[ctx.bumps.job],
         ],
     )?;
-    let escrow = {
+    let funded = {
         let network = a.network.load()?;
         let payment = a.payment.load()?;
         let fees = payment.fees(network.reserve_bps);
         let escrow = money::escrow_for(terms.max_units, terms.max_price, fees).or_overflow()?;
+        require!(escrow <= terms.max_escrow, IoError::EscrowTooHigh);
+        require!(terms.deposit <= escrow, IoError::BadTerms);
+        let funded = match terms.deposit {
+            0 => escrow,
+            part => part,
+        };
         let treasury = payment.shard_for(&address);
         require_keys_neq!(treasury, Pubkey::default(), IoError::MintNotAllowed);
 
@@ -116,6 +131,8 @@ pub fn create_job(ctx: Context<CreateJob>, terms: JobTerms) -> Result<()> {
         job.max_price = terms.max_price;
         job.max_units = terms.max_units;
         job.escrow = escrow;
+        job.funded = funded;
+        job.deposited = funded;
         job.io_per_unit_e9 = payment.io_per_unit_e9;
         job.created_slot = clock.slot;
         job.created_at = clock.unix_timestamp;
@@ -127,6 +144,8 @@ pub fn create_job(ctx: Context<CreateJob>, terms: JobTerms) -> Result<()> {
         job.challenge_seconds = network.challenge_seconds;
         job.dispute_seconds = network.dispute_seconds;
         job.retention_seconds = network.retention_seconds;
+        job.notice_seconds = network.reclaim_notice_seconds;
+        job.kind = terms.kind;
         job.class = terms.class;
         job.region = terms.region;
         job.min_reputation_bps = terms.min_reputation_bps;
@@ -145,10 +164,10 @@ pub fn create_job(ctx: Context<CreateJob>, terms: JobTerms) -> Result<()> {
         job.invariant()?;
         job_changed(&address, JobState::None, &job);
         drop(job);
-        escrow
+        funded
     };
     let mut batch = Batch::new();
     batch.initialize(&a.vault, &a.mint, &address);
-    batch.transfer(&a.payer_token, &a.vault, &a.payer, escrow);
+    batch.transfer(&a.payer_token, &a.vault, &a.payer, funded);
     batch.invoke(&a.token_program, &[])
 }

@@ -3,7 +3,7 @@ use anchor_lang::prelude::*;
 use crate::{
     errors::IoError,
     events::{device_changed, job_changed},
-    instructions::job::refund_all,
+    instructions::job::refund_rest,
     state::{Device, Job, JobState},
 };
 
@@ -26,12 +26,13 @@ pub struct ExpireJob<'info> {
 
 impl ExpireJob<'_> {
     /// job: past the deadline of its state · device: the job's own, there exactly if one accepted · vault: the job's own, in
-    /// `refund_all` · payer_token: the job's own · token_program: by address. Anybody may send it: time decides.
+    /// `refund_rest` · payer_token: the job's own · token_program: by address. Anybody may send it: time decides.
     fn validate(&self, now: i64) -> Result<()> {
         let job = self.job.load()?;
         let until = match job.state()? {
             JobState::Open => job.deadline,
-            JobState::Running => job.run_until,
+            // A lease is finished: its attested time was paid.
+            JobState::Running if !job.is_lease() => job.run_until,
             JobState::Disputed => job.dispute_until,
             _ => return err!(IoError::WrongState),
         };
@@ -69,7 +70,7 @@ pub fn expire_job(ctx: Context<ExpireJob>) -> Result<()> {
         job.state = JobState::Expired as u8;
         before
     };
-    refund_all(&a.job, &a.vault, &a.payer_token, &a.token_program)?;
+    refund_rest(&a.job, &a.vault, &a.payer_token, &a.token_program)?;
     job_changed(&key, before, &*a.job.load()?);
     Ok(())
 }

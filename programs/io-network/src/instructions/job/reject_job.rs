@@ -5,7 +5,7 @@ use crate::{
     attest,
     errors::IoError,
     events::{device_changed, job_changed},
-    instructions::job::refund_all,
+    instructions::job::refund_rest,
     state::{Device, Job, JobState, Network, OracleSet},
 };
 
@@ -31,7 +31,7 @@ pub struct RejectJob<'info> {
 
 impl RejectJob<'_> {
     /// network, oracle_set: the only accounts of their types · job: submitted or disputed · device, payer_token: the job's own ·
-    /// vault: the job's own, in `refund_all` · instructions: by address, in `attest` · token_program: by address. Anybody may send
+    /// vault: the job's own, in `refund_rest` · instructions: by address, in `attest` · token_program: by address. Anybody may send
     /// it: a quorum's signatures decide. Returns the slots of those that signed.
     fn validate(&self) -> Result<u32> {
         let job = self.job.load()?;
@@ -75,7 +75,7 @@ pub fn reject_job(ctx: Context<RejectJob>) -> Result<()> {
         device_changed(&a.device.key(), &device);
         before
     };
-    refund_all(&a.job, &a.vault, &a.payer_token, &a.token_program)?;
+    refund_rest(&a.job, &a.vault, &a.payer_token, &a.token_program)?;
     job_changed(&key, before, &*a.job.load()?);
     Ok(())
 }

@@ -38,11 +38,15 @@ pub struct ReleaseOwed<'info> {
 
 impl ReleaseOwed<'_> {
     /// signer: the payee, or anybody if the destination is the fixed one · network: the only account of its type · provider: the
-    /// job's, if the provider redirects · job: final · vault: the job's own · destination: usable, of the mint, not the vault ·
+    /// job's, if the provider redirects · job: final, or a lease · vault: the job's own · destination: usable, of the mint, not the vault ·
     /// token_program: by address.
     fn validate(&self, payee: Payee) -> Result<()> {
         let job = self.job.load()?;
-        require!(job.state()?.is_final(), IoError::WrongState);
+        // A lease pays while it runs.
+        require!(
+            job.state()?.is_final() || job.is_lease(),
+            IoError::WrongState
+        );
         require_keys_eq!(job.vault, self.vault.key(), IoError::WrongAccount);
         require_keys_neq!(job.vault, self.destination.key(), IoError::SameAccount);
         token::require_usable(&self.destination, &job.mint)?;

@@ -1,11 +1,11 @@
 use anchor_lang::prelude::*;
-use io_protocol::{messages::Verdict, money, reputation};
+use io_protocol::{messages::Verdict, money};
 
 use crate::{
     attest,
     errors::{IoError, MoneyResult},
     events::{device_changed, job_changed},
-    instructions::job::{add, job_vault, pay_out, Share},
+    instructions::job::{job_vault, pay_out, Share},
     state::{Device, Job, JobState, Network, OracleSet},
 };
 
@@ -81,14 +81,12 @@ pub fn settle_job(ctx: Context<SettleJob>) -> Result<()> {
     let a = ctx.accounts;
     let now = Clock::get()?.unix_timestamp;
     a.validate(now)?;
-    let (split, held) = {
+    let (split, payers, held) = {
         let job = a.job.load()?;
         let held = job_vault(&job, &a.vault)?;
-        (
-            money::split_settlement(held.amount, job.units, job.ask, job.fee_terms())
-                .or_overflow()?,
-            held,
-        )
+        let split = money::split_settlement(held.amount, job.units, job.ask, job.fee_terms())
+            .or_overflow()?;
+        (split, job.payers_share(split.payer)?, held)
     };
     let [owed_provider, owed_treasury, owed_payer] = pay_out(
         &a.job,
@@ -106,7 +104,7 @@ pub fn settle_job(ctx: Context<SettleJob>) -> Result<()> {
             },
             Share {
                 to: &a.payer_token,
-                amount: split.payer,
+                amount: payers,
             },
         ],
     )?;
@@ -119,16 +117,12 @@ pub fn settle_job(ctx: Context<SettleJob>) -> Result<()> {
     job.owed_provider = owed_provider;
     job.owed_treasury = owed_treasury;
     job.owed_payer = owed_payer;
+    job.owed_sponsors = split.payer - payers;
     job.finished_at = now;
     job.state = JobState::Settled as u8;
     let mut device = a.device.load_mut()?;
     device.end_job(&key, job.exposure)?;
-    device.completed = add(device.completed, 1)?;
-    let volume = money::exposure_ceil(split.provider, job.io_per_unit_e9).or_overflow()?;
-    device.volume = device.volume.saturating_add(volume);
-    device
-        .record
-        .change(|r| r.succeeded(volume, reputation::day_of(now)));
+    device.succeed(split.provider, job.io_per_unit_e9, now)?;
     job.invariant()?;
     device.invariant()?;
     job_changed(&key, before, &job);

@@ -29,6 +29,8 @@ impl SubmitResult<'_> {
     /// operator: the device's · device: the job's · job: running, in time.
     fn validate(&self, args: &SubmitResultArgs, now: i64) -> Result<()> {
         let (job, device) = (self.job.load()?, self.device.load()?);
+        // A lease has no result: its time is attested.
+        require!(!job.is_lease(), IoError::WrongState);
         job.require_state(JobState::Running)?;
         require_keys_eq!(job.device, self.device.key(), IoError::WrongAccount);
         require_keys_eq!(device.operator, self.operator.key(), IoError::NotOperator);

@@ -1,0 +1,91 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import AxeBuilder from '@axe-core/playwright';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { inject } from 'vitest';
+import { giveWallet } from './wallet';
+
+const CANDIDATES = [
+  process.env.IO_CHROMIUM,
+  '/usr/bin/chromium',
+  '/usr/bin/chromium-browser',
+  '/usr/bin/google-chrome',
+];
+const SCREENSHOTS = join(import.meta.dirname, '../../screenshots');
+
+let browser: Browser | null = null;
+
+export async function launch(): Promise<Browser> {
+  const executablePath = CANDIDATES.find((path) => path && existsSync(path));
+  if (!executablePath) throw new Error('no chromium: apt-get install chromium, or name one with IO_CHROMIUM');
+  browser ??= await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-dev-shm-usage'] });
+  return browser;
+}
+
+export async function closeBrowser() {
+  await browser?.close();
+  browser = null;
+}
+
+/** What went wrong in a page: anything that the policy refused, any uncaught error, any request elsewhere. */
+export interface Complaints {
+  all: string[];
+}
+
+export interface Session {
+  context: BrowserContext;
+  page: Page;
+  complaints: Complaints;
+}
+
+/** A browser profile of its own, with the renter's wallet. */
+export async function session(
+  options: { wallet?: boolean; theme?: 'light' | 'dark'; width?: number } = {},
+): Promise<Session> {
+  const network = inject('network');
+  const context = await (await launch()).newContext({
+    baseURL: network.app,
+    colorScheme: options.theme ?? 'light',
+    viewport: { width: options.width ?? 1280, height: 900 },
+    acceptDownloads: true,
+    reducedMotion: 'reduce',
+  });
+  if (options.wallet !== false) await giveWallet(context, network.keypair, network.wallet);
+  const page = await context.newPage();
+  const complaints = watch(page, [network.app, network.rpc_url, ...network.oracles]);
+  return { context, page, complaints };
+}
+
+function watch(page: Page, allowed: string[]): Complaints {
+  const complaints: Complaints = { all: [] };
+  page.on('pageerror', (error) => complaints.all.push(`uncaught: ${error.message}`));
+  page.on('console', (message) => {
+    if (/Content Security Policy|Refused to/.test(message.text())) complaints.all.push(message.text());
+  });
+  page.on('request', (request) => {
+    const { protocol, origin } = new URL(request.url());
+    if (protocol.startsWith('http') && !allowed.includes(origin)) complaints.all.push(`request to ${request.url()}`);
+  });
+  return complaints;
+}
+
+export async function connect(page: Page) {
+  await page.getByTestId('wallet').click();
+  await page.getByRole('button', { name: 'Test wallet' }).click();
+  await page.getByTestId('wallet').getByText('…').waitFor();
+}
+
+/** Serious accessibility violations, one line each. */
+export async function violations(page: Page): Promise<string[]> {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  return violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .map(
+      ({ id, nodes }) =>
+        `${id}: ${nodes.map((node) => `${node.target.join(' ')} (${node.failureSummary?.split('\n')[1]?.trim()})`).join(', ')}`,
+    );
+}
+
+export function screenshot(page: Page, name: string) {
+  return page.screenshot({ path: join(SCREENSHOTS, `${name}.png`), fullPage: true });
+}

@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    root: import.meta.dirname,
+    include: ['**/*.e2e.ts'],
+    globalSetup: ['harness/network.ts'],
+    testTimeout: 180_000,
+    hookTimeout: 120_000,
+    // One network, one after another: jobs share its two devices.
+    fileParallelism: false,
+  },
+});

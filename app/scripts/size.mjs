@@ -1,0 +1,59 @@
+// The first load, as a browser gets it: index.html and what it names, and what those import before anything is clicked.
+// Fails above the budget. Fonts have one of their own: text shows before they are there.
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+
+const dist = join(dirname(fileURLToPath(import.meta.url)), '../dist');
+const FIRST_LOAD = 150_000;
+const FONTS = 60_000;
+const FACE = 200_000;
+
+const gzip = (file) => gzipSync(readFileSync(join(dist, file)), { level: 9 }).length;
+const manifest = JSON.parse(readFileSync(join(dist, 'vite-manifest.json'), 'utf8'));
+
+/** A chunk with all that it imports at once. */
+function closure(key, seen = new Set()) {
+  if (seen.has(key)) return seen;
+  seen.add(key);
+  for (const next of manifest[key].imports ?? []) closure(next, seen);
+  return seen;
+}
+const weigh = (keys) => {
+  const files = new Set();
+  for (const key of keys) {
+    files.add(manifest[key].file);
+    for (const css of manifest[key].css ?? []) files.add(css);
+  }
+  return [...files].map((file) => [file, gzip(file)]);
+};
+const sum = (rows) => rows.reduce((total, [, bytes]) => total + bytes, 0);
+
+const first = closure('index.html');
+const rows = [['index.html', gzip('index.html')], ['theme.js', gzip('theme.js')], ...weigh(first)];
+let failed = false;
+const line = (name, bytes, budget) => {
+  const over = budget !== undefined && bytes > budget;
+  failed ||= over;
+  console.log(
+    `${over ? 'OVER' : '  ok'}  ${name.padEnd(48)} ${(bytes / 1000).toFixed(1).padStart(7)} kB${budget ? ` of ${budget / 1000} kB` : ''}`,
+  );
+};
+for (const [file, bytes] of rows) line(file, bytes);
+line('first load, gzip', sum(rows), FIRST_LOAD);
+const fonts = readdirSync(join(dist, 'assets')).filter((file) => /-latin-wght-normal.*\.woff2$/.test(file));
+line(
+  'fonts',
+  fonts.reduce((total, file) => total + readFileSync(join(dist, 'assets', file)).length, 0),
+  FONTS,
+);
+for (const face of ['cloud', 'worker', 'explorer']) {
+  const key = Object.keys(manifest).find((key) => key.startsWith(`src/features/${face}/pages.`));
+  if (!key) continue;
+  line(`${face}, on top of it`, sum(weigh([...closure(key)].filter((key) => !first.has(key)))), FACE);
+}
+if (failed) {
+  console.error('The app is over its size budget (scripts/size.mjs): load less at first, or later.');
+  process.exitCode = 1;
+}

@@ -1,0 +1,70 @@
+import { QueryClient } from '@tanstack/react-query';
+import { createRoute, createRouter, type ErrorComponentProps, Link } from '@tanstack/react-router';
+import { cloudRoutes } from '@/features/cloud';
+import { explorerRoutes } from '@/features/explorer';
+import { workerRoutes } from '@/features/worker';
+import { buttonClass } from '@/shared/ui/button';
+import { Page } from '@/shared/ui/layout';
+import { Empty, Failure, Skeleton } from '@/shared/ui/states';
+import { Home } from './home';
+import { rootRoute } from './root';
+import { Shell } from './shell';
+
+export const client = new QueryClient({
+  defaultOptions: {
+    queries: {
+      staleTime: 5_000,
+      gcTime: 30 * 60_000,
+      retry: (failures, error) => failures < 2 && (error as { status?: number }).status !== 404,
+    },
+  },
+});
+
+function NotFound() {
+  return (
+    <Page title="Nothing is here">
+      <Empty
+        title="This address leads to no page"
+        action={
+          <Link to="/" className={buttonClass('primary')}>
+            To the beginning
+          </Link>
+        }
+      >
+        Check it, or search for an id in the Explorer.
+      </Empty>
+    </Page>
+  );
+}
+
+function Broken({ error, reset }: ErrorComponentProps) {
+  return (
+    <Page title="This page failed">
+      <Failure error={error} retry={reset} />
+    </Page>
+  );
+}
+
+const home = createRoute({ getParentRoute: () => rootRoute, path: '/', component: Home });
+
+rootRoute.update({ component: Shell });
+
+export const router = createRouter({
+  routeTree: rootRoute.addChildren([home, cloudRoutes, workerRoutes, explorerRoutes]),
+  context: { client },
+  defaultPreload: 'intent',
+  scrollRestoration: true,
+  defaultNotFoundComponent: NotFound,
+  defaultErrorComponent: Broken,
+  defaultPendingComponent: () => (
+    <Page title="Loading">
+      <Skeleton className="h-64" />
+    </Page>
+  ),
+});
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: typeof router;
+  }
+}

@@ -1,0 +1,166 @@
+import { useIsFetching, useQueryClient } from '@tanstack/react-query';
+import { Link, Outlet, useRouterState } from '@tanstack/react-router';
+import { useEffect, useRef, useState } from 'react';
+import { useConfig } from '@/shared/config/use-config';
+import { duration } from '@/shared/format';
+import { useLiveCache, useLiveStatus, useNow } from '@/shared/live';
+import { cx } from '@/shared/ui/cx';
+import { Tips } from '@/shared/ui/tip';
+import { WalletButton } from '@/shared/wallet';
+
+const FACES = [
+  { to: '/cloud', label: 'Cloud' },
+  { to: '/worker', label: 'Worker' },
+  { to: '/explorer', label: 'Explorer' },
+] as const;
+
+function ThemeButton() {
+  const [theme, setTheme] = useState(document.documentElement.dataset.theme);
+  const next = theme === 'dark' ? 'light' : 'dark';
+  return (
+    <button
+      type="button"
+      className={'inline-flex size-9 items-center justify-center rounded-lg hover:bg-hover'}
+      aria-label={`Use the ${next} theme`}
+      onClick={() => {
+        document.documentElement.dataset.theme = next;
+        try {
+          localStorage.setItem('io.theme', next);
+        } catch {}
+        setTheme(next);
+      }}
+    >
+      <svg
+        width="18"
+        height="18"
+        viewBox="0 0 24 24"
+        fill="none"
+        stroke="currentColor"
+        strokeWidth="2"
+        aria-hidden="true"
+      >
+        {theme === 'dark' ? (
+          <path d="M12 3v2m0 14v2M3 12h2m14 0h2M5.6 5.6 7 7m10 10 1.4 1.4M5.6 18.4 7 17M17 7l1.4-1.4M12 8a4 4 0 1 0 0 8 4 4 0 0 0 0-8Z" />
+        ) : (
+          <path d="M20 14.5A8 8 0 0 1 9.5 4a8 8 0 1 0 10.5 10.5Z" />
+        )}
+      </svg>
+    </button>
+  );
+}
+
+/** Above this the data is called old, milliseconds. */
+const OLD_MS = 30_000;
+
+/** How old what is shown may be, always in sight. */
+function Freshness() {
+  const { up, heardAt, indexAgeMs, slot } = useLiveStatus();
+  const client = useQueryClient();
+  const fetching = useIsFetching();
+  useNow();
+  const newest = Math.max(
+    heardAt && indexAgeMs !== null ? heardAt - indexAgeMs : 0,
+    ...client
+      .getQueryCache()
+      .getAll()
+      .filter((query) => query.getObserversCount() > 0)
+      .map((query) => query.state.dataUpdatedAt),
+  );
+  const age = newest > 0 ? Math.max(0, Date.now() - newest) : null;
+  const old = age !== null && age > OLD_MS;
+  const [color, text] = up && !old ? ['bg-good', 'Live'] : up ? ['bg-warn', 'Behind'] : ['bg-bad', 'API down'];
+  const detail =
+    age === null
+      ? 'nothing read yet'
+      : age < 2_000
+        ? 'data is fresh'
+        : `data is ${duration(Math.round(age / 1000))} old`;
+  return (
+    <p
+      className="flex items-center gap-2 text-muted text-xs"
+      data-testid="freshness"
+      data-tip={
+        up
+          ? `slot ${slot ?? '…'}: changes arrive by themselves`
+          : 'The oracle does not answer. What the chain says is still read.'
+      }
+    >
+      <span aria-hidden className={cx('size-2 rounded-full', color)} />
+      <span>
+        {text} · {detail}
+        {fetching > 0 ? ' · reading' : ''}
+      </span>
+    </p>
+  );
+}
+
+export function Shell() {
+  useLiveCache();
+  const config = useConfig();
+  const path = useRouterState({ select: (state) => state.location.pathname });
+  const main = useRef<HTMLElement>(null);
+  const before = useRef(path);
+  useEffect(() => {
+    // A new page is read from its top, by screen readers too.
+    if (before.current !== path) main.current?.focus({ preventScroll: true });
+    before.current = path;
+  }, [path]);
+  return (
+    <>
+      <a
+        href="#main"
+        className="fixed top-2 left-2 z-50 -translate-y-24 rounded-lg bg-accent px-3 py-2 text-on-accent text-sm focus:translate-y-0"
+      >
+        Skip to the content
+      </a>
+      <div className="flex min-h-dvh flex-col">
+        <header className="sticky top-0 z-30 border-line border-b bg-paper/95 backdrop-blur">
+          <div className="mx-auto flex max-w-7xl flex-wrap items-center gap-x-4 gap-y-1 px-4 py-2 sm:px-6">
+            <Link to="/" className="flex items-center gap-2 font-semibold" aria-label="IO Network, home">
+              <img src="/favicon.svg" alt="" width={24} height={24} />
+              <span className="hidden sm:inline">IO Network</span>
+            </Link>
+            {config.local && (
+              <span
+                className="rounded-full bg-warn/10 px-2 py-0.5 text-warn text-xs"
+                data-tip="A chain on this machine: its tokens are worth nothing."
+              >
+                local
+              </span>
+            )}
+            <nav aria-label="Faces" className="order-last flex w-full gap-1 sm:order-none sm:w-auto">
+              {FACES.map(({ to, label }) => (
+                <Link
+                  key={to}
+                  to={to}
+                  className="rounded-lg px-3 py-1.5 font-medium text-muted text-sm hover:bg-hover hover:text-ink data-[status=active]:bg-hover data-[status=active]:text-ink"
+                >
+                  {label}
+                </Link>
+              ))}
+            </nav>
+            <div className="ml-auto flex items-center gap-1">
+              <ThemeButton />
+              <WalletButton />
+            </div>
+          </div>
+        </header>
+        <main id="main" ref={main} tabIndex={-1} className="flex-1 outline-none">
+          <Outlet />
+        </main>
+        <footer className="border-line border-t">
+          <div className="mx-auto flex max-w-7xl flex-wrap items-center justify-between gap-2 px-4 py-3 sm:px-6">
+            <Freshness />
+            <p className="text-muted text-xs">
+              No account, no tracking, no third party.{' '}
+              <a className="link" href="/v1/openapi.json">
+                API
+              </a>
+            </p>
+          </div>
+        </footer>
+      </div>
+      <Tips />
+    </>
+  );
+}

@@ -1,0 +1,111 @@
+/** What a renter asks of a device, as it stands in the address: a link can be shared. */
+import type { Offer, Schemas } from '@/shared/api';
+
+export const ENGINES = ['embed', 'wasm'] as const;
+export type Engine = (typeof ENGINES)[number];
+
+/** How each engine's results are verified. */
+export const VERIFICATION: Record<Engine, { name: 'exact' | 'tolerant'; number: number; text: string }> = {
+  embed: { name: 'tolerant', number: 1, text: 'oracles run an unforeseeable sample again' },
+  wasm: { name: 'exact', number: 0, text: 'oracles run it again and compare every bit' },
+};
+
+export interface Filters {
+  engine?: Engine;
+  class?: number;
+  /** Device memory, MiB. */
+  memory?: number;
+  region?: string;
+  /** Base units of IO for 1,000 units, as text. */
+  price?: string;
+  /** Percent. */
+  reputation?: number;
+  /** Only those that would take a job now. */
+  free?: boolean;
+}
+
+const number = (value: unknown, most: number) => {
+  const n = Number(value);
+  return value !== undefined && value !== '' && Number.isInteger(n) && n >= 0 && n <= most ? n : undefined;
+};
+
+/** Whatever an address says, as filters; nonsense is left out. */
+export function readFilters(search: Record<string, unknown>): Filters {
+  const filters: Filters = {
+    engine: ENGINES.find((engine) => engine === search.engine),
+    class: number(search.class, 65_534),
+    memory: number(search.memory, 0xffff_ffff) || undefined,
+    region:
+      typeof search.region === 'string' && /^[A-Za-z]{2}$/.test(search.region)
+        ? search.region.toUpperCase()
+        : undefined,
+    price: /^\d{1,20}$/.test(String(search.price ?? '')) ? String(search.price) : undefined,
+    reputation: number(search.reputation, 100) || undefined,
+    free: search.free === true || search.free === 'true' ? true : undefined,
+  };
+  return Object.fromEntries(Object.entries(filters).filter(([, value]) => value !== undefined));
+}
+
+type Test = { name: string; passes: (offer: Offer) => boolean };
+
+function tests(filters: Filters): Test[] {
+  const engine = filters.engine ?? 'embed';
+  const all: (Test | false)[] = [
+    { name: 'engine', passes: (offer) => engine in offer.engines },
+    filters.class !== undefined && { name: 'class', passes: (offer) => offer.class === filters.class },
+    filters.memory !== undefined && { name: 'memory', passes: (offer) => offer.memory_mib >= (filters.memory ?? 0) },
+    filters.region !== undefined && { name: 'region', passes: (offer) => offer.region === filters.region },
+    filters.price !== undefined && {
+      name: 'price',
+      passes: (offer) => askOf(offer, engine) <= BigInt(filters.price ?? 0),
+    },
+    filters.reputation !== undefined && {
+      name: 'reputation',
+      passes: (offer) => offer.reputation_bps >= (filters.reputation ?? 0) * 100,
+    },
+    filters.free === true && { name: 'free now', passes: (offer) => offer.available },
+  ];
+  return all.filter((test) => test !== false);
+}
+
+/** An ask that nobody pays: of devices that do not offer the engine. */
+const NEVER = 0xffff_ffff_ffff_ffffn;
+
+export function askOf(offer: Offer, engine: Engine): bigint {
+  const ask = offer.engines[engine]?.ask;
+  return ask === undefined ? NEVER : BigInt(ask);
+}
+
+export interface Sieved {
+  kept: Offer[];
+  /** Of each filter: how many devices it alone removes, and the cheapest of them when that is cheaper than all that are left. */
+  removed: { name: string; count: number; cheaper: bigint | null }[];
+}
+
+export function sieve(offers: readonly Offer[], filters: Filters): Sieved {
+  const engine = filters.engine ?? 'embed';
+  const all = tests(filters);
+  const kept = offers.filter((offer) => all.every((test) => test.passes(offer)));
+  const least = (list: readonly Offer[]) =>
+    list.map((offer) => askOf(offer, engine)).reduce((a, b) => (b < a ? b : a), NEVER);
+  const best = least(kept);
+  const removed = all.map((test) => {
+    const alone = offers.filter(
+      (offer) => !test.passes(offer) && all.every((other) => other === test || other.passes(offer)),
+    );
+    const cheapest = least(alone);
+    return { name: test.name, count: alone.length, cheaper: cheapest < best ? cheapest : null };
+  });
+  return { kept, removed: removed.filter(({ count }) => count > 0) };
+}
+
+/** The same as a requirement of the API. */
+export function requirementOf(filters: Filters): Schemas['Requirement'] {
+  return {
+    class: filters.class ?? null,
+    min_multiplier_e2: 0,
+    min_memory_mib: filters.memory ?? 0,
+    region: filters.region ?? null,
+    min_reputation_bps: (filters.reputation ?? 0) * 100,
+  };
+}

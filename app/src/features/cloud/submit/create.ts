@@ -1,0 +1,63 @@
+/** The job on chain: terms, address, the one instruction that the wallet signs. */
+import { type Address, createNoopSigner } from '@solana/kit';
+import { getCreateJobInstructionAsync } from '@/generated/program';
+import type { Schemas } from '@/shared/api';
+import { associatedToken, pda, tokenProgramOf } from '@/shared/chain';
+import { fromHex, packRegion } from '@/shared/format';
+
+const ANY_CLASS = 65_535;
+
+export interface CreateJob {
+  renter: string;
+  mint: string;
+  specHash: string;
+  maxPrice: bigint;
+  maxUnits: bigint;
+  escrow: bigint;
+  /** Unix seconds, by the chain's clock. */
+  deadline: bigint;
+  maxRunSeconds: number;
+  requirement: Schemas['Requirement'];
+  verification: number;
+}
+
+function randomU64(): bigint {
+  return crypto.getRandomValues(new BigUint64Array(1))[0] ?? 0n;
+}
+
+export async function createJob(job: CreateJob) {
+  const renter = createNoopSigner(job.renter as Address);
+  const mint = job.mint as Address;
+  const terms = {
+    nonce: randomU64(),
+    specHash: fromHex(job.specHash),
+    maxPrice: job.maxPrice,
+    maxUnits: job.maxUnits,
+    maxEscrow: job.escrow,
+    deposit: 0n,
+    deadline: job.deadline,
+    maxRunSeconds: job.maxRunSeconds,
+    minMultiplierE2: job.requirement.min_multiplier_e2 ?? 0,
+    minMemoryMib: job.requirement.min_memory_mib ?? 0,
+    class: job.requirement.class ?? ANY_CLASS,
+    region: packRegion(job.requirement.region ?? ''),
+    minReputationBps: job.requirement.min_reputation_bps ?? 0,
+    verification: job.verification,
+    devices: 1,
+    kind: 0,
+  };
+  const address = await pda.job(renter.address, terms.nonce);
+  const tokenProgram = await tokenProgramOf(mint);
+  const instruction = await getCreateJobInstructionAsync({
+    renter,
+    payer: renter,
+    network: await pda.network(),
+    payment: await pda.payment(mint),
+    mint,
+    job: address,
+    payerToken: await associatedToken(renter.address, mint, tokenProgram),
+    tokenProgram,
+    ...terms,
+  });
+  return { address, instruction };
+}

@@ -1,0 +1,58 @@
+/** Specs as `crates/engines/src/spec.rs` writes them: JSON without white space, fields in the order of its structs. */
+import { VERIFICATION } from '../offers/filters';
+
+export interface BlobRef {
+  hash: string;
+  size: number;
+}
+
+export type Format = 'lines' | 'jsonl';
+
+/** sentence-transformers/all-MiniLM-L6-v2, which workers and oracles have (`crates/engines/src/models.rs`). */
+const MODEL = {
+  config: { hash: '02ba870d29dc00b373fe71bd273baca30586d6577def4130456e756c7b286890', size: 612 },
+  tokenizer: { hash: '82483bb4f0bdb81779f295ecc5a93285d2156834e994a2169f9800e4c8f250c1', size: 466_247 },
+  weights: { hash: '8087e9bf97c265f8435ed268733ecf3791825ad24850fd5d84d89e32ee3a589a', size: 90_868_376 },
+};
+
+const ref = ({ hash, size }: BlobRef): BlobRef => ({ hash, size });
+
+export function embedSpec(input: BlobRef, format: Format): string {
+  const embed = { model: MODEL, format, pooling: 'mean', max_tokens: 256 };
+  return JSON.stringify({ version: 1, input: ref(input), engine: { embed } });
+}
+
+export interface WasmLimits {
+  fuel: number;
+  memory_mib: number;
+  time_limit_s: number;
+  max_output: number;
+}
+
+export function wasmSpec(input: BlobRef, module: BlobRef, limits: WasmLimits): string {
+  const { fuel, memory_mib, time_limit_s, max_output } = limits;
+  const wasm = { module: ref(module), fuel, memory_mib, time_limit_s, max_output };
+  return JSON.stringify({ version: 1, input: ref(input), engine: { wasm } });
+}
+
+/** One unit of a WebAssembly job is 10⁶ fuel, rounded up. */
+export function unitsForFuel(fuel: number): bigint {
+  return (BigInt(fuel) + 999_999n) / 1_000_000n;
+}
+
+export const UNIT_NAMES = { embed: 'passages', wasm: 'million fuel' } as const;
+
+export const verificationNumber = (engine: 'embed' | 'wasm') => VERIFICATION[engine].number;
+
+/** Limits of `crates/engines/src/limits.rs`. */
+export const LIMITS = {
+  input: 256 << 20,
+  module: 16 << 20,
+  fuel: 1_000_000_000_000_000,
+  memoryMib: 4_096,
+  timeS: 86_400,
+  output: 256 << 20,
+  passages: 1_000_000,
+  line: 64 << 10,
+  id: 256,
+};

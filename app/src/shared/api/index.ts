@@ -1,0 +1,5 @@
+export * from './auth';
+export * from './blobs';
+export * from './client';
+export * from './queries';
+export * from './session';

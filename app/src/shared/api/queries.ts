@@ -1,0 +1,81 @@
+/** What the oracles know beyond the chain, as queries. */
+import { queryOptions } from '@tanstack/react-query';
+import { config } from '@/shared/config';
+import { type Attestation, api, type JobView, type Offer, type QuoteRequest, take, takeMaybe } from './client';
+
+/** This oracle first, then the others. */
+export function bases(): string[] {
+  return ['', ...config().peers];
+}
+
+/** Pages read of a list at most; each has 100 rows. */
+const MAX_PAGES = 100;
+
+async function allOffers(path: '/v1/offers' | '/v1/devices', signal: AbortSignal): Promise<Offer[]> {
+  const offers: Offer[] = [];
+  let after: string | undefined;
+  for (let page = 0; page < MAX_PAGES; page++) {
+    const answer = await take(api().GET(path, { params: { query: { after } }, signal }));
+    offers.push(...answer.offers);
+    if (!answer.next) break;
+    after = answer.next;
+  }
+  return offers;
+}
+
+export const offersQuery = () =>
+  queryOptions({
+    queryKey: ['api', 'offers'],
+    queryFn: ({ signal }) => allOffers('/v1/offers', signal),
+    refetchInterval: 10_000,
+  });
+
+export const deviceOffersQuery = () =>
+  queryOptions({
+    queryKey: ['api', 'devices'],
+    queryFn: ({ signal }) => allOffers('/v1/devices', signal),
+    refetchInterval: 15_000,
+  });
+
+export const infoQuery = () =>
+  queryOptions({
+    queryKey: ['api', 'info'],
+    queryFn: ({ signal }) => take(api().GET('/v1/info', { signal })),
+    refetchInterval: 15_000,
+  });
+
+export const quoteQuery = (request: QuoteRequest | null) =>
+  queryOptions({
+    queryKey: ['api', 'quote', request],
+    enabled: request !== null,
+    queryFn: ({ signal }) => take(api().POST('/v1/quote', { body: request as QuoteRequest, signal })),
+    refetchInterval: 10_000,
+  });
+
+/** What an oracle shows of a job; null when it has seen none. */
+export const jobViewQuery = (job: string) =>
+  queryOptions({
+    queryKey: ['api', 'job', job],
+    queryFn: ({ signal }): Promise<JobView | null> =>
+      takeMaybe(api().GET('/v1/jobs/{job}', { params: { path: { job } }, signal })),
+    refetchInterval: 15_000,
+  });
+
+/** Every oracle's signed verdict, asked one by one; null of those that have none or can not be reached. */
+export const attestationsQuery = (job: string, enabled: boolean) =>
+  queryOptions({
+    queryKey: ['api', 'attestations', job],
+    enabled,
+    queryFn: ({ signal }): Promise<{ base: string; attestation: Attestation | null; error: string | null }[]> =>
+      Promise.all(
+        bases().map(async (base) => {
+          try {
+            const answer = api(base).GET('/v1/jobs/{job}/attestation', { params: { path: { job } }, signal });
+            return { base, attestation: await takeMaybe(answer), error: null };
+          } catch (error) {
+            return { base, attestation: null, error: (error as Error).message };
+          }
+        }),
+      ),
+    refetchInterval: (query) => (query.state.data?.every((one) => one.attestation) ? false : 5_000),
+  });

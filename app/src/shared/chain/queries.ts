@@ -1,0 +1,95 @@
+/** The chain as queries. Live updates patch them (`patch.ts`); until the stream is up they are read again now and then. */
+import { type Address, address } from '@solana/kit';
+import { queryOptions } from '@tanstack/react-query';
+import { config } from '@/shared/config';
+import { IO, paddedText, type Unit } from '@/shared/format';
+import { type Filter, fetchAccount, fetchAll, type Kind, type Kinds, OFFSETS, type Read } from './accounts';
+import { associatedToken, pda, tokenProgramOf } from './pda';
+import { rpc } from './rpc';
+
+/** Read again after so long without live news, milliseconds. */
+const SLOW = 60_000;
+const FAST = 15_000;
+
+export const accountKey = (at: string) => ['chain', 'account', at] as const;
+export const listKey = (kind: Kind, by: Record<string, string> = {}) => ['chain', 'list', kind, by] as const;
+
+/** An account by its address; null when there is none. */
+export const accountQuery = <K extends Kind>(kind: K, at: string) =>
+  queryOptions({
+    queryKey: accountKey(at),
+    queryFn: ({ signal }) => fetchAccount(kind, at, signal),
+    refetchInterval: FAST,
+  });
+
+const listQuery = <K extends Kind>(kind: K, by: Record<string, string>, filters: readonly Filter[], every = SLOW) =>
+  queryOptions({
+    queryKey: listKey(kind, by),
+    queryFn: ({ signal }): Promise<Read<Kinds[K]>[]> => fetchAll(kind, filters, signal),
+    refetchInterval: every,
+  });
+
+export const networkQuery = () =>
+  queryOptions({
+    queryKey: ['chain', 'network'],
+    queryFn: async ({ signal }) => fetchAccount('network', await pda.network(), signal),
+    refetchInterval: SLOW,
+  });
+
+export const oracleSetQuery = () =>
+  queryOptions({
+    queryKey: ['chain', 'oracleSet'],
+    queryFn: async ({ signal }) => fetchAccount('oracleSet', await pda.oracleSet(), signal),
+    refetchInterval: SLOW,
+  });
+
+export const jobQuery = (at: string) => accountQuery('job', at);
+export const jobsQuery = () => listQuery('job', {}, []);
+export const jobsOfRenterQuery = (renter: string) =>
+  listQuery('job', { renter }, [{ offset: OFFSETS.job.renter, bytes: renter }]);
+export const devicesQuery = () => listQuery('device', {}, []);
+export const devicesOfProviderQuery = (provider: string) =>
+  listQuery('device', { provider }, [{ offset: OFFSETS.device.provider, bytes: provider }]);
+export const providersQuery = () => listQuery('provider', {}, []);
+export const classesQuery = () => listQuery('deviceClass', {}, []);
+export const mintsQuery = () => listQuery('paymentMint', {}, []);
+
+export function className(data: Kinds['deviceClass']): string {
+  return paddedText(data.name as Uint8Array);
+}
+
+/** How amounts of a mint are written. IO by name; others by the beginning of their address. */
+export function unitOf(mint: string, mints: readonly Read<Kinds['paymentMint']>[] | undefined): Unit {
+  if (mint === config().io_mint) return IO;
+  const known = mints?.find(({ data }) => data.mint === mint);
+  return { symbol: `${mint.slice(0, 4)}…`, decimals: known?.data.decimals ?? 0 };
+}
+
+/** What a wallet holds of a mint, base units; 0 without an account. */
+export const tokenBalanceQuery = (owner: string | null, mint: string) =>
+  queryOptions({
+    queryKey: ['chain', 'tokens', owner, mint],
+    enabled: owner !== null,
+    queryFn: async ({ signal }) => {
+      const at = await associatedToken(owner as Address, address(mint), await tokenProgramOf(address(mint)));
+      const { value } = await rpc()
+        .getAccountInfo(at, { encoding: 'jsonParsed', commitment: 'confirmed' })
+        .send({ abortSignal: signal });
+      const parsed = value?.data as { parsed?: { info?: { tokenAmount?: { amount?: string } } } } | undefined;
+      return BigInt(parsed?.parsed?.info?.tokenAmount?.amount ?? '0');
+    },
+    refetchInterval: FAST,
+  });
+
+export const solBalanceQuery = (owner: string | null) =>
+  queryOptions({
+    queryKey: ['chain', 'sol', owner],
+    enabled: owner !== null,
+    queryFn: async ({ signal }) =>
+      (
+        await rpc()
+          .getBalance(owner as Address, { commitment: 'confirmed' })
+          .send({ abortSignal: signal })
+      ).value as bigint,
+    refetchInterval: FAST,
+  });

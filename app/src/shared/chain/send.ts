@@ -1,0 +1,166 @@
+/**
+ * Sending a transaction that lands: fresh blockhash, simulation, compute limit from it, priority fee from recent ones, the wallet's
+ * signature checked against what was asked, sent again until it is confirmed or can not land any more.
+ */
+import {
+  type Address,
+  appendTransactionMessageInstructions,
+  type Base64EncodedWireTransaction,
+  type Blockhash,
+  compileTransaction,
+  createNoopSigner,
+  createTransactionMessage,
+  getBase58Decoder,
+  getBase64Decoder,
+  getTransactionDecoder,
+  getTransactionEncoder,
+  type Instruction,
+  pipe,
+  prependTransactionMessageInstructions,
+  type Signature,
+  setTransactionMessageFeePayerSigner,
+  setTransactionMessageLifetimeUsingBlockhash,
+} from '@solana/kit';
+import { getSetComputeUnitLimitInstruction, getSetComputeUnitPriceInstruction } from '@solana-program/compute-budget';
+import { sameBytes } from '@/shared/format';
+import { keyBytes, verifySignature } from '@/shared/verify';
+import type { ConnectedWallet } from '@/shared/wallet';
+import { explain, SendFailure } from './errors';
+import { rpc } from './rpc';
+
+/** Most units of a transaction, and what is added to the simulation's count. */
+const MAX_UNITS = 1_400_000;
+const UNITS_MARGIN = 1.15;
+/** Priority fees above this are not paid, micro-lamports a unit. */
+const MAX_PRICE = 1_000_000n;
+const AGAIN_MS = 1_500;
+const POLL_MS = 400;
+
+export type Step = 'preparing' | 'signing' | 'sending' | 'confirmed';
+
+export interface SendOptions {
+  onStep?: (step: Step) => void;
+  signal?: AbortSignal;
+}
+
+type Lifetime = { blockhash: Blockhash; lastValidBlockHeight: bigint };
+
+function build(payer: Address, lifetime: Lifetime, instructions: readonly Instruction[], units: number, price: bigint) {
+  return pipe(
+    createTransactionMessage({ version: 0 }),
+    (message) => setTransactionMessageFeePayerSigner(createNoopSigner(payer), message),
+    (message) => setTransactionMessageLifetimeUsingBlockhash(lifetime, message),
+    (message) => appendTransactionMessageInstructions(instructions, message),
+    (message) =>
+      prependTransactionMessageInstructions(
+        [
+          getSetComputeUnitLimitInstruction({ units }),
+          ...(price > 0n ? [getSetComputeUnitPriceInstruction({ microLamports: price })] : []),
+        ],
+        message,
+      ),
+    compileTransaction,
+  );
+}
+
+async function recentPrice(accounts: readonly Address[]): Promise<bigint> {
+  try {
+    const fees = await rpc().getRecentPrioritizationFees(accounts.slice(0, 32)).send();
+    const sorted = fees.map((fee) => BigInt(fee.prioritizationFee)).sort((a, b) => (a < b ? -1 : 1));
+    const median = sorted[Math.floor(sorted.length / 2)] ?? 0n;
+    return median < MAX_PRICE ? median : MAX_PRICE;
+  } catch {
+    return 0n;
+  }
+}
+
+const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Sends, and returns the signature once the transaction is confirmed. */
+export async function send(
+  wallet: ConnectedWallet,
+  instructions: readonly Instruction[],
+  options: SendOptions = {},
+): Promise<Signature> {
+  const { onStep, signal } = options;
+  const payer = wallet.address as Address;
+  onStep?.('preparing');
+  const writable = instructions.flatMap((one) =>
+    (one.accounts ?? []).filter((account) => account.role & 1).map((account) => account.address),
+  );
+  const [{ value: lifetime }, price] = await Promise.all([
+    rpc().getLatestBlockhash({ commitment: 'confirmed' }).send({ abortSignal: signal }),
+    recentPrice(writable),
+  ]);
+  const draft = build(payer, lifetime, instructions, MAX_UNITS, price);
+  const wire = getBase64Decoder().decode(getTransactionEncoder().encode(draft)) as Base64EncodedWireTransaction;
+  const { value: simulated } = await rpc()
+    .simulateTransaction(wire, {
+      encoding: 'base64',
+      sigVerify: false,
+      replaceRecentBlockhash: true,
+      commitment: 'confirmed',
+    })
+    .send({ abortSignal: signal });
+  if (simulated.err) throw explain(simulated.err, simulated.logs ?? []);
+  const units = Math.min(MAX_UNITS, Math.ceil(Number(simulated.unitsConsumed ?? MAX_UNITS) * UNITS_MARGIN) + 1_000);
+  const transaction = build(payer, lifetime, instructions, units, price);
+  const unsigned = Uint8Array.from(getTransactionEncoder().encode(transaction));
+
+  onStep?.('signing');
+  const signed = await wallet.signTransaction(unsigned);
+  const decoded = getTransactionDecoder().decode(signed);
+  if (!sameBytes(decoded.messageBytes, transaction.messageBytes)) {
+    throw new SendFailure(
+      'the wallet changed the transaction',
+      'Nothing was sent: this app sends only what it showed you. Turn off what changes transactions, or use another wallet.',
+    );
+  }
+  const made = decoded.signatures[payer];
+  if (!made || !verifySignature(keyBytes(payer), Uint8Array.from(transaction.messageBytes), Uint8Array.from(made))) {
+    throw new SendFailure('the wallet’s signature is not valid', 'Nothing was sent. Try again, or use another wallet.');
+  }
+  const signature = getBase58Decoder().decode(made) as Signature;
+
+  onStep?.('sending');
+  const bytes = getBase64Decoder().decode(signed) as Base64EncodedWireTransaction;
+  let sentAt = 0;
+  let refused: unknown;
+  for (;;) {
+    if (Date.now() - sentAt >= AGAIN_MS) {
+      sentAt = Date.now();
+      try {
+        await rpc().sendTransaction(bytes, { encoding: 'base64', skipPreflight: true, maxRetries: 0n }).send();
+      } catch (error) {
+        // The status decides: it may have landed all the same.
+        refused = error;
+      }
+    }
+    try {
+      const { value } = await rpc().getSignatureStatuses([signature]).send();
+      const status = value[0];
+      if (status?.err) throw explain(status.err);
+      if (status && status.confirmationStatus !== 'processed') {
+        onStep?.('confirmed');
+        return signature;
+      }
+      const height = await rpc().getBlockHeight({ commitment: 'confirmed' }).send();
+      if (height > lifetime.lastValidBlockHeight) {
+        throw new SendFailure(
+          'the chain did not take the transaction in time',
+          'It can not land any more, and nothing was paid. Try again.',
+          { cause: refused },
+        );
+      }
+    } catch (error) {
+      if (error instanceof SendFailure) throw error;
+      // The RPC is away for a moment: what was sent may land meanwhile.
+      if (signal?.aborted) {
+        throw new SendFailure('stopped waiting', 'The transaction may still land: look at the list.', {
+          mayHaveLanded: true,
+        });
+      }
+    }
+    await wait(POLL_MS);
+  }
+}

@@ -1,0 +1,74 @@
+import { useEffect, useRef } from 'react';
+import uPlot from 'uplot';
+import 'uplot/dist/uPlot.min.css';
+
+export interface ChartProps {
+  /** What the chart shows, in words: for those who do not see it. */
+  label: string;
+  /** Unix seconds, ascending. */
+  times: number[];
+  series: { label: string; values: (number | null)[]; bars?: boolean }[];
+  format?: (value: number) => string;
+  height?: number;
+}
+
+/** Colours of series, by their order: roles of the theme. */
+const COLORS = ['--accent', '--warn', '--good', '--bad', '--muted'];
+
+/** Values over time. Drawn anew when the theme or the width changes. */
+export function Chart({ label, times, series, format = String, height = 200 }: ChartProps) {
+  const box = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    const element = box.current;
+    if (!element) return;
+    let plot: uPlot | null = null;
+    const draw = () => {
+      plot?.destroy();
+      const style = getComputedStyle(document.documentElement);
+      const color = (name: string) => style.getPropertyValue(name).trim();
+      const axis = { stroke: color('--muted'), grid: { stroke: color('--line'), width: 1 }, ticks: { show: false } };
+      plot = new uPlot(
+        {
+          width: element.clientWidth || 300,
+          height,
+          legend: { show: series.length > 1 },
+          cursor: { y: false },
+          axes: [axis, { ...axis, size: 70, values: (_: uPlot, ticks: number[]) => ticks.map(format) }],
+          scales: { y: { range: (_: uPlot, min: number, max: number) => [Math.min(0, min), max > 0 ? max * 1.1 : 1] } },
+          series: [
+            {},
+            ...series.map(({ label, bars }, i) => {
+              const stroke = color(COLORS[i % COLORS.length] ?? '--accent');
+              return {
+                label,
+                stroke,
+                width: 2,
+                value: (_: uPlot, value: number | null) => (value === null ? '' : format(value)),
+                ...(bars
+                  ? { paths: uPlot.paths.bars?.({ size: [0.6, 48] }), fill: stroke, points: { show: false } }
+                  : {}),
+              };
+            }),
+          ],
+        },
+        [times, ...series.map(({ values }) => values)] as uPlot.AlignedData,
+        element,
+      );
+    };
+    draw();
+    const resized = new ResizeObserver(() => plot?.setSize({ width: element.clientWidth, height }));
+    resized.observe(element);
+    const themed = new MutationObserver(draw);
+    themed.observe(document.documentElement, { attributeFilter: ['data-theme'] });
+    return () => {
+      resized.disconnect();
+      themed.disconnect();
+      plot?.destroy();
+    };
+  }, [times, series, format, height]);
+  return (
+    <figure>
+      <div ref={box} role="img" aria-label={label} style={{ minHeight: height }} />
+    </figure>
+  );
+}

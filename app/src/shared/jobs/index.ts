@@ -1,0 +1,2 @@
+export * from './job-table';
+export * from './state';

@@ -1,0 +1,7 @@
+export * from './button';
+export * from './cx';
+export * from './field';
+export * from './layout';
+export * from './states';
+export * from './table';
+export * from './values';

@@ -1,0 +1,4 @@
+export * from './attestation';
+export * from './hash';
+export * from './signature';
+export * from './statements';

@@ -1,0 +1,105 @@
+import { ed25519 } from '@noble/curves/ed25519.js';
+import { getBase58Decoder } from '@solana/kit';
+import { describe, expect, it } from 'vitest';
+import { hex } from '@/shared/format';
+import { blake3Hex, checkAttestation, epochOf, hasher, requestBytes, resultBytes, verifySignature } from '.';
+
+const fill = (value: number) => new Uint8Array(32).fill(value);
+const base58 = (bytes: Uint8Array) => getBase58Decoder().decode(bytes);
+
+describe('statements', () => {
+  const statement = {
+    deployment: { program: fill(1), cluster: fill(2) },
+    setVersion: 3n,
+    job: fill(4),
+    createdSlot: 5n,
+    epoch: 6n,
+    verdict: 'valid' as const,
+    outputHash: fill(7),
+    units: 8n,
+  };
+  it('have the layout that the program compares', () => {
+    const bytes = resultBytes(statement);
+    expect(bytes.length).toBe(177);
+    expect(new TextDecoder().decode(bytes.subarray(0, 16))).toBe('io/result/1.....');
+    expect(bytes[16]).toBe(1);
+    expect(hex(bytes.subarray(80, 88))).toBe('0300000000000000');
+    expect(bytes[88]).toBe(4);
+    expect(bytes[136]).toBe(1);
+    expect(hex(bytes.subarray(169))).toBe('0800000000000000');
+    expect(resultBytes({ ...statement, verdict: 'invalid' })[136]).toBe(2);
+  });
+  it('are 232 bytes for requests', () => {
+    const bytes = requestBytes({
+      deployment: statement.deployment,
+      recipient: fill(3),
+      subject: fill(0),
+      action: fill(5),
+      body: fill(6),
+      atMs: 7_200_000n,
+      nonce: 9n,
+    });
+    expect(bytes.length).toBe(232);
+    expect(hex(bytes.subarray(144, 152))).toBe('0200000000000000');
+  });
+  it('know epochs', () => {
+    expect(epochOf(-1n)).toBe(0n);
+    expect(epochOf(3_600n)).toBe(1n);
+  });
+});
+
+describe('hashes', () => {
+  it('are BLAKE3', () => {
+    // Published test vector: the hash of nothing.
+    expect(blake3Hex(new Uint8Array())).toBe('af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262');
+    const state = hasher();
+    const bytes = Uint8Array.from({ length: 5_000 }, (_, i) => i % 251);
+    state.update(bytes.subarray(0, 1_234));
+    state.update(bytes.subarray(1_234));
+    expect(state.hex()).toBe(blake3Hex(bytes));
+  });
+});
+
+describe('attestations', () => {
+  const secret = fill(9);
+  const oracle = base58(ed25519.getPublicKey(secret));
+  const deployment = { program: fill(1), cluster: fill(2) };
+  const submission = { job: base58(fill(4)), createdSlot: 5n, submittedAt: 7_200n, outputHash: fill(7), units: 8n };
+  const signed = (units: bigint) =>
+    resultBytes({
+      deployment,
+      setVersion: 3n,
+      job: fill(4),
+      createdSlot: 5n,
+      epoch: 2n,
+      verdict: 'valid',
+      outputHash: fill(7),
+      units,
+    });
+  const attestation = (signature: Uint8Array) => ({
+    oracle,
+    set_version: 3,
+    job: submission.job,
+    created_slot: 5,
+    epoch: 2,
+    verdict: 'valid' as const,
+    output_hash: hex(fill(7)),
+    units: 8,
+    signature: base58(signature),
+    checked_steps: 1,
+    total_steps: 1,
+    verify_ms: 1,
+  });
+  const set = { version: 3n, oracles: [oracle] };
+  it('hold when signed over what the chain says', () => {
+    const good = attestation(ed25519.sign(signed(8n), secret));
+    expect(checkAttestation(good, submission, deployment, set).every((check) => check.ok)).toBe(true);
+    expect(checkAttestation(good, submission, deployment, { version: 3n, oracles: [] })[0]?.ok).toBe(false);
+  });
+  it('fail for anything else', () => {
+    for (const bad of [ed25519.sign(signed(9n), secret), ed25519.sign(signed(8n), fill(8)), new Uint8Array(64)]) {
+      expect(checkAttestation(attestation(bad), submission, deployment, set)[1]?.ok).toBe(false);
+    }
+    expect(verifySignature(fill(0), signed(8n), new Uint8Array(64))).toBe(false);
+  });
+});

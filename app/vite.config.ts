@@ -1,0 +1,23 @@
+import { fileURLToPath } from 'node:url';
+import tailwindcss from '@tailwindcss/vite';
+import react from '@vitejs/plugin-react';
+import { defineConfig } from 'vitest/config';
+
+// `npm run dev` serves the app alone; the API is an oracle's, named by IO_API (as `io up` prints it).
+const api = process.env.IO_API ?? 'http://127.0.0.1:8700';
+
+export default defineConfig({
+  plugins: [react(), tailwindcss()],
+  resolve: { alias: { '@': fileURLToPath(new URL('./src', import.meta.url)) } },
+  server: { host: '127.0.0.1', proxy: { '/v1': { target: api }, '/health': { target: api } } },
+  build: {
+    target: 'es2022',
+    // No inline data: URIs for fonts and images: the policy says 'self'.
+    assetsInlineLimit: 0,
+    manifest: 'vite-manifest.json',
+    modulePreload: { polyfill: false },
+    chunkSizeWarningLimit: 1_000,
+  },
+  worker: { format: 'es' },
+  test: { include: ['src/**/*.test.{ts,tsx}'], environment: 'node' },
+});

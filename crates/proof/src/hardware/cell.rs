@@ -1,0 +1,321 @@
+//! One cell of a committed product, checked from seeds alone: what the on-chain fraud proof runs.
+//!
+//! No allocation, no `std`, hashing through [`Sha256`] so that the program uses its syscall. A challenger shows a
+//! leaf of 32 cells, its path to a pass's root, and that root's path to the commitment that the worker signed;
+//! [`bad_cell`] expands one row of A and one column of B and recomputes the cell.
+//!
+//! ```text
+//! stream block t of a seed = SHA-256(seed ‖ t as u32 LE)                        32 bytes
+//! A[i][k]  = byte k mod 32 of block i·n/32 + k/32 of the A seed, less 128       row-major
+//! B[k][j]  = byte k mod 32 of block j·n/32 + k/32 of the B seed, less 128       column-major
+//! leaf     = SHA-256(0x00 ‖ 32 cells as i32 LE)                                 cells 32·m … 32·m+31 of the row-major C
+//! node     = SHA-256(0x01 ‖ left ‖ right)
+//! pass     = SHA-256(0x02 ‖ A seed ‖ B seed ‖ n as u32 LE ‖ top node)
+//! item j   = SHA-256(0x03 ‖ j as u32 LE ‖ pass root j)
+//! commitment = SHA-256(0x04 ‖ round seed ‖ device ‖ n as u32 LE ‖ passes as u32 LE ‖ top of the items' tree)
+//! ```
+//!
+//! Leaves, nodes, roots and items have different first bytes, and n and the number of passes fix every path's
+//! length: no node can pass for a leaf, no short tree for a tall one. A pass's root holds its seeds, so a cell is
+//! right or wrong by the commitment's own word. One stream block is one compression of SHA-256 (36 bytes).
+
+use super::Hash;
+
+/// SHA-256 over the concatenation of byte strings.
+pub trait Sha256 {
+    fn hash(parts: &[&[u8]]) -> Hash;
+}
+
+/// Cells in a leaf.
+pub const LEAF_CELLS: usize = 32;
+/// Bytes of a leaf: cells are i32, little-endian.
+pub const LEAF_BYTES: usize = LEAF_CELLS * 4;
+/// Bytes of a stream block.
+pub const BLOCK_BYTES: usize = 32;
+/// Smallest matrix: one leaf a row.
+pub const MIN_N: u32 = 32;
+/// Largest matrix. Products of int8 are at most 2¹⁴, so sums are exact in i32 for n ≤ 131,071; stream counters
+/// (n²/32) fit in u32 beyond that.
+pub const MAX_N: u32 = 32_768;
+/// Most passes of one round.
+pub const MAX_PASSES: u32 = 256;
+/// Most siblings between a leaf and its pass's top: log2(MAX_N²/32).
+pub const MAX_CELL_PATH: usize = 25;
+/// Most siblings between an item and the top of the commitment: log2 [`MAX_PASSES`].
+pub const MAX_ITEM_PATH: usize = 8;
+
+const LEAF: u8 = 0;
+const NODE: u8 = 1;
+const PASS: u8 = 2;
+const ITEM: u8 = 3;
+const COMMITMENT: u8 = 4;
+
+/// Why a cell claim proves nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CellError {
+    #[error("n is {0}: a power of two from {MIN_N} to {MAX_N} was expected")]
+    Size(u32),
+    #[error("{0} passes: 1 to {MAX_PASSES} were expected")]
+    Passes(u32),
+    #[error("there is no such pass, row or column in this commitment")]
+    OutOfRange,
+    #[error("the path has {found} siblings where {expected} lead from the leaf to the root")]
+    PathLength { expected: usize, found: usize },
+    #[error("the path leads to another commitment than the signed one: the cell is not in it")]
+    WrongRoot,
+    #[error("the committed cell is right ({0}): there is nothing to prove")]
+    CellIsRight(i32),
+}
+
+/// Checks that n is a power of two in range. Powers of two make every tree full.
+pub fn check_n(n: u32) -> Result<(), CellError> {
+    if n.is_power_of_two() && (MIN_N..=MAX_N).contains(&n) {
+        Ok(())
+    } else {
+        Err(CellError::Size(n))
+    }
+}
+
+/// Checks the number of passes.
+pub fn check_passes(passes: u32) -> Result<(), CellError> {
+    if (1..=MAX_PASSES).contains(&passes) {
+        Ok(())
+    } else {
+        Err(CellError::Passes(passes))
+    }
+}
+
+/// Block `t` of a seed's stream.
+#[inline]
+pub fn stream_block<H: Sha256>(seed: &Hash, t: u32) -> [u8; BLOCK_BYTES] {
+    // One contiguous string: the syscall charges by string.
+    let mut message = [0; 36];
+    message[..32].copy_from_slice(seed);
+    message[32..].copy_from_slice(&t.to_le_bytes());
+    H::hash(&[&message])
+}
+
+pub fn leaf_hash<H: Sha256>(cells: &[u8; LEAF_BYTES]) -> Hash {
+    H::hash(&[&[LEAF], cells])
+}
+
+pub fn node_hash<H: Sha256>(left: &Hash, right: &Hash) -> Hash {
+    H::hash(&[&[NODE], left, right])
+}
+
+pub fn pass_root<H: Sha256>(a_seed: &Hash, b_seed: &Hash, n: u32, top: &Hash) -> Hash {
+    H::hash(&[&[PASS], a_seed, b_seed, &n.to_le_bytes(), top])
+}
+
+pub fn item_hash<H: Sha256>(pass: u32, root: &Hash) -> Hash {
+    H::hash(&[&[ITEM], &pass.to_le_bytes(), root])
+}
+
+pub fn commitment_hash<H: Sha256>(
+    round_seed: &Hash,
+    device: &Hash,
+    n: u32,
+    passes: u32,
+    top: &Hash,
+) -> Hash {
+    H::hash(&[
+        &[COMMITMENT],
+        round_seed,
+        device,
+        &n.to_le_bytes(),
+        &passes.to_le_bytes(),
+        top,
+    ])
+}
+
+/// Siblings between an item and the top of a tree of `passes` items. The shape is RFC 9162's: a last node without
+/// a partner moves up as it is.
+pub fn item_path_len(pass: u32, passes: u32) -> usize {
+    let (mut at, mut width, mut len) = (pass, passes, 0);
+    while width > 1 {
+        len += usize::from(at ^ 1 < width);
+        at /= 2;
+        width = width.div_ceil(2);
+    }
+    len
+}
+
+/// The top of a full tree, from a node at place `at` of its level and the siblings above it.
+pub fn fold_full<H: Sha256>(node: Hash, at: u32, siblings: &[Hash]) -> Hash {
+    siblings
+        .iter()
+        .fold((node, at), |(node, at), sibling| {
+            let parent = if at & 1 == 0 {
+                node_hash::<H>(&node, sibling)
+            } else {
+                node_hash::<H>(sibling, &node)
+            };
+            (parent, at >> 1)
+        })
+        .0
+}
+
+/// The top of the items' tree from one item. `siblings` has [`item_path_len`] entries.
+fn fold_items<H: Sha256>(item: Hash, pass: u32, passes: u32, siblings: &[Hash]) -> Hash {
+    let mut node = item;
+    let mut rest = siblings.iter();
+    let (mut at, mut width) = (pass, passes);
+    while width > 1 {
+        if at ^ 1 < width {
+            if let Some(sibling) = rest.next() {
+                node = if at & 1 == 0 {
+                    node_hash::<H>(&node, sibling)
+                } else {
+                    node_hash::<H>(sibling, &node)
+                };
+            }
+        }
+        at /= 2;
+        width = width.div_ceil(2);
+    }
+    node
+}
+
+/// Sum of eight bytes of a word.
+#[inline]
+fn byte_sum(word: u64) -> u64 {
+    const EVEN: u64 = 0x00ff_00ff_00ff_00ff;
+    let pairs = (word & EVEN) + ((word >> 8) & EVEN);
+    pairs.wrapping_mul(0x0001_0001_0001_0001) >> 48
+}
+
+/// C[row][col] = Σₖ A[row][k]·B[k][col], from the seeds: n/16 compressions of SHA-256 and n products.
+///
+/// With bytes x = A + 128, y = B + 128: Σ (x−128)(y−128) = Σxy − 128·(Σx + Σy) + 128²·n. The sums of bytes are
+/// taken eight at a time, which leaves four instructions a product on the virtual machine.
+pub fn recompute_cell<H: Sha256>(a_seed: &Hash, b_seed: &Hash, n: u32, row: u32, col: u32) -> i32 {
+    let blocks = n / BLOCK_BYTES as u32;
+    let (mut products, mut sums) = (0_u64, 0_u64);
+    for t in 0..blocks {
+        let x = stream_block::<H>(a_seed, row * blocks + t);
+        let y = stream_block::<H>(b_seed, col * blocks + t);
+        let mut k = 0;
+        while k < BLOCK_BYTES {
+            let word = |bytes: &[u8; BLOCK_BYTES]| {
+                u64::from_le_bytes([
+                    bytes[k],
+                    bytes[k + 1],
+                    bytes[k + 2],
+                    bytes[k + 3],
+                    bytes[k + 4],
+                    bytes[k + 5],
+                    bytes[k + 6],
+                    bytes[k + 7],
+                ])
+            };
+            sums += byte_sum(word(&x)) + byte_sum(word(&y));
+            products += u64::from(x[k]) * u64::from(y[k])
+                + u64::from(x[k + 1]) * u64::from(y[k + 1])
+                + u64::from(x[k + 2]) * u64::from(y[k + 2])
+                + u64::from(x[k + 3]) * u64::from(y[k + 3])
+                + u64::from(x[k + 4]) * u64::from(y[k + 4])
+                + u64::from(x[k + 5]) * u64::from(y[k + 5])
+                + u64::from(x[k + 6]) * u64::from(y[k + 6])
+                + u64::from(x[k + 7]) * u64::from(y[k + 7]);
+            k += 8;
+        }
+    }
+    // |C| ≤ 2¹⁴·n < 2³¹.
+    (products as i64 - 128 * sums as i64 + 16_384 * i64::from(n)) as i32
+}
+
+/// Where a cell is, and everything that leads from it to a commitment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CellClaim<'a> {
+    pub n: u32,
+    pub passes: u32,
+    pub pass: u32,
+    pub row: u32,
+    pub col: u32,
+    pub a_seed: Hash,
+    pub b_seed: Hash,
+    /// The leaf that holds the cell, as committed.
+    pub leaf: &'a [u8; LEAF_BYTES],
+    /// From the leaf's level upwards: log2(n²/32) siblings.
+    pub path: &'a [Hash],
+    /// From the item's level upwards: [`item_path_len`] siblings.
+    pub item_path: &'a [Hash],
+}
+
+/// A wrong cell, proven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BadCell {
+    pub committed: i32,
+    pub right: i32,
+}
+
+impl CellClaim<'_> {
+    /// The commitment that this claim's leaf and paths lead to.
+    pub fn commitment<H: Sha256>(
+        &self,
+        round_seed: &Hash,
+        device: &Hash,
+    ) -> Result<Hash, CellError> {
+        check_n(self.n)?;
+        check_passes(self.passes)?;
+        if self.pass >= self.passes || self.row >= self.n || self.col >= self.n {
+            return Err(CellError::OutOfRange);
+        }
+        let leaves_a_row = self.n / LEAF_CELLS as u32;
+        let lengths = [
+            (
+                (self.n * leaves_a_row).trailing_zeros() as usize,
+                self.path.len(),
+            ),
+            (item_path_len(self.pass, self.passes), self.item_path.len()),
+        ];
+        for (expected, found) in lengths {
+            if expected != found {
+                return Err(CellError::PathLength { expected, found });
+            }
+        }
+        let place = self.row * leaves_a_row + self.col / LEAF_CELLS as u32;
+        let top = fold_full::<H>(leaf_hash::<H>(self.leaf), place, self.path);
+        let root = pass_root::<H>(&self.a_seed, &self.b_seed, self.n, &top);
+        let item = item_hash::<H>(self.pass, &root);
+        let top = fold_items::<H>(item, self.pass, self.passes, self.item_path);
+        Ok(commitment_hash::<H>(
+            round_seed,
+            device,
+            self.n,
+            self.passes,
+            &top,
+        ))
+    }
+
+    /// The cell as committed.
+    pub fn committed(&self) -> i32 {
+        let at = self.col as usize % LEAF_CELLS * 4;
+        i32::from_le_bytes([
+            self.leaf[at],
+            self.leaf[at + 1],
+            self.leaf[at + 2],
+            self.leaf[at + 3],
+        ])
+    }
+}
+
+/// Proves that `commitment`, made by `device` for the round of `round_seed`, holds a wrong cell.
+///
+/// The cheap checks come first: a claim that leads elsewhere costs its paths, not the row and the column.
+pub fn bad_cell<H: Sha256>(
+    claim: &CellClaim,
+    round_seed: &Hash,
+    device: &Hash,
+    commitment: &Hash,
+) -> Result<BadCell, CellError> {
+    if claim.commitment::<H>(round_seed, device)? != *commitment {
+        return Err(CellError::WrongRoot);
+    }
+    let right = recompute_cell::<H>(&claim.a_seed, &claim.b_seed, claim.n, claim.row, claim.col);
+    let committed = claim.committed();
+    if committed == right {
+        return Err(CellError::CellIsRight(right));
+    }
+    Ok(BadCell { committed, right })
+}

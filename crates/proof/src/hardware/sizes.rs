@@ -1,0 +1,122 @@
+//! How much work a window holds.
+
+use super::cell::{CellError, MAX_N, MAX_PASSES, check_n, check_passes};
+
+/// A round's window: from sending the round's seed to the commitment's arrival.
+pub const WINDOW_MS: u32 = 2_000;
+/// Share of the window that an honest device's passes fill, percent: between 70 and 80, so that the rest covers the
+/// way there and back (≤ 500 ms), and two identities on one device (150 %) don't fit.
+pub const FILL_PERCENT: u32 = 75;
+/// The same for a device that a renter uses: the proof shares the device with the job.
+pub const HIRED_FILL_PERCENT: u32 = 35;
+/// Rows opened of each device.
+pub const ROWS: u32 = 16;
+/// Share of a device's time that all proofs together may take: 0.5 %.
+pub const BUDGET_PPM: u32 = 5_000;
+/// A pass takes so long at least, and at most eight times that, where n can still grow: fine enough to fill the window to 5 %,
+/// and long enough that hashing (which grows as n²) stays small beside the
+/// product (n³).
+const PASS_MICROS: u64 = 12_500;
+/// Smallest n that rounds use.
+const LEAST_N: u32 = 1_024;
+
+/// What a device is asked to compute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    pub n: u32,
+    pub passes: u32,
+}
+
+impl Shape {
+    pub fn check(&self) -> Result<(), CellError> {
+        check_n(self.n)?;
+        check_passes(self.passes)
+    }
+
+    /// int8 operations of the products: 2·n³ a pass.
+    pub fn operations(&self) -> u128 {
+        2 * u128::from(self.n).pow(3) * u128::from(self.passes)
+    }
+
+    /// Hundredths of TOPS reached when all passes took `micros`, hashing and travel included. Rounded down.
+    pub fn tops_e2(&self, micros: u64) -> u32 {
+        let value = self.operations() / (u128::from(micros.max(1)) * 10_000);
+        u32::try_from(value).unwrap_or(u32::MAX)
+    }
+
+    /// The work that a device which takes `pass_micros` for a pass of size `n` does in `fill_percent` of the window:
+    /// never none, and never more than [`MAX_PASSES`].
+    pub fn for_window(n: u32, pass_micros: u32, fill_percent: u32) -> Self {
+        let budget = u64::from(WINDOW_MS) * 10 * u64::from(fill_percent);
+        let passes = budget / u64::from(pass_micros.max(1));
+        Self {
+            n,
+            passes: (passes as u32).clamp(1, MAX_PASSES),
+        }
+    }
+
+    /// Seconds between two rounds of one oracle so that `oracles` of them together stay within the budget, at least an
+    /// hour: each takes a window's fill, and as much again for opening rows and walking through memory.
+    pub fn round_seconds(oracles: u32) -> u32 {
+        let busy_ms = u64::from(WINDOW_MS) * 2 * u64::from(FILL_PERCENT) / 100;
+        let needed = busy_ms * 1_000 * u64::from(oracles) / u64::from(BUDGET_PPM);
+        (needed as u32).max(3_600)
+    }
+}
+
+/// The matrix size for a device of `tops_e2` (hundredths of TOPS).
+pub fn n_for(tops_e2: u32) -> u32 {
+    let in_a_pass = u128::from(tops_e2.max(1)) * 10_000 * u128::from(PASS_MICROS);
+    let mut n = LEAST_N;
+    while n < MAX_N && 2 * u128::from(n).pow(3) < in_a_pass {
+        n *= 2;
+    }
+    n
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// From a small board (0.01 TOPS) to an H200's dense peak.
+    const SPEEDS_E2: [u32; 8] = [1, 20, 80, 1_000, 24_000, 66_000, 120_000, 198_000];
+
+    #[test]
+    fn one_device_fills_seven_to_eight_tenths_of_the_window_and_two_identities_do_not_fit() {
+        for tops_e2 in SPEEDS_E2.into_iter().skip(1) {
+            let n = n_for(tops_e2);
+            let pass = (2.0 * f64::from(n).powi(3) / (f64::from(tops_e2) * 1e10) * 1e6) as u32;
+            let shape = Shape::for_window(n, pass, FILL_PERCENT);
+            let fill = f64::from(pass) * f64::from(shape.passes) / 1_000.0 / f64::from(WINDOW_MS);
+            assert!(
+                (0.70..=0.80).contains(&fill),
+                "{tops_e2}: {shape:?} fills {fill}"
+            );
+            assert!(2.0 * fill > 1.0);
+            assert!(shape.check().is_ok());
+        }
+    }
+
+    #[test]
+    fn the_figure_follows_from_operations_and_time() {
+        let shape = Shape {
+            n: 16_384,
+            passes: 10,
+        };
+        // 2·16384³·10 operations in 0.1 s are 879.6 TOPS.
+        assert_eq!(shape.tops_e2(100_000), 87_960);
+        assert_eq!(shape.tops_e2(0), u32::MAX);
+    }
+
+    #[test]
+    fn any_number_of_oracles_stays_within_the_budget() {
+        for oracles in 1..=32 {
+            let every = u64::from(Shape::round_seconds(oracles));
+            let busy_ms = u64::from(WINDOW_MS * FILL_PERCENT / 100 * 2) * u64::from(oracles);
+            assert!(
+                busy_ms * 1_000 <= every * u64::from(BUDGET_PPM),
+                "{oracles}"
+            );
+        }
+    }
+}

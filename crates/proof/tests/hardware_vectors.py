@@ -1,0 +1,30 @@
+"""The hardware proof's layout, written once more from its description: prints hardware_vectors.rs."""
+import hashlib, struct
+
+sha = lambda *parts: hashlib.sha256(b"".join(parts)).digest()
+u32 = lambda x: struct.pack("<I", x)
+
+def line(seed, n, i):
+    stream = b"".join(sha(seed, u32(i * n // 32 + t)) for t in range(n // 32))
+    return [x - 128 for x in stream]
+
+def top(nodes):
+    while len(nodes) > 1:
+        nodes = [sha(b"\1", *nodes[i:i + 2]) if i + 1 < len(nodes) else nodes[i] for i in range(0, len(nodes), 2)]
+    return nodes[0]
+
+ROUND, DEVICE, N, PASSES = b"\1" * 32, b"\2" * 32, 64, 3
+b_seed = sha(b"io/hw/b/1", ROUND, u32(N))
+b = [line(b_seed, N, j) for j in range(N)]
+before, items = bytes(32), []
+for p in range(PASSES):
+    a_seed = sha(b"io/hw/a/1", ROUND, DEVICE, u32(N), u32(p), before)
+    cells = [sum(x * y for x, y in zip(row, col)) for row in (line(a_seed, N, i) for i in range(N)) for col in b]
+    leaves = [sha(b"\0", struct.pack("<32i", *cells[m:m + 32])) for m in range(0, N * N, 32)]
+    before = sha(b"\2", a_seed, b_seed, u32(N), top(leaves))
+    items.append(sha(b"\3", u32(p), before))
+commitment = sha(b"\4", ROUND, DEVICE, u32(N), u32(PASSES), top(items))
+print("// Printed by hardware_vectors.py.")
+print(f'const B_SEED: &str = "{b_seed.hex()}";')
+print(f"const LINE_30_36: &[i8] = &{line(bytes([1] * 32), 64, 2)[30:36]};")
+print(f'const COMMITMENT: &str = "{commitment.hex()}";')

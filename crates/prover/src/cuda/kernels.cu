@@ -1,0 +1,278 @@
+// Hardware proofs on a GPU: expansion, int8 products, hashing, the walk through memory. Compiled by NVRTC.
+// Layouts are those of io_proof::hardware::cell and ::memory.
+
+typedef unsigned int u32;
+typedef unsigned long long u64;
+
+__constant__ u32 K[64] = {
+    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
+    0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
+    0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
+    0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
+    0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
+    0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
+    0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
+    0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
+
+struct Seed { u32 w[8]; };  // big-endian words
+
+__device__ __forceinline__ u32 rotr(u32 x, u32 n) { return (x >> n) | (x << (32 - n)); }
+__device__ __forceinline__ u32 swap(u32 x) {
+    return (x >> 24) | ((x >> 8) & 0xff00u) | ((x << 8) & 0xff0000u) | (x << 24);
+}
+
+__device__ __forceinline__ void begin(u32 s[8]) {
+    s[0] = 0x6a09e667; s[1] = 0xbb67ae85; s[2] = 0x3c6ef372; s[3] = 0xa54ff53a;
+    s[4] = 0x510e527f; s[5] = 0x9b05688c; s[6] = 0x1f83d9ab; s[7] = 0x5be0cd19;
+}
+
+__device__ __forceinline__ void compress(u32 s[8], u32 w[16]) {
+    u32 a = s[0], b = s[1], c = s[2], d = s[3], e = s[4], f = s[5], g = s[6], h = s[7];
+#pragma unroll
+    for (int i = 0; i < 64; i++) {
+        u32 x;
+        if (i < 16) {
+            x = w[i];
+        } else {
+            u32 p = w[(i + 1) & 15], q = w[(i + 14) & 15];
+            x = w[i & 15] + (rotr(p, 7) ^ rotr(p, 18) ^ (p >> 3)) + w[(i + 9) & 15]
+              + (rotr(q, 17) ^ rotr(q, 19) ^ (q >> 10));
+            w[i & 15] = x;
+        }
+        u32 t = h + (rotr(e, 6) ^ rotr(e, 11) ^ rotr(e, 25)) + ((e & f) ^ (~e & g)) + K[i] + x;
+        u32 v = (rotr(a, 2) ^ rotr(a, 13) ^ rotr(a, 22)) + ((a & b) ^ (a & c) ^ (b & c));
+        h = g; g = f; f = e; e = d + t; d = c; c = b; b = a; a = t + v;
+    }
+    s[0] += a; s[1] += b; s[2] += c; s[3] += d; s[4] += e; s[5] += f; s[6] += g; s[7] += h;
+}
+
+// Stream blocks [first, first + count) of a seed, 8 words each; a byte x becomes x - 128 as int8.
+extern "C" __global__ void expand(Seed seed, u32 first, u32 count, u32 *out) {
+    u32 i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= count) return;
+    u32 s[8], w[16];
+    begin(s);
+    for (int j = 0; j < 8; j++) w[j] = seed.w[j];
+    w[8] = swap(first + i);
+    w[9] = 0x80000000u;
+    for (int j = 10; j < 15; j++) w[j] = 0;
+    w[15] = 36 * 8;
+    compress(s, w);
+    for (int j = 0; j < 8; j++) out[(u64)i * 8 + j] = swap(s[j]) ^ 0x80808080u;
+}
+
+// SHA-256(prefix byte, words little-endian) for `words` a multiple of 16: the message is shifted by one byte.
+__device__ __forceinline__ void hash_shifted(u32 prefix, const u32 *from, int words, u32 s[8]) {
+    begin(s);
+    u32 carry = prefix, w[16];
+    for (int base = 0; base < words; base += 16) {
+#pragma unroll
+        for (int j = 0; j < 16; j++) {
+            u32 x = swap(from[base + j]);
+            w[j] = (carry << 24) | (x >> 8);
+            carry = x & 0xff;
+        }
+        compress(s, w);
+    }
+    w[0] = (carry << 24) | 0x800000u;
+#pragma unroll
+    for (int j = 1; j < 15; j++) w[j] = 0;
+    w[15] = (words * 4 + 1) * 8;
+    compress(s, w);
+}
+
+// leaf i = SHA-256(0x00, cells 32 i .. 32 i + 31)
+extern "C" __global__ void leaves(const u32 *cells, u32 count, u32 *out) {
+    u32 i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= count) return;
+    u32 s[8];
+    hash_shifted(0, cells + (u64)i * 32, 32, s);
+    for (int j = 0; j < 8; j++) out[(u64)i * 8 + j] = swap(s[j]);
+}
+
+// node i = SHA-256(0x01, child 2 i, child 2 i + 1)
+extern "C" __global__ void nodes(const u32 *below, u32 count, u32 *out) {
+    u32 i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= count) return;
+    u32 s[8];
+    hash_shifted(1, below + (u64)i * 16, 16, s);
+    for (int j = 0; j < 8; j++) out[(u64)i * 8 + j] = swap(s[j]);
+}
+
+// One segment a thread: the forward chain lies where the backward one will.
+extern "C" __global__ void fill(Seed seed, u64 first, u64 segments, u32 *memory) {
+    u64 i = (u64)blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= segments) return;
+    u32 *at = memory + i * 1024;
+    u32 s[8], f[8], w[16];
+    u64 index = first + i;
+    begin(s);
+    for (int j = 0; j < 8; j++) w[j] = seed.w[j];
+    w[8] = swap((u32)index);
+    w[9] = swap((u32)(index >> 32));
+    w[10] = 0x80000000u;
+    for (int j = 11; j < 15; j++) w[j] = 0;
+    w[15] = 40 * 8;
+    compress(s, w);
+    for (int t = 0;; t++) {
+        for (int j = 0; j < 8; j++) at[t * 8 + j] = f[j] = s[j];
+        if (t == 127) break;
+        begin(s);
+        for (int j = 0; j < 8; j++) w[j] = f[j];
+        w[8] = 0x80000000u;
+        for (int j = 9; j < 15; j++) w[j] = 0;
+        w[15] = 32 * 8;
+        compress(s, w);
+    }
+    for (int t = 127; t >= 0; t--) {
+        begin(s);
+        for (int j = 0; j < 8; j++) { w[j] = at[t * 8 + j]; w[j + 8] = f[j]; }
+        compress(s, w);
+        w[0] = 0x80000000u;
+        for (int j = 1; j < 15; j++) w[j] = 0;
+        w[15] = 64 * 8;
+        compress(s, w);
+        for (int j = 0; j < 8; j++) { f[j] = s[j]; at[t * 8 + j] = swap(s[j]); }
+    }
+}
+
+// The walk: one thread, each address known when the word before is read. states has strides + 1 places.
+extern "C" __global__ void walk(const u64 *memory, u64 words, u64 state, u32 strides, u64 *states) {
+    if (blockIdx.x != 0 || threadIdx.x != 0) return;
+    states[0] = state;
+    for (u32 t = 0; t < strides; t++) {
+        for (int hop = 0; hop < 64; hop++) {
+            u64 x = (state ^ memory[__umul64hi(state, words)]) + 0x9e3779b97f4a7c15ull;
+            x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
+            x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
+            state = x ^ (x >> 31);
+        }
+        states[t + 1] = state;
+    }
+}
+
+#ifndef IO_HOST
+// C = A B for rows of A (row-major) and columns of B (column-major), n values of k each; n a multiple of 128.
+// A block of 256 threads computes 128 rows x 128 columns.
+#define BM 128
+#define BN 128
+#define BK 64
+#define PITCH 80  // bytes a line in shared memory: no bank conflicts at a stride of 20 words
+
+// Every GPU since sm_61: four products an instruction. A thread computes 8 x 8 cells.
+extern "C" __global__ void __launch_bounds__(256) gemm_dp4a(const int4 *a, const int4 *b, u32 n, int *c) {
+    __shared__ __align__(16) char sa[BM * PITCH];
+    __shared__ __align__(16) char sb[BN * PITCH];
+    u64 row0 = (u64)blockIdx.y * BM, col0 = (u64)blockIdx.x * BN;
+    int tx = threadIdx.x % 16, ty = threadIdx.x / 16;
+    int sum[8][8];
+#pragma unroll
+    for (int i = 0; i < 8; i++)
+#pragma unroll
+        for (int j = 0; j < 8; j++) sum[i][j] = 0;
+    for (u32 k = 0; k < n; k += BK) {
+        for (int i = threadIdx.x; i < BM * BK / 16; i += 256) {
+            int line = i / 4, part = i % 4;
+            *(int4 *)(sa + line * PITCH + part * 16) = a[((row0 + line) * n + k) / 16 + part];
+            *(int4 *)(sb + line * PITCH + part * 16) = b[((col0 + line) * n + k) / 16 + part];
+        }
+        __syncthreads();
+#pragma unroll 4
+        for (int w = 0; w < BK; w += 4) {
+            int x[8], y[8];
+#pragma unroll
+            for (int i = 0; i < 8; i++) {
+                x[i] = *(const int *)(sa + (ty + 16 * i) * PITCH + w);
+                y[i] = *(const int *)(sb + (tx + 16 * i) * PITCH + w);
+            }
+#pragma unroll
+            for (int i = 0; i < 8; i++)
+#pragma unroll
+                for (int j = 0; j < 8; j++) sum[i][j] = __dp4a(x[i], y[j], sum[i][j]);
+        }
+        __syncthreads();
+    }
+#pragma unroll
+    for (int i = 0; i < 8; i++)
+#pragma unroll
+        for (int j = 0; j < 8; j++) c[(row0 + ty + 16 * i) * n + col0 + tx + 16 * j] = sum[i][j];
+}
+
+// Tensor cores (sm_80 and later): mma m16n8k32, two stages of shared memory filled by cp.async.
+// 8 warps, 2 x 4, each 64 x 32 cells.
+extern "C" __global__ void __launch_bounds__(256) gemm_mma(const int4 *a, const int4 *b, u32 n, int *c) {
+#if __CUDA_ARCH__ >= 800
+    __shared__ __align__(16) char sa[2][BM * PITCH];
+    __shared__ __align__(16) char sb[2][BN * PITCH];
+    u64 row0 = (u64)blockIdx.y * BM, col0 = (u64)blockIdx.x * BN;
+    int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+    int g = lane / 4, t = lane % 4;
+    int wm = warp / 4 * 64, wn = warp % 4 * 32;
+    int sum[4][4][4];
+#pragma unroll
+    for (int i = 0; i < 4; i++)
+#pragma unroll
+        for (int j = 0; j < 4; j++)
+#pragma unroll
+            for (int r = 0; r < 4; r++) sum[i][j][r] = 0;
+
+    auto stage = [&](int s, u32 k) {
+#pragma unroll
+        for (int i = 0; i < BM * BK / 16 / 256; i++) {
+            int at = threadIdx.x + i * 256, line = at / 4, part = at % 4;
+            u32 to_a = (u32)__cvta_generic_to_shared(sa[s] + line * PITCH + part * 16);
+            u32 to_b = (u32)__cvta_generic_to_shared(sb[s] + line * PITCH + part * 16);
+            asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to_a), "l"(a + ((row0 + line) * n + k) / 16 + part));
+            asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to_b), "l"(b + ((col0 + line) * n + k) / 16 + part));
+        }
+        asm volatile("cp.async.commit_group;");
+    };
+
+    stage(0, 0);
+    for (u32 k = 0, s = 0; k < n; k += BK, s ^= 1) {
+        if (k + BK < n) {
+            stage(s ^ 1, k + BK);
+            asm volatile("cp.async.wait_group 1;");
+        } else {
+            asm volatile("cp.async.wait_group 0;");
+        }
+        __syncthreads();
+#pragma unroll
+        for (int w = 0; w < BK; w += 32) {
+            int x[4][4], y[4][2];
+#pragma unroll
+            for (int i = 0; i < 4; i++) {
+                const char *p = sa[s] + (wm + 16 * i + g) * PITCH + w + 4 * t;
+                x[i][0] = *(const int *)p;
+                x[i][1] = *(const int *)(p + 8 * PITCH);
+                x[i][2] = *(const int *)(p + 16);
+                x[i][3] = *(const int *)(p + 8 * PITCH + 16);
+            }
+#pragma unroll
+            for (int j = 0; j < 4; j++) {
+                const char *p = sb[s] + (wn + 8 * j + g) * PITCH + w + 4 * t;
+                y[j][0] = *(const int *)p;
+                y[j][1] = *(const int *)(p + 16);
+            }
+#pragma unroll
+            for (int i = 0; i < 4; i++)
+#pragma unroll
+                for (int j = 0; j < 4; j++)
+                    asm volatile(
+                        "mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+                        : "+r"(sum[i][j][0]), "+r"(sum[i][j][1]), "+r"(sum[i][j][2]), "+r"(sum[i][j][3])
+                        : "r"(x[i][0]), "r"(x[i][1]), "r"(x[i][2]), "r"(x[i][3]), "r"(y[j][0]), "r"(y[j][1]));
+        }
+        __syncthreads();
+    }
+#pragma unroll
+    for (int i = 0; i < 4; i++)
+#pragma unroll
+        for (int j = 0; j < 4; j++) {
+            u64 row = row0 + wm + 16 * i + g, col = col0 + wn + 8 * j + 2 * t;
+            *(int2 *)(c + row * n + col) = make_int2(sum[i][j][0], sum[i][j][1]);
+            *(int2 *)(c + (row + 8) * n + col) = make_int2(sum[i][j][2], sum[i][j][3]);
+        }
+#endif
+}
+#endif

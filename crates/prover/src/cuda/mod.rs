@@ -1,0 +1,431 @@
+//! NVIDIA GPUs. Nothing is linked: the driver, the compiler (NVRTC) and cuBLASLt are opened when they are there.
+//!
+//! Products come from the fastest of three that are timed once on the device: `__dp4a`, the tensor cores' `mma`, and
+//! cuBLASLt's. C lives in slabs of rows, is hashed on the GPU, and only row roots come back.
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool, atomic::Ordering},
+    time::Instant,
+};
+
+use cudarc::{
+    driver::{
+        CudaContext, CudaFunction, CudaSlice, CudaStream, DriverError, LaunchConfig, PushKernelArg,
+    },
+    nvrtc::{CompileOptions, Ptx, compile_ptx_with_opts},
+};
+use io_proof::hardware::{
+    Hash,
+    memory::{MemoryError, STRIDE, Walk, Walked},
+};
+
+use crate::{Backend, Loaded, ProveError};
+
+mod cublas;
+
+/// The kernels' source.
+pub const SOURCE: &str = include_str!("kernels.cu");
+/// Architectures that the kernels are compiled for in the tests.
+pub const ARCHITECTURES: [&str; 5] = [
+    "compute_75",
+    "compute_80",
+    "compute_89",
+    "compute_90",
+    "compute_100",
+];
+/// The folder of NVRTC, where it isn't on the loader's path.
+pub const NVRTC_DIR: &str = "IO_NVRTC_DIR";
+/// Rows of C that are on the device at once: 2 GiB at the largest n.
+const SLAB: u32 = 16_384;
+/// The products' tile; smaller matrices are the CPU's.
+const LEAST_N: u32 = 128;
+
+impl From<DriverError> for ProveError {
+    fn from(error: DriverError) -> Self {
+        Self::Gpu(format!("{error:?}"))
+    }
+}
+
+/// Opens NVRTC from the folder that [`NVRTC_DIR`] names, or from the loader's path.
+pub fn open_compiler() -> Result<(), ProveError> {
+    if let Some(folder) = std::env::var_os(NVRTC_DIR) {
+        let folder = Path::new(&folder);
+        // Once a library is in the process, the loader finds it by its name.
+        for file in ["libnvrtc-builtins.so.12.8", "libnvrtc.so.12"] {
+            let path = folder.join(file);
+            // SAFETY: NVIDIA's compiler; its initialisers have no conditions.
+            let library = unsafe { libloading::os::unix::Library::open(Some(&path), 0x102) }
+                .map_err(|e| ProveError::Unavailable(format!("{NVRTC_DIR}: {e}")))?;
+            std::mem::forget(library);
+        }
+    }
+    // SAFETY: only looks whether the library can be opened.
+    if unsafe { cudarc::nvrtc::sys::is_culib_present() } {
+        Ok(())
+    } else {
+        Err(ProveError::Unavailable(format!(
+            "the CUDA compiler (libnvrtc) isn't here: install CUDA 12's NVRTC, or name its folder in {NVRTC_DIR}"
+        )))
+    }
+}
+
+/// Compiles the kernels to PTX for one architecture. Needs no GPU.
+pub fn compile(architecture: &'static str) -> Result<Ptx, ProveError> {
+    open_compiler()?;
+    let options = CompileOptions {
+        arch: Some(architecture),
+        options: vec!["--std=c++17".into()],
+        name: Some("kernels.cu".into()),
+        ..CompileOptions::default()
+    };
+    compile_ptx_with_opts(SOURCE, options)
+        .map_err(|error| ProveError::Gpu(format!("the kernels don't compile: {error}")))
+}
+
+/// A seed as the kernels take it: eight big-endian words, by value.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Seed([u32; 8]);
+// SAFETY: plain words, laid out as the kernels' `struct Seed`.
+unsafe impl cudarc::driver::DeviceRepr for Seed {}
+
+impl From<&Hash> for Seed {
+    fn from(hash: &Hash) -> Self {
+        let mut words = [0; 8];
+        for (word, bytes) in words.iter_mut().zip(hash.as_chunks::<4>().0) {
+            *word = u32::from_be_bytes(*bytes);
+        }
+        Self(words)
+    }
+}
+
+/// How products are computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Product {
+    Dp4a,
+    Mma,
+    CublasLt,
+}
+
+struct Kernels {
+    expand: CudaFunction,
+    leaves: CudaFunction,
+    nodes: CudaFunction,
+    fill: CudaFunction,
+    walk: CudaFunction,
+    dp4a: CudaFunction,
+    mma: CudaFunction,
+}
+
+/// One GPU.
+pub struct Gpu {
+    name: String,
+    capability: (i32, i32),
+    stream: Arc<CudaStream>,
+    kernels: Kernels,
+    cublas: Option<Mutex<cublas::Igemm>>,
+    product: Product,
+}
+
+fn blocks(count: u32, threads: u32) -> LaunchConfig {
+    LaunchConfig {
+        grid_dim: (count.div_ceil(threads), 1, 1),
+        block_dim: (threads, 1, 1),
+        shared_mem_bytes: 0,
+    }
+}
+
+impl Gpu {
+    /// Opens the GPU with this index of the driver's. The error says what is missing.
+    pub fn open(index: usize) -> Result<Self, ProveError> {
+        // SAFETY: only looks whether the library can be opened.
+        if !unsafe { cudarc::driver::sys::is_culib_present() } {
+            return Err(ProveError::Unavailable(
+                "the NVIDIA driver (libcuda) isn't here: the CPU is used".into(),
+            ));
+        }
+        let context = CudaContext::new(index)?;
+        let capability = context.compute_capability()?;
+        let architecture = match capability {
+            (10.., _) => "compute_100",
+            (9, _) => "compute_90",
+            (8, 9) => "compute_89",
+            (8, _) => "compute_80",
+            (7, 5) => "compute_75",
+            (major, minor) => {
+                return Err(ProveError::Unavailable(format!(
+                    "this GPU has compute capability {major}.{minor}; 7.5 or newer is supported"
+                )));
+            }
+        };
+        let module = context.load_module(compile(architecture)?)?;
+        let load = |name: &str| module.load_function(name);
+        let kernels = Kernels {
+            expand: load("expand")?,
+            leaves: load("leaves")?,
+            nodes: load("nodes")?,
+            fill: load("fill")?,
+            walk: load("walk")?,
+            dp4a: load("gemm_dp4a")?,
+            mma: load("gemm_mma")?,
+        };
+        let stream = context.new_stream()?;
+        let cublas = cublas::Igemm::open(&stream).ok().map(Mutex::new);
+        let name = context.name()?;
+        let mut gpu = Self {
+            name,
+            capability,
+            stream,
+            kernels,
+            cublas,
+            product: Product::Dp4a,
+        };
+        gpu.product = gpu.fastest()?;
+        Ok(gpu)
+    }
+
+    /// Products that this GPU can compute.
+    pub fn products(&self) -> Vec<Product> {
+        let mut products = vec![Product::Dp4a];
+        if self.capability >= (8, 0) {
+            products.push(Product::Mma);
+        }
+        if self.cublas.is_some() {
+            products.push(Product::CublasLt);
+        }
+        products
+    }
+
+    /// Uses one way to compute products instead of the fastest.
+    pub fn with_product(mut self, product: Product) -> Result<Self, ProveError> {
+        if !self.products().contains(&product) {
+            return Err(ProveError::Unavailable(format!(
+                "{} can't compute with {product:?}",
+                self.name
+            )));
+        }
+        self.product = product;
+        Ok(self)
+    }
+
+    fn fastest(&mut self) -> Result<Product, ProveError> {
+        let mut best = (f64::MAX, Product::Dp4a);
+        for product in self.products() {
+            self.product = product;
+            match self.time_product(4_096, 3) {
+                Ok(seconds) if seconds < best.0 => best = (seconds, product),
+                // One that fails (a driver older than the library) is not used.
+                _ => {}
+            }
+        }
+        Ok(best.1)
+    }
+
+    /// Seconds of one n×n×n product, without expansion and hashing: the best of `rounds`.
+    pub fn time_product(&self, n: u32, rounds: u32) -> Result<f64, ProveError> {
+        let a = self.expand(&[1; 32], 0, n, n)?;
+        let b = self.expand(&[2; 32], 0, n, n)?;
+        let slab = SLAB.min(n);
+        let mut c = self.stream.alloc_zeros::<i32>(slab as usize * n as usize)?;
+        let mut best = f64::MAX;
+        for _ in 0..=rounds {
+            self.stream.synchronize()?;
+            let start = Instant::now();
+            for _ in 0..n / slab {
+                self.multiply(&a, &b, n, slab, &mut c)?;
+            }
+            self.stream.synchronize()?;
+            best = best.min(start.elapsed().as_secs_f64());
+        }
+        Ok(best)
+    }
+
+    /// `lines` lines of n int8 from line `first`, as words.
+    fn expand(
+        &self,
+        seed: &Hash,
+        first: u32,
+        lines: u32,
+        n: u32,
+    ) -> Result<CudaSlice<u32>, ProveError> {
+        let (first, count) = (first * (n / 32), lines * (n / 32));
+        // SAFETY: written in full below.
+        let mut out = unsafe { self.stream.alloc::<u32>(count as usize * 8)? };
+        let seed = Seed::from(seed);
+        let mut launch = self.stream.launch_builder(&self.kernels.expand);
+        launch.arg(&seed).arg(&first).arg(&count).arg(&mut out);
+        // SAFETY: the kernel's parameters, and 8 words for each of `count` threads.
+        unsafe { launch.launch(blocks(count, 256))? };
+        Ok(out)
+    }
+
+    fn multiply(
+        &self,
+        a: &CudaSlice<u32>,
+        b: &CudaSlice<u32>,
+        n: u32,
+        rows: u32,
+        c: &mut CudaSlice<i32>,
+    ) -> Result<(), ProveError> {
+        let kernel = match (self.product, &self.cublas) {
+            (Product::CublasLt, Some(cublas)) => {
+                let mut cublas = cublas.lock().unwrap_or_else(PoisonError::into_inner);
+                return cublas.multiply(a, b, n, rows, c);
+            }
+            (Product::Mma, _) => &self.kernels.mma,
+            _ => &self.kernels.dp4a,
+        };
+        let mut launch = self.stream.launch_builder(kernel);
+        launch.arg(a).arg(b).arg(&n).arg(c);
+        let grid = LaunchConfig {
+            grid_dim: (n / LEAST_N, rows / LEAST_N, 1),
+            block_dim: (256, 1, 1),
+            shared_mem_bytes: 0,
+        };
+        // SAFETY: n and rows are multiples of the tile; a holds rows·n bytes, b n·n, c rows·n cells.
+        unsafe { launch.launch(grid)? };
+        Ok(())
+    }
+
+    /// The roots of `rows` rows of cells.
+    fn hash(&self, c: &CudaSlice<i32>, n: u32, rows: u32) -> Result<Vec<Hash>, ProveError> {
+        let mut count = rows * (n / 32);
+        // SAFETY: both are written before they are read.
+        let mut level = unsafe { self.stream.alloc::<u32>(count as usize * 8)? };
+        let mut launch = self.stream.launch_builder(&self.kernels.leaves);
+        launch.arg(c).arg(&count).arg(&mut level);
+        // SAFETY: 32 cells and 8 words for each of `count` threads.
+        unsafe { launch.launch(blocks(count, 256))? };
+        while count > rows {
+            count /= 2;
+            // SAFETY: as above.
+            let mut above = unsafe { self.stream.alloc::<u32>(count as usize * 8)? };
+            let mut launch = self.stream.launch_builder(&self.kernels.nodes);
+            launch.arg(&level).arg(&count).arg(&mut above);
+            // SAFETY: 16 words below and 8 above for each of `count` threads.
+            unsafe { launch.launch(blocks(count, 256))? };
+            level = above;
+        }
+        let words = self.stream.clone_dtoh(&level)?;
+        Ok(words
+            .as_chunks::<8>()
+            .0
+            .iter()
+            .map(|words| {
+                let mut hash = [0; 32];
+                for (to, word) in hash.as_chunks_mut::<4>().0.iter_mut().zip(words) {
+                    *to = word.to_le_bytes();
+                }
+                hash
+            })
+            .collect())
+    }
+
+    /// Free device memory, bytes.
+    pub fn free_memory(&self) -> Result<u64, ProveError> {
+        Ok(self.stream.context().mem_get_info()?.0 as u64)
+    }
+
+    /// Fills device memory for a walk.
+    pub fn fill(&self, walk: Walk) -> Result<FilledGpu<'_>, ProveError> {
+        walk.check()
+            .map_err(|error: MemoryError| ProveError::Gpu(error.to_string()))?;
+        let words =
+            usize::try_from(walk.words()).map_err(|_| ProveError::Gpu("too much memory".into()))?;
+        // SAFETY: filled in full below.
+        let mut memory = unsafe { self.stream.alloc::<u64>(words)? };
+        let (seed, first) = (Seed::from(&walk.seed), 0_u64);
+        let mut launch = self.stream.launch_builder(&self.kernels.fill);
+        launch
+            .arg(&seed)
+            .arg(&first)
+            .arg(&walk.segments)
+            .arg(&mut memory);
+        // SAFETY: 4 KiB for each of `segments` threads.
+        unsafe { launch.launch(blocks(walk.segments as u32, 128))? };
+        self.stream.synchronize()?;
+        Ok(FilledGpu {
+            gpu: self,
+            walk,
+            memory,
+        })
+    }
+}
+
+/// Device memory, filled for one walk.
+pub struct FilledGpu<'a> {
+    gpu: &'a Gpu,
+    walk: Walk,
+    memory: CudaSlice<u64>,
+}
+
+impl FilledGpu<'_> {
+    pub fn walk(&self, start: &Hash) -> Result<Walked, ProveError> {
+        const _: () = assert!(STRIDE == 64, "the kernel's hops in a stride");
+        let stream = &self.gpu.stream;
+        let mut states = stream.alloc_zeros::<u64>(self.walk.strides as usize + 1)?;
+        let (words, state) = (self.walk.words(), self.walk.start(start));
+        let mut launch = stream.launch_builder(&self.gpu.kernels.walk);
+        launch
+            .arg(&self.memory)
+            .arg(&words)
+            .arg(&state)
+            .arg(&self.walk.strides)
+            .arg(&mut states);
+        // SAFETY: addresses are below `words`, and there is a place for each state.
+        unsafe { launch.launch(blocks(1, 1))? };
+        let states = stream.clone_dtoh(&states)?;
+        Walked::new(&self.walk, states).map_err(|error| ProveError::Gpu(error.to_string()))
+    }
+}
+
+impl Backend for Gpu {
+    fn name(&self) -> String {
+        format!("{} ({:?})", self.name, self.product)
+    }
+
+    fn load(&self, b_seed: &Hash, n: u32) -> Result<Box<dyn Loaded + '_>, ProveError> {
+        io_proof::hardware::cell::check_n(n)?;
+        if n < LEAST_N {
+            return Err(ProveError::Unavailable(format!(
+                "the GPU computes sizes from {LEAST_N}; n is {n}"
+            )));
+        }
+        let b = self.expand(b_seed, 0, n, n)?;
+        let slab = SLAB.min(n);
+        // SAFETY: written by the product before it is hashed.
+        let c = unsafe { self.stream.alloc::<i32>(slab as usize * n as usize)? };
+        Ok(Box::new(OnDevice {
+            gpu: self,
+            n,
+            slab,
+            b,
+            c,
+        }))
+    }
+}
+
+struct OnDevice<'a> {
+    gpu: &'a Gpu,
+    n: u32,
+    slab: u32,
+    b: CudaSlice<u32>,
+    c: CudaSlice<i32>,
+}
+
+impl Loaded for OnDevice<'_> {
+    fn row_roots(&mut self, a_seed: &Hash, stop: &AtomicBool) -> Result<Vec<Hash>, ProveError> {
+        let mut roots = Vec::with_capacity(self.n as usize);
+        for first in (0..self.n).step_by(self.slab as usize) {
+            if stop.load(Ordering::Relaxed) {
+                return Err(ProveError::Cancelled);
+            }
+            let a = self.gpu.expand(a_seed, first, self.slab, self.n)?;
+            self.gpu
+                .multiply(&a, &self.b, self.n, self.slab, &mut self.c)?;
+            roots.extend(self.gpu.hash(&self.c, self.n, self.slab)?);
+        }
+        Ok(roots)
+    }
+}

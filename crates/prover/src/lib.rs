@@ -1,0 +1,145 @@
+//! Hardware proofs, quickly. Every backend yields the bits of `io_proof::hardware::reference`.
+//!
+//! * [`cpu`]: portable, AVX2, AVX-512 and AVX-512-VNNI kernels, chosen by what the processor has, on any number of threads.
+//! * [`cuda`]: NVIDIA GPUs; kernels are compiled on the machine. Without a driver it says so, and the CPU is used.
+//! * [`memory`]: the walk through host memory.
+
+pub mod cpu;
+pub mod cuda;
+pub mod memory;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use io_proof::hardware::{
+    CheckError, Committed, Hash, OpenedRow, RowTree, Shape, a_seed, b_seed, cell::CellError,
+    check::ColumnSums, drawn_rows,
+};
+
+#[derive(Debug, thiserror::Error)]
+pub enum ProveError {
+    #[error(transparent)]
+    Shape(#[from] CellError),
+    #[error("the proof was cancelled")]
+    Cancelled,
+    #[error("{0}")]
+    Unavailable(String),
+    #[error("the GPU failed: {0}")]
+    Gpu(String),
+}
+
+/// What computes passes.
+pub trait Backend: Send + Sync {
+    /// For logs and the benchmark page.
+    fn name(&self) -> String;
+
+    /// Expands B and keeps it as this backend wants it.
+    fn load(&self, b_seed: &Hash, n: u32) -> Result<Box<dyn Loaded + '_>, ProveError>;
+}
+
+/// A backend with B in place.
+pub trait Loaded {
+    /// The roots of all rows of A·B, in order.
+    fn row_roots(&mut self, a_seed: &Hash, stop: &AtomicBool) -> Result<Vec<Hash>, ProveError>;
+}
+
+/// A finished round of one device: what it commits to, and what it needs to open rows.
+pub struct Proof {
+    pub committed: Committed,
+    trees: Vec<RowTree>,
+}
+
+/// Computes all passes of a round. `stop` ends it early.
+pub fn prove(
+    backend: &dyn Backend,
+    round_seed: &Hash,
+    device: &Hash,
+    shape: Shape,
+    stop: &AtomicBool,
+) -> Result<Proof, ProveError> {
+    shape.check()?;
+    let b_seed = b_seed(round_seed, shape.n);
+    let mut loaded = backend.load(&b_seed, shape.n)?;
+    let mut committed = Committed {
+        round_seed: *round_seed,
+        device: *device,
+        n: shape.n,
+        roots: Vec::new(),
+    };
+    let mut trees = Vec::new();
+    for pass in 0..shape.passes {
+        let before = committed.roots.last().copied().unwrap_or([0; 32]);
+        let a_seed = a_seed(round_seed, device, shape.n, pass, &before);
+        let tree = RowTree::new(loaded.row_roots(&a_seed, stop)?);
+        committed.roots.push(tree.root(&a_seed, &b_seed));
+        trees.push(tree);
+        if stop.load(Ordering::Relaxed) {
+            return Err(ProveError::Cancelled);
+        }
+    }
+    Ok(Proof { committed, trees })
+}
+
+impl Proof {
+    /// Opens the drawn rows. They are computed again: nothing but trees is kept between commitment and opening.
+    pub fn open(
+        &self,
+        cpu: &cpu::Cpu,
+        reveal: &Hash,
+        k: u32,
+    ) -> Result<Vec<OpenedRow>, CheckError> {
+        let drawn = drawn_rows(reveal, &self.committed, k);
+        let lines: Vec<_> = drawn
+            .iter()
+            .map(|(pass, row)| (self.committed.a_seed(*pass), *row))
+            .collect();
+        let rows = cpu.rows(&self.committed.b_seed(), self.committed.n, &lines);
+        let opened = drawn.into_iter().zip(rows);
+        Ok(opened
+            .map(|((pass, row), cells)| OpenedRow {
+                pass,
+                row,
+                cells,
+                path: self.trees[pass as usize].row_path(row),
+            })
+            .collect())
+    }
+
+    /// The tree of one pass.
+    pub fn tree(&self, pass: u32) -> Option<&RowTree> {
+        self.trees.get(pass as usize)
+    }
+}
+
+/// B·r of a round, on `threads` threads: what an oracle computes once for all its workers.
+pub fn checker(
+    round_seed: &Hash,
+    reveal: &Hash,
+    n: u32,
+    threads: usize,
+) -> Result<io_proof::hardware::Checker, CellError> {
+    let mut sums = ColumnSums::new(round_seed, reveal, n)?;
+    let part = n.div_ceil(threads.clamp(1, 256) as u32);
+    std::thread::scope(|scope| {
+        let parts: Vec<_> = (0..n)
+            .step_by(part as usize)
+            .map(|from| {
+                let mut sums = sums.fork();
+                scope.spawn(move || {
+                    sums.add(from..(from + part).min(n));
+                    sums
+                })
+            })
+            .collect();
+        for part in parts {
+            if let Ok(part) = part.join() {
+                sums.merge(&part);
+            }
+        }
+    });
+    sums.finish(*round_seed, *reveal).ok_or(CellError::Size(n))
+}
+
+/// The fastest backend of this machine for a host device: its CPU.
+pub fn for_host(threads: usize) -> cpu::Cpu {
+    cpu::Cpu::new(cpu::Kernel::best(), threads)
+}

@@ -1,0 +1,153 @@
+//! Every backend, on every number of threads, yields the definition's bits; honest proofs are never refused.
+
+use std::sync::atomic::AtomicBool;
+
+use io_proof::hardware::{
+    Hash, Shape, b_seed, memory as walk, memory::Walk, reference, tree::row_root,
+};
+use io_prover::{
+    Backend, ProveError, checker,
+    cpu::{Cpu, Kernel},
+    memory, prove,
+};
+
+const GO: AtomicBool = AtomicBool::new(false);
+
+fn kernels() -> impl Iterator<Item = Kernel> {
+    Kernel::ALL
+        .into_iter()
+        .filter(|kernel| kernel.is_available())
+}
+
+fn seed(i: u32) -> Hash {
+    let mut seed = [0x5a; 32];
+    seed[..4].copy_from_slice(&i.to_le_bytes());
+    seed
+}
+
+#[test]
+fn every_kernel_and_thread_count_yields_the_definitions_bits() {
+    for n in [32, 64, 256] {
+        let (a, b) = (seed(1), b_seed(&seed(2), n));
+        let rows = reference::rows(&a, &b, n, &(0..n).collect::<Vec<_>>());
+        let expected: Vec<_> = rows.iter().map(|row| row_root(row)).collect();
+        for kernel in kernels() {
+            for threads in [1, 2, 3, 8] {
+                let cpu = Cpu::new(kernel, threads);
+                let roots = cpu.load(&b, n).unwrap().row_roots(&a, &GO).unwrap();
+                assert!(roots == expected, "{} differs at n = {n}", cpu.name());
+            }
+        }
+        let lines: Vec<_> = [0, n - 1, 7].into_iter().map(|row| (a, row)).collect();
+        let opened = Cpu::new(Kernel::best(), 3).rows(&b, n, &lines);
+        for ((_, row), cells) in lines.iter().zip(opened) {
+            assert_eq!(cells, rows[*row as usize]);
+        }
+    }
+}
+
+/// 10,240 honest runs: 2,560 rounds, each proven by a kernel and a thread count in turn and checked by 4 draws.
+#[test]
+fn ten_thousand_honest_runs_are_never_refused() {
+    let kernels: Vec<_> = kernels().collect();
+    let mut runs = 0;
+    for i in 0..2_560_u32 {
+        let cpu = Cpu::new(kernels[i as usize % kernels.len()], 1 + i as usize / 7 % 3);
+        let shape = Shape {
+            n: 32 << (i % 2),
+            passes: 1 + i % 3,
+        };
+        let (round, device) = (seed(i), seed(i + 1_000_000));
+        let proof = prove(&cpu, &round, &device, shape, &GO).unwrap();
+        for draw in 0..4 {
+            let reveal = seed(2_000_000 + 4 * i + draw);
+            let rows = proof.open(&cpu, &reveal, 4).unwrap();
+            let checker = checker(&round, &reveal, shape.n, 1).unwrap();
+            assert_eq!(
+                checker.check(&proof.committed, 4, &rows),
+                Ok(()),
+                "{} {shape:?} run {i}",
+                cpu.name()
+            );
+            runs += 1;
+        }
+    }
+    assert!(runs >= 10_000);
+}
+
+#[test]
+fn one_commitment_whatever_the_backend() {
+    let shape = Shape { n: 128, passes: 3 };
+    let commitments: std::collections::HashSet<_> = kernels()
+        .flat_map(|kernel| [1, 4].map(|threads| Cpu::new(kernel, threads)))
+        .map(|cpu| {
+            prove(&cpu, &seed(1), &seed(2), shape, &GO)
+                .unwrap()
+                .committed
+                .commitment()
+        })
+        .collect();
+    assert_eq!(commitments.len(), 1);
+}
+
+#[test]
+fn a_shared_sum_is_the_same_on_any_number_of_threads() {
+    let cpu = Cpu::new(Kernel::best(), 2);
+    let proof = prove(&cpu, &seed(1), &seed(2), Shape { n: 64, passes: 2 }, &GO).unwrap();
+    let rows = proof.open(&cpu, &seed(3), 8).unwrap();
+    for threads in [1, 2, 5, 1_000] {
+        let checker = checker(&seed(1), &seed(3), 64, threads).unwrap();
+        assert_eq!(
+            checker.check(&proof.committed, 8, &rows),
+            Ok(()),
+            "{threads} threads"
+        );
+    }
+}
+
+#[test]
+fn a_proof_can_be_stopped_and_bad_sizes_are_refused() {
+    let cpu = Cpu::new(Kernel::best(), 2);
+    let stop = AtomicBool::new(true);
+    let stopped = prove(&cpu, &seed(1), &seed(2), Shape { n: 64, passes: 2 }, &stop);
+    assert!(matches!(stopped, Err(ProveError::Cancelled)));
+    for shape in [
+        Shape { n: 48, passes: 1 },
+        Shape { n: 64, passes: 0 },
+        Shape {
+            n: 1 << 30,
+            passes: 1,
+        },
+    ] {
+        assert!(
+            matches!(
+                prove(&cpu, &seed(1), &seed(2), shape, &GO),
+                Err(ProveError::Shape(_))
+            ),
+            "{shape:?}"
+        );
+    }
+}
+
+#[test]
+fn a_walk_through_host_memory_is_accepted_whatever_filled_it() {
+    let walk = Walk {
+        seed: seed(1),
+        segments: 97,
+        strides: 32,
+    };
+    let roots: Vec<_> = [1, 2, 5]
+        .into_iter()
+        .map(|threads| {
+            let walked = memory::fill(walk, threads).unwrap().walk(&seed(2)).unwrap();
+            let root = walked.root();
+            let opened: Vec<_> = walk::drawn_strides(&seed(3), &walk, &root, 5)
+                .into_iter()
+                .map(|stride| walked.open(stride).unwrap())
+                .collect();
+            assert_eq!(walk::check_walk(&walk, &root, &seed(3), 5, &opened), Ok(()));
+            root
+        })
+        .collect();
+    assert!(roots.iter().all(|root| *root == roots[0]));
+}

@@ -1,0 +1,351 @@
+//! Slash cases: what time has decided is finalised, appeals are decided, shares delivered.
+//!
+//! An oracle that did not accuse decides an appeal by its own verdict about the job, made when the result was submitted, or
+//! now if it has none and the data is still to be had; without a verdict it abstains. A device that let a job expire is a fact of
+//! the chain: its appeal is refused. What is decided is in the database before it is signed, and never changes.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Context, Result};
+use io_api::{auth::verify_signature, text, types::SlashDecision};
+use io_client::{
+    Pubkey, Request, Signature, accounts, ed25519,
+    instructions::{self, SlashParty},
+    io_network::state::{OracleSet, SlashCase, SlashCause, SlashState},
+    tokens,
+};
+use io_protocol::slashing::{SlashStatement, SlashVerdict, signatures_needed};
+use tokio::time::{sleep, timeout};
+
+use crate::{oracle::Oracle, verify};
+
+/// Pauses between looks at the cases, on a chain far away and on one here.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+const LOOK_EVERY_LOCAL: Duration = Duration::from_secs(3);
+/// Cases acted upon in one look.
+const MAX_ACTIONS: usize = 64;
+/// Longest wait for one peer's decision.
+const PEER_TIMEOUT: Duration = Duration::from_secs(5);
+/// Seconds past a deadline before it counts: the chain's clock wavers.
+const PAST: i64 = 1;
+
+/// What is due for a case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// Time has decided.
+    Finalise,
+    /// The provider appealed: oracles that did not accuse decide.
+    Decide,
+    /// Decided: shares are delivered, and the case closed.
+    Deliver,
+}
+
+/// What an oracle of this rank has to do about a case now. Pure.
+pub fn due(case: &SlashCase, rank: usize, now: i64, rank_seconds: i64) -> Option<Due> {
+    let wait = rank_seconds.saturating_mul(i64::try_from(rank).unwrap_or(i64::MAX));
+    let passed = |deadline: i64| now > deadline.saturating_add(PAST).saturating_add(wait);
+    match case.state().ok()? {
+        SlashState::Open => passed(case.appeal_until).then_some(Due::Finalise),
+        SlashState::Appealed if passed(case.decide_until) => Some(Due::Finalise),
+        SlashState::Appealed => (now <= case.decide_until).then_some(Due::Decide),
+        SlashState::Upheld | SlashState::Returned => {
+            passed(case.decided_at).then_some(Due::Deliver)
+        }
+    }
+}
+
+/// Looks after the cases until shutdown.
+pub async fn keep(oracle: Arc<Oracle>) {
+    let every = if oracle.config.local_chain {
+        LOOK_EVERY_LOCAL
+    } else {
+        LOOK_EVERY
+    };
+    loop {
+        tokio::select! {
+            () = oracle.shutdown.cancelled() => return,
+            () = sleep(every) => {}
+        }
+        if let Err(error) = look(&oracle).await {
+            tracing::debug!(error = %format!("{error:#}"), "slash cases are not read");
+        }
+    }
+}
+
+async fn look(oracle: &Arc<Oracle>) -> Result<()> {
+    let Some(set) = oracle.index.set() else {
+        return Ok(());
+    };
+    let (_, cases) = accounts::fetch_all::<SlashCase>(&oracle.rpc, Vec::new()).await?;
+    let now = oracle.clock.certain();
+    let mut acted = 0;
+    for (address, case) in cases {
+        // Whoever is in no set does nothing: appeals are not its business, and others pay for the rest.
+        let Some(rank) = oracle.rank(&address) else {
+            return Ok(());
+        };
+        let seconds = i64::from(oracle.config.keeper_seconds);
+        let Some(due) = due(&case, rank, now, seconds) else {
+            continue;
+        };
+        let slot = set.position(oracle.key.as_ref());
+        let done = match due {
+            Due::Decide if slot.is_none_or(|slot| case.accusers & (1 << slot) != 0) => continue,
+            Due::Decide => decide(oracle, &set, &address, &case, rank).await,
+            _ if !oracle.config.open_slash_cases => continue,
+            Due::Finalise => finalise(oracle, &address, &case).await,
+            Due::Deliver => deliver(oracle, &address, &case).await,
+        };
+        match done {
+            Ok(true) => tracing::info!(case = %address, ?due, "done"),
+            Ok(false) => continue,
+            // Another oracle may have been first: the next look shows it.
+            Err(error) => {
+                tracing::debug!(case = %address, ?due, error = %format!("{error:#}"), "not done")
+            }
+        }
+        acted += 1;
+        if acted >= MAX_ACTIONS {
+            break;
+        }
+    }
+    Ok(())
+}
+
+async fn finalise(oracle: &Oracle, address: &Pubkey, case: &SlashCase) -> Result<bool> {
+    let instruction = instructions::finalise_slash_case(address, case, &oracle.io_mint);
+    let intent = format!("slash-finalise:{address}:{}", case.state);
+    oracle
+        .sender
+        .send(&Request::new(
+            intent,
+            oracle.wallet.signer(),
+            vec![instruction],
+        ))
+        .await?;
+    Ok(true)
+}
+
+/// Delivers to parties that have a token account; the others can ask for theirs (`io slash claim`). Closes what owes nothing.
+async fn deliver(oracle: &Oracle, address: &Pubkey, case: &SlashCase) -> Result<bool> {
+    let owed = [
+        (SlashParty::Renter, case.owed_renter, case.renter),
+        (
+            SlashParty::Challenger,
+            case.owed_challenger,
+            case.challenger,
+        ),
+        (SlashParty::Appellant, case.owed_appellant, case.appellant),
+    ];
+    let mut instructions = Vec::new();
+    let mut left = false;
+    for (party, amount, owner) in owed {
+        if amount == 0 {
+            continue;
+        }
+        let token = tokens::associated(&owner, &oracle.io_mint);
+        match tokens::balance(&oracle.rpc, &token).await? {
+            Some(_) => {
+                instructions.push(instructions::pay_slash_share(address, party, &token));
+            }
+            None => left = true,
+        }
+    }
+    if !left {
+        instructions.push(instructions::close_slash_case(
+            address,
+            case,
+            &oracle.io_mint,
+        ));
+    }
+    if instructions.is_empty() {
+        return Ok(false);
+    }
+    let intent = format!(
+        "slash-deliver:{address}:{}:{}:{}",
+        case.owed_renter, case.owed_challenger, case.owed_appellant
+    );
+    oracle
+        .sender
+        .send(&Request::new(intent, oracle.wallet.signer(), instructions))
+        .await?;
+    Ok(true)
+}
+
+/// This oracle's decision about an appealed case: what is stored, or what its verdict about the job says, stored first. `None`:
+/// it accused, or has no verdict.
+pub async fn decision(
+    oracle: &Oracle,
+    address: &Pubkey,
+    case: &SlashCase,
+) -> Result<Option<SlashVerdict>> {
+    let name = address.to_string();
+    if let Some(stored) = oracle.db.slash_decision(&name, case.opened_at).await? {
+        return Ok(SlashVerdict::from_u8(stored));
+    }
+    let Some(set) = oracle.index.set() else {
+        return Ok(None);
+    };
+    let slot = set.position(oracle.key.as_ref());
+    if case.state().ok() != Some(SlashState::Appealed)
+        || slot.is_none_or(|slot| case.accusers & (1 << slot) != 0)
+    {
+        return Ok(None);
+    }
+    let verdict = if case.cause == SlashCause::Expired as u8 {
+        SlashVerdict::Upheld
+    } else {
+        // The job may be closed meanwhile: what was decided about it is kept by its address and creation.
+        let Some(row) = oracle.db.job(&case.job.to_string()).await? else {
+            return Ok(None);
+        };
+        match verify::decision(oracle, &case.job, row.created_slot).await? {
+            // A verdict about another output than the one that was rejected says nothing here.
+            Some(found) if text::parse_hash(&found.output_hash) == Some(case.evidence) => {
+                if found.valid {
+                    SlashVerdict::Returned
+                } else {
+                    SlashVerdict::Upheld
+                }
+            }
+            _ => return Ok(None),
+        }
+    };
+    let stored = oracle
+        .db
+        .keep_slash_decision(&name, case.opened_at, verdict as u8)
+        .await?;
+    Ok(SlashVerdict::from_u8(stored))
+}
+
+fn statement(
+    oracle: &Oracle,
+    set: &OracleSet,
+    address: &Pubkey,
+    case: &SlashCase,
+    verdict: SlashVerdict,
+) -> SlashStatement {
+    SlashStatement {
+        deployment: oracle.deployment,
+        set_version: set.version,
+        case: address.to_bytes(),
+        opened_at: case.opened_at,
+        verdict,
+    }
+}
+
+/// This oracle's signed decision, for whoever asks.
+pub async fn attest(oracle: &Oracle, address: &Pubkey) -> Result<Option<SlashDecision>> {
+    let Some(case) = accounts::fetch_maybe::<SlashCase>(&oracle.rpc, address).await? else {
+        return Ok(None);
+    };
+    let (Some(verdict), Some(set)) = (decision(oracle, address, &case).await?, oracle.index.set())
+    else {
+        return Ok(None);
+    };
+    let message = statement(oracle, &set, address, &case, verdict).to_bytes();
+    Ok(Some(SlashDecision {
+        oracle: oracle.key.to_string(),
+        set_version: set.version,
+        case: address.to_string(),
+        opened_at: case.opened_at,
+        upheld: verdict == SlashVerdict::Upheld,
+        signature: oracle.wallet.sign(&message).to_string(),
+    }))
+}
+
+/// Decides for itself, and, in its turn, gathers the others' signatures and sends the decision.
+async fn decide(
+    oracle: &Arc<Oracle>,
+    set: &OracleSet,
+    address: &Pubkey,
+    case: &SlashCase,
+    rank: usize,
+) -> Result<bool> {
+    let Some(verdict) = decision(oracle, address, case).await? else {
+        return Ok(false);
+    };
+    let turn = case
+        .opened_at
+        .saturating_add(i64::from(oracle.config.keeper_seconds).saturating_mul(rank as i64));
+    if oracle.clock.certain() < turn {
+        return Ok(false);
+    }
+    let message = statement(oracle, set, address, case, verdict).to_bytes();
+    let active = set.mask();
+    let accusers = (active & case.accusers).count_ones();
+    let need = signatures_needed(u32::from(set.quorum), active.count_ones(), accusers) as usize;
+    let mut signatures: Vec<(Pubkey, Signature)> = vec![(oracle.key, oracle.wallet.sign(&message))];
+    for (key, peer) in oracle.peers.known() {
+        if signatures.len() >= need {
+            break;
+        }
+        let accused = |slot: usize| case.accusers & (1 << slot) != 0;
+        if set.position(&key).is_none_or(accused) {
+            continue;
+        }
+        let Ok(Ok(Some(theirs))) =
+            timeout(PEER_TIMEOUT, peer.slash_decision(&address.to_bytes())).await
+        else {
+            continue;
+        };
+        let Some(signature) = text::parse_signature(&theirs.signature) else {
+            continue;
+        };
+        if verify_signature(&key, &message, &signature) {
+            signatures.push((Pubkey::new_from_array(key), Signature::from(signature)));
+        }
+    }
+    if signatures.len() < need {
+        return Ok(false);
+    }
+    signatures.sort_by_key(|(key, _)| key.to_bytes());
+    let instructions = vec![
+        ed25519::verify(&message, &signatures).context("the decision's signatures")?,
+        instructions::decide_slash(address, case, &oracle.io_mint, verdict),
+    ];
+    let intent = format!("slash-decide:{address}:{}:{}", verdict as u8, set.version);
+    oracle
+        .sender
+        .send(&Request::new(intent, oracle.wallet.signer(), instructions))
+        .await?;
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use bytemuck::Zeroable;
+
+    use super::*;
+
+    fn case(state: SlashState) -> SlashCase {
+        SlashCase {
+            state: state as u8,
+            appeal_until: 100,
+            decide_until: 200,
+            decided_at: 300,
+            ..SlashCase::zeroed()
+        }
+    }
+
+    #[test]
+    fn time_decides_for_one_after_the_other() {
+        let at = |state, rank, now| due(&case(state), rank, now, 10);
+        assert_eq!(at(SlashState::Open, 0, 100 + PAST), None);
+        assert_eq!(at(SlashState::Open, 0, 101 + PAST), Some(Due::Finalise));
+        assert_eq!(at(SlashState::Open, 2, 120 + PAST), None);
+        assert_eq!(at(SlashState::Open, 2, 121 + PAST), Some(Due::Finalise));
+        assert_eq!(at(SlashState::Appealed, 5, 150), Some(Due::Decide));
+        assert_eq!(at(SlashState::Appealed, 0, 200), Some(Due::Decide));
+        assert_eq!(
+            at(SlashState::Appealed, 0, 201),
+            None,
+            "too late, and not yet certain"
+        );
+        assert_eq!(at(SlashState::Appealed, 0, 201 + PAST), Some(Due::Finalise));
+        for state in [SlashState::Upheld, SlashState::Returned] {
+            assert_eq!(at(state, 0, 300), None);
+            assert_eq!(at(state, 1, 311 + PAST), Some(Due::Deliver));
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! Any history of staking, co-staking, rewards and slash cases, against exact fractions that share no code with the program:
+//! nobody gets more than is theirs, nobody misses more than rounding, and the books balance after every step.
+//!
+//! `STAKE_STEPS` sets how many steps are taken (default 400).
+
+use std::collections::BTreeMap;
+
+use anchor_lang::prelude::Pubkey;
+use io_protocol::{money::IO, slashing::SlashVerdict};
+use io_tests::{CLASS_SMALL, Mint, PARAMS, Party, Rig, STAKE, Stage, World, world};
+use num_bigint::BigInt;
+use num_rational::BigRational;
+
+fn big(x: u64) -> BigRational {
+    BigRational::from_integer(BigInt::from(x))
+}
+
+/// A small, even generator: the same history for the same seed.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % sides
+    }
+}
+
+/// A co-staker as exact fractions see it.
+struct Member {
+    party: Party,
+    /// Part of the pool, base units, exactly.
+    worth: BigRational,
+    /// Rewards after commission, exactly, ever.
+    earned: BigRational,
+    /// Roundings that went against it: joins, leaving, payments.
+    roundings: u64,
+    put_in: u64,
+    earning: bool,
+}
+
+struct Model {
+    world: World,
+    rig: Rig,
+    members: BTreeMap<Pubkey, Member>,
+    cumulative: u64,
+    commission_bps: u16,
+}
+
+impl Model {
+    fn pool(&self) -> u64 {
+        self.world.provider(&self.rig.provider).co_assets
+    }
+
+    fn join(&mut self, dice: &mut Dice) {
+        let provider = self.world.provider(&self.rig.provider);
+        let room = provider.staked.saturating_sub(provider.co_assets);
+        let amount = IO + dice.roll(300 * IO);
+        if amount > room || provider.co_disputed > 0 || self.members.len() >= 8 {
+            return;
+        }
+        let party = self.world.party();
+        let call = self.world.join_co_stake_call(&self.rig, &party, amount);
+        self.world.ok(&call);
+        self.members.insert(
+            party.pubkey(),
+            Member {
+                party,
+                worth: big(amount),
+                earned: big(0),
+                roundings: 2,
+                put_in: amount,
+                earning: false,
+            },
+        );
+    }
+
+    fn reward(&mut self, dice: &mut Dice) {
+        let amount = 1 + dice.roll(40 * IO);
+        let provider = self.world.provider(&self.rig.provider);
+        let earning: BigRational = self
+            .members
+            .values()
+            .filter(|m| m.earning)
+            .map(|m| m.worth.clone())
+            .sum();
+        let all = big(provider.staked) + &earning;
+        self.cumulative += amount;
+        self.world.pay_rewards(&[(&self.rig, self.cumulative)]);
+        let keep = big(10_000 - u64::from(self.commission_bps)) / big(10_000);
+        for member in self.members.values_mut() {
+            if member.earning && all > big(0) {
+                member.earned += big(amount) * &member.worth / &all * &keep;
+                member.roundings += 2;
+            }
+        }
+        // All of the time before is paid for now.
+        let who: Vec<Pubkey> = self.members.keys().copied().collect();
+        for key in who {
+            let member = self.members.get_mut(&key).expect("a member");
+            if !member.earning {
+                let call = self.world.activate_co_stake_call(&self.rig, &member.party);
+                self.world.ok(&call);
+                member.earning = true;
+            }
+        }
+    }
+
+    fn claim(&mut self, dice: &mut Dice) {
+        let Some(key) = self.pick(dice) else { return };
+        let member = self.members.get_mut(&key).expect("a member");
+        let call = self.world.claim_co_rewards_call(&self.rig, &member.party);
+        if self.world.attempt(&call).is_ok() {
+            member.roundings += 2;
+        }
+    }
+
+    fn pick(&self, dice: &mut Dice) -> Option<Pubkey> {
+        let count = self.members.len() as u64;
+        (count > 0).then(|| {
+            *self
+                .members
+                .keys()
+                .nth(dice.roll(count) as usize)
+                .expect("a key")
+        })
+    }
+
+    /// Somebody leaves with everything: what it has at the end is what exact fractions say, less rounding.
+    fn leave(&mut self, dice: &mut Dice) {
+        let Some(key) = self.pick(dice) else { return };
+        let party = self.members[&key].party.clone();
+        let call = self.world.leave_co_stake_call(&self.rig, &key, &party.key);
+        self.world.ok(&call);
+        self.world.advance(i64::from(STAKE.co_notice_seconds));
+        let before = self.pool();
+        let call = self.world.start_co_unbond_call(&self.rig, &key, &party.key);
+        self.world.ok(&call);
+        let got = before - self.pool();
+        let member = self.members.remove(&key).expect("a member");
+        let fair = member.worth.clone();
+        let slack = big(member.roundings + 8);
+        assert!(
+            big(got) <= &fair + &slack && fair <= big(got) + &slack + fair_share(&fair),
+            "{got} of {fair}"
+        );
+        // What rounding left in the pool is the others', alike.
+        self.spread(&fair - big(got));
+        self.world.advance(i64::from(PARAMS.unbond_seconds));
+        let call = self.world.withdraw_co_stake_call(&self.rig, &party);
+        self.world.ok(&call);
+        let has = self.world.tokens(&party.io);
+        let earned = has + member.put_in - io_tests::START_IO - got;
+        assert!(
+            big(earned) <= member.earned,
+            "{earned} is more than {}",
+            member.earned
+        );
+        assert!(
+            member.earned.clone() <= big(earned) + &slack + fair_share(&member.earned),
+            "{earned} of {}",
+            member.earned
+        );
+    }
+
+    fn spread(&mut self, amount: BigRational) {
+        let all: BigRational = self.members.values().map(|m| m.worth.clone()).sum();
+        if all > big(0) {
+            for member in self.members.values_mut() {
+                let part = &member.worth / &all;
+                member.worth += &amount * part;
+            }
+        }
+    }
+
+    /// A job is rejected, and its penalty decided: the owner loses first, all shares alike, or nobody anything.
+    fn slash(&mut self, dice: &mut Dice) {
+        let provider = self.world.provider(&self.rig.provider);
+        let device = self.world.device(&self.rig.device);
+        let want = (provider.committed - device.bond) + 1 + dice.roll(provider.collateral().max(1));
+        let bond = want
+            .max(250 * IO)
+            .min(provider.collateral() - (provider.committed - device.bond));
+        if bond < 250 * IO {
+            return;
+        }
+        let call = self.world.set_device_bond_call(&self.rig, bond);
+        self.world.ok(&call);
+        let rig = self.rig.clone();
+        self.world.attest(&rig);
+        let blank = self.world.fork();
+        let world = std::mem::replace(&mut self.world, blank);
+        let mut stage = Stage::with(world, rig, Mint::Io);
+        stage.terms.max_units = 1_000;
+        stage.terms.max_price = bond;
+        stage.create();
+        stage.accept(bond);
+        stage.submit(1_000);
+        stage.reject();
+        let opener = stage.world.person();
+        let number = stage.world.provider(&stage.rig.provider).slash_cases;
+        let call = stage
+            .world
+            .open_slash_case_call(&stage.key, &stage.rig, &opener);
+        stage.world.ok(&call);
+        let case = world::slash_case(&stage.rig.provider, number);
+        let (owner_part, co_part) = {
+            let c = stage.world.slash_case(&case);
+            (c.owner_part, c.co_part)
+        };
+        assert_eq!(
+            owner_part,
+            bond.min(provider.staked),
+            "the owner's stake first"
+        );
+        assert_eq!(owner_part + co_part, bond);
+        let returned = dice.roll(3) == 0;
+        if dice.roll(2) == 0 {
+            let call = stage.world.appeal_slash_call(&stage.rig, &case);
+            stage.world.ok(&call);
+            let verdict = if returned {
+                SlashVerdict::Returned
+            } else {
+                SlashVerdict::Upheld
+            };
+            let call = stage.world.decide_slash_call(&case, verdict, &[2]);
+            stage.world.ok(&call);
+        } else {
+            stage.world.advance(i64::from(STAKE.appeal_seconds) + 1);
+            let call = stage.world.finalise_slash_case_call(&case);
+            stage.world.ok(&call);
+        }
+        let upheld = stage.world.slash_case(&case).state == 2;
+        self.world = stage.world;
+        if upheld && co_part > 0 {
+            let all: BigRational = self.members.values().map(|m| m.worth.clone()).sum();
+            for member in self.members.values_mut() {
+                let part = &member.worth / &all;
+                member.worth -= big(co_part) * part;
+            }
+        }
+        // The owner carries on.
+        let refill = self
+            .world
+            .stake_call(&self.rig, 400 * IO + dice.roll(400 * IO));
+        let _ = self.world.attempt(&refill);
+    }
+
+    fn owner(&mut self, dice: &mut Dice) {
+        let free = self.world.provider(&self.rig.provider).unstakeable();
+        let call = match dice.roll(2) {
+            0 => self.world.stake_call(&self.rig, 1 + dice.roll(200 * IO)),
+            _ if free > 1 => self
+                .world
+                .request_unstake_call(&self.rig, 1 + dice.roll(free)),
+            _ => return,
+        };
+        // All entries may be in use: then they mature.
+        if self.world.attempt(&call).is_err() {
+            self.world.advance(i64::from(PARAMS.unbond_seconds));
+            let call = self.world.withdraw_stake_call(&self.rig);
+            let _ = self.world.attempt(&call);
+        }
+    }
+
+    /// The pool is what its members have, but for rounding.
+    fn check(&self) {
+        let all: BigRational = self.members.values().map(|m| m.worth.clone()).sum();
+        let (pool, slack) = (big(self.pool()), big(1_000));
+        assert!(
+            all < &pool + &slack && pool < &all + &slack,
+            "the pool of {pool} is off {all}"
+        );
+    }
+}
+
+/// Rounding of share prices after heavy losses: a billionth of what is divided.
+fn fair_share(x: &BigRational) -> BigRational {
+    x / big(1_000_000_000)
+}
+
+#[test]
+fn any_history_keeps_everybodys_part() {
+    let steps: u64 = std::env::var("STAKE_STEPS")
+        .ok()
+        .and_then(|s| s.parse().ok())
+        .unwrap_or(400);
+    for seed in 0..2u64 {
+        let mut world = World::emitting(460 + seed);
+        let rig = world.rig(CLASS_SMALL, 2_000 * IO);
+        for call in [
+            world.set_device_bond_call(&rig, 250 * IO),
+            world.set_co_stake_terms_call(&rig, 1_500, true),
+        ] {
+            world.ok(&call);
+        }
+        let mut model = Model {
+            world,
+            rig,
+            members: BTreeMap::new(),
+            cumulative: 0,
+            commission_bps: 1_500,
+        };
+        let mut dice = Dice(seed);
+        for _ in 0..steps / 2 {
+            match dice.roll(12) {
+                0..=2 => model.join(&mut dice),
+                3..=5 => model.reward(&mut dice),
+                6..=7 => model.claim(&mut dice),
+                8 => model.leave(&mut dice),
+                9 => model.slash(&mut dice),
+                _ => model.owner(&mut dice),
+            }
+            model.check();
+        }
+        while !model.members.is_empty() {
+            model.leave(&mut dice);
+        }
+        assert!(model.cumulative > 0);
+    }
+}
