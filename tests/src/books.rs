@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use anchor_lang::{Discriminator, prelude::Pubkey};
 use io_network::state::{
-    Deposit, CoStake, Device, Emission, Job, Oracle, Provider, SlashCase, Vesting, PaymentMint};
+    CoStake, Deposit, Device, Emission, Job, Oracle, PaymentMint, Provider, SlashCase, Vesting,
+};
 
 use crate::treasury::treasury_main;
 use crate::{
@@ -197,6 +198,8 @@ impl World {
             let claimed: u64 = self.all::<Provider>().iter().map(|(_, p)| p.claimed).sum();
             assert_eq!(emission.claimed, claimed, "rewards claimed");
             assert!(emission.claimed <= emission.root_total);
+            let due = io_protocol::emission::emitted(emission.epochs_done);
+            assert_eq!(emission.minted, due, "what the schedule emits");
             assert!(emission.root_total <= emission.minted);
             self.check_vault(&world::vault(&key), emission.minted - emission.claimed);
             let mint = self.account(&emission.mint).expect("the IO mint");

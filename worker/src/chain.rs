@@ -156,8 +156,9 @@ impl Chain {
         &self,
         owner: &Pubkey,
         mint: &Pubkey,
+        token_program: &Pubkey,
     ) -> Result<(Pubkey, Option<Instruction>)> {
-        let account = tokens::associated(owner, mint);
+        let account = tokens::associated_of(token_program, owner, mint);
         let known = |set: &Mutex<HashSet<Pubkey>>| {
             set.lock()
                 .unwrap_or_else(PoisonError::into_inner)
@@ -169,7 +170,12 @@ impl Chain {
         if tokens::balance(self.rpc(), &account).await?.is_none() {
             return Ok((
                 account,
-                Some(tokens::create_associated(&self.address(), owner, mint)),
+                Some(tokens::create_associated_of(
+                    token_program,
+                    &self.address(),
+                    owner,
+                    mint,
+                )),
             ));
         }
         let mut accounts = self

@@ -42,6 +42,8 @@ pub struct Context {
 pub struct Mint {
     pub address: Pubkey,
     pub unit: Unit,
+    /// Of its accounts.
+    pub token_program: Pubkey,
 }
 
 /// What was done, or would be.
@@ -157,6 +159,7 @@ impl Context {
                 symbol,
                 decimals: payment.decimals,
             },
+            token_program: io_client::tokens::program_of(payment.token_2022),
         })
     }
 

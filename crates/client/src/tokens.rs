@@ -26,23 +26,46 @@ const INITIALIZE_MINT_2: u8 = 20;
 // The associated token account program's.
 const CREATE_IDEMPOTENT: u8 = 1;
 
-/// The token account that wallets use for an owner and a mint.
+/// The token program of a mint, by the flag that payment mints and jobs carry.
+pub fn program_of(token_2022: u8) -> Pubkey {
+    match token_2022 {
+        0 => TOKEN_PROGRAM,
+        _ => TOKEN_2022_PROGRAM,
+    }
+}
+
+/// The token account that wallets use for an owner and a mint of SPL Token.
 pub fn associated(owner: &Pubkey, mint: &Pubkey) -> Pubkey {
-    let seeds = [owner.as_ref(), TOKEN_PROGRAM.as_ref(), mint.as_ref()];
+    associated_of(&TOKEN_PROGRAM, owner, mint)
+}
+
+/// The token account that wallets use for an owner and a mint of `program`.
+pub fn associated_of(program: &Pubkey, owner: &Pubkey, mint: &Pubkey) -> Pubkey {
+    let seeds = [owner.as_ref(), program.as_ref(), mint.as_ref()];
     Pubkey::find_program_address(&seeds, &ASSOCIATED_TOKEN_PROGRAM).0
 }
 
 /// Creates [`associated`], if it isn't there.
 pub fn create_associated(payer: &Pubkey, owner: &Pubkey, mint: &Pubkey) -> Instruction {
+    create_associated_of(&TOKEN_PROGRAM, payer, owner, mint)
+}
+
+/// Creates [`associated_of`], if it isn't there.
+pub fn create_associated_of(
+    program: &Pubkey,
+    payer: &Pubkey,
+    owner: &Pubkey,
+    mint: &Pubkey,
+) -> Instruction {
     Instruction {
         program_id: ASSOCIATED_TOKEN_PROGRAM,
         accounts: vec![
             AccountMeta::new(*payer, true),
-            AccountMeta::new(associated(owner, mint), false),
+            AccountMeta::new(associated_of(program, owner, mint), false),
             AccountMeta::new_readonly(*owner, false),
             AccountMeta::new_readonly(*mint, false),
             AccountMeta::new_readonly(system_program::ID, false),
-            AccountMeta::new_readonly(TOKEN_PROGRAM, false),
+            AccountMeta::new_readonly(*program, false),
         ],
         data: vec![CREATE_IDEMPOTENT],
     }

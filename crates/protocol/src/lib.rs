@@ -11,6 +11,7 @@ pub mod emission;
 pub mod evidence;
 pub mod guidance;
 pub mod lease;
+pub mod hardware;
 pub mod messages;
 pub mod money;
 pub mod reputation;

@@ -190,6 +190,17 @@ mod tests {
         assert!(score(u64::MAX / ONE, u64::MAX / ONE, u64::MAX) >= FLOOR_BPS);
     }
 
+    /// Figures that docs/reputation.md gives.
+    #[test]
+    fn the_figures_of_the_documentation() {
+        assert_eq!(score(100, 0, 127 * IO), 8_888);
+        assert_eq!(score(1_000, 0, 1_023 * IO), 9_166);
+        assert_eq!(score(1_000, 0, 262_143 * IO), 9_500);
+        assert_eq!(score(40, 1, 1_023 * IO), 8_461);
+        assert_eq!(record(0, 5, 0).score_bps(190), 2_222);
+        assert_eq!(provider_reserve_bps(25, 9_166), 15);
+    }
+
     #[test]
     fn worth_is_the_logarithm() {
         for (volume, jobs) in [(0, 0), (IO, 4), (3 * IO, 8), (1_023 * IO, 40)] {

@@ -18,8 +18,10 @@ use crate::{Backend, Loaded, ProveError};
 const PANEL: usize = 32;
 /// Rows of a tile.
 const TILE: usize = 8;
-/// Rows that a thread takes at a time: their packed lines stay in the second-level cache.
-const BLOCK: usize = 32;
+/// Rows that a thread takes at a time, at most.
+const BLOCK: usize = 128;
+/// Bytes of A that it takes at a time: they stay in the second-level cache while B passes by.
+const BLOCK_BYTES: usize = 512 * 1024;
 /// Most threads.
 pub const MAX_THREADS: usize = 256;
 
@@ -388,7 +390,7 @@ fn fold(nodes: &mut [Hash]) -> Hash {
 impl Loaded for Packed<'_> {
     fn row_roots(&mut self, a_seed: &Hash, stop: &AtomicBool) -> Result<Vec<Hash>, ProveError> {
         let n = self.n as usize;
-        let rows = BLOCK.min(n);
+        let rows = (BLOCK_BYTES / n).clamp(TILE, BLOCK).min(n);
         let blocks: Vec<_> = (0..n / rows).map(|_| Mutex::new(Vec::new())).collect();
         let this = &*self;
         this.cpu.spread(blocks.len(), |block| {

@@ -102,7 +102,7 @@ pub fn hash(tag: &[u8; change::TAG_LEN], target: &Pubkey, arguments: &[u8]) -> [
 }
 
 /// Lets `call` change `target`: its signer holds the role, and while there is a timelock the same call was proposed, has
-/// matured and has not lapsed. The proposal is used up: its rent goes to the signer.
+/// matured and has not lapsed. The proposal is used up: it closes with the instruction, and its rent goes to the signer.
 pub fn authorise<'info>(
     network: &AccountLoader<'info, Network>,
     signer: &Signer<'info>,
@@ -120,21 +120,12 @@ pub fn authorise<'info>(
         require!(network.timelock_seconds == 0, IoError::ProposalRequired);
         return Ok(());
     };
-    let last = *loader.load()?;
+    let last = loader.load()?;
     require!(
         last.hash == hash(tag, target, arguments),
         IoError::WrongProposal
     );
     last.require_mature(Clock::get()?.unix_timestamp)?;
-    close(loader, &last, signer)
-}
-
-/// Closes a proposal and tells of it.
-pub fn close<'info>(
-    loader: &AccountLoader<'info, Proposal>,
-    last: &Proposal,
-    rent_to: &AccountInfo<'info>,
-) -> Result<()> {
-    log_snapshot::<ProposalClosed, _>(Some(&loader.key()), None, last);
-    loader.close(rent_to.clone())
+    log_snapshot::<ProposalClosed, _>(Some(&loader.key()), None, &*last);
+    Ok(())
 }

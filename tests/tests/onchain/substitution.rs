@@ -23,7 +23,7 @@ use io_protocol::{
 };
 use io_tests::{
     ASK, At, CLASS_BIG, CLASS_SMALL, Call, Mint, NOT_TOKEN_OWNER, PARAMS, Party, Refusal, Rig,
-    STAKE, Stage, UNITS, USD, World,
+    STAKE, Stage, UNITS, USD, World, lease_terms,
     calls::{proposal_of, with_proposal},
     ed25519::Ed25519,
     treasury::BUY_BACK,
@@ -537,6 +537,85 @@ fn table() -> BTreeMap<&'static str, Vec<(&'static str, Role)>> {
                 ("job", typed(WrongAccount)),
                 vault,
                 ("destination", bad_token(Some(io(WrongAccount)))),
+                token,
+            ],
+        ),
+        (
+            "fund_job",
+            vec![
+                // The sponsor is one of the deposit's seeds, as the job.
+                ("sponsor", Signs(Some(seeds()))),
+                network,
+                ("job", Typed(Some(seeds()))),
+                ("deposit", New),
+                vault,
+                ("sponsor_token", bad_token(Some(io(WrongOwner)))),
+                token,
+                system,
+            ],
+        ),
+        (
+            "extend_job",
+            vec![
+                ("signer", signs(NotRenter)),
+                ("sponsor", Signs(Some(seeds()))),
+                network,
+                ("job", Typed(Some(seeds()))),
+                ("deposit", New),
+                vault,
+                ("sponsor_token", bad_token(Some(io(WrongOwner)))),
+                token,
+                system,
+            ],
+        ),
+        (
+            "release_deposit",
+            vec![
+                // Anybody may deliver to the sponsor.
+                ("signer", Signs(None)),
+                ("sponsor", wrong),
+                ("job", typed(WrongAccount)),
+                ("deposit", typed(WrongAccount)),
+                vault,
+                (
+                    "destination",
+                    Token {
+                        not_one: io(WrongAccount),
+                        another: Some(io(WrongAccount)),
+                    },
+                ),
+                token,
+            ],
+        ),
+        (
+            "checkpoint_job",
+            vec![
+                network,
+                oracle_set,
+                ("job", typed(WrongAccount)),
+                vault,
+                ("provider_token", wrong),
+                ("treasury", wrong),
+                instructions,
+                token,
+            ],
+        ),
+        (
+            "end_lease",
+            vec![
+                ("signer", signs(NotRenter)),
+                any_provider,
+                own_device,
+                ("job", typed(WrongAccount)),
+            ],
+        ),
+        (
+            "finish_lease",
+            vec![
+                ("job", typed(WrongAccount)),
+                own_device,
+                vault,
+                payer_token,
                 token,
             ],
         ),
@@ -1101,11 +1180,95 @@ fn oracle_scene(instruction: &str) -> Option<Scene> {
     })
 }
 
+/// Instructions about leases and deposits: two leases, or two sponsored jobs, of different people.
+fn lease_scene(instruction: &str) -> Option<Scene> {
+    let known = [
+        "fund_job",
+        "extend_job",
+        "release_deposit",
+        "checkpoint_job",
+        "end_lease",
+        "finish_lease",
+    ];
+    if !known.contains(&instruction) {
+        return None;
+    }
+    let sponsored = ["fund_job", "release_deposit"].contains(&instruction);
+    let mut world = World::new(139);
+    let mut leases = Vec::new();
+    for _ in 0..2 {
+        let rig = world.rig(CLASS_SMALL, 1_000 * IO);
+        let sponsor = world.party();
+        let mut stage = Stage::with(world, rig, Mint::Io);
+        stage.terms = lease_terms(&stage.world, 1);
+        stage.terms.deposit = if sponsored { 500_000 } else { 0 };
+        stage.create();
+        stage.world.advance(1);
+        if !sponsored {
+            stage.accept(ASK);
+        }
+        if instruction == "release_deposit" {
+            let call = stage.world.fund_job_call(&stage.key, &sponsor, u64::MAX, 0);
+            stage.world.ok(&call);
+            stage.cancel();
+        }
+        let blank = stage.world.fork();
+        world = std::mem::replace(&mut stage.world, blank);
+        leases.push((stage, sponsor));
+    }
+    let [(other, others_sponsor), (stage, sponsor)] = &leases[..] else {
+        unreachable!("two leases")
+    };
+    if instruction == "finish_lease" {
+        world.at(stage.job().run_until + i64::from(PARAMS.challenge_seconds) + 1);
+    } else {
+        world.advance(10);
+    }
+    let (key, renter) = (&stage.key, &stage.renter.key);
+    let deposit = |stage: &Stage, of: &Party| io_tests::leases::deposit(&stage.key, &of.pubkey(), 0);
+    let call = match instruction {
+        "fund_job" => world.fund_job_call(key, sponsor, u64::MAX, 0),
+        "extend_job" => world.extend_job_call(key, renter, sponsor, 60, 0),
+        "release_deposit" => {
+            let anybody = world.person();
+            world.release_deposit_call(&deposit(stage, sponsor), &anybody)
+        }
+        "checkpoint_job" => world.checkpoint_call(key, 5, world.now(), &[0, 1]),
+        "end_lease" => world.end_lease_call(key, renter),
+        _ => world.finish_lease_call(key),
+    };
+    let others = BTreeMap::from([
+        ("job", other.key),
+        ("provider", other.rig.provider),
+        ("device", other.rig.device),
+        ("sponsor", others_sponsor.pubkey()),
+        ("deposit", deposit(other, others_sponsor)),
+        ("vault", other.vault()),
+        ("sponsor_token", others_sponsor.io),
+        ("destination", others_sponsor.io),
+        ("provider_token", other.rig.payout.io),
+        ("payer_token", other.payer.io),
+        (
+            "treasury",
+            world::treasury_shard(&world.io_mint, (stage.key.as_ref()[0] + 1) % 16),
+        ),
+        ("instructions", CLOCK),
+        ("token_program", TOKEN_2022),
+        ("system_program", TOKEN_PROGRAM),
+    ]);
+    Some(Scene {
+        world,
+        call,
+        others,
+    })
+}
+
 fn scene(instruction: &str) -> Scene {
     let of_stakes = slash_scene(instruction)
         .or_else(|| co_stake_scene(instruction))
         .or_else(|| oracle_scene(instruction))
-        .or_else(|| treasury_scene(instruction));
+        .or_else(|| treasury_scene(instruction))
+        .or_else(|| lease_scene(instruction));
     if let Some(scene) = of_stakes {
         return scene;
     }
@@ -1466,6 +1629,8 @@ fn call(instruction: &str, stage: &mut Stage, rig: &Rig, other: &Stage) -> Call 
                 return advance;
             }
             w.ok(&advance);
+            // With a co-staker the pool's vault matters.
+            w.co_staker(rig, 500 * IO);
             let leaf = Leaf {
                 provider: rig.provider.to_bytes(),
                 cumulative: 77,

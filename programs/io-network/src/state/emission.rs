@@ -55,10 +55,8 @@ impl Emission {
 
     pub fn invariant(&self) -> Result<()> {
         require!(self.version == VERSION, IoError::Invariant);
-        require!(
-            self.minted == emission::emitted(self.epochs_done),
-            IoError::Invariant
-        );
+        // What is due `advance_epoch` computes; doing it again with every claim would cost half as much as the claim.
+        require!(self.minted <= emission::EMISSION, IoError::Invariant);
         require!(self.root_epoch <= self.epochs_done, IoError::Invariant);
         require!(
             self.claimed <= self.root_total && self.root_total <= self.minted,

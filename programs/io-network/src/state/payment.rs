@@ -1,7 +1,10 @@
 use anchor_lang::prelude::*;
 use io_protocol::money::FeeTerms;
 
-use crate::{constants::*, errors::IoError, state::serialise_as_bytes};
+use crate::{
+    constants::*,
+    errors::{IoError, MoneyResult},
+    state::serialise_as_bytes};
 
 /// A mint that jobs may be paid in.
 #[account(zero_copy)]
@@ -52,6 +55,12 @@ impl PaymentMint {
 
     pub fn invariant(&self) -> Result<()> {
         require!(self.fee_bps <= MAX_FEE_BPS, IoError::ParameterOutOfBounds);
+        let out = self
+            .burned
+            .checked_add(self.withdrawn)
+            .and_then(|sum| sum.checked_add(self.bought))
+            .or_overflow()?;
+        require!(out <= self.swept, IoError::TreasuryTooSmall);
         require!(self.io_per_unit_e9 > 0, IoError::ParameterOutOfBounds);
         require!(
             self.enabled <= 1 && self.token_2022 <= 1,

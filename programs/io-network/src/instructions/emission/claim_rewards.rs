@@ -52,13 +52,17 @@ impl rewards::Sha256 for Syscall {
 
 impl ClaimRewards<'_> {
     /// signer: anybody · emission: the only account of its type · vault: recorded in the emission · provider: named by the leaf that
-    /// the proof is of · co_vault: the provider's PDA · destination: usable, of IO, the payout owner's; for a stranger only the associated one ·
-    /// token_program: by address. The vault is its own PDA's, so it can't be the destination.
+    /// the proof is of · co_vault: the provider's PDA, if it has co-stakers, else unused · destination: usable, of IO, the payout
+    /// owner's; for a stranger only the associated one · token_program: by address. The vault is its own PDA's, so it can't be
+    /// the destination.
     fn validate(&self, args: &ClaimRewardsArgs) -> Result<()> {
         let emission = self.emission.load()?;
         require_keys_eq!(emission.vault, self.vault.key(), IoError::WrongAccount);
         let provider = self.provider.load()?;
-        provider.require_co_vault(&self.provider.key(), self.co_vault.key)?;
+        // Without co-stakers nothing goes there: deriving its address would be an eighth of the whole claim.
+        if provider.co_shares > 0 {
+            provider.require_co_vault(&self.provider.key(), self.co_vault.key)?;
+        }
         let to = token::require_usable(&self.destination, &emission.mint)?;
         require_keys_eq!(to.owner, provider.payout_owner, IoError::WrongAccount);
         let signer = self.signer.key();

@@ -14,7 +14,7 @@ pub struct SetEnterpriseShare<'info> {
     pub network: AccountLoader<'info, Network>,
     #[account(mut)]
     pub emission: AccountLoader<'info, Emission>,
-    #[account(mut)]
+    #[account(mut, close = admin)]
     pub proposal: Option<AccountLoader<'info, Proposal>>,
 }
 

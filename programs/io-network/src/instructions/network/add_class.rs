@@ -39,7 +39,7 @@ pub struct AddClass<'info> {
     #[account(mut, seeds = [seeds::CLASS, &args.id.to_le_bytes()], bump)]
     pub class: UncheckedAccount<'info>,
     pub system_program: Program<'info, System>,
-    #[account(mut)]
+    #[account(mut, close = admin)]
     pub proposal: Option<AccountLoader<'info, Proposal>>,
 }
 
@@ -95,7 +95,7 @@ pub struct UpdateClass<'info> {
     pub network: AccountLoader<'info, Network>,
     #[account(mut)]
     pub class: AccountLoader<'info, DeviceClass>,
-    #[account(mut)]
+    #[account(mut, close = admin)]
     pub proposal: Option<AccountLoader<'info, Proposal>>,
 }
 

@@ -30,7 +30,7 @@ pub struct AddPaymentMint<'info> {
     #[account(mut, seeds = [seeds::PAYMENT, mint.key().as_ref()], bump)]
     pub payment: UncheckedAccount<'info>,
     pub system_program: Program<'info, System>,
-    #[account(mut)]
+    #[account(mut, close = admin)]
     pub proposal: Option<AccountLoader<'info, Proposal>>,
 }
 
@@ -71,7 +71,7 @@ pub struct UpdatePaymentMint<'info> {
     pub network: AccountLoader<'info, Network>,
     #[account(mut)]
     pub payment: AccountLoader<'info, PaymentMint>,
-    #[account(mut)]
+    #[account(mut, close = admin)]
     pub proposal: Option<AccountLoader<'info, Proposal>>,
 }
 

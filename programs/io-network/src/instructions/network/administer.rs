@@ -78,7 +78,7 @@ pub struct UpdateParams<'info> {
     pub admin: Signer<'info>,
     #[account(mut)]
     pub network: AccountLoader<'info, Network>,
-    #[account(mut)]
+    #[account(mut, close = admin)]
     pub proposal: Option<AccountLoader<'info, Proposal>>,
 }
 
@@ -97,7 +97,7 @@ pub struct SetTimelock<'info> {
     pub admin: Signer<'info>,
     #[account(mut)]
     pub network: AccountLoader<'info, Network>,
-    #[account(mut)]
+    #[account(mut, close = admin)]
     pub proposal: Option<AccountLoader<'info, Proposal>>,
 }
 

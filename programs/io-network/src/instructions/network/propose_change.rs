@@ -5,7 +5,7 @@ use crate::{
     accounts_util::Creator,
     constants::{PROPOSAL_VALID_SECONDS, VERSION},
     errors::IoError,
-    events::ProposalChanged,
+    events::{log_snapshot, ProposalChanged, ProposalClosed},
     guard, seeds,
     state::{Network, Proposal},
 };
@@ -83,7 +83,7 @@ pub struct CancelChange<'info> {
     #[account(mut)]
     pub signer: Signer<'info>,
     pub network: AccountLoader<'info, Network>,
-    #[account(mut)]
+    #[account(mut, close = signer)]
     pub proposal: AccountLoader<'info, Proposal>,
 }
 
@@ -102,6 +102,6 @@ impl CancelChange<'_> {
 pub fn cancel_change(ctx: Context<CancelChange>) -> Result<()> {
     let a = ctx.accounts;
     a.validate()?;
-    let last = *a.proposal.load()?;
-    guard::close(&a.proposal, &last, &a.signer)
+    log_snapshot::<ProposalClosed, _>(Some(&a.proposal.key()), None, &*a.proposal.load()?);
+    Ok(())
 }

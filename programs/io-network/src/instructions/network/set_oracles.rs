@@ -23,7 +23,7 @@ pub struct SetOracles<'info> {
     pub network: AccountLoader<'info, Network>,
     #[account(mut)]
     pub oracle_set: AccountLoader<'info, OracleSet>,
-    #[account(mut)]
+    #[account(mut, close = admin)]
     pub proposal: Option<AccountLoader<'info, Proposal>>,
 }
 

@@ -32,7 +32,7 @@ pub struct SetBuyBack<'info> {
     #[account(mut, seeds = [seeds::BUY_BACK, payment.load()?.mint.as_ref()], bump)]
     pub buy_back: UncheckedAccount<'info>,
     pub system_program: Program<'info, System>,
-    #[account(mut)]
+    #[account(mut, close = admin)]
     pub proposal: Option<AccountLoader<'info, Proposal>>,
 }
 

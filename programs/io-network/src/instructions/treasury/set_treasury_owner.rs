@@ -13,7 +13,7 @@ pub struct SetTreasuryOwner<'info> {
     pub admin: Signer<'info>,
     #[account(mut)]
     pub network: AccountLoader<'info, Network>,
-    #[account(mut)]
+    #[account(mut, close = admin)]
     pub proposal: Option<AccountLoader<'info, Proposal>>,
 }
 

@@ -24,7 +24,7 @@ pub struct WithdrawTreasury<'info> {
     pub destination: UncheckedAccount<'info>,
     /// CHECK: checked by the batched call.
     pub token_program: UncheckedAccount<'info>,
-    #[account(mut)]
+    #[account(mut, close = admin)]
     pub proposal: Option<AccountLoader<'info, Proposal>>,
 }
 
@@ -54,13 +54,14 @@ pub fn withdraw_treasury(ctx: Context<WithdrawTreasury>, amount: u64) -> Result<
     guard::authorise(&a.network, &a.admin, &a.proposal, &target, &call)?;
     a.validate()?;
     require!(amount > 0, IoError::ZeroAmount);
+    {
+        let mut payment = a.payment.load_mut()?;
+        payment.withdrawn = payment.withdrawn.checked_add(amount).or_overflow()?;
+        payment.invariant()?;
+        log_snapshot::<PaymentMintChanged, _>(Some(&a.payment.key()), None, &*payment);
+    }
     let bump = a.network.load()?.bump;
     let mut batch = Batch::new();
     batch.transfer(&a.main, &a.destination, a.network.as_ref(), amount);
-    batch.invoke(&a.token_program, &[&[seeds::NETWORK, &[bump]]])?;
-    let mut payment = a.payment.load_mut()?;
-    payment.withdrawn = payment.withdrawn.checked_add(amount).or_overflow()?;
-    payment.invariant()?;
-    log_snapshot::<PaymentMintChanged, _>(Some(&a.payment.key()), None, &*payment);
-    Ok(())
+    batch.invoke(&a.token_program, &[&[seeds::NETWORK, &[bump]]])
 }
