@@ -2,15 +2,35 @@
 //! what the link shows.
 
 use io_api::types::{DeviceAttestRequest, DeviceAttestation};
-use io_client::Pubkey;
-use io_protocol::messages::{DeviceStatement, Measured, epoch_of};
+use io_client::{
+    Pubkey,
+    io_network::state::{Device, DeviceClass},
+};
+use io_protocol::messages::{DeviceStatement, Measured};
 
-use crate::{api::error::Refusal, oracle::Oracle};
+use crate::{api::error::Refusal, link::LinkState, oracle::Oracle};
 
 /// Figures beyond these are a mistake whatever the device: int8 TOPS in hundredths, MiB, MiB/s.
 const MOST_TOPS_E2: u32 = 2_000_000;
 const MOST_MEMORY_MIB: u32 = 16 * 1024 * 1024;
 const MOST_BANDWIDTH_MIB_S: u32 = 64 * 1024 * 1024;
+/// Oldest figures that are signed, and how far a device's clock may be ahead of the chain's, seconds.
+const MOST_AGE: i64 = 120;
+const MOST_AHEAD: i64 = 5;
+
+/// What an oracle knows about a device whose figures it is asked to sign.
+#[derive(Clone, Copy)]
+struct View<'a> {
+    device: &'a Device,
+    class: &'a DeviceClass,
+    /// Whether this oracle is in the active set.
+    active: bool,
+    link: Option<&'a LinkState>,
+    /// Heartbeats older than this are none, seconds.
+    stale_seconds: u32,
+    /// By the chain's clock.
+    now: i64,
+}
 
 /// Signs a device's figures, or says why not. The caller has checked that the operator asks.
 pub fn device(
@@ -31,24 +51,71 @@ pub fn device(
     let class =
         class.ok_or_else(|| Refusal::unavailable("the device's class is not indexed yet"))?;
     let set = set.ok_or_else(|| Refusal::unavailable("the oracle set is not indexed yet"))?;
-    if set.position(oracle.key.as_ref()).is_none() {
+    let link = oracle.links.state(address);
+    let view = View {
+        device: &device,
+        class: &class,
+        active: set.position(oracle.key.as_ref()).is_some(),
+        link: link.as_ref(),
+        stale_seconds: oracle.config.stale_seconds,
+        now: oracle.clock.now(),
+    };
+    let measured = check(&view, request)?;
+    let statement = DeviceStatement {
+        deployment: oracle.deployment,
+        set_version: set.version,
+        device: address.to_bytes(),
+        provider: device.provider.to_bytes(),
+        class: device.class,
+        since: device.since,
+        measured_at: request.measured_at,
+        measured,
+    };
+    tracing::info!(device = %address, class = device.class, measured_at = request.measured_at, tops_e2 = request.tops_e2, "figures signed");
+    Ok(DeviceAttestation {
+        oracle: oracle.key.to_string(),
+        set_version: set.version,
+        device: address.to_string(),
+        provider: device.provider.to_string(),
+        class: device.class,
+        since: device.since,
+        measured_at: request.measured_at,
+        signature: oracle.wallet.sign(&statement.to_bytes()).to_string(),
+    })
+}
+
+/// The figures to sign, or why none are. Pure.
+fn check(view: &View<'_>, request: &DeviceAttestRequest) -> Result<Measured, Refusal> {
+    let View {
+        device, class, now, ..
+    } = *view;
+    if !view.active {
         return Err(Refusal::unavailable(
             "this oracle is not in the active set: ask another",
         ));
     }
-    let now = epoch_of(oracle.clock.now());
-    if request.epoch != now && request.epoch + 1 != now {
+    let fresh = now.saturating_sub(MOST_AGE)..=now.saturating_add(MOST_AHEAD);
+    if !fresh.contains(&request.measured_at) {
         return Err(Refusal::bad(format!(
-            "epoch {} is not the current one ({now}) nor the one before",
-            request.epoch
+            "measured at {}, and it is {now} by the chain's clock: figures are signed for {MOST_AGE} s",
+            request.measured_at
         )));
+    }
+    if request.measured_at <= device.attested_at {
+        return Err(Refusal::conflict(
+            format!(
+                "the chain has figures from {} already, these are from {}",
+                device.attested_at, request.measured_at
+            ),
+            "measure again",
+        ));
     }
     let region = match &request.region {
         None => 0,
         Some(text) => io_api::text::parse_region(text)
             .ok_or_else(|| Refusal::bad("the region is not a two-letter ISO 3166 code, like DE"))?,
     };
-    let link = oracle.links.state(address).ok_or_else(|| {
+    let link = view.link.ok_or_else(|| {
         Refusal::conflict(
             "the device is not linked to this oracle",
             "connect its worker to /v1/link first",
@@ -56,7 +123,7 @@ pub fn device(
     })?;
     if link
         .heartbeat_at
-        .is_none_or(|at| at.elapsed().as_secs() > u64::from(oracle.config.stale_seconds))
+        .is_none_or(|at| at.elapsed().as_secs() > u64::from(view.stale_seconds))
     {
         return Err(Refusal::conflict(
             "the device has sent no heartbeat lately",
@@ -82,6 +149,7 @@ pub fn device(
     }
     let used = link
         .heartbeat
+        .as_ref()
         .map_or(0, |heartbeat| heartbeat.memory_used_mib);
     if used > request.memory_mib {
         return Err(Refusal::bad(format!(
@@ -89,24 +157,83 @@ pub fn device(
             request.memory_mib
         )));
     }
-    let statement = DeviceStatement {
-        deployment: oracle.deployment,
-        set_version: set.version,
-        device: address.to_bytes(),
-        epoch: request.epoch,
-        measured: Measured {
-            tops_e2: request.tops_e2,
-            memory_mib: request.memory_mib,
-            bandwidth_mib_s: request.bandwidth_mib_s,
-            region,
-        },
-    };
-    tracing::info!(device = %address, class = device.class, epoch = request.epoch, tops_e2 = request.tops_e2, "figures signed");
-    Ok(DeviceAttestation {
-        oracle: oracle.key.to_string(),
-        set_version: set.version,
-        device: address.to_string(),
-        epoch: request.epoch,
-        signature: oracle.wallet.sign(&statement.to_bytes()).to_string(),
+    Ok(Measured {
+        tops_e2: request.tops_e2,
+        memory_mib: request.memory_mib,
+        bandwidth_mib_s: request.bandwidth_mib_s,
+        region,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use bytemuck::Zeroable;
+
+    use super::*;
+
+    #[test]
+    fn figures_are_signed_by_an_active_oracle_for_a_device_that_beats() {
+        let device = Device {
+            attested_at: 1_000,
+            ..Device::zeroed()
+        };
+        let class = DeviceClass {
+            min_tops_e2: 10,
+            min_memory_mib: 64,
+            ..DeviceClass::zeroed()
+        };
+        let request = DeviceAttestRequest {
+            measured_at: 2_000,
+            tops_e2: 10,
+            memory_mib: 64,
+            bandwidth_mib_s: 5,
+            region: Some("DE".into()),
+        };
+        let beat = |age: u64| LinkState {
+            heartbeat: None,
+            heartbeat_at: Instant::now().checked_sub(Duration::from_secs(age)),
+        };
+        let (fresh, silent) = (beat(0), LinkState::default());
+        let stale = beat(32);
+        let good = View {
+            device: &device,
+            class: &class,
+            active: true,
+            link: Some(&fresh),
+            stale_seconds: 30,
+            now: 2_000,
+        };
+        let measured = check(&good, &request).unwrap();
+        assert_eq!((measured.tops_e2, measured.region), (10, 0x4445));
+        let status = |view: &View<'_>| check(view, &request).unwrap_err().status.as_u16();
+        assert_eq!(
+            status(&View {
+                active: false,
+                ..good
+            }),
+            503
+        );
+        for link in [None, Some(&silent), Some(&stale)] {
+            assert_eq!(status(&View { link, ..good }), 409, "{}", link.is_some());
+        }
+        let newer = Device {
+            attested_at: 2_000,
+            ..device
+        };
+        assert_eq!(
+            status(&View {
+                device: &newer,
+                ..good
+            }),
+            409
+        );
+        for now in [2_000 + MOST_AGE + 1, 2_000 - MOST_AHEAD - 1] {
+            assert_eq!(status(&View { now, ..good }), 400, "at {now}");
+        }
+        for now in [2_000 + MOST_AGE, 2_000 - MOST_AHEAD] {
+            assert!(check(&View { now, ..good }, &request).is_ok(), "at {now}");
+        }
+    }
 }

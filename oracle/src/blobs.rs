@@ -1050,6 +1050,90 @@ mod tests {
         assert_eq!(open(folder.path()).await.totals(), before);
     }
 
+    /// Entries of the books as if so many uploads of so many keys had been begun; their files come with their first bytes.
+    fn announce(store: &BlobStore, keys: std::ops::Range<usize>, each: usize, at: i64) {
+        let mut ledger = lock(&store.0.ledger);
+        for key in keys {
+            for n in 0..each {
+                let mut hash = [0; 32];
+                hash[..16].copy_from_slice(&((key as u128) << 64 | n as u128).to_le_bytes());
+                ledger.partial.insert((hash, format!("key-{key}")), (1, at));
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn one_key_has_so_many_unfinished_uploads_and_no_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path()).await;
+        let begin = |n: usize, by: u8| {
+            let (store, mut hash) = (store.clone(), [7; 32]);
+            hash[..8].copy_from_slice(&(n as u64).to_le_bytes());
+            async move {
+                store
+                    .append(&hash, &uploader(by), false, 0, 2, vec![0])
+                    .await
+            }
+        };
+        for n in 0..MAX_PARTIALS_PER_KEY {
+            begin(n, 1).await.unwrap();
+        }
+        let more = begin(MAX_PARTIALS_PER_KEY, 1).await;
+        assert!(
+            matches!(more, Err(StoreError::TooManyPartials(MAX_PARTIALS_PER_KEY))),
+            "{more:?}"
+        );
+        assert!(!store.is_crowded());
+        begin(MAX_PARTIALS_PER_KEY, 2).await.unwrap();
+    }
+
+    /// However many keys somebody makes up: the uploads of all are bounded, devices have places of their own, and an upload that
+    /// stands still makes room.
+    #[tokio::test]
+    async fn all_keys_together_have_so_many_unfinished_uploads_and_idle_ones_make_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path()).await;
+        let (hash, data) = bytes(1, 2);
+        let begin = |by: u8, device: bool| {
+            let (store, data) = (store.clone(), data[..1].to_vec());
+            async move { store.append(&hash, &uploader(by), device, 0, 2, data).await }
+        };
+        let now = unix_now();
+        announce(&store, 0..MAX_PARTIALS / 32, 32, now);
+        assert!(store.is_crowded());
+        assert!(matches!(
+            begin(1, false).await,
+            Err(StoreError::TooManyPartials(0))
+        ));
+        begin(2, true).await.unwrap();
+        // Devices have as many again, and not one more.
+        announce(&store, MAX_PARTIALS / 32..MAX_PARTIALS / 16, 32, now);
+        assert!(matches!(
+            begin(3, true).await,
+            Err(StoreError::TooManyPartials(0))
+        ));
+        lock(&store.0.ledger)
+            .partial
+            .retain(|(_, by), _| by.starts_with("key-") && by.len() < 7);
+        let before = lock(&store.0.ledger).partial.len();
+        announce(&store, 10_000..10_000 + MAX_PARTIALS - before, 1, now);
+        assert_eq!(lock(&store.0.ledger).partial.len(), MAX_PARTIALS);
+        assert!(begin(4, false).await.is_err());
+        // One that stands still for a second less than it may, and then a second more.
+        let oldest = {
+            let mut ledger = lock(&store.0.ledger);
+            let (key, entry) = ledger.partial.iter_mut().next().unwrap();
+            entry.1 = now - PARTIAL_IDLE_SECONDS + 30;
+            key.clone()
+        };
+        assert!(begin(4, false).await.is_err());
+        lock(&store.0.ledger).partial.get_mut(&oldest).unwrap().1 = now - PARTIAL_IDLE_SECONDS - 1;
+        begin(4, false).await.unwrap();
+        let ledger = lock(&store.0.ledger);
+        assert!(!ledger.partial.contains_key(&oldest));
+        assert_eq!(ledger.partial.len(), MAX_PARTIALS);
+    }
+
     #[tokio::test]
     async fn damage_on_disk_is_never_served() {
         let folder = tempfile::tempdir().unwrap();

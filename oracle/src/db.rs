@@ -130,16 +130,20 @@ fn u64_of(row: &SqliteRow, column: &str) -> Result<u64> {
 
 impl Db {
     pub async fn open(path: &Path) -> Result<Self> {
-        let options = SqliteConnectOptions::new()
+        Self::open_with(path, BUSY, SqliteConnectOptions::new()).await
+    }
+
+    async fn open_with(path: &Path, busy: Duration, options: SqliteConnectOptions) -> Result<Self> {
+        let options = options
             .filename(path)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             // A verdict is on the disk before anybody sees it: never two different ones, whatever happens to the machine.
             .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(BUSY);
+            .busy_timeout(busy);
         let pool = SqlitePoolOptions::new()
             .max_connections(CONNECTIONS)
-            .acquire_timeout(BUSY)
+            .acquire_timeout(busy)
             .connect_with(options)
             .await
             .with_context(|| format!("can't open the database {}", path.display()))?;
@@ -566,4 +570,107 @@ fn job_row(row: &SqliteRow) -> Result<JobRow> {
         closed: row.try_get("closed")?,
         data: row.try_get("data")?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{Connection, SqliteConnection};
+
+    use super::*;
+
+    const SHORT: Duration = Duration::from_millis(200);
+
+    /// What can't be stored isn't said; and once the other process lets go, all is as before.
+    #[tokio::test]
+    async fn a_locked_database_refuses_and_loses_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db.sqlite");
+        let db = Db::open_with(&path, SHORT, SqliteConnectOptions::new())
+            .await
+            .unwrap();
+        assert_eq!(db.decide("a", 1, "valid", 5).await.unwrap(), "valid");
+        let options = SqliteConnectOptions::new().filename(&path);
+        let mut other = SqliteConnection::connect_with(&options).await.unwrap();
+        sqlx::query("BEGIN EXCLUSIVE")
+            .execute(&mut other)
+            .await
+            .unwrap();
+        let error = db.decide("b", 1, "valid", 5).await.unwrap_err();
+        assert!(format!("{error:#}").contains("locked"), "{error:#}");
+        let ticket = TicketRow {
+            job: "b".into(),
+            created_slot: 1,
+            device: "d".into(),
+            expires_at: 9,
+            declined: false,
+        };
+        assert!(db.add_ticket(&ticket).await.is_err());
+        assert_eq!(db.verdict("a", 1).await.unwrap().as_deref(), Some("valid"));
+        sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
+        assert_eq!(db.verdict("b", 1).await.unwrap(), None);
+        assert_eq!(db.live_tickets(0).await.unwrap(), []);
+        assert_eq!(db.decide("b", 1, "invalid", 6).await.unwrap(), "invalid");
+        // The first stays, whatever comes later.
+        assert_eq!(db.decide("b", 1, "valid", 7).await.unwrap(), "invalid");
+    }
+
+    /// A disk without room: nothing half of a verdict is there, and what was said before it stays said.
+    #[tokio::test]
+    async fn a_full_database_refuses_and_loses_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db.sqlite");
+        let full = SqliteConnectOptions::new().pragma("max_page_count", "60");
+        let db = Db::open_with(&path, SHORT, full).await.unwrap();
+        let verdict = "v".repeat(3_000);
+        let mut stored = 0;
+        let error = loop {
+            match db.decide(&stored.to_string(), 1, &verdict, 5).await {
+                Ok(_) => stored += 1,
+                Err(error) => break error,
+            }
+            assert!(stored < 1_000, "a database of 60 pages holds everything");
+        };
+        assert!(format!("{error:#}").contains("full"), "{error:#}");
+        assert!(stored > 5, "only {stored}");
+        db.close().await;
+        let db = Db::open(&path).await.unwrap();
+        for n in 0..stored {
+            let found = db.verdict(&n.to_string(), 1).await.unwrap();
+            assert_eq!(found.as_ref(), Some(&verdict), "verdict {n}");
+        }
+        assert_eq!(db.verdict(&stored.to_string(), 1).await.unwrap(), None);
+        let whole: String = sqlx::query("PRAGMA integrity_check")
+            .fetch_one(&db.0)
+            .await
+            .unwrap()
+            .get(0);
+        assert_eq!(whole, "ok");
+        // With room it goes on.
+        let more = db.decide(&stored.to_string(), 1, &verdict, 5).await;
+        assert_eq!(more.unwrap(), verdict);
+    }
+
+    /// A file that is no database, or a torn one, is named, and never silently replaced: it may hold verdicts.
+    #[tokio::test]
+    async fn a_damaged_database_is_named_and_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db.sqlite");
+        let db = Db::open(&path).await.unwrap();
+        db.decide("a", 1, "valid", 5).await.unwrap();
+        db.close().await;
+        let whole = std::fs::read(&path).unwrap();
+        let mut torn = whole.clone();
+        torn[..4_096].fill(0x5a);
+        for bytes in [b"not a database at all".repeat(50), torn] {
+            std::fs::write(&path, &bytes).unwrap();
+            let Err(error) = Db::open(&path).await else {
+                panic!("a damaged database opened")
+            };
+            assert!(format!("{error:#}").contains("db.sqlite"), "{error:#}");
+            assert_eq!(std::fs::read(&path).unwrap(), bytes);
+        }
+        std::fs::write(&path, &whole).unwrap();
+        let db = Db::open(&path).await.unwrap();
+        assert_eq!(db.verdict("a", 1).await.unwrap().as_deref(), Some("valid"));
+    }
 }

@@ -9,15 +9,19 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use io_api::{auth::verify_signature, text, types::WireVerdict};
+use io_api::{
+    auth::verify_signature,
+    text,
+    types::{Attestation, WireVerdict},
+};
 use io_client::{
     Instruction, Pubkey, Request, Signature, ed25519, instructions,
     io_network::{
         constants::MAX_ORACLES,
-        state::{Job, JobState},
+        state::{Job, JobState, OracleSet},
     },
 };
-use io_protocol::messages::Verdict;
+use io_protocol::messages::{Bytes32, Verdict};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
@@ -339,6 +343,24 @@ async fn act(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job, due: Due) -> Res
     Ok(true)
 }
 
+/// What a peer's answer adds to a quorum: nothing, unless an active oracle signed this very statement. Pure.
+fn endorsement(
+    key: &Bytes32,
+    theirs: &Attestation,
+    set: &OracleSet,
+    statement: &[u8],
+    verdict: Verdict,
+) -> Option<(Pubkey, Signature)> {
+    set.position(key)?;
+    let said = match theirs.verdict {
+        WireVerdict::Valid => Verdict::Valid,
+        WireVerdict::Invalid => Verdict::Invalid,
+    };
+    let signature = text::parse_signature(&theirs.signature)?;
+    (said == verdict && verify_signature(key, statement, &signature))
+        .then(|| (Pubkey::new_from_array(*key), Signature::from(signature)))
+}
+
 /// A quorum's signatures over a verdict, as the instruction that checks them; `None` while there are too few.
 async fn gather(
     oracle: &Arc<Oracle>,
@@ -382,16 +404,7 @@ async fn gather(
         else {
             continue;
         };
-        let said = match theirs.verdict {
-            WireVerdict::Valid => Verdict::Valid,
-            WireVerdict::Invalid => Verdict::Invalid,
-        };
-        let Some(signature) = text::parse_signature(&theirs.signature) else {
-            continue;
-        };
-        if said == verdict && verify_signature(&key, &statement, &signature) {
-            signatures.push((Pubkey::new_from_array(key), Signature::from(signature)));
-        }
+        signatures.extend(endorsement(&key, &theirs, &set, &statement, verdict));
     }
     if signatures.len() < quorum {
         return Ok(None);
@@ -403,6 +416,8 @@ async fn gather(
 #[cfg(test)]
 mod tests {
     use bytemuck::Zeroable;
+    use io_client::Wallet;
+    use io_protocol::messages::Deployment;
 
     use super::*;
 
@@ -568,6 +583,96 @@ mod tests {
             },
         ] {
             assert!(!found.is_about(&other));
+        }
+    }
+
+    /// What peers answer is theirs to make up: a signature that isn't one, somebody else's, over another job, submission, set or
+    /// verdict, or of a peer that is no oracle would make a transaction that the program refuses, over and over.
+    #[test]
+    fn only_an_active_oracles_signature_over_this_statement_adds_to_a_quorum() {
+        let (peer, stranger) = (Wallet::from_seed(&[1; 32]), Wallet::from_seed(&[2; 32]));
+        let mut set = OracleSet {
+            version: 4,
+            count: 1,
+            quorum: 1,
+            ..OracleSet::zeroed()
+        };
+        set.oracles[0] = peer.address();
+        let deployment = Deployment {
+            program: [5; 32],
+            cluster: [6; 32],
+        };
+        let (address, subject) = (Pubkey::new_from_array([9; 32]), job(JobState::Disputed));
+        let statement = |job: &Job, set_version, verdict| {
+            job.statement(&address, deployment, set_version, verdict)
+                .to_bytes()
+        };
+        let right = statement(&subject, 4, Verdict::Invalid);
+        let answer = |by: &Wallet, over: &[u8], verdict| Attestation {
+            oracle: by.address().to_string(),
+            set_version: 4,
+            job: address.to_string(),
+            created_slot: 0,
+            epoch: 0,
+            verdict,
+            output_hash: String::new(),
+            units: 0,
+            signature: by.sign(over).to_string(),
+            checked_steps: 1,
+            total_steps: 1,
+            reason: None,
+            verify_ms: 1,
+            sample_signature: None,
+        };
+        let adds = |by: &Wallet, theirs: &Attestation| {
+            endorsement(
+                &by.address().to_bytes(),
+                theirs,
+                &set,
+                &right,
+                Verdict::Invalid,
+            )
+        };
+        let good = answer(&peer, &right, WireVerdict::Invalid);
+        assert_eq!(adds(&peer, &good).map(|(key, _)| key), Some(peer.address()));
+        // No oracle, whatever it signs; an oracle with another's signature.
+        assert_eq!(
+            adds(&stranger, &answer(&stranger, &right, WireVerdict::Invalid)),
+            None
+        );
+        assert_eq!(
+            adds(&peer, &answer(&stranger, &right, WireVerdict::Invalid)),
+            None
+        );
+        let foreign = [
+            statement(
+                &Job {
+                    units: 1,
+                    ..subject
+                },
+                4,
+                Verdict::Invalid,
+            ),
+            statement(&subject, 3, Verdict::Invalid),
+            statement(&subject, 4, Verdict::Valid),
+        ];
+        for over in foreign {
+            assert_eq!(
+                adds(&peer, &answer(&peer, &over, WireVerdict::Invalid)),
+                None
+            );
+        }
+        // It says another verdict than it signed.
+        assert_eq!(
+            adds(&peer, &answer(&peer, &right, WireVerdict::Valid)),
+            None
+        );
+        for signature in ["", "x", &"1".repeat(500)] {
+            let broken = Attestation {
+                signature: signature.to_owned(),
+                ..good.clone()
+            };
+            assert_eq!(adds(&peer, &broken), None);
         }
     }
 

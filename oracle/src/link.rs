@@ -361,6 +361,10 @@ fn verify(
             "unauthorized",
             "this message has been sent before: sign a new one",
         )),
+        Seen::Earlier => Err(refusal(
+            "unauthorized",
+            "signed before this oracle started: sign it again",
+        )),
         Seen::Full => Err(refusal(
             "rate_limited",
             "too many signed requests: try again in a minute",

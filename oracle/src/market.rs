@@ -73,6 +73,17 @@ impl Market {
         self.reserved.get(device).copied()
     }
 
+    /// Reserves a job for a device, if neither has a ticket.
+    fn reserve(&mut self, job: Pubkey, ticket: Ticket) -> bool {
+        let free = self.ticket(&job).is_none() && self.reserved_for(&ticket.device).is_none();
+        if free {
+            self.add_ticket(job, ticket);
+            self.matcher.gave(&ticket.device.to_bytes());
+            self.matcher.remove(&ticket.device.to_bytes());
+        }
+        free
+    }
+
     fn add_ticket(&mut self, job: Pubkey, ticket: Ticket) {
         self.end_ticket(&job);
         self.tickets.insert(job, ticket);
@@ -400,13 +411,7 @@ fn why_none(oracle: &Oracle, want: &Want) -> String {
     format!("no device meets the requirement ({})", parts.join(", "))
 }
 
-async fn issue(
-    oracle: &Arc<Oracle>,
-    address: Pubkey,
-    job: &Job,
-    found: &Match,
-    set_version: u64,
-) {
+async fn issue(oracle: &Arc<Oracle>, address: Pubkey, job: &Job, found: &Match, set_version: u64) {
     let device = Pubkey::new_from_array(found.device);
     // The search compared asks in IO; what the ticket binds is the price in the job's mint.
     let Ok(ask) = money::price_in_mint_ceil(found.ask, job.io_per_unit_e9) else {
@@ -429,21 +434,14 @@ async fn issue(
         tracing::error!(error = %format!("{error:#}"), "a ticket can't be stored, so it is not given");
         return;
     }
-    {
-        let mut market = lock(&oracle.market);
-        if market.ticket(&address).is_some() || market.reserved_for(&device).is_some() {
-            return;
-        }
-        market.add_ticket(
-            address,
-            Ticket {
-                device,
-                created_slot: job.created_slot,
-                expires_at,
-            },
-        );
-        market.matcher.gave(&device.to_bytes());
-        market.matcher.remove(&device.to_bytes());
+    // Much can have happened while it was stored.
+    let ticket = Ticket {
+        device,
+        created_slot: job.created_slot,
+        expires_at,
+    };
+    if !lock(&oracle.market).reserve(address, ticket) {
+        return;
     }
     let statement = TicketStatement {
         deployment: oracle.deployment,
@@ -467,5 +465,31 @@ async fn issue(
     tracing::info!(job = %address, %device, expires_at, "offered");
     if !oracle.links.send(&device, offer) {
         oracle.declined(&device, &address, "its link was lost");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two tickets for one job, or two jobs for one device, would have two workers do what one is paid for.
+    #[test]
+    fn neither_a_job_nor_a_device_is_reserved_twice() {
+        let key = |n: u8| Pubkey::new_from_array([n; 32]);
+        let ticket = |device: u8| Ticket {
+            device: key(device),
+            created_slot: 1,
+            expires_at: 10,
+        };
+        let mut market = Market::default();
+        assert!(market.reserve(key(1), ticket(7)));
+        assert!(!market.reserve(key(1), ticket(8)), "the job has a ticket");
+        assert!(!market.reserve(key(2), ticket(7)), "the device has a job");
+        assert_eq!(market.ticket(&key(1)), Some(ticket(7)));
+        assert_eq!(market.ticket(&key(2)), None);
+        assert_eq!(market.reserved_for(&key(8)), None);
+        assert!(market.reserve(key(2), ticket(8)));
+        assert_eq!(market.end_ticket(&key(1)), Some(key(7)));
+        assert!(market.reserve(key(3), ticket(7)));
     }
 }

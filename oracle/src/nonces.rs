@@ -17,6 +17,8 @@ pub enum Seen {
     Before,
     /// Too many signed requests a minute.
     Full,
+    /// Signed before this process began to remember: it may have been taken by the one before.
+    Earlier,
 }
 
 #[derive(Default)]
@@ -27,16 +29,32 @@ struct Memory {
     turned_ms: u64,
 }
 
-#[derive(Default)]
-pub struct Nonces(Mutex<Memory>);
+pub struct Nonces {
+    memory: Mutex<Memory>,
+    /// Requests remembered at most, in each generation.
+    most: usize,
+    since_ms: u64,
+}
 
 /// A request may be signed this far ahead and be sent again this long after.
 const LIFE_MS: u64 = 2 * MAX_SKEW_MS + 1_000;
 
 impl Nonces {
+    /// Remembers from now on.
+    pub fn since(now_ms: u64) -> Self {
+        Self {
+            memory: Mutex::default(),
+            most: MAX_NONCES,
+            since_ms: now_ms,
+        }
+    }
+
     /// Notes a request whose signature and time were found right.
     pub fn see(&self, key: &Bytes32, auth: &Auth, now_ms: u64) -> Seen {
-        let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if auth.at_ms < self.since_ms {
+            return Seen::Earlier;
+        }
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         if now_ms.saturating_sub(memory.turned_ms) > LIFE_MS {
             memory.old = std::mem::take(&mut memory.young);
             memory.turned_ms = now_ms;
@@ -45,7 +63,7 @@ impl Nonces {
         if memory.old.contains(&entry) || memory.young.contains(&entry) {
             return Seen::Before;
         }
-        if memory.young.len() >= MAX_NONCES {
+        if memory.young.len() >= self.most {
             return Seen::Full;
         }
         memory.young.insert(entry);
@@ -68,7 +86,7 @@ mod tests {
 
     #[test]
     fn no_request_is_new_twice_while_its_time_is_acceptable() {
-        let nonces = Nonces::default();
+        let nonces = Nonces::since(0);
         let start = 10_000_000;
         assert_eq!(nonces.see(&[1; 32], &auth(7), start), Seen::New);
         assert_eq!(
@@ -92,5 +110,36 @@ mod tests {
             nonces.see(&[1; 32], &auth(7), start + 3 * LIFE_MS + 4),
             Seen::New
         );
+    }
+
+    /// A process that starts again doesn't know what the one before it took.
+    #[test]
+    fn what_was_signed_before_the_start_is_not_new() {
+        let nonces = Nonces::since(10_000);
+        let at = |at_ms| Auth { at_ms, ..auth(7) };
+        assert_eq!(nonces.see(&[1; 32], &at(9_999), 10_001), Seen::Earlier);
+        assert_eq!(nonces.see(&[1; 32], &at(10_000), 10_001), Seen::New);
+        assert_eq!(nonces.see(&[1; 32], &at(10_000), 10_002), Seen::Before);
+    }
+
+    /// When there is no room to remember a request, it isn't taken: nothing is ever forgotten to make room.
+    #[test]
+    fn a_full_memory_takes_nothing_new_and_forgets_nothing() {
+        let nonces = Nonces {
+            most: 3,
+            ..Nonces::since(0)
+        };
+        let now = 10_000_000;
+        for nonce in 0..3 {
+            assert_eq!(nonces.see(&[1; 32], &auth(nonce), now), Seen::New);
+        }
+        assert_eq!(nonces.see(&[1; 32], &auth(3), now), Seen::Full);
+        assert_eq!(nonces.see(&[2; 32], &auth(0), now), Seen::Full);
+        for nonce in 0..3 {
+            assert_eq!(nonces.see(&[1; 32], &auth(nonce), now), Seen::Before);
+        }
+        let later = now + LIFE_MS + 1;
+        assert_eq!(nonces.see(&[1; 32], &auth(3), later), Seen::New);
+        assert_eq!(nonces.see(&[1; 32], &auth(0), later), Seen::Before);
     }
 }

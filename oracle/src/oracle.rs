@@ -198,7 +198,7 @@ impl Oracle {
             verdicts: Verdicts::default(),
             engines,
             models,
-            nonces: Nonces::default(),
+            nonces: Nonces::since(io_api::auth::now_ms()),
             metrics: Metrics::default(),
             uptime: Uptime::default(),
             verifying,

@@ -10,7 +10,7 @@ use io_api::{
     auth::verify_signature,
     client::OracleClient,
     text,
-    types::{Identity, Peer},
+    types::{Identity, Info, Peer},
 };
 use io_protocol::messages::{Bytes32, Deployment};
 use tokio::time::{sleep, timeout};
@@ -67,6 +67,26 @@ impl Peers {
                 url: client.url().to_owned(),
             })
             .collect()
+    }
+}
+
+/// Who answers at a peer's address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Who {
+    Peer(Bytes32),
+    /// It has this oracle's own key.
+    Ourselves,
+    /// Of another deployment, or nobody.
+    Stranger,
+}
+
+fn who(info: &Info, deployment: Deployment, me: &Bytes32) -> Who {
+    let ours = text::parse_key(&info.program) == Some(deployment.program)
+        && text::parse_key(&info.cluster) == Some(deployment.cluster);
+    match text::parse_key(&info.oracle) {
+        Some(key) if ours && key == *me => Who::Ourselves,
+        Some(key) if ours => Who::Peer(key),
+        _ => Who::Stranger,
     }
 }
 
@@ -153,36 +173,31 @@ pub async fn meet(oracle: Arc<Oracle>) -> anyhow::Result<()> {
                 () = oracle.shutdown.cancelled() => return Ok(()),
                 info = client.info() => info,
             };
-            let own = oracle.key.to_string();
+            let me = oracle.key.to_bytes();
             if let Ok(info) = &info {
+                let own = oracle.key.to_string();
                 let listed = info.peers.iter().filter(|peer| peer.oracle == own);
                 mine.extend(listed.take(1).map(|peer| peer.url.clone()));
             }
-            let key = match &info {
-                Ok(info) if text::parse_key(&info.program) != Some(oracle.deployment.program) => {
-                    None
-                }
-                Ok(info) if text::parse_key(&info.cluster) != Some(oracle.deployment.cluster) => {
-                    None
-                }
-                Ok(info) => text::parse_key(&info.oracle),
-                Err(_) => None,
-            };
+            let who = info.map_or(Who::Stranger, |info| who(&info, oracle.deployment, &me));
             let mut known = oracle
                 .peers
                 .known
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
-            if key == Some(oracle.key.to_bytes()) {
-                mine.insert(client.url().to_owned());
-            }
-            match key.filter(|key| *key != oracle.key.to_bytes()) {
-                Some(key) => {
+            match who {
+                Who::Peer(key) => {
                     known.retain(|other, at| *other == key || at.url() != client.url());
                     known.insert(key, client.clone());
+                    continue;
                 }
-                None => all = false,
+                // This one at its own address, or another with its key.
+                Who::Ourselves => {
+                    mine.insert(client.url().to_owned());
+                }
+                Who::Stranger => {}
             }
+            all = false;
         }
         tokio::select! {
             () = oracle.shutdown.cancelled() => return Ok(()),
@@ -197,7 +212,49 @@ pub async fn meet(oracle: Arc<Oracle>) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use io_api::types::Limits;
+
     use super::*;
+
+    /// A peer of another program or cluster signs other statements; one with this oracle's key is no second signature.
+    #[test]
+    fn a_peer_is_another_oracle_of_this_deployment() {
+        let deployment = Deployment {
+            program: [1; 32],
+            cluster: [2; 32],
+        };
+        let info = |oracle: &[u8; 32], program: &[u8; 32], cluster: &[u8; 32]| Info {
+            oracle: text::key(oracle),
+            program: text::key(program),
+            cluster: text::key(cluster),
+            version: String::new(),
+            set_version: 1,
+            active: true,
+            quorum: 1,
+            slot: 1,
+            index_age_ms: 1,
+            peers: Vec::new(),
+            now_ms: 1,
+            limits: Limits {
+                max_blob_bytes: 1,
+                max_part_bytes: 1,
+                max_json_bytes: 1,
+            },
+        };
+        let who = |info: &Info| who(info, deployment, &[3; 32]);
+        assert_eq!(who(&info(&[4; 32], &[1; 32], &[2; 32])), Who::Peer([4; 32]));
+        assert_eq!(who(&info(&[3; 32], &[1; 32], &[2; 32])), Who::Ourselves);
+        for (program, cluster) in [([9; 32], [2; 32]), ([1; 32], [9; 32])] {
+            for oracle in [[3; 32], [4; 32]] {
+                assert_eq!(who(&info(&oracle, &program, &cluster)), Who::Stranger);
+            }
+        }
+        let nobody = Info {
+            oracle: "x".into(),
+            ..info(&[4; 32], &[1; 32], &[2; 32])
+        };
+        assert_eq!(who(&nobody), Who::Stranger);
+    }
 
     #[test]
     fn only_the_key_over_this_nonce_proves_a_process() {

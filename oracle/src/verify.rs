@@ -191,6 +191,7 @@ pub fn sample_message(
 }
 
 /// What checking came to.
+#[derive(Debug)]
 enum Outcome {
     Decided {
         valid: bool,
@@ -511,14 +512,19 @@ async fn run(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job, spec: Arc<JobSpe
     let took = start.elapsed();
     oracle.metrics.verify_seconds.observe(took.as_secs_f64());
     let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    judge(verdict, job.units, signature, took_ms)
+}
+
+/// What an engine's verdict means for a submission of so many units. Pure.
+fn judge(verdict: EngineVerdict, units: u64, signature: [u8; 64], took_ms: u64) -> Outcome {
     match verdict {
-        EngineVerdict::Accept(checked) if checked.units != job.units => Outcome::Decided {
+        EngineVerdict::Accept(checked) if checked.units != units => Outcome::Decided {
             valid: false,
             checked: checked.checked,
             total: checked.steps,
             reason: Some(format!(
                 "{} units are right for this job, {} were submitted",
-                checked.units, job.units
+                checked.units, units
             )),
             sample: Some(signature),
             took_ms,
@@ -562,6 +568,33 @@ mod tests {
         assert_eq!(patience_ends(0, 3), 2);
         assert_eq!(patience_ends(50, 50), 49);
         assert_eq!(patience_ends(i64::MAX, i64::MIN), i64::MIN);
+    }
+
+    /// The units that are paid are those of the work, whatever an engine thought of everything else.
+    #[test]
+    fn other_units_than_the_works_are_invalid() {
+        let accepted = |units| {
+            EngineVerdict::Accept(io_engines::Checked {
+                units,
+                steps: 9,
+                checked: 3,
+                worst_cosine: None,
+            })
+        };
+        let valid = |verdict| match judge(verdict, 5, [1; 64], 0) {
+            Outcome::Decided { valid, reason, .. } => (valid, reason.unwrap_or_default()),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(valid(accepted(5)), (true, String::new()));
+        for units in [4, 6, 0, u64::MAX] {
+            let (valid, reason) = valid(accepted(units));
+            assert!(!valid && reason.contains("5 were submitted"), "{reason}");
+        }
+        let unable = EngineVerdict::Inconclusive { reason: "x".into() };
+        assert!(matches!(
+            judge(unable, 5, [1; 64], 0),
+            Outcome::Unable(reason) if reason == "x"
+        ));
     }
 
     #[test]

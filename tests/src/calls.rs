@@ -551,29 +551,37 @@ impl World {
         }
     }
 
-    pub fn device_statement(&self, rig: &Rig, epoch: u64, measured: Measured) -> DeviceStatement {
+    pub fn device_statement(
+        &self,
+        rig: &Rig,
+        measured_at: i64,
+        measured: Measured,
+    ) -> DeviceStatement {
         DeviceStatement {
             deployment: self.deployment(),
             set_version: self.oracle_set().version,
             device: rig.device.to_bytes(),
-            epoch,
+            provider: rig.provider.to_bytes(),
+            class: rig.class,
+            since: self.device(&rig.device).since,
+            measured_at,
             measured,
         }
     }
 
     /// Figures of now, signed by these oracles.
     pub fn attest_call(&self, rig: &Rig, oracles: &[usize]) -> Call {
-        self.attest_with_call(rig, epoch_of(self.now()), MEASURED, oracles)
+        self.attest_with_call(rig, self.now(), MEASURED, oracles)
     }
 
     pub fn attest_with_call(
         &self,
         rig: &Rig,
-        epoch: u64,
+        measured_at: i64,
         measured: Measured,
         oracles: &[usize],
     ) -> Call {
-        let statement = self.device_statement(rig, epoch, measured);
+        let statement = self.device_statement(rig, measured_at, measured);
         Call::new(
             accounts::AttestDevice {
                 network: network(),
@@ -584,7 +592,7 @@ impl World {
             },
             instruction::AttestDevice {
                 args: AttestDeviceArgs {
-                    epoch,
+                    measured_at,
                     tops_e2: measured.tops_e2,
                     memory_mib: measured.memory_mib,
                     bandwidth_mib_s: measured.bandwidth_mib_s,

@@ -14,7 +14,7 @@ use io_client::{
     instructions::{self, AttestDeviceArgs},
     io_network::state::{Device, OracleSet},
 };
-use io_protocol::messages::{DeviceStatement, epoch_of};
+use io_protocol::messages::DeviceStatement;
 use tokio::time::sleep;
 
 use crate::{limits::*, link::jittered, worker::Worker};
@@ -65,17 +65,19 @@ async fn once(worker: &Worker) -> Result<Duration> {
         return Ok(jittered(Duration::from_secs(renew_after - age)).max(Duration::from_secs(1)));
     }
     let set = chain.oracle_set().await?;
-    let epoch = epoch_of(now);
     let measured = worker.test.measured(worker.config.region_code()?);
     let statement = DeviceStatement {
         deployment: chain.deployment(),
         set_version: set.version,
         device: worker.address.to_bytes(),
-        epoch,
+        provider: device.provider.to_bytes(),
+        class: device.class,
+        since: device.since,
+        measured_at: now,
         measured,
     };
     let request = DeviceAttestRequest {
-        epoch,
+        measured_at: now,
         tops_e2: measured.tops_e2,
         memory_mib: measured.memory_mib,
         bandwidth_mib_s: measured.bandwidth_mib_s,
@@ -115,7 +117,7 @@ async fn once(worker: &Worker) -> Result<Duration> {
     signatures.truncate(quorum);
     send(worker, &device, &statement, &signatures).await?;
     tracing::info!(
-        epoch,
+        measured_at = now,
         tops = f64::from(measured.tops_e2) / 100.0,
         memory_mib = measured.memory_mib,
         "device attested"
@@ -151,7 +153,7 @@ async fn send(
 ) -> Result<()> {
     let measured = statement.measured;
     let args = AttestDeviceArgs {
-        epoch: statement.epoch,
+        measured_at: statement.measured_at,
         tops_e2: measured.tops_e2,
         memory_mib: measured.memory_mib,
         bandwidth_mib_s: measured.bandwidth_mib_s,
@@ -190,7 +192,10 @@ mod tests {
             },
             set_version: 4,
             device: [7; 32],
-            epoch: 9,
+            provider: [8; 32],
+            class: 1,
+            since: 5,
+            measured_at: 9,
             measured: Measured {
                 tops_e2: 10,
                 memory_mib: 20,
@@ -202,7 +207,10 @@ mod tests {
             oracle: by.address().to_string(),
             set_version: 4,
             device: Pubkey::new_from_array([7; 32]).to_string(),
-            epoch: 9,
+            provider: Pubkey::new_from_array([8; 32]).to_string(),
+            class: 1,
+            since: 5,
+            measured_at: 9,
             signature: by.sign(&over.to_bytes()).to_string(),
         };
         assert_eq!(
@@ -221,6 +229,11 @@ mod tests {
             ..statement
         };
         assert!(check(&answer(&oracle, &better), &statement, &set).is_err());
+        let again = DeviceStatement {
+            since: 6,
+            ..statement
+        };
+        assert!(check(&answer(&oracle, &again), &statement, &set).is_err());
         let newer = DeviceStatement {
             set_version: 5,
             ..statement

@@ -68,6 +68,9 @@ pub const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
 /// Share of a job's time that its expected run may take, percent: the rest is for storing, submitting and bad luck.
 pub const MAX_RUN_SHARE_PERCENT: f64 = 80.0;
+/// How many times longer a renter's code may take for its fuel than the code that this device was measured with: divisions,
+/// memory far apart, calls of the host.
+pub const SLOWEST_CODE: f64 = 64.0;
 
 /// An oracle's signature over measured figures must come within this.
 pub const ATTEST_RETRY: Duration = Duration::from_secs(2);

@@ -153,6 +153,7 @@ pub fn check_price(
 pub fn check_work(
     job: &Job,
     quote: io_engines::Quote,
+    time_limit_s: Option<u32>,
     speed: f64,
     now: i64,
 ) -> Result<(), Declined> {
@@ -168,14 +169,25 @@ pub fn check_work(
     let seconds = i64::from(job.max_run_seconds)
         .min(job.deadline.saturating_sub(now))
         .max(0) as f64;
-    let expected = quote.units as f64 / speed.max(1e-9);
-    // A quote that is only the most it can come to says little about how long it takes.
-    if quote.exact && expected > seconds * MAX_RUN_SHARE_PERCENT / 100.0 {
+    let mut expected = quote.units as f64 / speed.max(1e-9);
+    if let Some(limit) = time_limit_s {
+        // The renter's own code may be slow in what it asks for; its limit ends it in any case.
+        expected = f64::from(limit).min(expected * SLOWEST_CODE);
+    }
+    if expected > seconds * MAX_RUN_SHARE_PERCENT / 100.0 {
         return Err(format!(
-            "the work would take about {expected:.0} s here, and the job leaves {seconds:.0} s"
+            "the work could take {expected:.0} s here, and the job leaves {seconds:.0} s"
         ));
     }
     Ok(())
+}
+
+/// The renter's limit of a run's time, for an engine that runs the renter's code.
+pub fn time_limit_s(spec: &JobSpec) -> Option<u32> {
+    match &spec.engine {
+        EngineSpec::Embed(_) => None,
+        EngineSpec::Wasm(wasm) => Some(wasm.time_limit_s),
+    }
 }
 
 /// Whether this device can run what a spec asks for. Pure.
@@ -331,7 +343,13 @@ pub async fn evaluate(worker: &Worker, link: usize, offer: &Offer) -> Result<Rec
             worker.blobs.drop_damaged(&error);
             error.to_string()
         })?;
-    check_work(&job, quote, *speed, chain.estimated_time())?;
+    check_work(
+        &job,
+        quote,
+        time_limit_s(&spec),
+        *speed,
+        chain.estimated_time(),
+    )?;
     Ok(Record::new(&address, &job, ask, Some(ticket)))
 }
 
@@ -661,25 +679,41 @@ mod tests {
     #[test]
     fn work_that_does_not_fit_is_declined() {
         let Case { job, now, .. } = case();
-        let quote = |units, exact| Quote { units, exact };
-        check_work(&job, quote(48_000, true), 100.0, now).unwrap();
+        let check = |units, limit: Option<u32>, speed, now| {
+            let exact = limit.is_none();
+            check_work(&job, Quote { units, exact }, limit, speed, now)
+        };
+        check(48_000, None, 100.0, now).unwrap();
+        let too_long = check(48_001, None, 100.0, now).unwrap_err();
+        assert!(too_long.contains("600 s"), "{too_long}");
         assert!(
-            check_work(&job, quote(48_001, true), 100.0, now)
-                .unwrap_err()
-                .contains("600 s")
-        );
-        check_work(&job, quote(48_001, false), 100.0, now).unwrap();
-        assert!(
-            check_work(&job, quote(50_001, false), 1e9, now)
+            check(50_001, None, 1e9, now)
                 .unwrap_err()
                 .contains("at most")
         );
-        assert!(check_work(&job, quote(0, true), 1e9, now).is_err());
-        assert!(
-            check_work(&job, quote(10_000, true), 100.0, 950)
-                .unwrap_err()
-                .contains("50 s")
-        );
+        assert!(check(0, None, 1e9, now).is_err());
+        let late = check(10_000, None, 100.0, 950).unwrap_err();
+        assert!(late.contains("50 s"), "{late}");
+    }
+
+    /// A renter's code that does what is slow, or never ends, is over before its worker's time is.
+    #[test]
+    fn a_renters_code_is_taken_only_if_its_slowest_run_fits() {
+        let Case { job, now, .. } = case();
+        let check = |units, limit, speed| {
+            let quote = Quote {
+                units,
+                exact: false,
+            };
+            check_work(&job, quote, Some(limit), speed, now)
+        };
+        // 80 % of 600 s.
+        check(50_000, 480, 100.0).unwrap();
+        let declined = check(50_000, 481, 100.0).unwrap_err();
+        assert!(declined.contains("could take 481 s"), "{declined}");
+        // So little work that its limit doesn't matter.
+        check(50_000, 86_400, 50_000.0 * SLOWEST_CODE / 480.0).unwrap();
+        assert!(check(50_000, 86_400, 49_999.0 * SLOWEST_CODE / 480.0).is_err());
     }
 
     proptest! {

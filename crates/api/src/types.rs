@@ -364,7 +364,8 @@ wire! {
 wire! {
     /// `POST /v1/devices/{device}/attest` (signed by the operator): asks for a signature over measured figures.
     pub struct DeviceAttestRequest {
-        pub epoch: u64,
+        /// Unix seconds by the chain's clock.
+        pub measured_at: i64,
         pub tops_e2: u32,
         pub memory_mib: u32,
         pub bandwidth_mib_s: u32,
@@ -378,7 +379,13 @@ wire! {
         pub oracle: String,
         pub set_version: u64,
         pub device: String,
-        pub epoch: u64,
+        /// The registration that it is about.
+        pub provider: String,
+        pub class: u16,
+        /// Unix seconds.
+        pub since: i64,
+        /// Unix seconds.
+        pub measured_at: i64,
         pub signature: String,
     }
 }

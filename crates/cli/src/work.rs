@@ -59,7 +59,8 @@ pub struct WasmArgs {
     /// Most memory, MiB.
     #[arg(long, default_value_t = 256, value_name = "MIB")]
     pub memory: u32,
-    /// Longest run on the worker's machine, like 90s or 10m.
+    /// Longest run on the worker's machine, like 90s or 10m; at most three quarters of --max-run. A run that reaches it ends,
+    /// and costs one unit.
     #[arg(long, default_value = "10m", value_name = "TIME", value_parser = crate::cli::duration)]
     pub time_limit: std::time::Duration,
     /// Most bytes that the module may write.

@@ -10,8 +10,14 @@
 //! not is checked for an unforeseeable sample: the passages are embedded again, their token counts must be
 //! equal and the cosine at least [`MIN_COSINE`].
 //!
+//! # Failures
+//! A passage that this model's files give no tokens or no finite vector for has none on any machine. That is a result: the
+//! status names the first such passage, it has no files, and all of the job's units are paid, because nothing in the job was the
+//! worker's choice. Oracles embed that passage to confirm it.
+//!
 //! # Trace
-//! One step a passage: `"io-embed/1" ‖ BLAKE3 of its text (32 bytes) ‖ tokens as u32 LE ‖ its vector as f32 LE`.
+//! One step a passage: `"io-embed/1" ‖ BLAKE3 of its text (32 bytes) ‖ tokens as u32 LE ‖ its vector as f32 LE`. A failure
+//! has one step: `"io-embed/1/failed" ‖ the passage's index as u64 LE`.
 
 mod bert;
 mod input;
@@ -26,7 +32,7 @@ use crate::engine::{
 use crate::error::{BlobError, EngineError};
 use crate::files::{self, io_error};
 use crate::limits::*;
-use crate::manifest::{MANIFEST_VERSION, Manifest, ManifestError, OutputFile, Status};
+use crate::manifest::{Failure, MANIFEST_VERSION, Manifest, ManifestError, OutputFile, Status};
 use crate::spec::{EmbedSpec, EngineSpec, JobSpec, ModelRef};
 use bert::{Bert, Config};
 pub use input::{Passage, parse};
@@ -48,6 +54,10 @@ pub const MAX_NORM_ERROR: f64 = 1e-3;
 /// Passages an oracle runs again. It finds a worker that invents a tenth of 1,000 results in 96.7 % of cases,
 /// a hundredth in 27.9 % ([`io_proof::detection_probability`]); the stake does the rest.
 pub const DEFAULT_SAMPLE: u32 = 32;
+
+/// The kind of a failure that a passage without an embedding makes, and what its message says after the passage's index.
+const DEFECTIVE: &str = "passage";
+const DEFECTIVE_TEXT: &str = " is the index of a passage that has no embedding with this model: its tokenizer or its numbers fail";
 
 /// Passages that are tokenised, embedded and written together. Bounds what a run holds in memory besides its
 /// input: 2,048 × 256 tokens.
@@ -153,10 +163,12 @@ impl Model {
                 "tokenizer.json gives the token {id}, and config.json has {vocabulary} tokens"
             )));
         }
-        if ids.is_empty() {
-            return Err(EngineError::Model(
-                "tokenizer.json gives no token for a passage, not even special ones".into(),
-            ));
+        let positions = self.bert.config().max_position_embeddings;
+        if !(1..=positions).contains(&ids.len()) {
+            return Err(EngineError::Model(format!(
+                "tokenizer.json gives {} tokens for a passage, and the model has {positions} positions",
+                ids.len()
+            )));
         }
         Ok(Tokens {
             ids: ids.to_vec(),
@@ -200,6 +212,64 @@ impl Model {
             .collect::<Result<Vec<_>, EngineError>>()?;
         Ok(embedded.concat())
     }
+}
+
+impl Model {
+    /// Whether a passage has no embedding, on the current thread pool.
+    fn is_defective(
+        &self,
+        spec: &EmbedSpec,
+        tokenizer: &Tokenizer,
+        passage: &Passage<'_>,
+    ) -> Result<bool, EngineError> {
+        let embedded = self
+            .tokenise(tokenizer, &passage.text)
+            .and_then(|tokens| self.embed(spec, &[tokens], &|_| Ok(())));
+        match embedded {
+            Ok(vector) => Ok(!is_unit(vector.into_iter())),
+            Err(EngineError::Model(_)) => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Whether a vector is finite and of length 1.
+fn is_unit(vector: impl Iterator<Item = f32>) -> bool {
+    let norm = vector.map(|x| f64::from(x).powi(2)).sum::<f64>().sqrt();
+    // Not so for a NaN.
+    (norm - 1.0).abs() <= MAX_NORM_ERROR
+}
+
+/// The result of a job whose passage `index` has no embedding.
+fn defective(
+    spec: &JobSpec,
+    job: [u8; 32],
+    total: u64,
+    index: u64,
+) -> Result<(Manifest, [u8; 32]), EngineError> {
+    let mut trace = TraceBuilder::new(job);
+    let mut step = b"io-embed/1/failed".to_vec();
+    step.extend(index.to_le_bytes());
+    trace.push(&step).map_err(trace_error)?;
+    let trace = trace.finish();
+    let manifest = Manifest {
+        version: MANIFEST_VERSION,
+        spec: spec.hash(),
+        status: Status::Failed(Failure {
+            kind: DEFECTIVE.into(),
+            message: format!("{index}{DEFECTIVE_TEXT}"),
+            fuel: 0,
+        }),
+        units: total,
+        steps: trace.n_steps(),
+        files: Vec::new(),
+    };
+    Ok((manifest, trace.root()))
+}
+
+/// The passage that a failure is about.
+fn defective_index(failure: &Failure) -> Option<u64> {
+    failure.message.strip_suffix(DEFECTIVE_TEXT)?.parse().ok()
 }
 
 /// Turns a panic of a library on a renter's data into an error.
@@ -352,7 +422,7 @@ impl Engine for EmbedEngine {
         let done = AtomicU64::new(0);
         for (w, window) in passages.chunks(WINDOW).enumerate() {
             control.cancel.check()?;
-            let (tokens, rows) = pool.install(|| {
+            let embedded = pool.install(|| {
                 let tokens = window
                     .par_iter()
                     .map(|passage| model.tokenise(&tokenizer, &passage.text))
@@ -366,7 +436,37 @@ impl Engine for EmbedEngine {
                     control.cancel.check()
                 })?;
                 Ok::<_, EngineError>((tokens, rows))
-            })?;
+            });
+            let all_unit = |rows: &[f32]| {
+                rows.chunks_exact(dimensions)
+                    .all(|row| is_unit(row.iter().copied()))
+            };
+            let (tokens, rows) = match embedded {
+                Ok((tokens, rows)) if all_unit(&rows) => (tokens, rows),
+                Ok(_) | Err(EngineError::Model(_)) => {
+                    let defect = pool.install(|| {
+                        window
+                            .par_iter()
+                            .map(|passage| {
+                                control.cancel.check()?;
+                                model.is_defective(embed, &tokenizer, passage)
+                            })
+                            .collect::<Result<Vec<_>, _>>()
+                    })?;
+                    let first = defect.iter().position(|defect| *defect).ok_or_else(|| {
+                        EngineError::Host("passages fail together that don't alone".into())
+                    })?;
+                    let index = (w * WINDOW + first) as u64;
+                    let (manifest, root) = defective(spec, control.job, total, index)?;
+                    drop((embeddings_file, passages_file));
+                    for path in [&embeddings_path, &passages_path] {
+                        std::fs::remove_file(path)
+                            .map_err(io_error("can't remove the unfinished", path))?;
+                    }
+                    return files::finish(out_dir, manifest, root);
+                }
+                Err(error) => return Err(error),
+            };
             for (i, ((passage, tokens), row)) in window
                 .iter()
                 .zip(&tokens)
@@ -474,16 +574,12 @@ impl EmbedEngine {
             manifest.spec,
             spec.hash()
         );
-        demand!(
-            manifest.status == Status::Ok,
-            Malformed,
-            "the status is {:?}, and an embedding job has no failures that count as results",
-            manifest.status
-        );
-
         let input = blob::read(blobs, &spec.input, MAX_INPUT_BYTES)?;
         let passages = parse(&input, embed.format)?;
         let total = passages.len() as u64;
+        if let Status::Failed(failure) = &manifest.status {
+            return self.check_failure(spec, blobs, claim, &manifest, failure, &passages, control);
+        }
         let dimensions = load_config(&embed.model.config, blobs)?.hidden_size;
         demand!(
             claim.units == total && manifest.units == total && manifest.steps == total,
@@ -578,6 +674,68 @@ impl EmbedEngine {
     }
 }
 
+impl EmbedEngine {
+    /// Whether the passage that a failure names has no embedding here either.
+    #[allow(clippy::too_many_arguments)]
+    fn check_failure(
+        &self,
+        spec: &JobSpec,
+        blobs: &dyn Blobs,
+        claim: &Claim,
+        manifest: &Manifest,
+        failure: &Failure,
+        passages: &[Passage<'_>],
+        control: &Control<'_>,
+    ) -> Result<Checked, Judgement> {
+        let embed = check(spec)?;
+        let total = passages.len() as u64;
+        let claimed = defective_index(failure).and_then(|index| {
+            let passage = passages.get(usize::try_from(index).ok()?)?;
+            Some((index, passage))
+        });
+        let Some((index, passage)) = claimed else {
+            return Err(Judgement::Wrong(
+                RejectReason::Malformed,
+                format!("the status {failure:?} names none of the {total} passages"),
+            ));
+        };
+        let (right, root) = defective(spec, control.job, total, index)?;
+        demand!(
+            *manifest == right,
+            Differs,
+            "a failure at passage {index} has another manifest than the one claimed"
+        );
+        demand!(
+            claim.units == total,
+            Units,
+            "the input has {total} passages, and {} units were claimed",
+            claim.units
+        );
+        demand!(
+            claim.trace_root == root,
+            Trace,
+            "the trace of a failure at passage {index} has the root {}, and {} was committed",
+            hex::encode(root),
+            hex::encode(claim.trace_root)
+        );
+        let model = self.model(embed, blobs)?;
+        let tokenizer = model.tokenizer(embed)?;
+        let defective = thread_pool(control.threads)?
+            .install(|| model.is_defective(embed, &tokenizer, passage))?;
+        demand!(
+            defective,
+            Mismatch,
+            "passage {index} has an embedding, and the result says that it has none"
+        );
+        Ok(Checked {
+            units: total,
+            steps: 1,
+            checked: 1,
+            worst_cosine: None,
+        })
+    }
+}
+
 /// Reads a result through once: checks its form, every vector, its hashes and the trace, and keeps the sampled
 /// passages.
 fn read_claim(
@@ -634,15 +792,10 @@ fn judge(
             control.cancel.check()?;
         }
         embeddings.exactly(&mut bytes)?;
-        let norm = output::floats(&bytes)
-            .map(|x| f64::from(x).powi(2))
-            .sum::<f64>()
-            .sqrt();
-        // Written so that NaN fails too.
         demand!(
-            (norm - 1.0).abs() <= MAX_NORM_ERROR,
+            is_unit(output::floats(&bytes)),
             Value,
-            "passage {index}'s embedding has the length {norm}, not 1"
+            "passage {index}'s embedding isn't of length 1"
         );
 
         let complete = output::read_line(&mut lines.from, &mut line)

@@ -28,11 +28,6 @@ pub enum EngineError {
     Model(String),
     #[error("the module is wrong: {0}")]
     Module(String),
-    /// The run's outcome depends on the machine, so no oracle could confirm it.
-    #[error("the result can't be reproduced on another machine: {0}")]
-    NotReproducible(String),
-    #[error("the run took longer than its limit of {limit_s} s on this machine")]
-    TimeLimit { limit_s: u32 },
     #[error("cancelled")]
     Cancelled,
     #[error(transparent)]
@@ -55,10 +50,9 @@ impl EngineError {
             | Self::InputLine { .. }
             | Self::Input(_)
             | Self::Model(_)
-            | Self::Module(_)
-            | Self::NotReproducible(_) => Fault::Renter,
+            | Self::Module(_) => Fault::Renter,
             Self::Blob(BlobError::WrongSize { .. }) => Fault::Renter,
-            Self::TimeLimit { .. } | Self::Blob(_) | Self::Io { .. } | Self::Host(_) => Fault::Host,
+            Self::Blob(_) | Self::Io { .. } | Self::Host(_) => Fault::Host,
             Self::Cancelled => Fault::Cancelled,
         }
     }

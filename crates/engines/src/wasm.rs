@@ -23,23 +23,33 @@
 //! NaNs are canonicalised, the instruction set is fixed, nothing non-deterministic can be imported, fuel is
 //! counted the same everywhere, and a memory that may not grow by the spec doesn't grow anywhere. A module
 //! that fails (a trap, out of fuel, an error code) fails everywhere in the same way at the same fuel: that is a
-//! result as well, and the fuel used is paid. What depends on the machine, the call stack's depth and wall
-//! time, is no result but an error.
+//! result as well, and the fuel used is paid.
+//!
+//! Two failures depend on the machine. They are results all the same, because a worker that had none to show would
+//! pay a penalty for the renter's module:
+//! - `stack_overflow`, for all of the job's fuel: how deep calls can nest depends on the size of the processor's
+//!   frames. A module may count on [`PROMISED_WASM_STACK_BYTES`]; an oracle gives as much when it checks this claim,
+//!   and [`MAX_WASM_STACK_BYTES`] when it checks any other.
+//! - `time_limit`, for one unit: neither side gains by it. An oracle confirms it when the run doesn't end in an
+//!   eighth of the time ([`TIME_LIMIT_DOUBT`]) there.
 //!
 //! # Trace
 //! One step for each 64 KiB of output (the last may be shorter), then one with the summary
 //! `"io-wasm/1" ‖ fuel used as u64 LE ‖ output bytes as u64 LE ‖ the manifest's status as JSON`.
 
+mod compile;
+
 use crate::blob::{self, BlobHash, BlobRef, Blobs};
 use crate::engine::{
-    Checked, Claim, Control, Engine, Outcome, Progress, Quote, RejectReason, Sampling, Verdict,
-    VerificationClass,
+    CancelToken, Checked, Claim, Control, Engine, Outcome, Progress, Quote, RejectReason, Sampling,
+    Verdict, VerificationClass,
 };
 use crate::error::EngineError;
 use crate::files::{self, io_error};
 use crate::limits::*;
 use crate::manifest::{Failure, MANIFEST_VERSION, Manifest, ManifestError, OutputFile, Status};
 use crate::spec::{EngineSpec, JobSpec, WasmSpec};
+use compile::Compilers;
 use io_proof::TraceBuilder;
 use std::fmt;
 use std::path::Path;
@@ -55,20 +65,23 @@ use wasmtime::{
 pub const OUTPUT_FILE: &str = "output.bin";
 /// Fuel of one unit.
 pub const FUEL_PER_UNIT: u64 = 1_000_000;
+/// The program takes no result of less.
+const LEAST_UNITS: u64 = 1;
 /// Output bytes of one step of the trace.
 pub const TRACE_CHUNK_BYTES: usize = 64 * 1024;
 
 /// How often a run looks at its cancel token and its clock, in fuel: about a millisecond. Also how far the
 /// fuel at a trap can lag behind (wasmtime doesn't save it before instructions that may trap).
 const FUEL_SLICE: u64 = FUEL_PER_UNIT;
-/// Stack of the fiber that a module runs on: the module's own and what host functions need on top.
-const FIBER_STACK_BYTES: usize = MAX_WASM_STACK_BYTES + 512 * 1024;
+/// What host functions need of a fiber's stack on top of the module's own.
+const HOST_STACK_BYTES: usize = 512 * 1024;
+/// Failures that depend on the machine.
+const STACK_OVERFLOW: &str = "stack_overflow";
+const TIME_LIMIT: &str = "time_limit";
 /// What a progress report costs, so that a module can't spend the host's time on reports.
 const PROGRESS_FUEL: u64 = 100;
 /// How much of a failed module's output its failure's message quotes.
 const MAX_FAILURE_TEXT_BYTES: usize = 512;
-/// An oracle waits this many times the renter's time limit before it gives up on a slower machine.
-const VERIFY_PATIENCE: u32 = 4;
 
 /// Units for an amount of fuel: 10⁶ fuel each, rounded up.
 pub fn units_for_fuel(fuel: u64) -> u64 {
@@ -77,11 +90,31 @@ pub fn units_for_fuel(fuel: u64) -> u64 {
 
 /// Runs WebAssembly. Make one and keep it.
 pub struct WasmEngine {
+    /// For runs.
     engine: wasmtime::Engine,
+    /// For checks, with less and with more stack.
+    shallow: wasmtime::Engine,
+    deep: wasmtime::Engine,
+    compilers: Compilers,
+}
+
+/// What a run gets of the machine.
+struct Machine<'a> {
+    engine: &'a wasmtime::Engine,
+    time_limit: Duration,
 }
 
 impl WasmEngine {
     pub fn new() -> Result<Self, EngineError> {
+        Ok(Self {
+            engine: Self::engine(WASM_STACK_BYTES)?,
+            shallow: Self::engine(PROMISED_WASM_STACK_BYTES)?,
+            deep: Self::engine(MAX_WASM_STACK_BYTES)?,
+            compilers: Compilers::default(),
+        })
+    }
+
+    fn engine(stack_bytes: usize) -> Result<wasmtime::Engine, EngineError> {
         let mut config = Config::new();
         config
             .wasm_features(WasmFeatures::all(), false)
@@ -100,17 +133,20 @@ impl WasmEngine {
             .cranelift_opt_level(OptLevel::Speed)
             .cranelift_nan_canonicalization(true)
             .consume_fuel(true)
-            .max_wasm_stack(MAX_WASM_STACK_BYTES)
-            .async_stack_size(FIBER_STACK_BYTES);
-        let engine = wasmtime::Engine::new(&config)
-            .map_err(|e| EngineError::Host(format!("can't start wasmtime: {e:#}")))?;
-        Ok(Self { engine })
+            .max_wasm_stack(stack_bytes)
+            .async_stack_size(stack_bytes + HOST_STACK_BYTES);
+        wasmtime::Engine::new(&config)
+            .map_err(|e| EngineError::Host(format!("can't start wasmtime: {e:#}")))
     }
 
     /// Compiles a module and checks its imports and exports.
-    fn compile(&self, bytes: &[u8]) -> Result<Module, EngineError> {
-        let module =
-            Module::new(&self.engine, bytes).map_err(|e| EngineError::Module(format!("{e:#}")))?;
+    fn compile(
+        &self,
+        engine: &wasmtime::Engine,
+        bytes: Vec<u8>,
+        cancel: &CancelToken,
+    ) -> Result<Module, EngineError> {
+        let module = self.compilers.compile(engine, bytes, cancel)?;
         for import in module.imports() {
             if import.module() != "io" || !HOST_FUNCTIONS.contains(&import.name()) {
                 return Err(EngineError::Module(format!(
@@ -141,34 +177,42 @@ impl WasmEngine {
                 ));
             }
         }
-        linker(&self.engine)
+        linker(engine)
             .and_then(|linker| linker.instantiate_pre(&module))
             .map_err(|e| EngineError::Module(format!("{e:#}")))?;
         Ok(module)
     }
 
-    fn load(&self, spec: &WasmSpec, blobs: &dyn Blobs) -> Result<Module, EngineError> {
-        let module = self.compile(&blob::read(blobs, &spec.module, MAX_MODULE_BYTES)?)?;
+    fn load(
+        &self,
+        engine: &wasmtime::Engine,
+        spec: &WasmSpec,
+        blobs: &dyn Blobs,
+        cancel: &CancelToken,
+    ) -> Result<Module, EngineError> {
+        let bytes = blob::read(blobs, &spec.module, MAX_MODULE_BYTES)?;
+        let module = self.compile(engine, bytes, cancel)?;
         check_size(&module, spec)?;
         Ok(module)
     }
 
-    /// Runs a job to its end, whatever that is.
+    /// Runs a job to its end, whatever that is; `None` when that takes longer than the machine is lent for.
     fn execute(
         &self,
         spec: &WasmSpec,
         input: &BlobRef,
         blobs: &dyn Blobs,
-        time_limit: Duration,
+        machine: Machine<'_>,
         control: &Control<'_>,
-    ) -> Result<Execution, EngineError> {
-        let module = self.load(spec, blobs)?;
+    ) -> Result<Option<Execution>, EngineError> {
+        let engine = machine.engine;
+        let module = self.load(engine, spec, blobs, &control.cancel)?;
         let input = blob::read(blobs, input, MAX_INPUT_BYTES)?;
         control.cancel.check()?;
 
         let reported = Arc::new(std::sync::atomic::AtomicU32::new(0));
         let mut store = Store::new(
-            &self.engine,
+            engine,
             Host {
                 input,
                 output: Vec::new(),
@@ -185,7 +229,7 @@ impl WasmEngine {
         store
             .fuel_async_yield_interval(Some(FUEL_SLICE))
             .map_err(failed_setup)?;
-        let linker = linker(&self.engine).map_err(failed_setup)?;
+        let linker = linker(engine).map_err(failed_setup)?;
 
         let started = Instant::now();
         let ended = {
@@ -202,10 +246,8 @@ impl WasmEngine {
                     Poll::Ready(ended) => break ended,
                     Poll::Pending => {
                         control.cancel.check()?;
-                        if started.elapsed() > time_limit {
-                            return Err(EngineError::TimeLimit {
-                                limit_s: time_limit.as_secs() as u32,
-                            });
+                        if started.elapsed() > machine.time_limit {
+                            return Ok(None);
                         }
                         let permille = reported.load(std::sync::atomic::Ordering::Relaxed);
                         if permille > last_reported {
@@ -237,7 +279,12 @@ impl WasmEngine {
                     fuel,
                 )
             }
+            Err(error) if error.downcast_ref() == Some(&Trap::StackOverflow) => overflowed(spec),
             Err(error) => failure_of(&error, fuel)?,
+        };
+        let fuel = match &status {
+            Status::Failed(failure) => failure.fuel,
+            Status::Ok => fuel,
         };
         // What a failed run wrote is of no use to anybody, and this way it needs no storage.
         let output = if status == Status::Ok {
@@ -251,11 +298,11 @@ impl WasmEngine {
                 total: 1000,
             });
         }
-        Ok(Execution {
+        Ok(Some(Execution {
             status,
             fuel,
             output,
-        })
+        }))
     }
 }
 
@@ -271,7 +318,7 @@ impl Engine for WasmEngine {
     /// Compiles the module. The units are those of all its fuel.
     fn quote(&self, spec: &JobSpec, blobs: &dyn Blobs) -> Result<Quote, EngineError> {
         let wasm = check(spec)?;
-        self.load(wasm, blobs)?;
+        self.load(&self.engine, wasm, blobs, &CancelToken::new())?;
         blob::read(blobs, &spec.input, MAX_INPUT_BYTES)?;
         Ok(Quote {
             units: units_for_fuel(wasm.fuel),
@@ -288,8 +335,13 @@ impl Engine for WasmEngine {
     ) -> Result<Outcome, EngineError> {
         let wasm = check(spec)?;
         files::prepare(out_dir)?;
-        let limit = Duration::from_secs(wasm.time_limit_s.into());
-        let execution = self.execute(wasm, &spec.input, blobs, limit, control)?;
+        let machine = Machine {
+            engine: &self.engine,
+            time_limit: Duration::from_secs(wasm.time_limit_s.into()),
+        };
+        let execution = self
+            .execute(wasm, &spec.input, blobs, machine, control)?
+            .unwrap_or_else(|| Execution::too_long(wasm));
         if execution.status == Status::Ok {
             let path = out_dir.join(OUTPUT_FILE);
             std::fs::write(&path, &execution.output)
@@ -341,8 +393,30 @@ impl WasmEngine {
                 ),
             ));
         }
-        let limit = Duration::from_secs(wasm.time_limit_s.into()) * VERIFY_PATIENCE;
-        let execution = self.execute(wasm, &spec.input, blobs, limit, control)?;
+        let limit = Duration::from_secs(wasm.time_limit_s.into());
+        let kind = match &claimed.status {
+            Status::Failed(failure) => failure.kind.as_str(),
+            Status::Ok => "",
+        };
+        let machine = Machine {
+            engine: match kind {
+                STACK_OVERFLOW => &self.shallow,
+                _ => &self.deep,
+            },
+            time_limit: match kind {
+                TIME_LIMIT => limit / TIME_LIMIT_DOUBT,
+                _ => limit * VERIFY_PATIENCE,
+            },
+        };
+        let execution = match self.execute(wasm, &spec.input, blobs, machine, control)? {
+            Some(execution) => execution,
+            None if kind == TIME_LIMIT => Execution::too_long(wasm),
+            None => {
+                return Err(EngineError::Host(format!(
+                    "the run takes longer than {VERIFY_PATIENCE} times its limit here"
+                )));
+            }
+        };
         let fuel = execution.fuel;
         let (right, trace_root) = execution.into_result(spec, &control.job)?;
         if claimed != right {
@@ -444,6 +518,19 @@ struct Execution {
 }
 
 impl Execution {
+    /// A run that reached its time limit. Nothing about it is exact, so it costs the least that a result can.
+    fn too_long(spec: &WasmSpec) -> Self {
+        let message = format!(
+            "the run took longer than the job's time limit of {} s",
+            spec.time_limit_s
+        );
+        Self {
+            status: failed(TIME_LIMIT, message, 0),
+            fuel: 0,
+            output: Vec::new(),
+        }
+    }
+
     fn into_result(
         self,
         spec: &JobSpec,
@@ -473,12 +560,22 @@ impl Execution {
             version: MANIFEST_VERSION,
             spec: spec.hash(),
             status: self.status,
-            units: units_for_fuel(self.fuel),
+            units: units_for_fuel(self.fuel).max(LEAST_UNITS),
             steps: trace.n_steps(),
             files,
         };
         Ok((manifest, trace.root()))
     }
+}
+
+/// A run whose calls nested too deeply. Where exactly depends on the machine, so the message says nothing of it, and all of the
+/// fuel is paid: nobody gets work for nothing by ending it so.
+fn overflowed(spec: &WasmSpec) -> Status {
+    let message = format!(
+        "the module's calls are nested too deeply: it can count on {} KiB of stack",
+        PROMISED_WASM_STACK_BYTES / 1024
+    );
+    failed(STACK_OVERFLOW, message, spec.fuel)
 }
 
 fn failed(kind: &str, message: String, fuel: u64) -> Status {
@@ -495,16 +592,10 @@ fn failure_of(error: &wasmtime::Error, fuel: u64) -> Result<Status, EngineError>
         return Ok(failed(kind, message.clone(), fuel));
     }
     let Some(trap) = error.downcast_ref::<Trap>() else {
-        // Everything else that instantiating can meet: a memory or table whose least size is beyond the limit.
-        return Err(EngineError::Module(format!("{error:#}")));
+        // What a module asks for from the start was checked when it was loaded: this machine doesn't have it.
+        return Err(EngineError::Host(format!("{error:#}")));
     };
     let kind = match trap {
-        Trap::StackOverflow => {
-            return Err(EngineError::NotReproducible(format!(
-                "the module's calls are nested too deeply: its stack overflowed after {fuel} fuel, \
-                 and how deep that is depends on the machine"
-            )));
-        }
         Trap::OutOfFuel => "out_of_fuel",
         Trap::MemoryOutOfBounds => "memory_out_of_bounds",
         Trap::TableOutOfBounds => "table_out_of_bounds",

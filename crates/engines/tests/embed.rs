@@ -824,11 +824,6 @@ fn models_that_are_wrong_are_the_renters_fault() {
         config[field] = value;
         json(config)
     };
-    let mut tokenizer_of_nine = Small::tokenizer();
-    tokenizer_of_nine["model"]["vocab"]["unknown"] = 8.into();
-    let mut no_special_tokens = Small::tokenizer();
-    no_special_tokens["post_processor"] = serde_json::Value::Null;
-    no_special_tokens["model"]["vocab"] = serde_json::json!({"[UNK]": 1, "red": 4});
     let mut missing = Small::new();
     missing.tensors.pop();
     let mut integers = weights.clone();
@@ -919,14 +914,6 @@ fn models_that_are_wrong_are_the_renters_fault() {
         assert!(error.to_string().contains(said), "{said}: {error}");
         assert_eq!(error.fault(), Fault::Renter);
     }
-    // These show only with a passage that needs them.
-    for tokenizer in [tokenizer_of_nine, no_special_tokens] {
-        let mut spec = small_spec(&bench, &config, &json(tokenizer), &weights);
-        spec.input = bench.put(b"red\nunknown\n\x01\n");
-        let error = bench.run(&spec, &Control::new(JOB)).unwrap_err();
-        assert!(matches!(error, EngineError::Model(_)), "{error:?}");
-        assert!(!bench.out().join(MANIFEST_FILE).exists());
-    }
     let mut spec = small_spec(&bench, &config, &tokenizer, &weights);
     embed_mut(&mut spec).max_tokens = 17;
     let error = bench.quote(&spec).unwrap_err();
@@ -934,6 +921,103 @@ fn models_that_are_wrong_are_the_renters_fault() {
         error.to_string().contains("the model has 16 positions"),
         "{error}"
     );
+}
+
+/// What shows only with a passage that needs it passes every quote. The worker that ran into it has a result to show, and is paid;
+/// nobody can claim it of a passage that is fine.
+#[test]
+fn a_passage_that_has_no_embedding_is_a_result() {
+    let bench = Bench::new();
+    let small = Small::new();
+    let config = json(Small::config());
+    let weights = small.safetensors("", false);
+    let mut tokenizer_of_nine = Small::tokenizer();
+    tokenizer_of_nine["model"]["vocab"]["unknown"] = 8.into();
+    let mut no_special_tokens = Small::tokenizer();
+    no_special_tokens["post_processor"] = serde_json::Value::Null;
+    no_special_tokens["model"]["vocab"] =
+        serde_json::json!({"[UNK]": 1, "red": 4, "unknown": 5, "blue": 6});
+    let mut no_unknown = Small::tokenizer();
+    no_unknown["model"]["vocab"]
+        .as_object_mut()
+        .unwrap()
+        .remove("[UNK]");
+    // The word "green" is no number.
+    let mut not_a_number = Small::new();
+    not_a_number.tensors[0].2[5 * 8] = f32::NAN;
+    let cases = [
+        (tokenizer_of_nine, &weights, "red\nblue\nunknown\nred\n"),
+        (no_special_tokens, &weights, "red\nblue\n\x01\nred\n"),
+        (no_unknown, &weights, "red\nblue\nunknown\nred\n"),
+        (
+            Small::tokenizer(),
+            &not_a_number.safetensors("", false),
+            "red\nblue\ngreen\ngreen\n",
+        ),
+    ];
+    for (tokenizer, weights, input) in cases {
+        let mut spec = small_spec(&bench, &config, &json(tokenizer), weights);
+        spec.input = bench.put(input.as_bytes());
+        assert_eq!(bench.quote(&spec).unwrap().units, 4);
+        let outcome = bench.run(&spec, &Control::new(JOB)).unwrap();
+        let Status::Failed(failure) = outcome.manifest.status.clone() else {
+            panic!("{input}: {:?}", outcome.manifest);
+        };
+        assert_eq!(failure.kind, "passage");
+        assert!(failure.message.starts_with("2 "), "{failure:?}");
+        assert_eq!((outcome.units, outcome.manifest.steps), (4, 1));
+        assert_eq!(outcome.files, [bench.out().join(MANIFEST_FILE)]);
+        assert_eq!(std::fs::read_dir(bench.out()).unwrap().count(), 1);
+        let verdict = bench.verify(&spec, &claim(&outcome), 32);
+        assert!(verdict.is_accept(), "{input}: {verdict:?}");
+
+        let lie = |change: &dyn Fn(&mut Manifest, &mut Claim)| {
+            let (mut manifest, mut claim) = (outcome.manifest.clone(), claim(&outcome));
+            change(&mut manifest, &mut claim);
+            claim.output_hash = bench.put(&manifest.canonical()).hash;
+            match bench.verify(&spec, &claim, 32) {
+                Verdict::Reject(rejection) => rejection.reason,
+                other => panic!("{other:?}"),
+            }
+        };
+        let says = |text: &str| {
+            Status::Failed(Failure {
+                message: text.to_owned(),
+                ..failure.clone()
+            })
+        };
+        let about = |index: u64| failure.message.replacen('2', &index.to_string(), 1);
+        assert_eq!(
+            lie(&|manifest, _| manifest.status = says("it rained")),
+            RejectReason::Malformed
+        );
+        assert_eq!(
+            lie(&|manifest, _| manifest.status = says(&about(4))),
+            RejectReason::Malformed
+        );
+        assert_eq!(
+            lie(&|manifest, claim| (manifest.units, claim.units) = (5, 5)),
+            RejectReason::Differs
+        );
+        assert_eq!(lie(&|_, claim| claim.units = 5), RejectReason::Units);
+        assert_eq!(
+            lie(&|manifest, _| manifest.status = says(&about(1))),
+            RejectReason::Trace
+        );
+        // The whole lie, with its trace: passage 1 is fine.
+        let mut trace = io_proof::TraceBuilder::new(JOB);
+        let mut step = b"io-embed/1/failed".to_vec();
+        step.extend(1_u64.to_le_bytes());
+        trace.push(&step).unwrap();
+        let root = trace.finish().root();
+        assert_eq!(
+            lie(&|manifest, claim| {
+                manifest.status = says(&about(1));
+                claim.trace_root = root;
+            }),
+            RejectReason::Mismatch
+        );
+    }
 }
 
 #[test]

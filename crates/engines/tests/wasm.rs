@@ -309,21 +309,58 @@ fn an_endless_loop_ends_with_its_fuel() {
     assert_eq!(outcome.units, 100);
 }
 
+/// A claim of a run's result that some dishonest worker makes up.
+fn made_up(bench: &Bench, spec: &JobSpec, kind: &str, message: &str, fuel: u64) -> Claim {
+    let status = Status::Failed(Failure {
+        kind: kind.into(),
+        message: message.into(),
+        fuel,
+    });
+    let mut summary = b"io-wasm/1".to_vec();
+    summary.extend(fuel.to_le_bytes());
+    summary.extend(0_u64.to_le_bytes());
+    summary.extend(serde_json::to_vec(&status).unwrap());
+    let mut trace = io_proof::TraceBuilder::new(JOB);
+    trace.push(&summary).unwrap();
+    let manifest = Manifest {
+        version: manifest::MANIFEST_VERSION,
+        spec: spec.hash(),
+        status,
+        units: units_for_fuel(fuel).max(1),
+        steps: 1,
+        files: Vec::new(),
+    };
+    Claim {
+        output_hash: bench.put(&manifest.canonical()).hash,
+        trace_root: trace.finish().root(),
+        units: manifest.units,
+    }
+}
+
+/// The renter's module that doesn't come to its end in time costs its worker no penalty, and earns it next to nothing; nobody can
+/// claim it of a run that ends.
 #[test]
-fn an_endless_loop_ends_at_its_time_limit() {
+fn a_run_that_reaches_its_time_limit_is_a_result_of_one_unit() {
     let bench = Bench::new();
-    let mut spec = spec(
+    let mut endless = spec(
         bench.put(&module("(loop (br 0)) (i32.const 0)")),
         bench.put(b""),
     );
-    wasm_mut(&mut spec).fuel = limits::MAX_FUEL;
-    wasm_mut(&mut spec).time_limit_s = 1;
-    let error = bench.run(&spec, &Control::new(JOB)).unwrap_err();
-    assert!(
-        matches!(error, EngineError::TimeLimit { limit_s: 1 }),
-        "{error:?}"
-    );
-    assert!(!bench.out().join(MANIFEST_FILE).exists());
+    wasm_mut(&mut endless).fuel = limits::MAX_FUEL;
+    wasm_mut(&mut endless).time_limit_s = 1;
+    let outcome = run_and_verify(&bench, &endless);
+    let failure = failure(&outcome);
+    assert_eq!((failure.kind.as_str(), failure.fuel), ("time_limit", 0));
+    assert_eq!((outcome.units, outcome.manifest.files.len()), (1, 0));
+    // The claim that others are measured with is the honest one.
+    let same = made_up(&bench, &endless, "time_limit", &failure.message, 0);
+    assert_eq!(same, claim(&outcome));
+
+    let mut short = spec(bench.put(&module("(i32.const 0)")), bench.put(b""));
+    wasm_mut(&mut short).time_limit_s = 60;
+    let message = failure.message.replace("1 s", "60 s");
+    let lie = made_up(&bench, &short, "time_limit", &message, 0);
+    assert_eq!(rejected(&bench, &short, &lie), RejectReason::Differs);
 }
 
 #[test]
@@ -399,18 +436,168 @@ fn a_memory_or_table_that_starts_too_big_is_refused() {
     run_and_verify(&bench, &spec);
 }
 
+/// A module that calls itself `depth` times.
+fn nested(depth: u32) -> Vec<u8> {
+    full_module(&format!(
+        r#"(memory (export "memory") 1)
+        (func $down (param i32) (result i32)
+            (if (result i32) (local.get 0)
+                (then (i32.add (call $down (i32.sub (local.get 0) (i32.const 1))) (i32.const 0)))
+                (else (i32.const 0))))
+        (func (export "run") (result i32) (call $down (i32.const {depth})))"#
+    ))
+}
+
+/// Endless recursion passes every quote. Where it ends depends on the machine; that it ends doesn't.
 #[test]
-fn endless_recursion_is_an_error_and_not_a_result() {
+fn a_stack_overflow_is_a_result_that_costs_all_the_fuel() {
     let bench = Bench::new();
-    let rest = r#"(memory (export "memory") 1)
-        (func $run (export "run") (result i32) (i32.add (call $run) (i32.const 1)))"#;
-    let mut spec = spec(bench.put(&full_module(rest)), bench.put(b""));
-    wasm_mut(&mut spec).fuel = limits::MAX_FUEL;
-    let error = bench.run(&spec, &Control::new(JOB)).unwrap_err();
-    assert!(
-        matches!(error, EngineError::NotReproducible(_)),
-        "{error:?}"
+    let deep = spec(bench.put(&nested(u32::MAX)), bench.put(b""));
+    bench.quote(&deep).unwrap();
+    let outcome = run_and_verify(&bench, &deep);
+    let failure = failure(&outcome);
+    assert_eq!(
+        (failure.kind.as_str(), failure.fuel),
+        ("stack_overflow", 100_000_000)
     );
+    assert_eq!((outcome.units, outcome.manifest.files.len()), (100, 0));
+
+    // Within what is promised it can neither happen nor be claimed.
+    let shallow = spec(bench.put(&nested(1_000)), bench.put(b""));
+    assert_eq!(run_and_verify(&bench, &shallow).manifest.status, Status::Ok);
+    let lie = made_up(
+        &bench,
+        &shallow,
+        "stack_overflow",
+        &failure.message,
+        100_000_000,
+    );
+    assert_eq!(rejected(&bench, &shallow, &lie), RejectReason::Differs);
+    // And an endless recursion can't be claimed to have come to an end.
+    let lie = made_up(&bench, &deep, "unreachable", "wasm trap", 5_000);
+    assert_eq!(rejected(&bench, &deep, &lie), RejectReason::Differs);
+}
+
+/// Between the stack that is promised and the most that there is, machines may differ: a run here, another there, and neither
+/// contradicts the other.
+#[test]
+fn machines_with_larger_or_smaller_frames_do_not_contradict_each_other() {
+    let bench = Bench::new();
+    let (mut least, mut most) = (1_000_u32, u32::MAX);
+    // The deepest recursion that fits here.
+    while most - least > least / 16 {
+        let middle = least + (most - least) / 2;
+        let job = spec(bench.put(&nested(middle)), bench.put(b""));
+        match bench.run(&job, &Control::new(JOB)).unwrap().manifest.status {
+            Status::Ok => least = middle,
+            Status::Failed(_) => most = middle,
+        }
+    }
+    // A machine with frames half or twice as large comes to the other end, and is right as well.
+    let deeper = spec(bench.put(&nested(most * 2)), bench.put(b""));
+    let outcome = bench.run(&deeper, &Control::new(JOB)).unwrap();
+    let text = failure(&outcome).message.clone();
+    assert!(bench.verify(&deeper, &claim(&outcome), 0).is_accept());
+    let shallower = spec(bench.put(&nested(least / 2)), bench.put(b""));
+    let overflow = made_up(&bench, &shallower, "stack_overflow", &text, 100_000_000);
+    assert!(bench.verify(&shallower, &overflow, 0).is_accept());
+    assert_eq!(
+        run_and_verify(&bench, &shallower).manifest.status,
+        Status::Ok
+    );
+}
+
+#[test]
+fn what_keeps_a_compiler_busy_is_refused_by_its_form() {
+    let of = |rest: &str| full_module(&format!(r#"(memory (export "memory") 1) {rest}"#));
+    let run = r#"(func (export "run") (result i32) (i32.const 0))"#;
+    // Loops within loops, each with every local: what joins where grows with their product.
+    let knot = |loops: usize, locals: usize| {
+        let uses: String = (0..locals)
+            .map(|i| format!("(local.set {i} (i32.add (local.get {i}) (i32.const 1)))"))
+            .collect();
+        of(&format!(
+            r#"(func (export "run") (result i32) (local {}) {} {uses} {} (i32.const 0))"#,
+            "i32 ".repeat(locals),
+            "(loop ".repeat(loops),
+            ")".repeat(loops),
+        ))
+    };
+    let table = format!(
+        r#"(func (export "run") (result i32) (local {}) (block (br_table {} (i32.const 0))) (i32.const 0))"#,
+        "i64 ".repeat(2_000),
+        "0 ".repeat(4_000),
+    );
+    for (module, said) in [
+        (
+            of(&format!(
+                "{run} (func {})",
+                "(drop (i32.const 1))".repeat(100_000)
+            )),
+            "bytes in a function",
+        ),
+        (
+            of(&format!("{run} (func (local {}))", "i32 ".repeat(4_097))),
+            "locals in a function",
+        ),
+        (
+            of(&format!("{run} {}", "(func)".repeat(50_000))),
+            "functions",
+        ),
+        (
+            of(&format!(
+                "{run} (type (func (param {})))",
+                "i32 ".repeat(65)
+            )),
+            "parameters and results",
+        ),
+        (knot(600, 2_000), "jumps × values in a function"),
+        (of(&table), "jumps × values in a function"),
+        (
+            of(&format!(
+                "{run} {}",
+                format!(
+                    "(func (local {}) {})",
+                    "i32 ".repeat(4_000),
+                    "(block)".repeat(250)
+                )
+                .repeat(20)
+            )),
+            "jumps × values,",
+        ),
+        (
+            of(&format!(
+                "{run} {}",
+                "(global i32 (i32.const 0))".repeat(100_001)
+            )),
+            "globals",
+        ),
+    ] {
+        let said_now = refused(&module);
+        assert!(said_now.contains(said), "{said}: {said_now}");
+    }
+    // What is allowed compiles while somebody waits.
+    let bench = Bench::new();
+    let tangled = spec(bench.put(&knot(200, 2_000)), bench.put(b""));
+    bench.quote(&tangled).unwrap();
+}
+
+/// Who doesn't want a module any more doesn't wait for its compiler.
+#[test]
+fn compiling_can_be_cancelled() {
+    let bench = Bench::new();
+    let body = "(drop (f64.sqrt (f64.const 2)))".repeat(10_000);
+    let functions = format!("(func {body})").repeat(10);
+    let large = spec(
+        bench.put(&full_module(&format!(
+            r#"(memory (export "memory") 1) (func (export "run") (result i32) (i32.const 0)) {functions}"#
+        ))),
+        bench.put(b""),
+    );
+    let control = Control::new(JOB);
+    control.cancel.cancel();
+    let error = bench.run(&large, &control).unwrap_err();
+    assert!(matches!(error, EngineError::Cancelled), "{error:?}");
 }
 
 // ---- Failures ----
@@ -443,7 +630,8 @@ fn every_trap_is_a_named_result_that_verifies() {
         assert_eq!(failure.kind, kind, "{body}");
         assert!(!failure.message.is_empty());
         assert_eq!(outcome.manifest.steps, 1);
-        assert_eq!(outcome.units, units_for_fuel(failure.fuel));
+        // The program takes no result of no units: a trap at once costs the least.
+        assert_eq!(outcome.units, units_for_fuel(failure.fuel).max(1));
     }
     for (index, kind) in [
         (0, "indirect_call_to_null"),

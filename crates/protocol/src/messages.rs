@@ -16,18 +16,12 @@ pub fn epoch_of(unix_seconds: i64) -> u64 {
     unix_seconds.max(0) as u64 / EPOCH_SECONDS as u64
 }
 
-/// The last second of an epoch, Unix time.
-pub fn epoch_end(epoch: u64) -> i64 {
-    let next = epoch.saturating_add(1).saturating_mul(EPOCH_SECONDS as u64);
-    i64::try_from(next).unwrap_or(i64::MAX) - 1
-}
-
 /// Domain of [`ResultStatement`].
 pub const RESULT_DOMAIN: [u8; 16] = *b"io/result/1.....";
 /// Domain of [`TicketStatement`].
 pub const TICKET_DOMAIN: [u8; 16] = *b"io/ticket/2.....";
 /// Domain of [`DeviceStatement`].
-pub const DEVICE_DOMAIN: [u8; 16] = *b"io/device/1.....";
+pub const DEVICE_DOMAIN: [u8; 16] = *b"io/device/2.....";
 /// Domain of [`RewardStatement`].
 pub const REWARD_DOMAIN: [u8; 16] = *b"io/reward/1.....";
 /// Domain of [`RequestStatement`]: signed HTTP and WebSocket requests, never seen by the program.
@@ -146,7 +140,8 @@ pub struct Measured {
     pub region: u16,
 }
 
-/// An oracle's statement about a device's measured figures.
+/// An oracle's statement about a device's measured figures. It is about one registration: the account of the same hardware,
+/// retired and registered again by whomever, is another device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeviceStatement {
     /// The deployment.
@@ -155,14 +150,20 @@ pub struct DeviceStatement {
     pub set_version: u64,
     /// Device account.
     pub device: Bytes32,
-    /// Epoch in which the figures were measured.
-    pub epoch: u64,
+    /// The device's provider account.
+    pub provider: Bytes32,
+    /// The device's class.
+    pub class: u16,
+    /// When the device was registered, Unix seconds.
+    pub since: i64,
+    /// When the figures were measured, Unix seconds.
+    pub measured_at: i64,
     /// The figures.
     pub measured: Measured,
 }
 
 /// Bytes of a [`DeviceStatement`].
-pub const DEVICE_LEN: usize = 16 + 32 + 32 + 8 + 32 + 8 + 4 + 4 + 4 + 2;
+pub const DEVICE_LEN: usize = 16 + 32 + 32 + 8 + 32 + 32 + 2 + 8 + 8 + 4 + 4 + 4 + 2;
 
 impl DeviceStatement {
     /// The bytes to sign.
@@ -173,7 +174,10 @@ impl DeviceStatement {
         w.put(&self.deployment.cluster);
         w.put(&self.set_version.to_le_bytes());
         w.put(&self.device);
-        w.put(&self.epoch.to_le_bytes());
+        w.put(&self.provider);
+        w.put(&self.class.to_le_bytes());
+        w.put(&self.since.to_le_bytes());
+        w.put(&self.measured_at.to_le_bytes());
         w.put(&self.measured.tops_e2.to_le_bytes());
         w.put(&self.measured.memory_mib.to_le_bytes());
         w.put(&self.measured.bandwidth_mib_s.to_le_bytes());
@@ -377,7 +381,7 @@ mod tests {
         assert_eq!(domains.len(), 5);
         assert_eq!(
             (RESULT_LEN, TICKET_LEN, DEVICE_LEN, REWARD_LEN, REQUEST_LEN),
-            (177, 176, 142, 168, 232)
+            (177, 176, 184, 168, 232)
         );
     }
 
@@ -433,9 +437,5 @@ mod tests {
         assert_eq!(epoch_of(-1), 0);
         assert_eq!(epoch_of(3_599), 0);
         assert_eq!(epoch_of(3_600), 1);
-        assert_eq!(epoch_end(0), 3_599);
-        assert_eq!(epoch_of(epoch_end(7)), 7);
-        assert_eq!(epoch_of(epoch_end(7) + 1), 8);
-        assert_eq!(epoch_end(u64::MAX), i64::MAX - 1);
     }
 }

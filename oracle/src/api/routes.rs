@@ -22,8 +22,8 @@ use io_api::{
     text,
     types::{
         Amount, ApiError, Attestation, BlobStatus, DeviceAttestRequest, DeviceAttestation,
-        Identity, Info, JobView, Jobs, Limits, Offer, Offers, Peer, Quote, QuoteRequest, Rewards, SignRootRequest,
-        SignedReport, SignedRoot, SlashDecision,
+        Identity, Info, JobView, Jobs, Limits, Offer, Offers, Peer, Quote, QuoteRequest, Rewards,
+        SignRootRequest, SignedReport, SignedRoot, SlashDecision,
     },
 };
 use io_client::{
@@ -445,6 +445,11 @@ fn signer(
         Seen::Before => {
             return Err(Refusal::unauthorized(
                 "this request has been sent before: sign a new one",
+            ));
+        }
+        Seen::Earlier => {
+            return Err(Refusal::unauthorized(
+                "signed before this oracle started: sign it again",
             ));
         }
         Seen::Full => return Err(Refusal::rate_limited()),
@@ -1151,10 +1156,7 @@ async fn attestation(State(api): Shared, Path(address): Path<String>) -> Answer<
 }
 
 #[utoipa::path(get, path = "/v1/slash/{case}/decision", params(("case" = String, Path)), responses((status = 200, body = SlashDecision), (status = 404, body = ApiError)))]
-async fn slash_decision(
-    State(api): Shared,
-    Path(address): Path<String>,
-) -> Answer<SlashDecision> {
+async fn slash_decision(State(api): Shared, Path(address): Path<String>) -> Answer<SlashDecision> {
     let address = key_of(&address, "a slash case")?;
     crate::slashes::attest(&api.oracle, &address)
         .await?

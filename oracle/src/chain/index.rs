@@ -7,7 +7,8 @@ use std::{
 
 use io_client::{Pubkey, accounts::AnyAccount};
 use io_network::state::{
-    Deposit, Device, DeviceClass, Emission, Job, JobState, Network, OracleSet, PaymentMint, Provider,
+    Deposit, Device, DeviceClass, Emission, Job, JobState, Network, OracleSet, PaymentMint,
+    Provider,
 };
 
 /// Addresses whose sources are remembered; then those of closed accounts are forgotten.

@@ -31,8 +31,8 @@ pub const MAX_TIMELOCK_SECONDS: u32 = 30 * 24 * 3_600;
 pub const PROPOSAL_VALID_SECONDS: u32 = 14 * 24 * 3_600;
 /// Largest class multiplier, hundredths (100 ×).
 pub const MAX_MULTIPLIER_E2: u32 = 10_000;
-/// Oldest attestation epoch accepted, epochs (hours) back.
-pub const MAX_ATTESTATION_EPOCHS: u64 = 1;
+/// Oldest measurement that an attestation may carry, seconds (an hour).
+pub const MAX_MEASUREMENT_AGE: i64 = 3_600;
 /// Highest floor of an appeal's bond, base units (1,000 IO): nobody's appeal may be priced out.
 pub const MAX_APPEAL_BOND_FLOOR: u64 = 1_000 * io_protocol::money::IO;
 /// Largest bond that oracles may be asked for, base units (10,000,000 IO).

@@ -4,10 +4,10 @@
 use anchor_lang::{prelude::AccountMeta, solana_program::system_instruction};
 use io_network::{attest::ED25519_PROGRAM, errors::IoError, state::OracleSet};
 use io_protocol::messages::{
-    Deployment, DeviceStatement, Measured, ResultStatement, TicketStatement, Verdict, epoch_of,
+    Deployment, DeviceStatement, Measured, ResultStatement, TicketStatement, Verdict,
 };
 use io_tests::{
-    ASK, At, Call, MEASURED, Refusal, Stage, World,
+    ASK, At, Call, MEASURED, Refusal, Rig, Stage, World,
     ed25519::{self, Ed25519, THIS},
 };
 use solana_instruction::Instruction;
@@ -95,7 +95,7 @@ impl Claim {
 
 /// A disputed job's settlement and rejection, a device's attestation, and a match ticket.
 fn claims() -> Vec<Claim> {
-    let disputed = Stage::at(150, At::Disputed);
+    let mut disputed = Stage::at(150, At::Disputed);
     let world = disputed.world.fork();
     let settle = Claim::new(
         "settle_job",
@@ -119,16 +119,17 @@ fn claims() -> Vec<Claim> {
             .to_vec(),
         2,
     );
-    let epoch = epoch_of(disputed.world.now());
+    let now = disputed.world.now() + 1;
+    disputed.world.at(now);
     let attest = Claim::new(
         "attest_device",
         disputed.world.fork(),
         disputed
             .world
-            .attest_with_call(&disputed.rig, epoch, MEASURED, &[0, 1]),
+            .attest_with_call(&disputed.rig, now, MEASURED, &[0, 1]),
         disputed
             .world
-            .device_statement(&disputed.rig, epoch, MEASURED)
+            .device_statement(&disputed.rig, now, MEASURED)
             .to_bytes()
             .to_vec(),
         2,
@@ -392,9 +393,9 @@ fn statements_about_something_else() {
         }
     }
 
-    let epoch = epoch_of(w.now());
-    let right = w.device_statement(&at_disputed.rig, epoch, MEASURED);
-    let call = w.attest_with_call(&at_disputed.rig, epoch, MEASURED, &[0, 1]);
+    let now = w.now();
+    let right = w.device_statement(&at_disputed.rig, now, MEASURED);
+    let call = w.attest_with_call(&at_disputed.rig, now, MEASURED, &[0, 1]);
     let mut claim = Claim::new("device", w.fork(), call, right.to_bytes().to_vec(), 2);
     let figures = |measured: Measured| DeviceStatement { measured, ..right };
     for (what, wrong) in [
@@ -433,9 +434,30 @@ fn statements_about_something_else() {
             },
         ),
         (
-            "another epoch",
+            "another provider's",
             DeviceStatement {
-                epoch: epoch - 1,
+                provider: other,
+                ..right
+            },
+        ),
+        (
+            "of another class",
+            DeviceStatement {
+                class: right.class + 1,
+                ..right
+            },
+        ),
+        (
+            "an earlier registration",
+            DeviceStatement {
+                since: right.since - 1,
+                ..right
+            },
+        ),
+        (
+            "measured earlier",
+            DeviceStatement {
+                measured_at: now - 1,
                 ..right
             },
         ),
@@ -843,9 +865,9 @@ fn signatures_stand_directly_before() {
             .world
             .send(&instructions, &signers, 2)
             .expect_err("served twice");
-        // A job's step cannot be taken twice anyhow; a device can be attested again.
+        // Neither a job's step nor a measurement counts twice anyhow.
         let expected = match claim.name {
-            "attest_device" => IoError::NoSignatureInstruction,
+            "attest_device" => IoError::EpochNotAcceptable,
             _ => IoError::WrongState,
         };
         assert!(
@@ -890,20 +912,64 @@ fn replays() {
     stage.world.refuse(&replayed, IoError::WrongMessage);
     assert_ne!(first, stage.key);
 
-    // A device's attestation can be sent again and changes nothing that it had not said.
+    // A device's attestation counts once, and none replaces a newer one.
     let rig = stage.rig.clone();
+    stage.world.advance(2);
+    let now = stage.world.now();
+    let better = Measured {
+        tops_e2: MEASURED.tops_e2 + 1,
+        ..MEASURED
+    };
+    let older = stage.world.attest_with_call(&rig, now - 1, better, &[0, 1]);
     let attest = stage.world.attest_call(&rig, &[0, 1]);
     stage.world.ok(&attest);
-    let before = stage.world.device(&rig.device);
-    stage.world.ok(&attest);
-    assert_eq!(stage.world.device(&rig.device), before);
-    // But not for another device.
+    for stale in [&attest, &older] {
+        stage.world.refuse(stale, IoError::EpochNotAcceptable);
+    }
+    assert_eq!(stage.world.device(&rig.device).measured(), MEASURED);
+    // Nor is it for another device.
     let second = stage
         .world
         .second_device(&rig, 300 * io_protocol::money::IO);
+    stage.world.advance(1);
     let mut other = stage.world.attest_call(&second, &[0, 1]);
     other.before = attest.before;
     stage.world.refuse(&other, IoError::WrongMessage);
+}
+
+/// What was signed about one registration of a piece of hardware is worth nothing for the next: neither to its owner, who
+/// changed it meanwhile, nor to a provider that registers the same hardware.
+#[test]
+fn a_statement_ends_with_its_registration() {
+    const BOND: u64 = 300 * io_protocol::money::IO;
+    let mut w = World::new(158);
+    let rig = w.rig(1, BOND);
+    w.advance(1);
+    let old = w.attest_call(&rig, &[0, 1]);
+    let call = w.retire_device_call(&rig);
+    w.ok(&call);
+    let mut elsewhere = w.fork();
+    let other = elsewhere.unregistered_rig(1);
+    let other = Rig {
+        hardware: rig.hardware,
+        device: rig.device,
+        ..other
+    };
+    for call in [
+        elsewhere.register_provider_call(&other),
+        elsewhere.stake_call(&other, BOND),
+    ] {
+        elsewhere.ok(&call);
+    }
+    for (w, rig) in [(&mut w, &rig), (&mut elsewhere, &other)] {
+        let call = w.register_device_call(rig, BOND);
+        w.ok(&call);
+        let mut replay = w.attest_call(rig, &[0, 1]);
+        replay.before = old.before.clone();
+        w.refuse(&replay, IoError::WrongMessage);
+        assert_eq!(w.device(&rig.device).attested_at, 0);
+        w.attest(rig);
+    }
 }
 
 /// What a removed oracle signed counts no more, whether it names the old set or the new one.

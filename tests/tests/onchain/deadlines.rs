@@ -1,7 +1,9 @@
 //! Each deadline one second before, on and one second after; and clocks that jump.
 
-use io_network::errors::IoError::{self, *};
-use io_protocol::messages::{EPOCH_SECONDS, epoch_of};
+use io_network::{
+    constants::MAX_MEASUREMENT_AGE,
+    errors::IoError::{self, *},
+};
 use io_tests::{At, Call, MEASURED, Mint, PARAMS, Stage};
 use solana_signer::Signer;
 
@@ -229,47 +231,47 @@ fn stake_is_out_when_its_unbonding_time_has_passed() {
 }
 
 #[test]
-fn measurements_are_of_this_epoch_or_the_one_before() {
+fn measurements_are_at_most_an_hour_old_and_never_of_the_future() {
     let stage = Stage::empty(20, Mint::Io);
-    let epoch = epoch_of(stage.world.now());
-    // Two epochs on: nothing recorded is newer than what is tried.
-    let start_of = |epoch: u64| epoch as i64 * EPOCH_SECONDS;
-    let attest =
-        |epoch: u64| move |s: &Stage| s.world.attest_with_call(&s.rig, epoch, MEASURED, &[0, 1]);
+    let measured_at = stage.world.now() + 10;
+    let attest = |at: i64| move |s: &Stage| s.world.attest_with_call(&s.rig, at, MEASURED, &[0, 1]);
     around(
         &stage,
-        start_of(epoch + 2),
-        ONLY_BEFORE(EpochNotAcceptable),
-        attest(epoch),
+        measured_at + MAX_MEASUREMENT_AGE,
+        UNTIL_AND_ON(EpochNotAcceptable),
+        attest(measured_at),
     );
     around(
         &stage,
-        start_of(epoch + 1),
+        measured_at,
         FROM(EpochNotAcceptable),
-        attest(epoch + 1),
+        attest(measured_at),
     );
+    // Newer than what is on record, by a second at least.
     let mut later = stage.fork();
-    later.world.at(start_of(epoch + 1) + 5);
-    let call = attest(epoch + 1)(&later);
+    later.world.at(measured_at + 5);
+    let call = attest(measured_at)(&later);
     later.world.ok(&call);
-    let call = attest(epoch)(&later);
-    later.world.refuse(&call, EpochNotAcceptable);
-    let call = attest(u64::MAX)(&later);
-    later.world.refuse(&call, EpochNotAcceptable);
+    for stale in [measured_at - 1, measured_at, i64::MIN, i64::MAX] {
+        let call = attest(stale)(&later);
+        later.world.refuse(&call, EpochNotAcceptable);
+    }
+    let call = attest(measured_at + 1)(&later);
+    later.world.ok(&call);
 }
 
-/// However late in the next epoch a statement is delivered, and however often: it is as old as its own epoch.
+/// However late a statement is delivered: it is as old as its measurement.
 #[test]
-fn a_repeated_attestation_keeps_nothing_fresh() {
+fn an_attestation_is_as_old_as_its_measurement() {
     let mut stage = Stage::empty(21, Mint::Io);
-    let epoch = epoch_of(stage.world.now());
-    let last_second = (epoch as i64 + 1) * EPOCH_SECONDS - 1;
-    let replay = stage.world.attest_call(&stage.rig, &[0, 1]);
-    stage.world.at(last_second + 3_000);
-    stage.world.ok(&replay);
+    stage.world.advance(10);
+    let measured_at = stage.world.now();
+    let late = stage.world.attest_call(&stage.rig, &[0, 1]);
+    stage.world.advance(3_000);
+    stage.world.ok(&late);
     assert_eq!(
         stage.world.device(&stage.rig.device).attested_at,
-        last_second
+        measured_at
     );
 }
 

@@ -598,6 +598,7 @@ fn vanishing_again_and_again_ends() {
         stage.key = world::job(&stage.renter.pubkey(), stage.terms.nonce);
         stage.create();
         let rig = stage.rig.clone();
+        stage.world.advance(1);
         stage.world.attest(&rig);
         let call =
             stage

@@ -269,7 +269,7 @@ fn device() {
             failed: number(8),
             volume: number(9),
             attested_at: time(10),
-            attested_epoch: number(11),
+            spare: number(11).to_le_bytes(),
             since: time(12),
             open_jobs: half(13),
             multiplier_e2: half(14),

@@ -517,7 +517,7 @@ impl Model {
         let Some(d) = &mut self.devices[device] else {
             return false;
         };
-        if signers < quorum {
+        if signers < quorum || d.attested_at.is_some_and(|at| at >= now) {
             return false;
         }
         d.attested_at = Some(now);

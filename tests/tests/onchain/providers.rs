@@ -432,6 +432,7 @@ fn bonds_follow_the_class() {
     let mut unaware = stage.fork();
     unaware.accept(ASK);
     let rig = stage.rig.clone();
+    stage.world.advance(1);
     stage.world.attest(&rig);
     assert_eq!(stage.world.device(&rig.device).multiplier_e2, 1_001);
     let accept = stage
@@ -457,7 +458,7 @@ fn figures_must_reach_the_class() {
     ] {
         w.ok(&call);
     }
-    let epoch = io_protocol::messages::epoch_of(w.now());
+    let now = w.now();
     for weak in [
         Measured {
             tops_e2: 12_299,
@@ -468,12 +469,12 @@ fn figures_must_reach_the_class() {
             ..MEASURED
         },
     ] {
-        let call = w.attest_with_call(&rig, epoch, weak, &[0, 1]);
+        let call = w.attest_with_call(&rig, now, weak, &[0, 1]);
         w.refuse(&call, IoError::RequirementNotMet);
     }
     w.attest(&rig);
     assert_eq!(w.device(&rig.device).measured(), MEASURED);
-    assert_eq!(w.device(&rig.device).attested_epoch, epoch);
+    assert_eq!(w.device(&rig.device).attested_at, now);
 }
 
 /// Two devices of one provider share its stake, not their bonds: one's penalty leaves the other's alone.
@@ -528,6 +529,7 @@ fn cases_are_numbered() {
     stage.key = world::job(&stage.renter.pubkey(), 2);
     stage.create();
     let rig = stage.rig.clone();
+    stage.world.advance(1);
     stage.world.attest(&rig);
     stage.accept(ASK);
     stage.expire();

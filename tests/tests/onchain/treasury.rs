@@ -3,7 +3,7 @@
 use io_network::{BuyBackArgs, errors::IoError};
 use io_protocol::{
     buyback,
-    messages::{epoch_end, epoch_of},
+    messages::{EPOCH_SECONDS, epoch_of},
     money::IO,
 };
 use io_tests::{
@@ -200,7 +200,7 @@ fn market(seed: u64) -> (World, Party) {
     w.ok(&call);
     let seller = w.party();
     // The first second of an hour.
-    let next = epoch_end(epoch_of(w.now())) + 1;
+    let next = (epoch_of(w.now()) as i64 + 1) * EPOCH_SECONDS;
     w.at(next);
     (w, seller)
 }

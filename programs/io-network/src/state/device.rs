@@ -73,10 +73,11 @@ pub struct Device {
     pub failed: u64,
     /// Payments earned, weighed in IO base units.
     pub volume: u64,
-    /// Unix seconds of the newest attestation; 0 before the first.
+    /// When the newest attested figures were measured, Unix seconds; 0 before the first. Only newer ones replace them.
     pub attested_at: i64,
-    /// Epoch of the newest attestation.
-    pub attested_epoch: u64,
+    /// Free: once the epoch of the newest attestation.
+    pub spare: [u8; 8],
+    /// When it was registered, Unix seconds.
     pub since: i64,
     /// Unsettled jobs that name this device.
     pub open_jobs: u32,

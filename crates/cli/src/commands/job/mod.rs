@@ -164,7 +164,9 @@ pub async fn run(command: &JobCommand, ctx: &Context) -> Result<()> {
             }
             SubmitCommand::Wasm { work, terms } => {
                 let prepared = crate::blocking({
-                    let work = work.clone();
+                    let mut work = work.clone();
+                    // Workers leave the rest of the time to storing and submitting.
+                    work.time_limit = work.time_limit.min(terms.max_run * 3 / 4);
                     move || work::wasm(&work)
                 })
                 .await?;

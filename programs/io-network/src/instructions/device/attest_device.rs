@@ -1,9 +1,9 @@
 use anchor_lang::prelude::*;
-use io_protocol::messages::{epoch_end, epoch_of, DeviceStatement, Measured};
+use io_protocol::messages::{DeviceStatement, Measured};
 
 use crate::{
     attest,
-    constants::MAX_ATTESTATION_EPOCHS,
+    constants::MAX_MEASUREMENT_AGE,
     errors::IoError,
     events::device_changed,
     state::{Device, DeviceClass, Network, OracleSet},
@@ -11,8 +11,8 @@ use crate::{
 
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug)]
 pub struct AttestDeviceArgs {
-    /// Epoch of the measurement: the current one or the one before.
-    pub epoch: u64,
+    /// When the figures were measured, Unix seconds: at most an hour ago, later than the figures on record.
+    pub measured_at: i64,
     /// Int8 tera-operations a second, hundredths.
     pub tops_e2: u32,
     /// MiB.
@@ -46,17 +46,17 @@ pub struct AttestDevice<'info> {
 }
 
 impl AttestDevice<'_> {
-    /// network, oracle_set: the only accounts of their types · class: the device's · device: named by the signed statement ·
+    /// network, oracle_set: the only accounts of their types · class: the device's · device: named by the signed statement,
+    /// with its provider, class and time of registration ·
     /// instructions: by address, in `attest`. Anybody may send it: the quorum's signatures decide.
     fn validate(&self, args: &AttestDeviceArgs, now: i64) -> Result<()> {
         let device = self.device.load()?;
         let class = self.class.load()?;
         require!(class.id == device.class, IoError::WrongAccount);
-        let current = epoch_of(now);
         require!(
-            args.epoch <= current
-                && args.epoch + MAX_ATTESTATION_EPOCHS >= current
-                && args.epoch >= device.attested_epoch,
+            args.measured_at <= now
+                && args.measured_at.saturating_add(MAX_MEASUREMENT_AGE) >= now
+                && args.measured_at > device.attested_at,
             IoError::EpochNotAcceptable
         );
         require!(
@@ -68,7 +68,10 @@ impl AttestDevice<'_> {
             deployment: self.network.load()?.deployment(),
             set_version: set.version,
             device: self.device.key().to_bytes(),
-            epoch: args.epoch,
+            provider: device.provider.to_bytes(),
+            class: device.class,
+            since: device.since,
+            measured_at: args.measured_at,
             measured: args.measured(),
         };
         attest::require_signatures(
@@ -86,9 +89,8 @@ pub fn attest_device(ctx: Context<AttestDevice>, args: AttestDeviceArgs) -> Resu
     let now = Clock::get()?.unix_timestamp;
     a.validate(&args, now)?;
     let mut device = a.device.load_mut()?;
-    // However late or often it is delivered, a statement is no younger than its epoch.
-    device.attested_at = now.min(epoch_end(args.epoch));
-    device.attested_epoch = args.epoch;
+    // However late it is delivered, an attestation is as old as its measurement.
+    device.attested_at = args.measured_at;
     device.multiplier_e2 = a.class.load()?.multiplier_e2;
     device.tops_e2 = args.tops_e2;
     device.memory_mib = args.memory_mib;
