@@ -11,7 +11,7 @@ use io_api::{auth::verify_signature, text, types::SlashDecision};
 use io_client::{
     Pubkey, Request, Signature, accounts, ed25519,
     instructions::{self, SlashParty},
-    io_network::state::{OracleSet, SlashCase, SlashCause, SlashState},
+    io_network::state::{Job, OracleSet, SlashCase, SlashCause, SlashState},
     tokens,
 };
 use io_protocol::slashing::{SlashStatement, SlashVerdict, signatures_needed};
@@ -218,6 +218,23 @@ pub async fn decision(
     Ok(SlashVerdict::from_u8(stored))
 }
 
+/// Looks at the rejected result, if this oracle hasn't yet. The job's account may be closed: what the events told of it is kept.
+async fn review(oracle: &Arc<Oracle>, case: &SlashCase) -> Result<()> {
+    if case.cause != SlashCause::Rejected as u8 {
+        return Ok(());
+    }
+    let Some(row) = oracle.db.job(&case.job.to_string()).await? else {
+        return Ok(());
+    };
+    let Ok(job) = bytemuck::try_pod_read_unaligned::<Job>(&row.data) else {
+        return Ok(());
+    };
+    if job.output_hash == case.evidence {
+        verify::review(oracle, &case.job, &job).await?;
+    }
+    Ok(())
+}
+
 fn statement(
     oracle: &Oracle,
     set: &OracleSet,
@@ -262,6 +279,7 @@ async fn decide(
     case: &SlashCase,
     rank: usize,
 ) -> Result<bool> {
+    review(oracle, case).await?;
     let Some(verdict) = decision(oracle, address, case).await? else {
         return Ok(false);
     };

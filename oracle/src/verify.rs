@@ -291,6 +291,46 @@ pub async fn verify(oracle: Arc<Oracle>, address: Pubkey, job: Job) {
     oracle.tell();
 }
 
+/// Checks a rejected job's result for its appeal, if this oracle has no verdict about it yet and the data is still to be had.
+/// Without data it says nothing: what is gone now may have been there in time.
+pub async fn review(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job) -> Result<Option<Decision>> {
+    if let Some(found) = decision(oracle, address, job.created_slot).await? {
+        return Ok(Some(found));
+    }
+    if !may_judge(oracle, job.submitted_at).await? {
+        return Ok(None);
+    }
+    let outcome = match gather(oracle, address, job).await {
+        Ok(spec) => run(oracle, address, job, spec).await,
+        Err(_) => return Ok(None),
+    };
+    let Outcome::Decided {
+        valid,
+        checked,
+        total,
+        reason,
+        sample,
+        took_ms,
+    } = outcome
+    else {
+        return Ok(None);
+    };
+    let found = Decision {
+        valid,
+        output_hash: text::hash(&job.output_hash),
+        units: job.units,
+        epoch: epoch_of(job.submitted_at),
+        checked_steps: checked,
+        total_steps: total,
+        reason: reason.map(|reason| reason.chars().take(MAX_REASON / 4).collect()),
+        verify_ms: took_ms,
+        sample_signature: sample.map(|signature| text::signature(&signature)),
+        at: oracle.clock.now(),
+    };
+    decide(oracle, address, job.created_slot, &found).await?;
+    decision(oracle, address, job.created_slot).await
+}
+
 /// Stores a decision; what is stored already stays.
 async fn decide(
     oracle: &Oracle,

@@ -443,6 +443,23 @@ impl Market {
             .expect("the oracle set")
     }
 
+    /// Waits until a slash case is decided, delivered and closed.
+    pub async fn slash_case_closes(&self, case: &Pubkey) {
+        until(
+            "the slash case to be closed",
+            PATIENCE,
+            || format!("the slash case {case} is still there\n{}", self.logs()),
+            async || {
+                accounts::fetch_maybe::<SlashCase>(&self.rpc, case)
+                    .await
+                    .expect("the slash case")
+                    .is_none()
+                    .then_some(())
+            },
+        )
+        .await;
+    }
+
     /// Brings a job's penalty into a slash case, as anybody may (an oracle may be quicker), and returns the case.
     pub async fn slash(&self, address: &Pubkey) -> SlashCase {
         until(

@@ -6,7 +6,7 @@ use io_client::{
     Instruction, Pubkey, Request, Sender, Wallet,
     instructions::{
         self, InitializeEmissionArgs, InitializeNetworkArgs, NetworkParams, PaymentMintArgs,
-        RegisterDeviceArgs, VestingArgs,
+        RegisterDeviceArgs, StakeParams, VestingArgs,
     },
     io_network::constants::TREASURY_SHARDS,
     pda, tokens,
@@ -60,6 +60,12 @@ fn local_params() -> NetworkParams {
         challenge_seconds: 120,
         dispute_seconds: 300,
         reclaim_notice_seconds: 60,
+        stake: StakeParams {
+            appeal_seconds: 600,
+            decision_seconds: 600,
+            co_notice_seconds: 60,
+            ..StakeParams::DEFAULT
+        },
         ..default_params()
     }
 }

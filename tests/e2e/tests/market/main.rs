@@ -1,6 +1,7 @@
 //! The whole system on a local chain: `io up` with three oracles (two decide) and workers, used by the `io` command. Each
 //! test has a market of its own and asserts every base unit that moved.
 
+mod appeals;
 mod bad_input;
 mod commands;
 mod crashes;

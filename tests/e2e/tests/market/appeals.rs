@@ -1,0 +1,33 @@
+//! A penalty that its provider contests: oracles that did not accuse look at the work themselves.
+
+use io_client::pda;
+use io_e2e::{JobState, Market, Options, inputs};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_appeal_is_decided_by_those_that_did_not_accuse() {
+    let mut market = Market::start(Options::default()).await;
+    let passages = inputs::few_passages(market.folder(), 12, 9);
+    market.kill_worker(0).await;
+    market.start_worker(0, Some("wrong_embedding"));
+    market.worker_is_available(0).await;
+    let address = market.submit_embed(&passages, &[]).await;
+    market.ends(&address, JobState::Rejected).await;
+    let case = market.slash(&address).await;
+    assert_eq!(case.accusers.count_ones(), 2, "a quorum accused");
+    let account = pda::slash_case(&case.provider, case.number);
+    let name = account.to_string();
+
+    let listed = market.io_as("provider", &["slash", "list"]).await.ok();
+    assert_eq!(listed[0]["case"], name, "the case is listed");
+    let evidence = market.io(&["slash", "evidence", &name]).await.ok();
+    assert_eq!(evidence["attestations"][0]["verdict"], "invalid");
+    // Only the provider appeals.
+    market.io(&["slash", "appeal", &name]).await.fails(3);
+    market
+        .io_as("provider", &["slash", "appeal", &name])
+        .await
+        .ok();
+    // The third oracle finds the result as wrong as the two did: upheld, delivered and closed, and nobody had to ask for it.
+    market.slash_case_closes(&account).await;
+    market.stop().await;
+}
