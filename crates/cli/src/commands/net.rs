@@ -7,7 +7,7 @@ use io_client::{
 };
 use serde_json::{Map, Value, json};
 
-use super::{device, job, network, provider, token};
+use super::{device, job, network, provider, slash, token};
 use crate::{
     amount::Unit,
     context::{Context, address, put_amount},
@@ -71,18 +71,46 @@ pub async fn run(command: &NetCommand, ctx: &Context) -> Result<()> {
                         Value::Object(job::show::job_json(&address, &found, &unit, None)?),
                     )
                 }
+                Some(AnyAccount::Deposit(deposit)) => {
+                    let job = accounts::fetch::<Job>(&ctx.rpc, &deposit.job).await?;
+                    let unit = ctx.unit_of(&job.mint).await?;
+                    let mut object = Map::new();
+                    object.insert("job".into(), json!(deposit.job.to_string()));
+                    object.insert("sponsor".into(), json!(deposit.sponsor.to_string()));
+                    object.insert(
+                        "token_account".into(),
+                        json!(deposit.token_account.to_string()),
+                    );
+                    put_amount(&mut object, "amount", deposit.amount, &unit);
+                    object.insert("created_at".into(), json!(deposit.created_at));
+                    ("deposit", Value::Object(object))
+                }
                 Some(AnyAccount::SlashCase(case)) => {
+                    ("slash_case", Value::Object(slash::case_json(&address, &case)))
+                }
+                Some(AnyAccount::CoStake(stake)) => {
                     let io = Unit::io();
                     let mut object = Map::new();
-                    object.insert("provider".into(), json!(case.provider.to_string()));
-                    object.insert("device".into(), json!(case.device.to_string()));
-                    object.insert("job".into(), json!(case.job.to_string()));
-                    object.insert("renter".into(), json!(case.renter.to_string()));
-                    object.insert("number".into(), json!(case.number));
-                    put_amount(&mut object, "amount", case.amount, &io);
-                    object.insert("opened_at".into(), json!(case.opened_at));
-                    object.insert("appeal_until".into(), json!(case.appeal_until));
-                    ("slash_case", Value::Object(object))
+                    object.insert("provider".into(), json!(stake.provider.to_string()));
+                    object.insert("co_staker".into(), json!(stake.co_staker.to_string()));
+                    object.insert("commission_bps".into(), json!(stake.commission_bps));
+                    put_amount(&mut object, "rewards", stake.rewards, &io);
+                    put_amount(&mut object, "unbonding", stake.unbonding, &io);
+                    object.insert("joined_at".into(), json!(stake.joined_at));
+                    object.insert("notice_until".into(), json!(stake.notice_until));
+                    object.insert("ready_at".into(), json!(stake.ready_at));
+                    ("co_stake", Value::Object(object))
+                }
+                Some(AnyAccount::Oracle(oracle)) => {
+                    let io = Unit::io();
+                    let mut object = Map::new();
+                    object.insert("key".into(), json!(oracle.key.to_string()));
+                    object.insert("owner".into(), json!(oracle.owner.to_string()));
+                    put_amount(&mut object, "bond", oracle.bond, &io);
+                    put_amount(&mut object, "unbonding", oracle.unbonding, &io);
+                    object.insert("ready_at".into(), json!(oracle.ready_at));
+                    put_amount(&mut object, "slashed", oracle.slashed, &io);
+                    ("oracle", Value::Object(object))
                 }
                 Some(AnyAccount::Emission(emission)) => {
                     ("emission", token::emission_json(&emission))

@@ -103,7 +103,7 @@ fn accusers(case: &SlashCase, slots: &[Pubkey]) -> Vec<String> {
         .collect()
 }
 
-fn case_json(account: &Pubkey, case: &SlashCase) -> Map<String, Value> {
+pub fn case_json(account: &Pubkey, case: &SlashCase) -> Map<String, Value> {
     let io = Unit::io();
     let mut object = Map::new();
     object.insert("case".into(), json!(account.to_string()));
