@@ -26,6 +26,7 @@ macro_rules! layouts {
 layouts!(
     BuyBack.version,
     CoStake.version,
+    Deposit.version,
     Device.version,
     DeviceClass.version,
     Emission.version,
