@@ -135,7 +135,7 @@ fn factor(days: u64) -> u64 {
 
 /// `value · factor / 2³²`, rounded down, for a factor of at most 2³².
 fn scale(value: u64, factor: u64) -> u64 {
-    (value >> 32) * factor + ((value & 0xffff_ffff) * factor >> 32)
+    (value >> 32) * factor + (((value & 0xffff_ffff) * factor) >> 32)
 }
 
 /// Jobs that a volume vouches for, scaled by [`ONE`]: `4 · log₂(1 + volume / 1 IO)`, the logarithm taken linearly between

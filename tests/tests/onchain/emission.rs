@@ -443,23 +443,24 @@ fn a_claim_pays_once_and_only_what_is_proven() {
     let (mut world, first, second, leaves) = with_root(308);
     let good = leaves.claim(&first.provider);
     // Bent in every way.
-    let mut bent = Vec::new();
-    bent.push(ClaimRewardsArgs {
-        cumulative: good.cumulative + 1,
-        ..good.clone()
-    });
-    bent.push(ClaimRewardsArgs {
-        index: good.index ^ 1,
-        ..good.clone()
-    });
-    bent.push(ClaimRewardsArgs {
-        index: good.index + 2,
-        ..good.clone()
-    });
-    bent.push(ClaimRewardsArgs {
-        proof: Vec::new(),
-        ..good.clone()
-    });
+    let mut bent = vec![
+        ClaimRewardsArgs {
+            cumulative: good.cumulative + 1,
+            ..good.clone()
+        },
+        ClaimRewardsArgs {
+            index: good.index ^ 1,
+            ..good.clone()
+        },
+        ClaimRewardsArgs {
+            index: good.index + 2,
+            ..good.clone()
+        },
+        ClaimRewardsArgs {
+            proof: Vec::new(),
+            ..good.clone()
+        },
+    ];
     let mut longer = good.clone();
     longer.proof.push([0; 32]);
     bent.push(longer);
