@@ -39,7 +39,7 @@ export function SearchBox({ initial = '' }: { initial?: string }) {
 
 export function ExplorerTabs({ query }: { query?: string }) {
   return (
-    <div className="mb-5 flex flex-wrap-reverse items-end justify-between gap-x-6 gap-y-3 border-line border-b">
+    <div className="mb-5 flex flex-wrap items-end justify-between gap-x-6 gap-y-3 border-line border-b">
       <nav aria-label="Explorer" className="flex min-w-0 gap-1 overflow-x-auto">
         {TABS.map(({ to, label, exact }) => (
           <Link

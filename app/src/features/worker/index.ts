@@ -4,8 +4,13 @@ import { rootRoute } from '@/app/root';
 
 const face = createRoute({ getParentRoute: () => rootRoute, path: 'worker' });
 
-const overview = createRoute({ getParentRoute: () => face, path: '/' }).lazy(() =>
-  import('./pages').then(({ pages }) => pages.overview),
-);
+const pages = () => import('./pages').then(({ pages }) => pages);
 
-export const workerRoutes = face.addChildren([overview]);
+const overview = createRoute({ getParentRoute: () => face, path: '/' }).lazy(() => pages().then((p) => p.overview));
+const stake = createRoute({ getParentRoute: () => face, path: 'stake' }).lazy(() => pages().then((p) => p.stake));
+const rewards = createRoute({ getParentRoute: () => face, path: 'rewards' }).lazy(() => pages().then((p) => p.rewards));
+const profit = createRoute({ getParentRoute: () => face, path: 'profit' }).lazy(() => pages().then((p) => p.profit));
+const slashes = createRoute({ getParentRoute: () => face, path: 'slashes' }).lazy(() => pages().then((p) => p.slashes));
+const setup = createRoute({ getParentRoute: () => face, path: 'setup' }).lazy(() => pages().then((p) => p.setup));
+
+export const workerRoutes = face.addChildren([overview, stake, rewards, profit, slashes, setup]);

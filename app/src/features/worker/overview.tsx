@@ -1,98 +1,241 @@
-import type { Address } from '@solana/kit';
 import { useQuery } from '@tanstack/react-query';
-import { accountQuery, devicesOfProviderQuery, pda } from '@/shared/chain';
-import { IO } from '@/shared/format';
-import { Amount, Badge, Card, Empty, Hash, Loaded, Page, Stat, Table, Time } from '@/shared/ui';
-import { useWallet } from '@/shared/wallet';
+import { Link } from '@tanstack/react-router';
+import { deviceOffersQuery, type Offer } from '@/shared/api';
+import {
+  classesQuery,
+  className,
+  devicesOfProviderQuery,
+  type Kinds,
+  networkQuery,
+  type Read,
+  solBalanceQuery,
+} from '@/shared/chain';
+import { count, duration, IO, percent, shorten, size } from '@/shared/format';
+import { type Heartbeat, useHeartbeats, useLiveStatus, useNow } from '@/shared/live';
+import { scoreBps, together } from '@/shared/rewards';
+import { Amount, Badge, buttonClass, Card, Empty, Hash, Loaded, Notice, Progress, Skeleton, Stat } from '@/shared/ui';
+import type { ConnectedWallet } from '@/shared/wallet';
+import { Act } from './act';
+import { type Provider, ProviderPage } from './frame';
+import { healthOf } from './health';
+import { drain } from './transactions';
+
+const NOBODY = '11111111111111111111111111111111';
+const MIB = 1024 * 1024;
 
 export function Overview() {
-  const wallet = useWallet();
-  const provider = useQuery({
-    queryKey: ['chain', 'providerOf', wallet?.address],
-    enabled: wallet !== null,
-    staleTime: Number.POSITIVE_INFINITY,
-    queryFn: () => pda.provider(wallet?.address as Address),
-  });
   return (
-    <Page title="Your devices" lead="What your hardware does, earns and risks.">
-      {!wallet ? (
-        <Empty title="Connect the provider’s wallet">
-          Its address is where your stake and devices are found on chain.
-        </Empty>
-      ) : (
-        provider.data && <Provider address={provider.data} />
-      )}
-    </Page>
+    <ProviderPage title="Your devices" lead="What your hardware does, earns and risks, as it happens.">
+      {(provider, wallet) => <Devices provider={provider} wallet={wallet} />}
+    </ProviderPage>
   );
 }
 
-function Provider({ address }: { address: string }) {
-  const account = useQuery(accountQuery('provider', address));
-  const devices = useQuery(devicesOfProviderQuery(address));
+function Devices({ provider, wallet }: { provider: Provider; wallet: ConnectedWallet }) {
+  const devices = useQuery(devicesOfProviderQuery(provider.address));
+  const offers = useQuery(deviceOffersQuery());
+  const beats = useHeartbeats(provider.address);
+  const { data } = provider;
   return (
-    <Loaded query={account}>
-      {(read) =>
-        read === null ? (
-          <Empty title="This wallet is no provider yet">
-            Register with <code className="font-mono">io provider register</code>, then add devices:
-            docs/getting-started-providers.md.
-          </Empty>
-        ) : (
-          <div className="flex flex-col gap-4">
-            <div className="grid grid-cols-2 gap-3 md:grid-cols-4">
-              <Stat label="Staked">
-                <Amount base={read.data.staked} unit={IO} />
-              </Stat>
-              <Stat label="Bound to devices">
-                <Amount base={read.data.committed} unit={IO} />
-              </Stat>
-              <Stat label="Jobs completed">{read.data.completed.toString()}</Stat>
-              <Stat label="Jobs failed">{read.data.failed.toString()}</Stat>
-            </div>
-            <Card title="Devices">
-              <Loaded query={devices}>
-                {(rows) => (
-                  <Table
-                    caption="Devices"
-                    rows={rows}
-                    rowKey={(row) => row.address}
-                    empty={<Empty title="No devices">Register one with io device register.</Empty>}
-                    columns={[
-                      { header: 'Device', cell: ({ row }) => <Hash value={row.original.address} label="device" /> },
-                      {
-                        header: 'State',
-                        cell: ({ row }) => (
-                          <Badge tone={row.original.data.state === 0 ? 'good' : 'quiet'}>
-                            {row.original.data.state === 0 ? 'active' : 'draining'}
-                          </Badge>
-                        ),
-                      },
-                      {
-                        header: 'Memory',
-                        accessorFn: (row) => row.data.memoryMib,
-                        cell: ({ getValue }) => `${getValue()} MiB`,
-                        meta: { right: true },
-                      },
-                      {
-                        header: 'Bond',
-                        accessorFn: (row) => row.data.bond,
-                        cell: ({ row }) => <Amount base={row.original.data.bond} unit={IO} />,
-                        meta: { right: true },
-                      },
-                      {
-                        header: 'Attested',
-                        accessorFn: (row) => row.data.attestedAt,
-                        cell: ({ row }) =>
-                          row.original.data.attestedAt > 0n ? <Time at={row.original.data.attestedAt} /> : 'never',
-                      },
-                    ]}
-                  />
-                )}
-              </Loaded>
-            </Card>
-          </div>
-        )
+    <div className="flex flex-col gap-4">
+      <div className="grid grid-cols-2 gap-3 md:grid-cols-4">
+        <Stat label="Staked" note="yours">
+          <Amount base={data.staked} unit={IO} />
+        </Stat>
+        <Stat label="Bound" note="to devices and penalties">
+          <Amount base={data.committed} unit={IO} />
+        </Stat>
+        <Stat label="Devices">{count(data.devices)}</Stat>
+        <Stat label="Connected" note="heartbeats on this page">
+          {Object.keys(beats).length}
+        </Stat>
+      </div>
+      {offers.error && (
+        <Notice tone="warn">
+          The oracle does not answer: load and heartbeats are missing. What the chain says is shown.
+        </Notice>
+      )}
+      <Loaded query={devices} skeleton={<Skeleton className="h-80" />}>
+        {(rows) =>
+          rows.length === 0 ? (
+            <Empty
+              title="No devices yet"
+              action={
+                <Link to="/worker/setup" className={buttonClass('primary')}>
+                  Add one
+                </Link>
+              }
+            >
+              A device is registered on the machine that has it.
+            </Empty>
+          ) : (
+            rows
+              .toSorted((a, b) => (a.address < b.address ? -1 : 1))
+              .map((device) => (
+                <DeviceCard
+                  key={device.address}
+                  device={device}
+                  provider={provider}
+                  wallet={wallet}
+                  beat={beats[device.address]}
+                  offer={offers.data?.find((one) => one.device === device.address)}
+                  apiUp={offers.data !== undefined}
+                />
+              ))
+          )
+        }
+      </Loaded>
+    </div>
+  );
+}
+
+function Gauge({ label, text, value }: { label: string; text: string; value: number | null }) {
+  return (
+    <div className="min-w-0">
+      <div className="flex justify-between gap-2 text-xs">
+        <span className="text-muted">{label}</span>
+        <span className="tabular-nums">{text}</span>
+      </div>
+      <div className="mt-1.5">
+        {value === null ? <div className="h-1.5" /> : <Progress label={label} value={value} max={1} />}
+      </div>
+    </div>
+  );
+}
+
+function DeviceCard({
+  device: { address, data },
+  provider,
+  wallet,
+  beat,
+  offer,
+  apiUp,
+}: {
+  device: Read<Kinds['device']>;
+  provider: Provider;
+  wallet: ConnectedWallet;
+  beat: Heartbeat | undefined;
+  offer: Offer | undefined;
+  apiUp: boolean;
+}) {
+  const classes = useQuery(classesQuery());
+  const network = useQuery(networkQuery());
+  const operator = useQuery(solBalanceQuery(data.operator));
+  const { up } = useLiveStatus();
+  const now = useNow();
+  const kind = classes.data?.find((one) => one.data.id === data.class);
+  const checks = healthOf({
+    device: data,
+    network: network.data?.data,
+    offer,
+    apiUp: apiUp && up,
+    beat,
+    operatorLamports: operator.data,
+    address,
+    now,
+  });
+  const failures = checks.filter(({ ok }) => !ok);
+  const job = data.currentJob !== NOBODY ? data.currentJob : (beat?.job ?? null);
+  const memory = Math.max(1, data.memoryMib);
+  return (
+    <Card
+      title={
+        <span className="flex flex-wrap items-center gap-2">
+          <Link
+            to="/explorer/devices/$device"
+            params={{ device: address }}
+            className="link font-mono text-sm"
+            data-tip={address}
+          >
+            {shorten(address, 6, 6)}
+          </Link>
+          <span className="font-normal text-muted text-sm">{kind ? className(kind.data) : `class ${data.class}`}</span>
+          <Badge tone={failures.length === 0 ? 'good' : 'warn'}>
+            {failures.length === 0 ? 'healthy' : `${failures.length} to fix`}
+          </Badge>
+        </span>
       }
-    </Loaded>
+      actions={
+        <Act
+          wallet={wallet}
+          variant="outline"
+          build={() => drain(wallet.address, address, data.state === 0)}
+          tip={data.state === 0 ? 'Finishes what runs, takes nothing new.' : 'Takes jobs again.'}
+        >
+          {data.state === 0 ? 'Drain' : 'Take jobs'}
+        </Act>
+      }
+    >
+      <div className="grid gap-x-6 gap-y-4 sm:grid-cols-2 lg:grid-cols-4">
+        <Gauge label="Load" text={beat ? `${Math.round(beat.load * 100)} %` : '—'} value={beat ? beat.load : null} />
+        <Gauge
+          label="Memory"
+          text={beat ? `${size(beat.memory_used_mib * MIB)} of ${size(memory * MIB)}` : size(memory * MIB)}
+          value={beat ? beat.memory_used_mib / memory : null}
+        />
+        <Gauge
+          label="Temperature"
+          text={beat?.temperature_c == null ? 'not measured' : `${beat.temperature_c.toFixed(0)} °C`}
+          value={beat?.temperature_c == null ? null : beat.temperature_c / 100}
+        />
+        <Gauge
+          label="Power"
+          text={beat?.power_w == null ? 'not measured' : `${beat.power_w.toFixed(0)} W`}
+          value={null}
+        />
+      </div>
+      <dl className="mt-2 flex flex-wrap gap-x-8 gap-y-2 text-sm">
+        <Fact label="Job">
+          {job ? (
+            <Link to="/explorer/jobs/$job" params={{ job }} className="link font-mono">
+              {shorten(job)}
+            </Link>
+          ) : (
+            'none'
+          )}
+        </Fact>
+        <Fact label="Done">{count(data.completed)}</Fact>
+        <Fact label="Earned">
+          <Amount base={data.volume} unit={IO} />
+        </Fact>
+        <Fact label="Bond">
+          <Amount base={data.bond} unit={IO} />
+        </Fact>
+        <Fact label="Reputation">
+          {percent(scoreBps(together(data.record, provider.data.record), BigInt(Math.floor(now))))}
+        </Fact>
+        <Fact label="Registered">{duration(now - Number(data.since))} ago</Fact>
+        {beat && <Fact label="Answers in">{beat.rtt_ms === null ? '—' : `${beat.rtt_ms} ms`}</Fact>}
+        <Fact label="Operator">
+          <Hash value={data.operator} label="operator" />
+        </Fact>
+      </dl>
+      <details className="mt-4 border-line border-t pt-3" open={failures.length > 0}>
+        <summary className="font-medium text-sm">Health checks</summary>
+        <ul className="mt-3 grid gap-2 text-sm lg:grid-cols-2">
+          {checks.map(({ name, ok, detail, fix }) => (
+            <li key={name} className="flex gap-2">
+              <span className={ok ? 'text-good' : 'text-bad'}>
+                <span aria-hidden>{ok ? '✓' : '✗'}</span>
+                <span className="sr-only">{ok ? 'holds' : 'fails'}</span>
+              </span>
+              <span className="min-w-0 break-words">
+                <span className="font-medium">{name}</span> <span className="text-muted">{detail}</span>
+                {fix && <span className="block">{fix}</span>}
+              </span>
+            </li>
+          ))}
+        </ul>
+      </details>
+    </Card>
+  );
+}
+
+function Fact({ label, children }: { label: string; children: React.ReactNode }) {
+  return (
+    <div className="flex gap-2">
+      <dt className="text-muted">{label}</dt>
+      <dd>{children}</dd>
+    </div>
   );
 }

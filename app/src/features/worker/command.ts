@@ -1,0 +1,45 @@
+/** The one command that turns a machine into a device. Pure. */
+
+/** Only what needs no quoting gets into a shell. */
+function plain(text: string): string {
+  if (!/^[A-Za-z0-9:/._\-[\]?=&%]*$/.test(text)) throw new Error(`“${text}” cannot stand in a command`);
+  return text;
+}
+
+/** IO base units as the command line takes them. */
+export function ioText(base: bigint): string {
+  const fraction = (base % 100_000_000n).toString().padStart(8, '0').replace(/0+$/, '');
+  return `${base / 100_000_000n}${fraction && `.${fraction}`}`;
+}
+
+export function commandFor(of: {
+  classId: number;
+  bond: bigint;
+  region: string;
+  oracles: readonly string[];
+  rpcUrl: string | null;
+}): string {
+  const rpc = plain(of.rpcUrl ?? 'https://rpc.example.com');
+  const ws = rpc.replace(/^http/, 'ws').replace(/:(\d+)(?=\/|$)/, (_, port) => `:${Number(port) + 1}`);
+  const lines = [
+    `oracles = [${of.oracles.map((oracle) => `"${plain(oracle)}"`).join(', ')}]`,
+    `rpc_url = "${rpc}"`,
+    `ws_url = "${ws}"`,
+    'operator = "operator.json"',
+    'data_dir = "io-worker"',
+    ...(of.region ? [`region = "${plain(of.region)}"`] : []),
+    '',
+    '[engines.embed]',
+    'ask = "50000000"',
+    '[engines.wasm]',
+    'ask = "100000"',
+  ];
+  return [
+    '[ -f operator.json ] || solana-keygen new --no-bip39-passphrase -o operator.json &&',
+    `  cat > worker.toml <<'END' &&`,
+    ...lines,
+    'END',
+    `  io -u ${rpc} -k authority.json device register --class ${of.classId} --operator-key operator.json --bond ${ioText(of.bond)} &&`,
+    '  io worker run --config worker.toml',
+  ].join('\n');
+}
