@@ -661,7 +661,7 @@ impl MintOptions {
 
 /// One administrative instruction, sent and reported. While there is a timelock, a change is published first; the same
 /// command, given again once it is ready, lets it take effect.
-pub(super) pub async fn administer(
+pub(super) async fn administer(
     ctx: &Context,
     wallet: &Wallet,
     what: &str,
