@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { getAddressDecoder } from '@solana/kit';
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, describe, expect, inject, it } from 'vitest';
 import { closeBrowser, connect, type Session, session } from './harness/browser';
@@ -155,5 +156,44 @@ describe('when a part is away', () => {
     const link = second.getByRole('link', { name: `${job.slice(0, 6)}…${job.slice(-6)}` });
     await link.waitFor({ timeout: 30_000 });
     await second.getByRole('row').filter({ has: link }).getByText('settled').waitFor({ timeout: SETTLED_MS });
+  });
+});
+
+describe('a long history', () => {
+  it('of 10,000 jobs keeps few rows in the page, and all in reach', async () => {
+    const { page, context } = await fresh();
+    await page.goto('/cloud');
+    await connect(page);
+    await submit(page, 'one of many');
+    await page.getByTestId('state').getByText('settled').waitFor({ timeout: SETTLED_MS });
+    const MANY = 10_000;
+    const { rpc_url } = inject('network');
+    await context.route(
+      (url) => url.origin === rpc_url,
+      async (route) => {
+        const asked = route.request().postDataJSON() as {
+          method?: string;
+          params?: [string, { filters?: unknown[] }];
+        } | null;
+        // Only the list of a renter's jobs has two filters.
+        if (asked?.method !== 'getProgramAccounts' || asked.params?.[1].filters?.length !== 2) return route.continue();
+        const answer = await route.fetch();
+        const body = (await answer.json()) as { result: { value: { pubkey: string; account: unknown }[] } };
+        const [one] = body.result.value;
+        body.result.value = Array.from({ length: MANY }, (_, i) => {
+          const key = new Uint8Array(32).fill(7);
+          new DataView(key.buffer).setUint32(0, i);
+          return { pubkey: getAddressDecoder().decode(key), account: one?.account };
+        });
+        return route.fulfill({ response: answer, json: body });
+      },
+    );
+    await page.goto('/cloud/jobs');
+    const table = page.getByRole('table', { name: 'Jobs' });
+    await expect.poll(() => table.getAttribute('aria-rowcount'), { timeout: 30_000 }).toBe(String(MANY + 1));
+    expect(await table.getByRole('link').count()).toBeLessThan(100);
+    await page.getByRole('region', { name: 'Jobs' }).evaluate((region) => region.scrollTo(0, region.scrollHeight));
+    await expect.poll(() => table.locator(`tr[aria-rowindex="${MANY + 1}"]`).count()).toBe(1);
+    expect(await table.getByRole('link').count()).toBeLessThan(100);
   });
 });

@@ -73,3 +73,28 @@ it('is served with a strict policy and caches what never changes', async () => {
   const foreign = await fetch(`${app}/v1/info`, { headers: { origin: 'https://elsewhere.example' } });
   expect(foreign.headers.get('access-control-allow-origin')).toBeNull();
 });
+
+/** The beginning of the event stream, as text. */
+async function streamHead(app: string, place?: string): Promise<string> {
+  const abort = new AbortController();
+  const answer = await fetch(`${app}/v1/events`, {
+    headers: place === undefined ? {} : { 'last-event-id': place },
+    signal: abort.signal,
+  });
+  expect(answer.headers.get('content-type')).toBe('text/event-stream');
+  const reader = answer.body?.pipeThrough(new TextDecoderStream()).getReader();
+  let text = '';
+  while (!text.includes('event: hello\n') || !text.includes('\n\n')) text += (await reader?.read())?.value ?? '';
+  abort.abort();
+  return text;
+}
+
+it('streams events, and goes on where a reader was', async () => {
+  const { app } = inject('network');
+  const first = await streamHead(app);
+  expect(first).toContain('"resumed":false');
+  const place = /^id: (\d+-\d+)$/m.exec(first)?.[1];
+  expect(place).toBeDefined();
+  expect(await streamHead(app, place)).toContain('"resumed":true');
+  expect(await streamHead(app, '1-1')).toContain('"resumed":false');
+});

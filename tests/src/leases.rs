@@ -51,6 +51,11 @@ impl World {
         bytemuck::pod_read_unaligned(&data[8..])
     }
 
+    /// The job's account is closed.
+    pub fn job_gone(&self, job: &Pubkey) -> bool {
+        self.account(job).is_none_or(|account| account.data.is_empty())
+    }
+
     fn mint_of(&self, job: &Pubkey) -> Mint {
         match self.job(job).mint == self.io_mint {
             true => Mint::Io,

@@ -17,7 +17,6 @@ use crate::{
     journal::{Record, Ticket},
     limits::*,
     link::Offer,
-    prices,
     worker::{Worker, lock},
 };
 

@@ -468,12 +468,12 @@ fn sums_are_exact_up_to_the_largest_size() {
 
 #[test]
 fn the_layout_is_fixed_for_ever() {
-    // Computed with Python's hashlib: see hardware_vectors.py.
+    // Computed with Python's hashlib: see vectors/hardware.py.
     assert_eq!(hex(&b_seed(&[1; 32], 64)), B_SEED);
     assert_eq!(&reference::line(&[1; 32], 64, 2)[30..36], LINE_30_36);
     assert_eq!(hex(&honest().committed.commitment()), COMMITMENT);
 }
-include!("hardware_vectors.rs");
+include!("vectors/hardware.rs");
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()

@@ -21,7 +21,7 @@ const TILE: usize = 8;
 /// Rows that a thread takes at a time, at most.
 const BLOCK: usize = 128;
 /// Bytes of A that it takes at a time: they stay in the second-level cache while B passes by.
-const BLOCK_BYTES: usize = 512 * 1024;
+const BLOCK_BYTES: usize = 1024 * 1024;
 /// Most threads.
 pub const MAX_THREADS: usize = 256;
 
@@ -99,12 +99,18 @@ fn portable(a: &[u32], b: &[u32], init: &[i32; TILE], out: &mut [[i32; PANEL]; T
         for (row, a) in out.iter_mut().zip(a) {
             let (a0, a1) = (i32::from(*a as i16), *a as i32 >> 16);
             for (sum, b) in row.iter_mut().zip(b) {
-                *sum += a0 * i32::from(*b as i16) + a1 * (*b as i32 >> 16);
+                // Wrapping, for checked additions would not be vectorised; the last sum is in range.
+                let pair = a0
+                    .wrapping_mul(i32::from(*b as i16))
+                    .wrapping_add(a1.wrapping_mul(*b as i32 >> 16));
+                *sum = sum.wrapping_add(pair);
             }
         }
     }
 }
 
+// Registers are named by number: that is what these loops become.
+#[allow(clippy::needless_range_loop)]
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::*;

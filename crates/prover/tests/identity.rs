@@ -11,7 +11,7 @@ use io_prover::{
     memory, prove,
 };
 
-const GO: AtomicBool = AtomicBool::new(false);
+static GO: AtomicBool = AtomicBool::new(false);
 
 fn kernels() -> impl Iterator<Item = Kernel> {
     Kernel::ALL

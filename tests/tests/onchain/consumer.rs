@@ -165,6 +165,35 @@ fn a_program_rents() {
     );
 }
 
+/// Old results stay settled: brought again, they roll the desk's newest one back no more.
+#[test]
+fn a_desk_keeps_the_newest_result() {
+    let mut office = Office::new(184);
+    let user = office.stage.payer.clone();
+    let mut takes = Vec::new();
+    for nonce in [1, 2] {
+        office.terms.nonce = nonce;
+        office.terms.spec_hash = [nonce as u8; 32];
+        office.terms.deadline = office.stage.world.now() + 7_200;
+        office.stage.key = world::job(&office.desk, nonce);
+        let request = office.request_call(&user);
+        office.run(&request);
+        office.stage.world.advance(1);
+        office.stage.accept(ASK);
+        office.stage.submit(UNITS);
+        office.stage.settle();
+        let take = office.take_call(&office.stage.key);
+        office.run(&take);
+        takes.push(take);
+        office.stage.world.advance(1);
+    }
+    assert_eq!(office.desk_state().last_spec, [2; 32]);
+    for take in &takes {
+        office.refuse(take, consumer(ConsumerError::NotNewer));
+    }
+    assert_eq!(office.desk_state().last_spec, [2; 32]);
+}
+
 #[test]
 fn a_program_takes_its_job_back() {
     let mut office = Office::new(181);

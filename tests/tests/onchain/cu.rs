@@ -9,16 +9,20 @@ use std::{collections::BTreeMap, path::PathBuf};
 use io_network::{
     constants::EVICT_SECONDS, ClaimRewardsArgs, Payee, PublishRootArgs, Roles, VestingArgs, state, token};
 use io_protocol::{
+    messages::epoch_of,
     money::IO,
     rewards::{Leaf, Native, root_of},
     slashing::SlashVerdict,
 };
 use io_tests::{
-    ASK, At, CLASS_SMALL, Call, Mint, PARAMS, Rig, Stage, UNITS, World, artifacts,
+    ASK, At, CLASS_SMALL, Call, Mint, PARAMS, Rig, Stage, UNITS, USD, World, artifacts,
     calls::{proposal_of, with_proposal},
     ed25519::Ed25519,
     keys::Keys,
-    world::{slash_case, EMISSION_ARGS, class_args, payment_args},
+    lease_terms,
+    leases::deposit,
+    treasury::BUY_BACK,
+    world::{self, slash_case, EMISSION_ARGS, class_args, payment_args},
 };
 use serde_json::{Value, json};
 use solana_keypair::Keypair;
@@ -28,7 +32,7 @@ use solana_signer::Signer;
 const SAMPLES: usize = 128;
 
 /// The most that an instruction may cost at the median, compute units.
-const AIMS: [(&str, u64); 11] = [
+const AIMS: [(&str, u64); 13] = [
     ("create_job", 16_000),
     ("accept_job", 9_000),
     ("accept_job, with a ticket", 9_000),
@@ -38,6 +42,8 @@ const AIMS: [(&str, u64); 11] = [
     ("expire_job, open", 12_000),
     ("expire_job, running", 12_000),
     ("expire_job, disputed", 12_000),
+    ("checkpoint_job, 2 signatures", 14_000),
+    ("finish_lease", 12_000),
     ("claim_rewards, 20 levels", 12_000),
     ("stake", 12_000),
 ];
@@ -78,6 +84,7 @@ fn administration(ledger: &mut Ledger, bare: &World, sample: usize) {
     });
     ledger.run(&mut w, "set_roles", &call);
     timelock(ledger, &w);
+    treasury(ledger, &w, sample as u8 % 16);
     let keys: Vec<_> = (0..3).map(|_| w.keys.pubkey()).collect();
     let call = w.set_oracles_call(2, &keys);
     ledger.run(&mut w, "set_oracles, 3", &call);
@@ -103,6 +110,52 @@ fn administration(ledger: &mut Ledger, bare: &World, sample: usize) {
     ledger.run(&mut w, "propose_admin", &call);
     let call = w.accept_admin_call(&heir);
     ledger.run(&mut w, "accept_admin", &call);
+}
+
+/// Fees on their way, and IO that is bought with them.
+fn treasury(ledger: &mut Ledger, w: &World, shard: u8) {
+    let mut w = w.fork();
+    let (usd, io) = (w.usd_mint, w.io_mint);
+    for mint in [usd, io] {
+        let call = w.add_payment_mint_call(&mint, payment_args(Mint::Usd));
+        w.ok(&call);
+        for shard in 0..16 {
+            let call = w.init_treasury_shard_call(&mint, shard);
+            w.ok(&call);
+        }
+        let call = w.init_treasury_main_call(&mint);
+        ledger.run(&mut w, "init_treasury_main", &call);
+    }
+    w.mint_to(&io, &world::treasury_shard(&io, shard), 1_000);
+    let call = w.sweep_call(&io, &[shard]);
+    ledger.run(&mut w, "sweep_treasury, 1 shard, with burn", &call);
+    for shard in 0..16 {
+        w.mint_to(&usd, &world::treasury_shard(&usd, shard), USD);
+    }
+    let all: Vec<u8> = (0..16).collect();
+    let call = w.sweep_call(&usd, &all);
+    ledger.run(&mut w, "sweep_treasury, 16 shards", &call);
+    let seller = w.party();
+    let call = w.set_treasury_owner_call(&seller.pubkey());
+    ledger.run(&mut w, "set_treasury_owner", &call);
+    let call = w.withdraw_treasury_call(&usd, &seller.usd, 5);
+    ledger.run(&mut w, "withdraw_treasury", &call);
+    let call = w.set_buy_back_call(&usd, BUY_BACK);
+    ledger.run(&mut w, "set_buy_back", &call);
+    let call = w.sell_call(&seller, IO, 1);
+    ledger.run(&mut w, "sell_to_treasury", &call);
+    let call = w.add_class_call(class_args(CLASS_SMALL, 125));
+    w.ok(&call);
+    let epoch = epoch_of(w.now()) - 1;
+    let call = w.update_guidance_call(CLASS_SMALL, epoch, 9_000, &[0, 1]);
+    ledger.run(&mut w, "update_guidance, 2 signatures", &call);
+    let at = world::class(CLASS_SMALL);
+    let mut short = w.account(&at).expect("the class");
+    short.data.truncate(short.data.len() - 16);
+    w.write(&at, short);
+    let payer = w.person();
+    let call = w.migrate_account_call(&payer, &at);
+    ledger.run(&mut w, "migrate_account", &call);
 }
 
 /// A change that is published, withdrawn, published again and takes effect.
@@ -245,6 +298,38 @@ fn jobs(ledger: &mut Ledger, mut open: Stage) {
     ledger.run(&mut settled.world, "settle_job, 2 signatures", &call);
     let call = settled.world.close_call(&settled.key, &settled.payer.key);
     ledger.run(&mut settled.world, "close_job", &call);
+}
+
+/// A lease that a sponsor completed, counted, extended, ended and finished.
+fn leases(ledger: &mut Ledger, mut stage: Stage) {
+    let sponsor = stage.world.party();
+    stage.terms = lease_terms(&stage.world, 1);
+    stage.terms.deposit = 500_000;
+    stage.create();
+    let call = stage.world.fund_job_call(&stage.key, &sponsor, u64::MAX, 0);
+    ledger.run(&mut stage.world, "fund_job", &call);
+    let call =
+        stage
+            .world
+            .accept_with_ticket_call(&stage.key, &stage.rig, ASK, stage.world.now() + 30);
+    ledger.run(&mut stage.world, "accept_job, a lease", &call);
+    stage.world.advance(100);
+    let now = stage.world.now();
+    let call = stage.world.checkpoint_call(&stage.key, 100, now, &[0, 1]);
+    ledger.run(&mut stage.world, "checkpoint_job, 2 signatures", &call);
+    let call = stage
+        .world
+        .extend_job_call(&stage.key, &stage.renter.key, &sponsor, 60, 1);
+    ledger.run(&mut stage.world, "extend_job", &call);
+    let call = stage.world.end_lease_call(&stage.key, &stage.renter.key);
+    ledger.run(&mut stage.world, "end_lease", &call);
+    stage.world.advance(1);
+    stage.checkpoint(100);
+    let call = stage.world.finish_lease_call(&stage.key);
+    ledger.run(&mut stage.world, "finish_lease", &call);
+    let deposit = deposit(&stage.key, &sponsor.pubkey(), 0);
+    let call = stage.world.release_deposit_call(&deposit, &sponsor.key);
+    ledger.run(&mut stage.world, "release_deposit", &call);
 }
 
 /// IO's supply, from a new mint on. `w` is not initialised but for its network.
@@ -428,6 +513,7 @@ fn measure() -> BTreeMap<&'static str, Vec<u64>> {
         emission(&mut ledger, &unminted, sample);
         let mut w = reseeded(&base, sample);
         let rig = provider(&mut ledger, &mut w);
+        leases(&mut ledger, Stage::with(w.fork(), rig.clone(), Mint::Io));
         jobs(&mut ledger, Stage::with(w, rig, Mint::Io));
         stakes(&mut ledger, &emitting, sample);
     }
@@ -452,6 +538,7 @@ fn accounts() -> Value {
         "Provider": rent(state::Provider::SPACE),
         "Device": rent(state::Device::SPACE),
         "Job": rent(state::Job::SPACE),
+        "Deposit": rent(state::Deposit::SPACE),
         "SlashCase": rent(state::SlashCase::SPACE),
         "CoStake": rent(state::CoStake::SPACE),
         "Oracle": rent(state::Oracle::SPACE),

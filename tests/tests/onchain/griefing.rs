@@ -374,7 +374,7 @@ fn prefunded_addresses_can_be_created() {
         let call = stage
             .world
             .open_slash_case_call(&stage.key, &stage.rig, &opener);
-        prefund(&mut stage.world, &call, &[5, 6], lamports);
+        prefund(&mut stage.world, &call, &[6, 7], lamports);
         stage.close();
         assert!(
             stage.world.lamports(&payer) >= had,
@@ -627,6 +627,125 @@ fn vanishing_again_and_again_ends() {
             stage.world.now()
         ) < 2_100
     );
+}
+
+/// Asking nothing does not make it free: exposure is that of a quarter of the job's price at least.
+#[test]
+fn vanishing_at_an_ask_of_nothing_ends_too() {
+    let mut w = World::new(66);
+    let bond = reckon::minimum_bond(PARAMS.min_bond, 125);
+    let rig = w.rig(CLASS_SMALL, bond + 6 * IO);
+    let mut stage = Stage::with(w, rig, Mint::Io);
+    stage.terms.max_units = 1_000;
+    stage.terms.max_price = 100 * IO;
+    let mut times = 0u64;
+    loop {
+        stage.terms.nonce += 1;
+        stage.terms.deadline = stage.world.now() + 3_600;
+        stage.key = world::job(&stage.renter.pubkey(), stage.terms.nonce);
+        stage.create();
+        let rig = stage.rig.clone();
+        stage.world.attest(&rig);
+        // In the match window and after it.
+        let call = if times.is_multiple_of(2) {
+            stage
+                .world
+                .accept_with_ticket_call(&stage.key, &rig, 0, stage.world.now() + 30)
+        } else {
+            stage.world.at(stage.job().match_until + 1);
+            stage.world.accept_call(&stage.key, &rig, 0)
+        };
+        if stage.world.device(&rig.device).bond < bond {
+            stage.world.refuse(&call, IoError::BondTooSmall);
+            break;
+        }
+        stage.world.ok(&call);
+        assert_eq!(stage.job().exposure, 25 * IO);
+        stage.expire();
+        times += 1;
+        assert_eq!(stage.job().penalty_due, 25 * IO / 10);
+        assert!(times < 10, "the penalties must end it");
+    }
+    assert_eq!(times, 3);
+}
+
+/// A cheap device of the least bond takes what a dear one of the same bond could not: a quarter of the price binds, not all.
+#[test]
+fn honest_cheap_devices_can_still_accept() {
+    let mut w = World::new(67);
+    let bond = reckon::minimum_bond(PARAMS.min_bond, 125);
+    let rig = w.rig(CLASS_SMALL, bond);
+    let mut stage = Stage::with(w, rig, Mint::Io);
+    stage.terms.max_units = 1_000;
+    stage.terms.max_price = 4 * bond;
+    stage.create();
+    let dear = stage
+        .world
+        .accept_with_ticket_call(&stage.key, &stage.rig, bond + 1, stage.world.now() + 30);
+    stage.world.refuse(&dear, IoError::ExposureExceedsBond);
+    stage.accept(bond / 1_000);
+    assert_eq!(stage.job().exposure, bond);
+    stage.submit(1_000);
+    stage.settle();
+}
+
+/// Bait and switch: matched for the lowest ask, a device cannot accept at the job's highest price.
+#[test]
+fn a_ticket_binds_the_ask_it_was_given_for() {
+    let mut stage = Stage::at(68, At::Open);
+    let expires = stage.world.now() + 30;
+    let ticket = stage
+        .world
+        .ticket_statement(&stage.key, &stage.rig, ASK, expires);
+    for ask in [stage.terms.max_price, ASK + 1, ASK - 1, 0] {
+        let mut accept = stage
+            .world
+            .accept_with_ticket_call(&stage.key, &stage.rig, ask, expires);
+        accept.before = vec![ed25519::signed(
+            &ticket.to_bytes(),
+            &stage.world.oracle_keys(&[0]),
+        )];
+        stage.world.refuse(&accept, IoError::WrongMessage);
+    }
+    stage.accept(ASK);
+    assert_eq!(stage.job().ask, ASK);
+}
+
+/// A device's signature is for the job that it looked at: one created at the same address since, with worse terms, is refused.
+#[test]
+fn an_acceptance_is_for_one_job() {
+    let mut stage = Stage::at(69, At::Open);
+    stage.world.at(stage.job().match_until + 1);
+    let accept = stage.world.accept_call(&stage.key, &stage.rig, ASK);
+    stage.cancel();
+    stage.close();
+    stage.world.advance(1);
+    stage.terms.max_run_seconds = 1;
+    stage.terms.deadline = stage.world.now() + 3_600;
+    stage.create();
+    stage.world.at(stage.job().match_until + 1);
+    let rig = stage.rig.clone();
+    stage.world.attest(&rig);
+    stage.world.refuse(&accept, IoError::AnotherJob);
+    let accept = stage.world.accept_call(&stage.key, &stage.rig, ASK);
+    stage.world.ok(&accept);
+}
+
+/// Jobs that pay nothing make no record: only what was paid for counts as completed.
+#[test]
+fn unpaid_jobs_make_no_record() {
+    let mut stage = Stage::empty(75, Mint::Io);
+    stage.terms.max_units = 999;
+    stage.terms.max_price = 1;
+    stage.create();
+    stage.accept(1);
+    stage.submit(999);
+    let before = stage.world.device(&stage.rig.device);
+    stage.settle();
+    assert_eq!(stage.job().paid, 0, "999 units at 1 for a thousand");
+    let after = stage.world.device(&stage.rig.device);
+    assert_eq!((after.completed, after.volume), (0, 0));
+    assert_eq!(after.record, before.record);
 }
 
 /// The smallest job there is: it costs its renter rent until it is closed, and nobody else anything.

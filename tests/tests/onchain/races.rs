@@ -1,7 +1,7 @@
 //! Two transactions that race: whichever lands first decides, and the second is refused with nothing moved.
 
 use io_network::errors::IoError;
-use io_tests::{ASK, At, PARAMS, START_IO, Stage, UNITS};
+use io_tests::{ASK, At, Mint, PARAMS, START_IO, Stage, UNITS, reckon};
 use solana_signer::Signer;
 
 #[test]
@@ -17,6 +17,41 @@ fn cancel_against_accept() {
     let mut second = open.fork();
     second.world.ok(&accept);
     second.world.refuse(&cancel, IoError::WrongState);
+}
+
+/// Fees go up between a payer's signature and its landing: it escrows no more than it named, or nothing.
+#[test]
+fn a_fee_change_against_a_creation() {
+    let mut stage = Stage::empty(76, Mint::Io);
+    let escrow = reckon::escrow(
+        stage.terms.max_units,
+        stage.terms.max_price,
+        PARAMS.reserve_bps,
+        0,
+    );
+    for (max_escrow, goes) in [(0, false), (escrow - 1, false), (escrow, true)] {
+        let mut stage = stage.fork();
+        stage.terms.max_escrow = max_escrow;
+        let create =
+            stage
+                .world
+                .create_job_call(&stage.renter.key, &stage.payer, stage.mint, stage.terms);
+        match goes {
+            false => stage.world.refuse(&create, IoError::EscrowTooHigh),
+            true => drop(stage.world.ok(&create)),
+        }
+    }
+    stage.terms.max_escrow = escrow;
+    let create =
+        stage
+            .world
+            .create_job_call(&stage.renter.key, &stage.payer, stage.mint, stage.terms);
+    let mut params = PARAMS;
+    params.reserve_bps += 1;
+    let change = stage.world.update_params_call(params);
+    stage.world.ok(&change);
+    stage.world.refuse(&create, IoError::EscrowTooHigh);
+    assert_eq!(stage.world.tokens(&stage.payer.io), START_IO);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Builds the programs and their interface descriptions, sets up what they need, and runs the demo, the tests and the
 //! benchmarks. `./x` is its door.
 
+mod app;
 mod debian;
 mod idl;
 mod paths;
@@ -26,6 +27,7 @@ const HELP: &str = "\
   bench                         measures, and writes docs/benchmarks.md
   build [PROGRAM…]              the on-chain programs, to $CARGO_TARGET_DIR/deploy
         --check-reproducible    … and once more from nothing: the bytes must be the same
+  app                           the web app, to app/dist
   idl [--check]                 the programs' interfaces, to idl/
   setup                         fetches and builds what all of these need; they do it themselves
   clean-cache [PART…]           removes what was fetched and built
@@ -72,6 +74,7 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
                 program::check_reproducible(&paths, &programs)?;
             }
         }
+        ("app", []) => app::App::set_up(&Paths::find()?)?.build()?,
         ("idl", []) => idl::idl(&Paths::find()?, false)?,
         ("idl", ["--check"]) => idl::idl(&Paths::find()?, true)?,
         ("setup", []) => {

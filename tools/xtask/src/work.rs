@@ -11,6 +11,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use crate::{
+    app::{self, App},
     idl,
     paths::Paths,
     program, say, setup,
@@ -62,8 +63,10 @@ pub fn test(paths: &Paths, arguments: &[&str]) -> Result<()> {
     let localnet = steps.run("setup", || {
         let localnet = setup::setup(paths)?;
         setup::nextest(paths)?;
+        app::browser()?;
         Ok(localnet)
     })?;
+    let app = steps.run("the web app's packages", || App::set_up(paths))?;
     let _lock = one_at_a_time(paths)?;
     steps.run("formatting", || {
         run(workspace(paths).args(["fmt", "--all", "--check"])).context("run cargo fmt --all")?;
@@ -81,6 +84,7 @@ pub fn test(paths: &Paths, arguments: &[&str]) -> Result<()> {
         program::check_reproducible(paths, &programs)
     })?;
     steps.run("interfaces", || idl::idl(paths, true))?;
+    steps.run("web app", || app.check())?;
     steps.run("lints", || {
         run(workspace(paths).args([
             "clippy",
@@ -116,6 +120,11 @@ pub fn test(paths: &Paths, arguments: &[&str]) -> Result<()> {
         run(with_environment(paths, &mut workspace(paths))?
             .args(["nextest", "run", "--workspace"])
             .args(arguments))
+    })?;
+    steps.run("web app, in a browser", || {
+        app.end_to_end(&paths.target.join("debug/io"), |tests| {
+            with_environment(paths, tests).map(|_| ())
+        })
     })?;
     steps.print();
     Ok(())

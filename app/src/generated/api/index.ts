@@ -256,6 +256,38 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/v1/rewards/{epoch}': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get: operations['reward'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/v1/rewards/{epoch}/sign': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    post: operations['sign_root'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -586,6 +618,45 @@ export interface components {
       /** Format: int32 */
       min_reputation_bps?: number;
       region?: string | null;
+    };
+    /**
+     * @description `GET /v1/rewards/{epoch}`: what this oracle saw in an epoch of emission, and the leaf set that it signed for it. `404` with
+     *     `not_found` while it has neither.
+     */
+    Rewards: {
+      /** Format: int64 */
+      epoch: number;
+      oracle: string;
+      report?: null | components['schemas']['SignedReport'];
+      signed?: null | components['schemas']['SignedRoot'];
+    };
+    /** @description `POST /v1/rewards/{epoch}/sign` (signed by an active oracle): asks for a signature over a leaf set. */
+    SignRootRequest: {
+      /** @description BLAKE3 of the leaf set. */
+      leaves: string;
+    };
+    /** @description An oracle's report of an epoch. */
+    SignedReport: {
+      /** @description BLAKE3 of the report. */
+      report: string;
+      /** @description Ed25519 signature over the `ReportStatement`. */
+      signature: string;
+    };
+    /** @description An oracle's signature over an epoch's root. */
+    SignedRoot: {
+      /** Format: int64 */
+      epoch: number;
+      /** @description BLAKE3 of the leaf set, a blob. */
+      leaves: string;
+      oracle: string;
+      /** @description Root of the tree, hex. */
+      root: string;
+      /** Format: int64 */
+      set_version: number;
+      /** @description Ed25519 signature over the `RewardStatement` with these fields. */
+      signature: string;
+      /** @description All leaves together. */
+      total: components['schemas']['Amount'];
     };
     /**
      * @description Stage of a job that the chain does not show.
@@ -1145,6 +1216,78 @@ export interface operations {
         };
       };
       400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ApiError'];
+        };
+      };
+    };
+  };
+  reward: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /** @description Epoch of emission, the first is 1 */
+        epoch: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Rewards'];
+        };
+      };
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ApiError'];
+        };
+      };
+    };
+  };
+  sign_root: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        epoch: number;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['SignRootRequest'];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['SignedRoot'];
+        };
+      };
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ApiError'];
+        };
+      };
+      /** @description It does not follow from its evidence, or another was signed */
+      409: {
         headers: {
           [name: string]: unknown;
         };

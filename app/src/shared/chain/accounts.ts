@@ -8,28 +8,52 @@ import {
   type ReadonlyUint8Array,
 } from '@solana/kit';
 import {
+  BUY_BACK_DISCRIMINATOR,
+  type BuyBack,
+  CO_STAKE_DISCRIMINATOR,
+  type CoStake,
+  DEPOSIT_DISCRIMINATOR,
   DEVICE_CLASS_DISCRIMINATOR,
   DEVICE_DISCRIMINATOR,
+  type Deposit,
   type Device,
   type DeviceClass,
+  EMISSION_DISCRIMINATOR,
+  type Emission,
+  getBuyBackDecoder,
+  getCoStakeDecoder,
+  getDepositDecoder,
   getDeviceClassDecoder,
   getDeviceDecoder,
+  getEmissionDecoder,
   getJobDecoder,
   getNetworkDecoder,
+  getOracleDecoder,
   getOracleSetDecoder,
   getPaymentMintDecoder,
+  getProposalDecoder,
   getProviderDecoder,
+  getSlashCaseDecoder,
+  getVestingDecoder,
   IO_NETWORK_PROGRAM_ADDRESS,
   JOB_DISCRIMINATOR,
   type Job,
   NETWORK_DISCRIMINATOR,
   type Network,
+  ORACLE_DISCRIMINATOR,
   ORACLE_SET_DISCRIMINATOR,
+  type Oracle,
   type OracleSet,
   PAYMENT_MINT_DISCRIMINATOR,
   type PaymentMint,
+  PROPOSAL_DISCRIMINATOR,
   PROVIDER_DISCRIMINATOR,
+  type Proposal,
   type Provider,
+  SLASH_CASE_DISCRIMINATOR,
+  type SlashCase,
+  VESTING_DISCRIMINATOR,
+  type Vesting,
 } from '@/generated/program';
 import { sameBytes } from '@/shared/format';
 import { rpc } from './rpc';
@@ -45,6 +69,14 @@ export interface Kinds {
   oracleSet: OracleSet;
   paymentMint: PaymentMint;
   deviceClass: DeviceClass;
+  slashCase: SlashCase;
+  coStake: CoStake;
+  oracle: Oracle;
+  emission: Emission;
+  vesting: Vesting;
+  deposit: Deposit;
+  proposal: Proposal;
+  buyBack: BuyBack;
 }
 export type Kind = keyof Kinds;
 
@@ -61,6 +93,14 @@ const READINGS: { [K in Kind]: Reading<Kinds[K]> } = {
   oracleSet: { discriminator: ORACLE_SET_DISCRIMINATOR, decode: (bytes) => getOracleSetDecoder().decode(bytes) },
   paymentMint: { discriminator: PAYMENT_MINT_DISCRIMINATOR, decode: (bytes) => getPaymentMintDecoder().decode(bytes) },
   deviceClass: { discriminator: DEVICE_CLASS_DISCRIMINATOR, decode: (bytes) => getDeviceClassDecoder().decode(bytes) },
+  slashCase: { discriminator: SLASH_CASE_DISCRIMINATOR, decode: (bytes) => getSlashCaseDecoder().decode(bytes) },
+  coStake: { discriminator: CO_STAKE_DISCRIMINATOR, decode: (bytes) => getCoStakeDecoder().decode(bytes) },
+  oracle: { discriminator: ORACLE_DISCRIMINATOR, decode: (bytes) => getOracleDecoder().decode(bytes) },
+  emission: { discriminator: EMISSION_DISCRIMINATOR, decode: (bytes) => getEmissionDecoder().decode(bytes) },
+  vesting: { discriminator: VESTING_DISCRIMINATOR, decode: (bytes) => getVestingDecoder().decode(bytes) },
+  deposit: { discriminator: DEPOSIT_DISCRIMINATOR, decode: (bytes) => getDepositDecoder().decode(bytes) },
+  proposal: { discriminator: PROPOSAL_DISCRIMINATOR, decode: (bytes) => getProposalDecoder().decode(bytes) },
+  buyBack: { discriminator: BUY_BACK_DISCRIMINATOR, decode: (bytes) => getBuyBackDecoder().decode(bytes) },
 };
 
 /** An account as it was in a slot. */
@@ -90,6 +130,11 @@ export function decodeAny(at: string, slot: bigint, base64: string): AnyRead | n
   } catch {
     return null;
   }
+}
+
+/** An account's fields as events carry them: without the discriminator. */
+export function decodeBody<K extends Kind>(kind: K, body: Uint8Array): Kinds[K] {
+  return READINGS[kind].decode(Uint8Array.of(...READINGS[kind].discriminator, ...body));
 }
 
 function decodeAs<K extends Kind>(kind: K, at: string, slot: bigint, base64: string): Read<Kinds[K]> | null {
@@ -147,4 +192,9 @@ export async function fetchAll<K extends Kind>(
 }
 
 /** Where the fields that lists are filtered by lie, discriminator included. */
-export const OFFSETS = { job: { renter: 8, provider: 8 + 32 * 6 }, device: { provider: 8 } } as const;
+export const OFFSETS = {
+  job: { renter: 8, provider: 8 + 32 * 6 },
+  device: { provider: 8 },
+  slashCase: { provider: 8 },
+  coStake: { provider: 8, coStaker: 40 },
+} as const;

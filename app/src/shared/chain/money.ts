@@ -41,10 +41,10 @@ export function highestPrice(units: bigint, total: bigint, fees: FeeTerms): bigi
 }
 
 /** What settlement pays to whom (`split_settlement`). */
-export function settlement(balance: bigint, units: bigint, ask: bigint, fees: FeeTerms) {
+export function settlement(balance: bigint, units: bigint, ask: bigint, fees: FeeTerms & { providerBps: number }) {
   const payment = paymentFloor(units, ask);
   const renterFee = feeCeil(payment, fees.reserveBps + fees.paymentBps);
-  const reserve = feeCeil(payment, fees.reserveBps);
+  const reserve = feeCeil(payment, fees.providerBps);
   const providerFee = reserve < payment ? reserve : payment;
   return { provider: payment - providerFee, treasury: renterFee + providerFee, payer: balance - payment - renterFee };
 }

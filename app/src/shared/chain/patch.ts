@@ -20,7 +20,11 @@ function belongs(read: AnyRead, by: Record<string, string>): boolean {
   );
 }
 
-const SINGLES: Partial<Record<AnyRead['kind'], string>> = { network: 'network', oracleSet: 'oracleSet' };
+const SINGLES: Partial<Record<AnyRead['kind'], string>> = {
+  network: 'network',
+  oracleSet: 'oracleSet',
+  emission: 'emission',
+};
 
 export function patch(client: QueryClient, news: LiveAccount) {
   if (news.data === null) {

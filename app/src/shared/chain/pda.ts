@@ -1,4 +1,4 @@
-import { type Address, getAddressEncoder, getProgramDerivedAddress, getU64Encoder } from '@solana/kit';
+import { type Address, getAddressEncoder, getProgramDerivedAddress, getU16Encoder, getU64Encoder } from '@solana/kit';
 import { findAssociatedTokenPda, TOKEN_PROGRAM_ADDRESS } from '@solana-program/token';
 import { PROGRAM } from './accounts';
 import { ChainFailure, rpc } from './rpc';
@@ -17,6 +17,13 @@ export const pda = {
   job: (renter: Address, nonce: bigint) => derive(['job', key(renter), getU64Encoder().encode(nonce)]),
   vault: (job: Address) => derive(['vault', key(job)]),
   provider: (authority: Address) => derive(['provider', key(authority)]),
+  deviceClass: (id: number) => derive(['class', getU16Encoder().encode(id)]),
+  oracle: (authority: Address) => derive(['oracle', key(authority)]),
+  coStake: (provider: Address, coStaker: Address) => derive(['co-stake', key(provider), key(coStaker)]),
+  coVault: (provider: Address) => derive(['co-vault', key(provider)]),
+  vesting: (index: number) => derive(['vesting', Uint8Array.of(index)]),
+  emission: () => derive(['emission']),
+  buyBack: () => derive(['buy-back']),
   stakeVault: (provider: Address) => derive(['stake', key(provider)]),
 };
 

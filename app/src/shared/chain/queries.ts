@@ -52,6 +52,23 @@ export const devicesOfProviderQuery = (provider: string) =>
   listQuery('device', { provider }, [{ offset: OFFSETS.device.provider, bytes: provider }]);
 export const providersQuery = () => listQuery('provider', {}, []);
 export const classesQuery = () => listQuery('deviceClass', {}, []);
+export const emissionQuery = () =>
+  queryOptions({
+    queryKey: ['chain', 'emission'],
+    queryFn: async ({ signal }) => fetchAccount('emission', await pda.emission(), signal),
+    refetchInterval: FAST,
+  });
+export const vestingsQuery = () => listQuery('vesting', {}, []);
+export const oraclesQuery = () => listQuery('oracle', {}, []);
+export const slashCasesQuery = () => listQuery('slashCase', {}, []);
+export const slashCasesOfQuery = (provider: string) =>
+  listQuery('slashCase', { provider }, [{ offset: OFFSETS.slashCase.provider, bytes: provider }]);
+export const jobsOfProviderQuery = (provider: string) =>
+  listQuery('job', { provider }, [{ offset: OFFSETS.job.provider, bytes: provider }]);
+export const coStakesOfProviderQuery = (provider: string) =>
+  listQuery('coStake', { provider }, [{ offset: OFFSETS.coStake.provider, bytes: provider }]);
+export const coStakesOfQuery = (coStaker: string) =>
+  listQuery('coStake', { coStaker }, [{ offset: OFFSETS.coStake.coStaker, bytes: coStaker }]);
 export const mintsQuery = () => listQuery('paymentMint', {}, []);
 
 export function className(data: Kinds['deviceClass']): string {

@@ -1,4 +1,5 @@
 export * from './button';
+export * from './checks';
 export * from './cx';
 export * from './field';
 export * from './layout';

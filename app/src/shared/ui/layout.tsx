@@ -67,7 +67,11 @@ export function Stat({ label, children, note }: { label: string; children: React
 }
 
 /** Names and values. */
-export function Facts({ rows }: { rows: readonly (readonly [label: string, value: ReactNode] | null | false)[] }) {
+export function Facts({
+  rows,
+}: {
+  rows: readonly (readonly [label: string, value: ReactNode] | null | false | undefined)[];
+}) {
   return (
     <dl className="grid grid-cols-[minmax(6rem,auto)_1fr] gap-x-4 gap-y-2 text-sm">
       {rows.map(

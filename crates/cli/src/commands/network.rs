@@ -146,9 +146,21 @@ pub struct ClassChanges {
     /// Least device memory, MiB.
     #[arg(long)]
     pub min_memory: Option<u32>,
+    /// Int8 TOPS that rewards measure a device's performance by, like 660; 0 for none.
+    #[arg(long)]
+    pub norm_tops: Option<String>,
     /// Whose rewards it shares in.
     #[arg(long, value_enum)]
     pub group: Option<Group>,
+    /// Least reference price of a device-hour, IO.
+    #[arg(long, value_name = "IO")]
+    pub price_floor: Option<String>,
+    /// Highest reference price of a device-hour, IO.
+    #[arg(long, value_name = "IO")]
+    pub price_ceiling: Option<String>,
+    /// Reference price of a device-hour from now on, IO.
+    #[arg(long, value_name = "IO")]
+    pub reference_price: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -241,6 +253,30 @@ pub struct ParamsOptions {
     /// Utilisation that reference prices move towards.
     #[arg(long, value_name = "BPS")]
     pub target_utilisation_bps: Option<u16>,
+    /// Bond that a key must have to enter the oracle set, IO; 0 for none.
+    #[arg(long, value_name = "IO")]
+    pub min_oracle_bond: Option<String>,
+    /// Least bond of an appeal, IO.
+    #[arg(long, value_name = "IO")]
+    pub appeal_bond_floor: Option<String>,
+    /// Bond of an appeal, of the penalty.
+    #[arg(long, value_name = "BPS")]
+    pub appeal_bond_bps: Option<u16>,
+    /// How long the slashed may appeal.
+    #[arg(long, value_name = "SECONDS")]
+    pub appeal_seconds: Option<u32>,
+    /// An appeal that is not decided for this long succeeds.
+    #[arg(long, value_name = "SECONDS")]
+    pub decision_seconds: Option<u32>,
+    /// Notice of a leaving co-staker.
+    #[arg(long, value_name = "SECONDS")]
+    pub co_notice_seconds: Option<u32>,
+    /// Renter's share of an upheld penalty.
+    #[arg(long, value_name = "BPS")]
+    pub slash_renter_bps: Option<u16>,
+    /// Share of whoever disputed, and of whoever proves an oracle's contradiction.
+    #[arg(long, value_name = "BPS")]
+    pub slash_challenger_bps: Option<u16>,
 }
 
 /// A network's parameters at its start: 0.25 % from each side, 14 days of unbonding, a bond of 200 IO.
@@ -264,6 +300,48 @@ pub fn default_params() -> NetworkParams {
             ..StakeParams::DEFAULT
         },
     }
+}
+
+fn stake_json(network: &Network) -> Value {
+    json!({
+        "min_oracle_bond": network.min_oracle_bond,
+        "appeal_bond_floor": network.appeal_bond_floor,
+        "appeal_bond_bps": network.appeal_bond_bps,
+        "appeal_seconds": network.appeal_seconds,
+        "decision_seconds": network.decision_seconds,
+        "co_notice_seconds": network.co_notice_seconds,
+        "slash_renter_bps": network.slash_renter_bps,
+        "slash_challenger_bps": network.slash_challenger_bps,
+    })
+}
+
+/// The parameters of bonds, slash cases and co-stake, with those changed that were given.
+fn stake_params(options: &ParamsOptions, now: StakeParams) -> Result<StakeParams> {
+    let io = Unit::io();
+    let amount = |what: &str, text: &Option<String>, now: u64| match text {
+        Some(text) => io.parse(what, text),
+        None => Ok(now),
+    };
+    Ok(StakeParams {
+        min_oracle_bond: amount(
+            "--min-oracle-bond",
+            &options.min_oracle_bond,
+            now.min_oracle_bond,
+        )?,
+        appeal_bond_floor: amount(
+            "--appeal-bond-floor",
+            &options.appeal_bond_floor,
+            now.appeal_bond_floor,
+        )?,
+        appeal_seconds: options.appeal_seconds.unwrap_or(now.appeal_seconds),
+        decision_seconds: options.decision_seconds.unwrap_or(now.decision_seconds),
+        co_notice_seconds: options.co_notice_seconds.unwrap_or(now.co_notice_seconds),
+        appeal_bond_bps: options.appeal_bond_bps.unwrap_or(now.appeal_bond_bps),
+        slash_renter_bps: options.slash_renter_bps.unwrap_or(now.slash_renter_bps),
+        slash_challenger_bps: options
+            .slash_challenger_bps
+            .unwrap_or(now.slash_challenger_bps),
+    })
 }
 
 pub fn params_of(network: &Network) -> NetworkParams {
@@ -338,6 +416,7 @@ pub fn network_json(network: &Network) -> Value {
         "reserve_bps": network.reserve_bps,
         "expire_penalty_bps": network.expire_penalty_bps,
         "reject_penalty_bps": network.reject_penalty_bps,
+        "stake": stake_json(network),
         "burn_bps": network.burn_bps,
         "target_utilisation_bps": network.target_utilisation_bps,
         "timelock_seconds": network.timelock_seconds,
@@ -580,28 +659,41 @@ impl ClassChanges {
             .as_ref()
             .map(|text| hundredths("--multiplier", text))
             .transpose()?;
-        let args = ClassArgs {
+        let norm = self
+            .norm_tops
+            .as_ref()
+            .map(|text| hundredths("--norm-tops", text))
+            .transpose()?;
+        let price = |what: &str, text: &Option<String>, now: u64| match text {
+            Some(text) => Unit::io().parse(what, text),
+            None => Ok(now),
+        };
+        let before = ClassArgs {
             id: self.id,
+            name: now.name,
+            multiplier_e2: now.multiplier_e2,
+            min_tops_e2: now.min_tops_e2,
+            min_memory_mib: now.min_memory_mib,
+            norm_tops_e2: now.norm_tops_e2,
+            group: now.group,
+            price_floor: now.price_floor,
+            price_ceiling: now.price_ceiling,
+            // The present one stays.
+            reference_price: 0,
+        };
+        let args = ClassArgs {
             name: self.name.as_deref().map_or(Ok(now.name), name_of)?,
             multiplier_e2: multiplier.unwrap_or(now.multiplier_e2),
             min_tops_e2: tops.unwrap_or(now.min_tops_e2),
             min_memory_mib: self.min_memory.unwrap_or(now.min_memory_mib),
+            norm_tops_e2: norm.unwrap_or(now.norm_tops_e2),
             group: self.group.map_or(now.group, |group| group as u8),
+            price_floor: price("--price-floor", &self.price_floor, now.price_floor)?,
+            price_ceiling: price("--price-ceiling", &self.price_ceiling, now.price_ceiling)?,
+            reference_price: price("--reference-price", &self.reference_price, 0)?,
+            ..before
         };
-        let same = (
-            args.name,
-            args.multiplier_e2,
-            args.min_tops_e2,
-            args.min_memory_mib,
-            args.group,
-        ) == (
-            now.name,
-            now.multiplier_e2,
-            now.min_tops_e2,
-            now.min_memory_mib,
-            now.group,
-        );
-        if same {
+        if args == before {
             return Err(nothing_to_change());
         }
         Ok(args)
@@ -661,7 +753,7 @@ impl MintOptions {
 
 /// One administrative instruction, sent and reported. While there is a timelock, a change is published first; the same
 /// command, given again once it is ready, lets it take effect.
-pub(super) async fn administer(
+pub async fn administer(
     ctx: &Context,
     wallet: &Wallet,
     what: &str,
@@ -853,6 +945,15 @@ pub async fn run(command: &NetworkCommand, ctx: &Context) -> Result<()> {
                 oracles.len()
             ))?;
             let fields = json!({"quorum": quorum, "oracles": oracles.iter().map(ToString::to_string).collect::<Vec<_>>()});
+            let set = accounts::oracle_set(&ctx.rpc).await?;
+            let new: Vec<Pubkey> = match ctx.network().await?.min_oracle_bond {
+                0 => Vec::new(),
+                _ => oracles
+                    .iter()
+                    .filter(|key| set.position(key.as_ref()).is_none())
+                    .copied()
+                    .collect(),
+            };
             let instruction = instructions::set_oracles(
                 &admin,
                 SetOraclesArgs {
@@ -860,6 +961,7 @@ pub async fn run(command: &NetworkCommand, ctx: &Context) -> Result<()> {
                     oracles,
                 },
             );
+            let instruction = instructions::with_oracle_bonds(instruction, &new);
             administer(ctx, &wallet, "oracle set replaced", instruction, fields).await
         }
         NetworkCommand::AddClass(options) => {
@@ -989,7 +1091,7 @@ pub async fn run(command: &NetworkCommand, ctx: &Context) -> Result<()> {
                 target_utilisation_bps: options
                     .target_utilisation_bps
                     .unwrap_or(now.target_utilisation_bps),
-                stake: now.stake,
+                stake: stake_params(options, now.stake)?,
             };
             if params == now {
                 return Err(nothing_to_change());

@@ -161,14 +161,14 @@ fn fold_items<H: Sha256>(item: Hash, pass: u32, passes: u32, siblings: &[Hash]) 
     let mut rest = siblings.iter();
     let (mut at, mut width) = (pass, passes);
     while width > 1 {
-        if at ^ 1 < width {
-            if let Some(sibling) = rest.next() {
-                node = if at & 1 == 0 {
-                    node_hash::<H>(&node, sibling)
-                } else {
-                    node_hash::<H>(sibling, &node)
-                };
-            }
+        if at ^ 1 < width
+            && let Some(sibling) = rest.next()
+        {
+            node = if at & 1 == 0 {
+                node_hash::<H>(&node, sibling)
+            } else {
+                node_hash::<H>(sibling, &node)
+            };
         }
         at /= 2;
         width = width.div_ceil(2);
@@ -180,7 +180,7 @@ fn fold_items<H: Sha256>(item: Hash, pass: u32, passes: u32, siblings: &[Hash]) 
 #[inline]
 fn byte_sum(word: u64) -> u64 {
     const EVEN: u64 = 0x00ff_00ff_00ff_00ff;
-    let pairs = (word & EVEN) + ((word >> 8) & EVEN);
+    let pairs = (word & EVEN).wrapping_add((word >> 8) & EVEN);
     pairs.wrapping_mul(0x0001_0001_0001_0001) >> 48
 }
 
@@ -208,15 +208,20 @@ pub fn recompute_cell<H: Sha256>(a_seed: &Hash, b_seed: &Hash, n: u32, row: u32,
                     bytes[k + 7],
                 ])
             };
-            sums += byte_sum(word(&x)) + byte_sum(word(&y));
-            products += u64::from(x[k]) * u64::from(y[k])
-                + u64::from(x[k + 1]) * u64::from(y[k + 1])
-                + u64::from(x[k + 2]) * u64::from(y[k + 2])
-                + u64::from(x[k + 3]) * u64::from(y[k + 3])
-                + u64::from(x[k + 4]) * u64::from(y[k + 4])
-                + u64::from(x[k + 5]) * u64::from(y[k + 5])
-                + u64::from(x[k + 6]) * u64::from(y[k + 6])
-                + u64::from(x[k + 7]) * u64::from(y[k + 7]);
+            // Far below 2⁶⁴; checked additions would double the instructions.
+            sums = sums
+                .wrapping_add(byte_sum(word(&x)))
+                .wrapping_add(byte_sum(word(&y)));
+            let product = |i: usize| u64::from(x[k + i]).wrapping_mul(u64::from(y[k + i]));
+            products = products
+                .wrapping_add(product(0))
+                .wrapping_add(product(1))
+                .wrapping_add(product(2))
+                .wrapping_add(product(3))
+                .wrapping_add(product(4))
+                .wrapping_add(product(5))
+                .wrapping_add(product(6))
+                .wrapping_add(product(7));
             k += 8;
         }
     }

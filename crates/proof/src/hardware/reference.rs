@@ -21,10 +21,10 @@ pub fn line(seed: &Hash, n: u32, line: u32) -> Vec<i8> {
 
 /// Σ aₖ·bₖ: exact in i32 for up to 131,071 products.
 pub fn dot(a: &[i8], b: &[i8]) -> i32 {
-    a.iter()
-        .zip(b)
-        .map(|(a, b)| i32::from(*a) * i32::from(*b))
-        .sum()
+    // Wrapping, for checked additions would not be vectorised; the last sum is in range.
+    a.iter().zip(b).fold(0, |sum: i32, (a, b)| {
+        sum.wrapping_add(i32::from(*a).wrapping_mul(i32::from(*b)))
+    })
 }
 
 /// Rows of C, one after the other. Expands every column of B once: for small n and for opening a few rows.

@@ -179,6 +179,7 @@ function SettlementCheck({ job: { data } }: { job: Job }) {
   const due = settlement(data.escrow, data.units, data.ask, {
     reserveBps: data.reserveBps,
     paymentBps: data.paymentBps,
+    providerBps: data.providerReserveBps,
   });
   // Donations to a vault go back to the payer, so the refund can only be more.
   const ok = due.provider === data.paid && due.treasury === data.fees && data.refunded >= due.payer;

@@ -47,7 +47,7 @@ describe('money', () => {
   it('is reckoned as the program does', () => {
     // 1,200 passages at 0.5 IO per 1,000, reservation 0.25 % a side.
     expect(escrowFor(1_200n, 50_000_000n, fees)).toBe(60_150_000n);
-    expect(settlement(60_150_000n, 1_200n, 50_000_000n, fees)).toEqual({
+    expect(settlement(60_150_000n, 1_200n, 50_000_000n, { ...fees, providerBps: 25 })).toEqual({
       provider: 59_850_000n,
       treasury: 300_000n,
       payer: 0n,

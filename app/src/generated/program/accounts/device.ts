@@ -45,6 +45,7 @@ import {
   type MaybeEncodedAccount,
   type ReadonlyUint8Array,
 } from '@solana/kit';
+import { getRecordDecoder, getRecordEncoder, type Record, type RecordArgs } from '../types';
 
 export const DEVICE_DISCRIMINATOR: ReadonlyUint8Array = new Uint8Array([153, 248, 23, 39, 83, 45, 68, 128]);
 
@@ -69,6 +70,8 @@ export type Device = {
    * accepted.
    */
   exposure: bigint;
+  /** What its reputation follows from. */
+  record: Record;
   completed: bigint;
   failed: bigint;
   /** Payments earned, weighed in IO base units. */
@@ -109,6 +112,8 @@ export type DeviceArgs = {
    * accepted.
    */
   exposure: number | bigint;
+  /** What its reputation follows from. */
+  record: RecordArgs;
   completed: number | bigint;
   failed: number | bigint;
   /** Payments earned, weighed in IO base units. */
@@ -144,6 +149,7 @@ export function getDeviceEncoder(): FixedSizeEncoder<DeviceArgs> {
       ['currentJob', getAddressEncoder()],
       ['bond', getU64Encoder()],
       ['exposure', getU64Encoder()],
+      ['record', getRecordEncoder()],
       ['completed', getU64Encoder()],
       ['failed', getU64Encoder()],
       ['volume', getU64Encoder()],
@@ -176,6 +182,7 @@ export function getDeviceDecoder(): FixedSizeDecoder<Device> {
     ['currentJob', getAddressDecoder()],
     ['bond', getU64Decoder()],
     ['exposure', getU64Decoder()],
+    ['record', getRecordDecoder()],
     ['completed', getU64Decoder()],
     ['failed', getU64Decoder()],
     ['volume', getU64Decoder()],
@@ -252,5 +259,5 @@ export async function fetchAllMaybeDevice(
 }
 
 export function getDeviceSize(): number {
-  return 288;
+  return 320;
 }

@@ -24,6 +24,8 @@ import {
   getU16Encoder,
   getU32Decoder,
   getU32Encoder,
+  getU64Decoder,
+  getU64Encoder,
   getU8Decoder,
   getU8Encoder,
   transformEncoder,
@@ -50,13 +52,24 @@ export type DeviceClass = {
   discriminator: ReadonlyUint8Array;
   /** UTF-8, zero-padded. */
   name: ReadonlyUint8Array;
+  /** What an hour of one of its devices costs, as a guide, IO base units; 0 while the class has no guidance. */
+  referencePrice: bigint;
+  /** Least and highest reference price, IO base units; both 0 for no guidance. */
+  priceFloor: bigint;
+  priceCeiling: bigint;
+  /** Epoch (hours since the Unix epoch) whose utilisation moved the reference price last. */
+  guidanceEpoch: bigint;
   /** Reward multiplier, hundredths (H100 = 1000). */
   multiplierE2: number;
   /** Least measured int8 TOPS, hundredths. */
   minTopsE2: number;
   /** Least measured device memory, MiB. */
   minMemoryMib: number;
+  /** Int8 TOPS in hundredths that rewards measure performance by; 0 for none. */
+  normTopsE2: number;
   id: number;
+  /** Utilisation in that epoch, basis points. */
+  utilisationBps: number;
   /** 0 community, 1 enterprise. */
   group: number;
   bump: number;
@@ -67,13 +80,24 @@ export type DeviceClass = {
 export type DeviceClassArgs = {
   /** UTF-8, zero-padded. */
   name: ReadonlyUint8Array;
+  /** What an hour of one of its devices costs, as a guide, IO base units; 0 while the class has no guidance. */
+  referencePrice: number | bigint;
+  /** Least and highest reference price, IO base units; both 0 for no guidance. */
+  priceFloor: number | bigint;
+  priceCeiling: number | bigint;
+  /** Epoch (hours since the Unix epoch) whose utilisation moved the reference price last. */
+  guidanceEpoch: number | bigint;
   /** Reward multiplier, hundredths (H100 = 1000). */
   multiplierE2: number;
   /** Least measured int8 TOPS, hundredths. */
   minTopsE2: number;
   /** Least measured device memory, MiB. */
   minMemoryMib: number;
+  /** Int8 TOPS in hundredths that rewards measure performance by; 0 for none. */
+  normTopsE2: number;
   id: number;
+  /** Utilisation in that epoch, basis points. */
+  utilisationBps: number;
   /** 0 community, 1 enterprise. */
   group: number;
   bump: number;
@@ -87,14 +111,20 @@ export function getDeviceClassEncoder(): FixedSizeEncoder<DeviceClassArgs> {
     getStructEncoder([
       ['discriminator', fixEncoderSize(getBytesEncoder(), 8)],
       ['name', fixEncoderSize(getBytesEncoder(), 32)],
+      ['referencePrice', getU64Encoder()],
+      ['priceFloor', getU64Encoder()],
+      ['priceCeiling', getU64Encoder()],
+      ['guidanceEpoch', getU64Encoder()],
       ['multiplierE2', getU32Encoder()],
       ['minTopsE2', getU32Encoder()],
       ['minMemoryMib', getU32Encoder()],
+      ['normTopsE2', getU32Encoder()],
       ['id', getU16Encoder()],
+      ['utilisationBps', getU16Encoder()],
       ['group', getU8Encoder()],
       ['bump', getU8Encoder()],
       ['version', getU8Encoder()],
-      ['reserved', fixEncoderSize(getBytesEncoder(), 47)],
+      ['reserved', fixEncoderSize(getBytesEncoder(), 57)],
     ]),
     (value) => ({ ...value, discriminator: DEVICE_CLASS_DISCRIMINATOR }),
   );
@@ -105,14 +135,20 @@ export function getDeviceClassDecoder(): FixedSizeDecoder<DeviceClass> {
   return getStructDecoder([
     ['discriminator', fixDecoderSize(getBytesDecoder(), 8)],
     ['name', fixDecoderSize(getBytesDecoder(), 32)],
+    ['referencePrice', getU64Decoder()],
+    ['priceFloor', getU64Decoder()],
+    ['priceCeiling', getU64Decoder()],
+    ['guidanceEpoch', getU64Decoder()],
     ['multiplierE2', getU32Decoder()],
     ['minTopsE2', getU32Decoder()],
     ['minMemoryMib', getU32Decoder()],
+    ['normTopsE2', getU32Decoder()],
     ['id', getU16Decoder()],
+    ['utilisationBps', getU16Decoder()],
     ['group', getU8Decoder()],
     ['bump', getU8Decoder()],
     ['version', getU8Decoder()],
-    ['reserved', fixDecoderSize(getBytesDecoder(), 47)],
+    ['reserved', fixDecoderSize(getBytesDecoder(), 57)],
   ]);
 }
 
@@ -172,5 +208,5 @@ export async function fetchAllMaybeDeviceClass(
 }
 
 export function getDeviceClassSize(): number {
-  return 104;
+  return 152;
 }

@@ -7,10 +7,18 @@
  * @see https://github.com/codama-idl/codama
  */
 
+export * from './buyBack';
+export * from './coStake';
+export * from './deposit';
 export * from './device';
 export * from './deviceClass';
+export * from './emission';
 export * from './job';
 export * from './network';
+export * from './oracle';
 export * from './oracleSet';
 export * from './paymentMint';
+export * from './proposal';
 export * from './provider';
+export * from './slashCase';
+export * from './vesting';

@@ -69,6 +69,8 @@ export type Job = {
   device: Address;
   /** Where the provider is paid. */
   providerToken: Address;
+  /** Who disputed the result; zero when nobody did. */
+  challenger: Address;
   specHash: ReadonlyUint8Array;
   /** Hash of the submitted output manifest; zero until submitted, as the next. */
   outputHash: ReadonlyUint8Array;
@@ -76,24 +78,31 @@ export type Job = {
   nonce: bigint;
   maxPrice: bigint;
   maxUnits: bigint;
-  /** Escrowed at creation, base units of the mint. */
+  /** The most it can cost, base units of the mint: what is escrowed once all deposits are in. */
   escrow: bigint;
+  /** Put in so far; all of the escrow from acceptance on. */
+  funded: bigint;
+  /** The payer's own part of it, from creation. Each sponsor's is in a `Deposit`. */
+  deposited: bigint;
   /** Accepted price of 1,000 units. */
   ask: bigint;
-  /** Submitted units; after settlement the attested units. */
+  /** Submitted units; after settlement the attested units. In a lease: seconds attested so far. */
   units: bigint;
   /** What the device could gain by cheating, IO base units. */
   exposure: bigint;
   /** Weight of the mint in exposure when the job was created. */
   ioPerUnitE9: bigint;
-  /** Net amount for the provider, set when settled, as the next two. */
+  /** Net amount for the provider, set when settled, as the next two. In a lease the first two grow with each checkpoint. */
   paid: bigint;
   fees: bigint;
+  /** Returned to the payer and all sponsors together. */
   refunded: bigint;
   /** Part of the above that could not be delivered (frozen or closed account) and waits in the vault. */
   owedProvider: bigint;
   owedTreasury: bigint;
   owedPayer: bigint;
+  /** Sponsors' part of the refund that was not delivered yet. */
+  owedSponsors: bigint;
   /** Penalty taken from the device's bond that no slash case holds yet, IO base units. */
   penaltyDue: bigint;
   /** Slot of creation: tells two jobs at one address apart. */
@@ -103,8 +112,9 @@ export type Job = {
   matchUntil: bigint;
   deadline: bigint;
   acceptedAt: bigint;
-  /** A result must be submitted by then. */
+  /** A result must be submitted by then; a lease ends then. */
   runUntil: bigint;
+  /** When the result was submitted. In a lease: the time up to which seconds were counted. */
   submittedAt: bigint;
   /** Disputes are heard until then. */
   challengeUntil: bigint;
@@ -118,19 +128,33 @@ export type Job = {
   challengeSeconds: number;
   disputeSeconds: number;
   retentionSeconds: number;
+  /** A provider that ends a lease early serves this long after it said so. */
+  noticeSeconds: number;
+  /** Slots of the oracles that rejected it, as bits. */
+  accusers: number;
+  /** Sponsors' deposits that were not released yet. */
+  deposits: number;
   class: number;
   region: number;
   minReputationBps: number;
   reserveBps: number;
+  /** The provider's side of the reservation fee, by its reputation when it accepted. */
+  providerReserveBps: number;
   paymentBps: number;
   expirePenaltyBps: number;
   rejectPenaltyBps: number;
   verification: number;
   devices: number;
   state: number;
+  /** 1 for a mint of the Token-2022 program. */
+  token2022: number;
   bump: number;
   vaultBump: number;
   version: number;
+  /** 0 task, 1 lease. */
+  kind: number;
+  /** Who ended a lease early: 1 renter or payer, 2 provider; 0 nobody. */
+  endedBy: number;
   reserved: ReadonlyUint8Array;
 };
 
@@ -150,6 +174,8 @@ export type JobArgs = {
   device: Address;
   /** Where the provider is paid. */
   providerToken: Address;
+  /** Who disputed the result; zero when nobody did. */
+  challenger: Address;
   specHash: ReadonlyUint8Array;
   /** Hash of the submitted output manifest; zero until submitted, as the next. */
   outputHash: ReadonlyUint8Array;
@@ -157,24 +183,31 @@ export type JobArgs = {
   nonce: number | bigint;
   maxPrice: number | bigint;
   maxUnits: number | bigint;
-  /** Escrowed at creation, base units of the mint. */
+  /** The most it can cost, base units of the mint: what is escrowed once all deposits are in. */
   escrow: number | bigint;
+  /** Put in so far; all of the escrow from acceptance on. */
+  funded: number | bigint;
+  /** The payer's own part of it, from creation. Each sponsor's is in a `Deposit`. */
+  deposited: number | bigint;
   /** Accepted price of 1,000 units. */
   ask: number | bigint;
-  /** Submitted units; after settlement the attested units. */
+  /** Submitted units; after settlement the attested units. In a lease: seconds attested so far. */
   units: number | bigint;
   /** What the device could gain by cheating, IO base units. */
   exposure: number | bigint;
   /** Weight of the mint in exposure when the job was created. */
   ioPerUnitE9: number | bigint;
-  /** Net amount for the provider, set when settled, as the next two. */
+  /** Net amount for the provider, set when settled, as the next two. In a lease the first two grow with each checkpoint. */
   paid: number | bigint;
   fees: number | bigint;
+  /** Returned to the payer and all sponsors together. */
   refunded: number | bigint;
   /** Part of the above that could not be delivered (frozen or closed account) and waits in the vault. */
   owedProvider: number | bigint;
   owedTreasury: number | bigint;
   owedPayer: number | bigint;
+  /** Sponsors' part of the refund that was not delivered yet. */
+  owedSponsors: number | bigint;
   /** Penalty taken from the device's bond that no slash case holds yet, IO base units. */
   penaltyDue: number | bigint;
   /** Slot of creation: tells two jobs at one address apart. */
@@ -184,8 +217,9 @@ export type JobArgs = {
   matchUntil: number | bigint;
   deadline: number | bigint;
   acceptedAt: number | bigint;
-  /** A result must be submitted by then. */
+  /** A result must be submitted by then; a lease ends then. */
   runUntil: number | bigint;
+  /** When the result was submitted. In a lease: the time up to which seconds were counted. */
   submittedAt: number | bigint;
   /** Disputes are heard until then. */
   challengeUntil: number | bigint;
@@ -199,19 +233,33 @@ export type JobArgs = {
   challengeSeconds: number;
   disputeSeconds: number;
   retentionSeconds: number;
+  /** A provider that ends a lease early serves this long after it said so. */
+  noticeSeconds: number;
+  /** Slots of the oracles that rejected it, as bits. */
+  accusers: number;
+  /** Sponsors' deposits that were not released yet. */
+  deposits: number;
   class: number;
   region: number;
   minReputationBps: number;
   reserveBps: number;
+  /** The provider's side of the reservation fee, by its reputation when it accepted. */
+  providerReserveBps: number;
   paymentBps: number;
   expirePenaltyBps: number;
   rejectPenaltyBps: number;
   verification: number;
   devices: number;
   state: number;
+  /** 1 for a mint of the Token-2022 program. */
+  token2022: number;
   bump: number;
   vaultBump: number;
   version: number;
+  /** 0 task, 1 lease. */
+  kind: number;
+  /** Who ended a lease early: 1 renter or payer, 2 provider; 0 nobody. */
+  endedBy: number;
   reserved: ReadonlyUint8Array;
 };
 
@@ -229,6 +277,7 @@ export function getJobEncoder(): FixedSizeEncoder<JobArgs> {
       ['provider', getAddressEncoder()],
       ['device', getAddressEncoder()],
       ['providerToken', getAddressEncoder()],
+      ['challenger', getAddressEncoder()],
       ['specHash', fixEncoderSize(getBytesEncoder(), 32)],
       ['outputHash', fixEncoderSize(getBytesEncoder(), 32)],
       ['traceRoot', fixEncoderSize(getBytesEncoder(), 32)],
@@ -236,6 +285,8 @@ export function getJobEncoder(): FixedSizeEncoder<JobArgs> {
       ['maxPrice', getU64Encoder()],
       ['maxUnits', getU64Encoder()],
       ['escrow', getU64Encoder()],
+      ['funded', getU64Encoder()],
+      ['deposited', getU64Encoder()],
       ['ask', getU64Encoder()],
       ['units', getU64Encoder()],
       ['exposure', getU64Encoder()],
@@ -246,6 +297,7 @@ export function getJobEncoder(): FixedSizeEncoder<JobArgs> {
       ['owedProvider', getU64Encoder()],
       ['owedTreasury', getU64Encoder()],
       ['owedPayer', getU64Encoder()],
+      ['owedSponsors', getU64Encoder()],
       ['penaltyDue', getU64Encoder()],
       ['createdSlot', getU64Encoder()],
       ['createdAt', getI64Encoder()],
@@ -263,20 +315,27 @@ export function getJobEncoder(): FixedSizeEncoder<JobArgs> {
       ['challengeSeconds', getU32Encoder()],
       ['disputeSeconds', getU32Encoder()],
       ['retentionSeconds', getU32Encoder()],
+      ['noticeSeconds', getU32Encoder()],
+      ['accusers', getU32Encoder()],
+      ['deposits', getU16Encoder()],
       ['class', getU16Encoder()],
       ['region', getU16Encoder()],
       ['minReputationBps', getU16Encoder()],
       ['reserveBps', getU16Encoder()],
+      ['providerReserveBps', getU16Encoder()],
       ['paymentBps', getU16Encoder()],
       ['expirePenaltyBps', getU16Encoder()],
       ['rejectPenaltyBps', getU16Encoder()],
       ['verification', getU8Encoder()],
       ['devices', getU8Encoder()],
       ['state', getU8Encoder()],
+      ['token2022', getU8Encoder()],
       ['bump', getU8Encoder()],
       ['vaultBump', getU8Encoder()],
       ['version', getU8Encoder()],
-      ['reserved', fixEncoderSize(getBytesEncoder(), 60)],
+      ['kind', getU8Encoder()],
+      ['endedBy', getU8Encoder()],
+      ['reserved', fixEncoderSize(getBytesEncoder(), 21)],
     ]),
     (value) => ({ ...value, discriminator: JOB_DISCRIMINATOR }),
   );
@@ -295,6 +354,7 @@ export function getJobDecoder(): FixedSizeDecoder<Job> {
     ['provider', getAddressDecoder()],
     ['device', getAddressDecoder()],
     ['providerToken', getAddressDecoder()],
+    ['challenger', getAddressDecoder()],
     ['specHash', fixDecoderSize(getBytesDecoder(), 32)],
     ['outputHash', fixDecoderSize(getBytesDecoder(), 32)],
     ['traceRoot', fixDecoderSize(getBytesDecoder(), 32)],
@@ -302,6 +362,8 @@ export function getJobDecoder(): FixedSizeDecoder<Job> {
     ['maxPrice', getU64Decoder()],
     ['maxUnits', getU64Decoder()],
     ['escrow', getU64Decoder()],
+    ['funded', getU64Decoder()],
+    ['deposited', getU64Decoder()],
     ['ask', getU64Decoder()],
     ['units', getU64Decoder()],
     ['exposure', getU64Decoder()],
@@ -312,6 +374,7 @@ export function getJobDecoder(): FixedSizeDecoder<Job> {
     ['owedProvider', getU64Decoder()],
     ['owedTreasury', getU64Decoder()],
     ['owedPayer', getU64Decoder()],
+    ['owedSponsors', getU64Decoder()],
     ['penaltyDue', getU64Decoder()],
     ['createdSlot', getU64Decoder()],
     ['createdAt', getI64Decoder()],
@@ -329,20 +392,27 @@ export function getJobDecoder(): FixedSizeDecoder<Job> {
     ['challengeSeconds', getU32Decoder()],
     ['disputeSeconds', getU32Decoder()],
     ['retentionSeconds', getU32Decoder()],
+    ['noticeSeconds', getU32Decoder()],
+    ['accusers', getU32Decoder()],
+    ['deposits', getU16Decoder()],
     ['class', getU16Decoder()],
     ['region', getU16Decoder()],
     ['minReputationBps', getU16Decoder()],
     ['reserveBps', getU16Decoder()],
+    ['providerReserveBps', getU16Decoder()],
     ['paymentBps', getU16Decoder()],
     ['expirePenaltyBps', getU16Decoder()],
     ['rejectPenaltyBps', getU16Decoder()],
     ['verification', getU8Decoder()],
     ['devices', getU8Decoder()],
     ['state', getU8Decoder()],
+    ['token2022', getU8Decoder()],
     ['bump', getU8Decoder()],
     ['vaultBump', getU8Decoder()],
     ['version', getU8Decoder()],
-    ['reserved', fixDecoderSize(getBytesDecoder(), 60)],
+    ['kind', getU8Decoder()],
+    ['endedBy', getU8Decoder()],
+    ['reserved', fixDecoderSize(getBytesDecoder(), 21)],
   ]);
 }
 
@@ -402,5 +472,5 @@ export async function fetchAllMaybeJob(
 }
 
 export function getJobSize(): number {
-  return 696;
+  return 728;
 }

@@ -58,16 +58,37 @@ export type Network = {
   ioMint: Address;
   /** Genesis hash of the cluster; part of every signed message. */
   cluster: ReadonlyUint8Array;
+  /** May pause, as the administrator may; only the administrator resumes. Zero when nobody, as the next two. */
+  pauser: Address;
+  /** May change parameters, payment mints and classes, as the administrator may. */
+  paramsRole: Address;
+  /** May change the oracle set, as the administrator may. */
+  oraclesRole: Address;
+  /** Owner of the token accounts that the treasury pays to; zero until it is set. */
+  treasuryOwner: Address;
   minBond: bigint;
+  minOracleBond: bigint;
+  appealBondFloor: bigint;
   matchSeconds: number;
   challengeSeconds: number;
   disputeSeconds: number;
   attestationSeconds: number;
   unbondSeconds: number;
   retentionSeconds: number;
+  reclaimNoticeSeconds: number;
+  /** Changes of the configuration wait this long after they were published, seconds; 0 for not at all. */
+  timelockSeconds: number;
+  appealSeconds: number;
+  decisionSeconds: number;
+  coNoticeSeconds: number;
   reserveBps: number;
   expirePenaltyBps: number;
   rejectPenaltyBps: number;
+  burnBps: number;
+  targetUtilisationBps: number;
+  appealBondBps: number;
+  slashRenterBps: number;
+  slashChallengerBps: number;
   /** 1 while new jobs and stakes are stopped. */
   paused: number;
   bump: number;
@@ -82,16 +103,37 @@ export type NetworkArgs = {
   ioMint: Address;
   /** Genesis hash of the cluster; part of every signed message. */
   cluster: ReadonlyUint8Array;
+  /** May pause, as the administrator may; only the administrator resumes. Zero when nobody, as the next two. */
+  pauser: Address;
+  /** May change parameters, payment mints and classes, as the administrator may. */
+  paramsRole: Address;
+  /** May change the oracle set, as the administrator may. */
+  oraclesRole: Address;
+  /** Owner of the token accounts that the treasury pays to; zero until it is set. */
+  treasuryOwner: Address;
   minBond: number | bigint;
+  minOracleBond: number | bigint;
+  appealBondFloor: number | bigint;
   matchSeconds: number;
   challengeSeconds: number;
   disputeSeconds: number;
   attestationSeconds: number;
   unbondSeconds: number;
   retentionSeconds: number;
+  reclaimNoticeSeconds: number;
+  /** Changes of the configuration wait this long after they were published, seconds; 0 for not at all. */
+  timelockSeconds: number;
+  appealSeconds: number;
+  decisionSeconds: number;
+  coNoticeSeconds: number;
   reserveBps: number;
   expirePenaltyBps: number;
   rejectPenaltyBps: number;
+  burnBps: number;
+  targetUtilisationBps: number;
+  appealBondBps: number;
+  slashRenterBps: number;
+  slashChallengerBps: number;
   /** 1 while new jobs and stakes are stopped. */
   paused: number;
   bump: number;
@@ -108,20 +150,36 @@ export function getNetworkEncoder(): FixedSizeEncoder<NetworkArgs> {
       ['pendingAdmin', getAddressEncoder()],
       ['ioMint', getAddressEncoder()],
       ['cluster', fixEncoderSize(getBytesEncoder(), 32)],
+      ['pauser', getAddressEncoder()],
+      ['paramsRole', getAddressEncoder()],
+      ['oraclesRole', getAddressEncoder()],
+      ['treasuryOwner', getAddressEncoder()],
       ['minBond', getU64Encoder()],
+      ['minOracleBond', getU64Encoder()],
+      ['appealBondFloor', getU64Encoder()],
       ['matchSeconds', getU32Encoder()],
       ['challengeSeconds', getU32Encoder()],
       ['disputeSeconds', getU32Encoder()],
       ['attestationSeconds', getU32Encoder()],
       ['unbondSeconds', getU32Encoder()],
       ['retentionSeconds', getU32Encoder()],
+      ['reclaimNoticeSeconds', getU32Encoder()],
+      ['timelockSeconds', getU32Encoder()],
+      ['appealSeconds', getU32Encoder()],
+      ['decisionSeconds', getU32Encoder()],
+      ['coNoticeSeconds', getU32Encoder()],
       ['reserveBps', getU16Encoder()],
       ['expirePenaltyBps', getU16Encoder()],
       ['rejectPenaltyBps', getU16Encoder()],
+      ['burnBps', getU16Encoder()],
+      ['targetUtilisationBps', getU16Encoder()],
+      ['appealBondBps', getU16Encoder()],
+      ['slashRenterBps', getU16Encoder()],
+      ['slashChallengerBps', getU16Encoder()],
       ['paused', getU8Encoder()],
       ['bump', getU8Encoder()],
       ['version', getU8Encoder()],
-      ['reserved', fixEncoderSize(getBytesEncoder(), 127)],
+      ['reserved', fixEncoderSize(getBytesEncoder(), 89)],
     ]),
     (value) => ({ ...value, discriminator: NETWORK_DISCRIMINATOR }),
   );
@@ -135,20 +193,36 @@ export function getNetworkDecoder(): FixedSizeDecoder<Network> {
     ['pendingAdmin', getAddressDecoder()],
     ['ioMint', getAddressDecoder()],
     ['cluster', fixDecoderSize(getBytesDecoder(), 32)],
+    ['pauser', getAddressDecoder()],
+    ['paramsRole', getAddressDecoder()],
+    ['oraclesRole', getAddressDecoder()],
+    ['treasuryOwner', getAddressDecoder()],
     ['minBond', getU64Decoder()],
+    ['minOracleBond', getU64Decoder()],
+    ['appealBondFloor', getU64Decoder()],
     ['matchSeconds', getU32Decoder()],
     ['challengeSeconds', getU32Decoder()],
     ['disputeSeconds', getU32Decoder()],
     ['attestationSeconds', getU32Decoder()],
     ['unbondSeconds', getU32Decoder()],
     ['retentionSeconds', getU32Decoder()],
+    ['reclaimNoticeSeconds', getU32Decoder()],
+    ['timelockSeconds', getU32Decoder()],
+    ['appealSeconds', getU32Decoder()],
+    ['decisionSeconds', getU32Decoder()],
+    ['coNoticeSeconds', getU32Decoder()],
     ['reserveBps', getU16Decoder()],
     ['expirePenaltyBps', getU16Decoder()],
     ['rejectPenaltyBps', getU16Decoder()],
+    ['burnBps', getU16Decoder()],
+    ['targetUtilisationBps', getU16Decoder()],
+    ['appealBondBps', getU16Decoder()],
+    ['slashRenterBps', getU16Decoder()],
+    ['slashChallengerBps', getU16Decoder()],
     ['paused', getU8Decoder()],
     ['bump', getU8Decoder()],
     ['version', getU8Decoder()],
-    ['reserved', fixDecoderSize(getBytesDecoder(), 127)],
+    ['reserved', fixDecoderSize(getBytesDecoder(), 89)],
   ]);
 }
 
@@ -208,5 +282,5 @@ export async function fetchAllMaybeNetwork(
 }
 
 export function getNetworkSize(): number {
-  return 304;
+  return 440;
 }

@@ -51,25 +51,35 @@ export function getOracleSetDiscriminatorBytes(): ReadonlyUint8Array {
 export type OracleSet = {
   discriminator: ReadonlyUint8Array;
   version: bigint;
-  /** The first `count` are active; the rest are zero. */
+  /** Active oracles by slot; zero is a hole. */
   oracles: Array<Address>;
+  /** Active oracles. */
   count: number;
   /** Signatures that a decision needs. */
   quorum: number;
   bump: number;
   layout: number;
+  /** Slots that were ever used. */
+  used: number;
+  /** The slot after the one that was filled last. */
+  next: number;
   reserved: ReadonlyUint8Array;
 };
 
 export type OracleSetArgs = {
   version: number | bigint;
-  /** The first `count` are active; the rest are zero. */
+  /** Active oracles by slot; zero is a hole. */
   oracles: Array<Address>;
+  /** Active oracles. */
   count: number;
   /** Signatures that a decision needs. */
   quorum: number;
   bump: number;
   layout: number;
+  /** Slots that were ever used. */
+  used: number;
+  /** The slot after the one that was filled last. */
+  next: number;
   reserved: ReadonlyUint8Array;
 };
 
@@ -84,7 +94,9 @@ export function getOracleSetEncoder(): FixedSizeEncoder<OracleSetArgs> {
       ['quorum', getU8Encoder()],
       ['bump', getU8Encoder()],
       ['layout', getU8Encoder()],
-      ['reserved', fixEncoderSize(getBytesEncoder(), 60)],
+      ['used', getU8Encoder()],
+      ['next', getU8Encoder()],
+      ['reserved', fixEncoderSize(getBytesEncoder(), 58)],
     ]),
     (value) => ({ ...value, discriminator: ORACLE_SET_DISCRIMINATOR }),
   );
@@ -100,7 +112,9 @@ export function getOracleSetDecoder(): FixedSizeDecoder<OracleSet> {
     ['quorum', getU8Decoder()],
     ['bump', getU8Decoder()],
     ['layout', getU8Decoder()],
-    ['reserved', fixDecoderSize(getBytesDecoder(), 60)],
+    ['used', getU8Decoder()],
+    ['next', getU8Decoder()],
+    ['reserved', fixDecoderSize(getBytesDecoder(), 58)],
   ]);
 }
 

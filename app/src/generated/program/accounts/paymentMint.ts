@@ -55,13 +55,28 @@ export type PaymentMint = {
   mint: Address;
   /** Treasury token accounts; zero until `init_treasury_shard` made it. */
   shards: Array<Address>;
+  /** The treasury's main token account, which shards are swept into; zero until `init_treasury_main` made it. */
+  main: Address;
   /** Weight of this mint in exposure: IO base units per 10⁹ base units of it. IO itself: 10⁹. */
   ioPerUnitE9: bigint;
+  /**
+   * Moved from shards to the main account ever, base units. With the next three: the main account holds
+   * `swept − burned − withdrawn − bought`, and what strangers added.
+   */
+  swept: bigint;
+  /** Burned in sweeps. */
+  burned: bigint;
+  /** Paid to the treasury's owner. */
+  withdrawn: bigint;
+  /** Paid for IO that was bought back. */
+  bought: bigint;
   /** Extra fee of the renter when paying in this mint, basis points. */
   feeBps: number;
   /** 1 while new jobs may use it. */
   enabled: number;
   decimals: number;
+  /** 1 for a mint of the Token-2022 program. */
+  token2022: number;
   bump: number;
   version: number;
   reserved: ReadonlyUint8Array;
@@ -71,13 +86,28 @@ export type PaymentMintArgs = {
   mint: Address;
   /** Treasury token accounts; zero until `init_treasury_shard` made it. */
   shards: Array<Address>;
+  /** The treasury's main token account, which shards are swept into; zero until `init_treasury_main` made it. */
+  main: Address;
   /** Weight of this mint in exposure: IO base units per 10⁹ base units of it. IO itself: 10⁹. */
   ioPerUnitE9: number | bigint;
+  /**
+   * Moved from shards to the main account ever, base units. With the next three: the main account holds
+   * `swept − burned − withdrawn − bought`, and what strangers added.
+   */
+  swept: number | bigint;
+  /** Burned in sweeps. */
+  burned: number | bigint;
+  /** Paid to the treasury's owner. */
+  withdrawn: number | bigint;
+  /** Paid for IO that was bought back. */
+  bought: number | bigint;
   /** Extra fee of the renter when paying in this mint, basis points. */
   feeBps: number;
   /** 1 while new jobs may use it. */
   enabled: number;
   decimals: number;
+  /** 1 for a mint of the Token-2022 program. */
+  token2022: number;
   bump: number;
   version: number;
   reserved: ReadonlyUint8Array;
@@ -90,13 +120,19 @@ export function getPaymentMintEncoder(): FixedSizeEncoder<PaymentMintArgs> {
       ['discriminator', fixEncoderSize(getBytesEncoder(), 8)],
       ['mint', getAddressEncoder()],
       ['shards', getArrayEncoder(getAddressEncoder(), { size: 16 })],
+      ['main', getAddressEncoder()],
       ['ioPerUnitE9', getU64Encoder()],
+      ['swept', getU64Encoder()],
+      ['burned', getU64Encoder()],
+      ['withdrawn', getU64Encoder()],
+      ['bought', getU64Encoder()],
       ['feeBps', getU16Encoder()],
       ['enabled', getU8Encoder()],
       ['decimals', getU8Encoder()],
+      ['token2022', getU8Encoder()],
       ['bump', getU8Encoder()],
       ['version', getU8Encoder()],
-      ['reserved', fixEncoderSize(getBytesEncoder(), 58)],
+      ['reserved', fixEncoderSize(getBytesEncoder(), 57)],
     ]),
     (value) => ({ ...value, discriminator: PAYMENT_MINT_DISCRIMINATOR }),
   );
@@ -108,13 +144,19 @@ export function getPaymentMintDecoder(): FixedSizeDecoder<PaymentMint> {
     ['discriminator', fixDecoderSize(getBytesDecoder(), 8)],
     ['mint', getAddressDecoder()],
     ['shards', getArrayDecoder(getAddressDecoder(), { size: 16 })],
+    ['main', getAddressDecoder()],
     ['ioPerUnitE9', getU64Decoder()],
+    ['swept', getU64Decoder()],
+    ['burned', getU64Decoder()],
+    ['withdrawn', getU64Decoder()],
+    ['bought', getU64Decoder()],
     ['feeBps', getU16Decoder()],
     ['enabled', getU8Decoder()],
     ['decimals', getU8Decoder()],
+    ['token2022', getU8Decoder()],
     ['bump', getU8Decoder()],
     ['version', getU8Decoder()],
-    ['reserved', fixDecoderSize(getBytesDecoder(), 58)],
+    ['reserved', fixDecoderSize(getBytesDecoder(), 57)],
   ]);
 }
 
@@ -174,5 +216,5 @@ export async function fetchAllMaybePaymentMint(
 }
 
 export function getPaymentMintSize(): number {
-  return 624;
+  return 688;
 }

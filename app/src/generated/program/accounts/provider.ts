@@ -26,6 +26,8 @@ import {
   getI64Encoder,
   getStructDecoder,
   getStructEncoder,
+  getU16Decoder,
+  getU16Encoder,
   getU32Decoder,
   getU32Encoder,
   getU64Decoder,
@@ -45,7 +47,16 @@ import {
   type MaybeEncodedAccount,
   type ReadonlyUint8Array,
 } from '@solana/kit';
-import { getUnbondingDecoder, getUnbondingEncoder, type Unbonding, type UnbondingArgs } from '../types';
+import {
+  getRecordDecoder,
+  getRecordEncoder,
+  getUnbondingDecoder,
+  getUnbondingEncoder,
+  type Record,
+  type RecordArgs,
+  type Unbonding,
+  type UnbondingArgs,
+} from '../types';
 
 export const PROVIDER_DISCRIMINATOR: ReadonlyUint8Array = new Uint8Array([164, 180, 71, 17, 75, 216, 80, 195]);
 
@@ -60,9 +71,25 @@ export type Provider = {
   payoutOwner: Address;
   /** IO base units that count as stake. The stake vault holds this plus all unbonding entries. */
   staked: bigint;
-  /** Part of `staked` that is bonded to devices or due as a penalty; it cannot be unstaked. */
+  /** Part of the stake, co-stake included, that is bonded to devices or due as a penalty; it cannot leave. */
   committed: bigint;
+  /** What co-stakers have at stake beside, IO base units. The pool's vault holds this, what unbonds, and `co_rewards`. */
+  coAssets: bigint;
+  /** Shares of that. */
+  coShares: bigint;
+  /** Of them, those that earn rewards already. */
+  coEarning: bigint;
+  /** Rewards in the pool's vault that co-stakers have not been paid yet. */
+  coRewards: bigint;
+  /** Rewards of one earning share, ever, scaled by 2⁶⁴: low and high half. */
+  coAcc: Array<bigint>;
+  /** The pool's part in slash cases that are not decided. */
+  coDisputed: bigint;
+  /** Rewards are claimed for all time before this, Unix seconds. */
+  claimedUntil: bigint;
   unbonding: Array<Unbonding>;
+  /** What retired devices did: their reputation lives on. */
+  record: Record;
   /** Counters of devices that were retired. A device's own counters are on the device. */
   completed: bigint;
   failed: bigint;
@@ -72,8 +99,14 @@ export type Provider = {
   /** Slash cases opened, ever: numbers the next. */
   slashCases: bigint;
   devices: number;
+  coStakers: number;
+  /** Commission on the rewards of co-stakers that join now, basis points. */
+  commissionBps: number;
   bump: number;
   vaultBump: number;
+  coVaultBump: number;
+  /** 1 while co-stakers may join. */
+  coOpen: number;
   version: number;
   reserved: ReadonlyUint8Array;
 };
@@ -84,9 +117,25 @@ export type ProviderArgs = {
   payoutOwner: Address;
   /** IO base units that count as stake. The stake vault holds this plus all unbonding entries. */
   staked: number | bigint;
-  /** Part of `staked` that is bonded to devices or due as a penalty; it cannot be unstaked. */
+  /** Part of the stake, co-stake included, that is bonded to devices or due as a penalty; it cannot leave. */
   committed: number | bigint;
+  /** What co-stakers have at stake beside, IO base units. The pool's vault holds this, what unbonds, and `co_rewards`. */
+  coAssets: number | bigint;
+  /** Shares of that. */
+  coShares: number | bigint;
+  /** Of them, those that earn rewards already. */
+  coEarning: number | bigint;
+  /** Rewards in the pool's vault that co-stakers have not been paid yet. */
+  coRewards: number | bigint;
+  /** Rewards of one earning share, ever, scaled by 2⁶⁴: low and high half. */
+  coAcc: Array<number | bigint>;
+  /** The pool's part in slash cases that are not decided. */
+  coDisputed: number | bigint;
+  /** Rewards are claimed for all time before this, Unix seconds. */
+  claimedUntil: number | bigint;
   unbonding: Array<UnbondingArgs>;
+  /** What retired devices did: their reputation lives on. */
+  record: RecordArgs;
   /** Counters of devices that were retired. A device's own counters are on the device. */
   completed: number | bigint;
   failed: number | bigint;
@@ -96,8 +145,14 @@ export type ProviderArgs = {
   /** Slash cases opened, ever: numbers the next. */
   slashCases: number | bigint;
   devices: number;
+  coStakers: number;
+  /** Commission on the rewards of co-stakers that join now, basis points. */
+  commissionBps: number;
   bump: number;
   vaultBump: number;
+  coVaultBump: number;
+  /** 1 while co-stakers may join. */
+  coOpen: number;
   version: number;
   reserved: ReadonlyUint8Array;
 };
@@ -111,15 +166,27 @@ export function getProviderEncoder(): FixedSizeEncoder<ProviderArgs> {
       ['payoutOwner', getAddressEncoder()],
       ['staked', getU64Encoder()],
       ['committed', getU64Encoder()],
+      ['coAssets', getU64Encoder()],
+      ['coShares', getU64Encoder()],
+      ['coEarning', getU64Encoder()],
+      ['coRewards', getU64Encoder()],
+      ['coAcc', getArrayEncoder(getU64Encoder(), { size: 2 })],
+      ['coDisputed', getU64Encoder()],
+      ['claimedUntil', getI64Encoder()],
       ['unbonding', getArrayEncoder(getUnbondingEncoder(), { size: 8 })],
+      ['record', getRecordEncoder()],
       ['completed', getU64Encoder()],
       ['failed', getU64Encoder()],
       ['claimed', getU64Encoder()],
       ['since', getI64Encoder()],
       ['slashCases', getU64Encoder()],
       ['devices', getU32Encoder()],
+      ['coStakers', getU32Encoder()],
+      ['commissionBps', getU16Encoder()],
       ['bump', getU8Encoder()],
       ['vaultBump', getU8Encoder()],
+      ['coVaultBump', getU8Encoder()],
+      ['coOpen', getU8Encoder()],
       ['version', getU8Encoder()],
       ['reserved', fixEncoderSize(getBytesEncoder(), 65)],
     ]),
@@ -135,15 +202,27 @@ export function getProviderDecoder(): FixedSizeDecoder<Provider> {
     ['payoutOwner', getAddressDecoder()],
     ['staked', getU64Decoder()],
     ['committed', getU64Decoder()],
+    ['coAssets', getU64Decoder()],
+    ['coShares', getU64Decoder()],
+    ['coEarning', getU64Decoder()],
+    ['coRewards', getU64Decoder()],
+    ['coAcc', getArrayDecoder(getU64Decoder(), { size: 2 })],
+    ['coDisputed', getU64Decoder()],
+    ['claimedUntil', getI64Decoder()],
     ['unbonding', getArrayDecoder(getUnbondingDecoder(), { size: 8 })],
+    ['record', getRecordDecoder()],
     ['completed', getU64Decoder()],
     ['failed', getU64Decoder()],
     ['claimed', getU64Decoder()],
     ['since', getI64Decoder()],
     ['slashCases', getU64Decoder()],
     ['devices', getU32Decoder()],
+    ['coStakers', getU32Decoder()],
+    ['commissionBps', getU16Decoder()],
     ['bump', getU8Decoder()],
     ['vaultBump', getU8Decoder()],
+    ['coVaultBump', getU8Decoder()],
+    ['coOpen', getU8Decoder()],
     ['version', getU8Decoder()],
     ['reserved', fixDecoderSize(getBytesDecoder(), 65)],
   ]);
@@ -205,5 +284,5 @@ export async function fetchAllMaybeProvider(
 }
 
 export function getProviderSize(): number {
-  return 328;
+  return 432;
 }

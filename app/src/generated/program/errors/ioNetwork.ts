@@ -15,7 +15,7 @@ import {
 } from '@solana/kit';
 import { IO_NETWORK_PROGRAM_ADDRESS } from '../programs';
 
-/** NotAdmin: Only the network's administrator may do this */
+/** NotAdmin: Only the network's administrator, or whom it gave the role for this, may do this */
 export const IO_NETWORK_ERROR__NOT_ADMIN = 0x1770; // 6000
 /** NotUpgradeAuthority: Only the program's upgrade authority may initialise the network */
 export const IO_NETWORK_ERROR__NOT_UPGRADE_AUTHORITY = 0x1771; // 6001
@@ -113,108 +113,308 @@ export const IO_NETWORK_ERROR__PENALTY_PENDING = 0x179e; // 6046
 export const IO_NETWORK_ERROR__RETENTION_NOT_OVER = 0x179f; // 6047
 /** Invariant: An account invariant would break; this is a bug, nothing was changed */
 export const IO_NETWORK_ERROR__INVARIANT = 0x17a0; // 6048
+/** ProposalRequired: The network has a timelock: propose this change first and wait until it is ready */
+export const IO_NETWORK_ERROR__PROPOSAL_REQUIRED = 0x17a1; // 6049
+/** WrongProposal: The proposal is of another change: propose exactly this one */
+export const IO_NETWORK_ERROR__WRONG_PROPOSAL = 0x17a2; // 6050
+/** ProposalNotReady: The proposed change is not ready yet: wait until its timelock has passed */
+export const IO_NETWORK_ERROR__PROPOSAL_NOT_READY = 0x17a3; // 6051
+/** ProposalExpired: The proposed change has lapsed: propose it again */
+export const IO_NETWORK_ERROR__PROPOSAL_EXPIRED = 0x17a4; // 6052
+/** NotProposable: No instruction of this tag waits for a timelock: send it directly */
+export const IO_NETWORK_ERROR__NOT_PROPOSABLE = 0x17a5; // 6053
+/** NotCoStaker: The signer is neither the co-staker nor the provider's authority */
+export const IO_NETWORK_ERROR__NOT_CO_STAKER = 0x17a6; // 6054
+/** CoStakeClosed: The provider takes no co-stake now */
+export const IO_NETWORK_ERROR__CO_STAKE_CLOSED = 0x17a7; // 6055
+/** CommissionTooHigh: The provider's commission is above the most that was named: look at its terms again */
+export const IO_NETWORK_ERROR__COMMISSION_TOO_HIGH = 0x17a8; // 6056
+/** CoStakeTooLarge: Co-stake may not exceed what the owner itself has staked */
+export const IO_NETWORK_ERROR__CO_STAKE_TOO_LARGE = 0x17a9; // 6057
+/** CoStakeTooSmall: The amount is below the least co-stake, or buys no whole share: join with more */
+export const IO_NETWORK_ERROR__CO_STAKE_TOO_SMALL = 0x17aa; // 6058
+/** PoolWipedOut: The pool lost everything: its co-stakers have to leave before somebody can join */
+export const IO_NETWORK_ERROR__POOL_WIPED_OUT = 0x17ab; // 6059
+/** OwnCoStake: A provider's authority or payout owner cannot co-stake with it: stake instead */
+export const IO_NETWORK_ERROR__OWN_CO_STAKE = 0x17ac; // 6060
+/** AlreadyLeaving: It is leaving already */
+export const IO_NETWORK_ERROR__ALREADY_LEAVING = 0x17ad; // 6061
+/** NotLeaving: It is not leaving: give notice first */
+export const IO_NETWORK_ERROR__NOT_LEAVING = 0x17ae; // 6062
+/** CaseUndecided: A slash case with a part of the pool is undecided: wait, or leave yourself and forgo what it may return */
+export const IO_NETWORK_ERROR__CASE_UNDECIDED = 0x17af; // 6063
+/** NotEarningYet: Rewards up to the time of joining have not been claimed yet: claim the provider's rewards first */
+export const IO_NETWORK_ERROR__NOT_EARNING_YET = 0x17b0; // 6064
+/** BondNotShort: The rest covers all bonds: nothing has to be lowered */
+export const IO_NETWORK_ERROR__BOND_NOT_SHORT = 0x17b1; // 6065
+/** DeviceAttested: The device was attested: only its provider can retire it */
+export const IO_NETWORK_ERROR__DEVICE_ATTESTED = 0x17b2; // 6066
+/** OracleBondTooSmall: The bond is below the network's minimum for an oracle in the set */
+export const IO_NETWORK_ERROR__ORACLE_BOND_TOO_SMALL = 0x17b3; // 6067
+/** OracleBondRequired: A new oracle needs its Oracle account, with the minimum bond, among the remaining accounts */
+export const IO_NETWORK_ERROR__ORACLE_BOND_REQUIRED = 0x17b4; // 6068
+/** OracleSlashed: The oracle was slashed: it can neither bond nor enter a set again */
+export const IO_NETWORK_ERROR__ORACLE_SLASHED = 0x17b5; // 6069
+/** UnbondingInProgress: An earlier withdrawal is on its way: withdraw it first */
+export const IO_NETWORK_ERROR__UNBONDING_IN_PROGRESS = 0x17b6; // 6070
+/** NotOracleOwner: The signer is not the owner of the oracle's bond */
+export const IO_NETWORK_ERROR__NOT_ORACLE_OWNER = 0x17b7; // 6071
+/** NoContradiction: The two statements do not contradict each other, or are not of this network */
+export const IO_NETWORK_ERROR__NO_CONTRADICTION = 0x17b8; // 6072
+/** AccuserMayNotDecide: An oracle that accused may not decide the appeal */
+export const IO_NETWORK_ERROR__ACCUSER_MAY_NOT_DECIDE = 0x17b9; // 6073
+/** MintNotClean: The IO mint must be new: nothing minted, 8 decimals, no freeze authority, and the administrator its mint authority */
+export const IO_NETWORK_ERROR__MINT_NOT_CLEAN = 0x17ba; // 6074
+/** GenesisIncomplete: Not all of the genesis supply is in its vesting accounts yet: create the missing ones first */
+export const IO_NETWORK_ERROR__GENESIS_INCOMPLETE = 0x17bb; // 6075
+/** NotBeneficiary: The signer is not the vesting account's beneficiary, or was not proposed as one */
+export const IO_NETWORK_ERROR__NOT_BENEFICIARY = 0x17bc; // 6076
+/** NothingVested: Nothing has vested that was not claimed: wait for the cliff or the next second */
+export const IO_NETWORK_ERROR__NOTHING_VESTED = 0x17bd; // 6077
+/** EpochNotOver: The epoch is not over yet, or its emission was not minted: wait, and advance the epoch first */
+export const IO_NETWORK_ERROR__EPOCH_NOT_OVER = 0x17be; // 6078
+/** RootNotNewer: A root of this epoch or of a later one was already published */
+export const IO_NETWORK_ERROR__ROOT_NOT_NEWER = 0x17bf; // 6079
+/** TotalOutOfRange: The rewards of a root may neither fall nor exceed what was minted */
+export const IO_NETWORK_ERROR__TOTAL_OUT_OF_RANGE = 0x17c0; // 6080
+/** BadProof: The proof does not lead to the current root: fetch the proof of the newest leaf set */
+export const IO_NETWORK_ERROR__BAD_PROOF = 0x17c1; // 6081
+/** NothingToClaim: Nothing to claim: everything up to the current root was paid */
+export const IO_NETWORK_ERROR__NOTHING_TO_CLAIM = 0x17c2; // 6082
+/** ExtensionNotAllowed: The mint has a Token-2022 extension that is not allowed: metadata and group pointers are, nothing else is */
+export const IO_NETWORK_ERROR__EXTENSION_NOT_ALLOWED = 0x17c3; // 6083
+/** NoBuyBack: The treasury does not buy IO for this mint now */
+export const IO_NETWORK_ERROR__NO_BUY_BACK = 0x17c4; // 6084
+/** BudgetSpent: This hour's budget does not cover it: sell less, or wait for the next hour */
+export const IO_NETWORK_ERROR__BUDGET_SPENT = 0x17c5; // 6085
+/** PriceTooLow: The price is below the least that the seller named: wait, it rises until the hour ends */
+export const IO_NETWORK_ERROR__PRICE_TOO_LOW = 0x17c6; // 6086
+/** NoGuidance: The class has no reference price: give it a floor and a ceiling first */
+export const IO_NETWORK_ERROR__NO_GUIDANCE = 0x17c7; // 6087
+/** NothingToMigrate: The account has today's layout already, or is too short to be one */
+export const IO_NETWORK_ERROR__NOTHING_TO_MIGRATE = 0x17c8; // 6088
+/** AnotherJob: Another job was created at this address since: look at it again before you sign for it */
+export const IO_NETWORK_ERROR__ANOTHER_JOB = 0x17c9; // 6089
+/** EscrowTooHigh: The escrow would be above the most that the payer named: fees changed, ask for a new quote */
+export const IO_NETWORK_ERROR__ESCROW_TOO_HIGH = 0x17ca; // 6090
+/** NotFunded: The job is not funded yet: sponsors have to put in the rest of its escrow */
+export const IO_NETWORK_ERROR__NOT_FUNDED = 0x17cb; // 6091
+/** FundedAlready: Nothing is missing in this job's escrow */
+export const IO_NETWORK_ERROR__FUNDED_ALREADY = 0x17cc; // 6092
+/** DepositTooSmall: The deposit is too small: put in at least a 64th of the escrow, or all that is missing */
+export const IO_NETWORK_ERROR__DEPOSIT_TOO_SMALL = 0x17cd; // 6093
+/** NotALease: The job is no lease */
+export const IO_NETWORK_ERROR__NOT_A_LEASE = 0x17ce; // 6094
+/** LeaseEnded: The lease ends by then anyway */
+export const IO_NETWORK_ERROR__LEASE_ENDED = 0x17cf; // 6095
+/** LeaseNotOver: The lease goes on, or what was served until its end may still be attested: wait */
+export const IO_NETWORK_ERROR__LEASE_NOT_OVER = 0x17d0; // 6096
+/** BadCheckpoint: The seconds or the time of this checkpoint are not later than the last one's, lie in the future, or are more than have passed */
+export const IO_NETWORK_ERROR__BAD_CHECKPOINT = 0x17d1; // 6097
+/** TreasuryTooSmall: The treasury's main account holds less than that: sweep the shards first, or ask for less */
+export const IO_NETWORK_ERROR__TREASURY_TOO_SMALL = 0x17d2; // 6098
 
 export type IoNetworkError =
+  | typeof IO_NETWORK_ERROR__ACCUSER_MAY_NOT_DECIDE
+  | typeof IO_NETWORK_ERROR__ALREADY_LEAVING
+  | typeof IO_NETWORK_ERROR__ANOTHER_JOB
   | typeof IO_NETWORK_ERROR__ASK_TOO_HIGH
   | typeof IO_NETWORK_ERROR__ATTESTATION_STALE
+  | typeof IO_NETWORK_ERROR__BAD_CHECKPOINT
   | typeof IO_NETWORK_ERROR__BAD_ORACLE_SET
+  | typeof IO_NETWORK_ERROR__BAD_PROOF
   | typeof IO_NETWORK_ERROR__BAD_TERMS
   | typeof IO_NETWORK_ERROR__BAD_TOKEN_ACCOUNT
   | typeof IO_NETWORK_ERROR__BAD_UNITS
   | typeof IO_NETWORK_ERROR__BOND_BELOW_EXPOSURE
+  | typeof IO_NETWORK_ERROR__BOND_NOT_SHORT
   | typeof IO_NETWORK_ERROR__BOND_TOO_SMALL
+  | typeof IO_NETWORK_ERROR__BUDGET_SPENT
+  | typeof IO_NETWORK_ERROR__CASE_UNDECIDED
   | typeof IO_NETWORK_ERROR__CHALLENGE_WINDOW_OPEN
   | typeof IO_NETWORK_ERROR__CHALLENGE_WINDOW_OVER
+  | typeof IO_NETWORK_ERROR__COMMISSION_TOO_HIGH
+  | typeof IO_NETWORK_ERROR__CO_STAKE_CLOSED
+  | typeof IO_NETWORK_ERROR__CO_STAKE_TOO_LARGE
+  | typeof IO_NETWORK_ERROR__CO_STAKE_TOO_SMALL
   | typeof IO_NETWORK_ERROR__DEADLINE_NOT_PASSED
   | typeof IO_NETWORK_ERROR__DEADLINE_PASSED
+  | typeof IO_NETWORK_ERROR__DEPOSIT_TOO_SMALL
+  | typeof IO_NETWORK_ERROR__DEVICE_ATTESTED
   | typeof IO_NETWORK_ERROR__DEVICE_BUSY
   | typeof IO_NETWORK_ERROR__DEVICE_NOT_IDLE
   | typeof IO_NETWORK_ERROR__DUPLICATE_ORACLE
   | typeof IO_NETWORK_ERROR__EPOCH_NOT_ACCEPTABLE
+  | typeof IO_NETWORK_ERROR__EPOCH_NOT_OVER
+  | typeof IO_NETWORK_ERROR__ESCROW_TOO_HIGH
   | typeof IO_NETWORK_ERROR__EXPOSURE_EXCEEDS_BOND
+  | typeof IO_NETWORK_ERROR__EXTENSION_NOT_ALLOWED
+  | typeof IO_NETWORK_ERROR__FUNDED_ALREADY
+  | typeof IO_NETWORK_ERROR__GENESIS_INCOMPLETE
   | typeof IO_NETWORK_ERROR__INVARIANT
+  | typeof IO_NETWORK_ERROR__LEASE_ENDED
+  | typeof IO_NETWORK_ERROR__LEASE_NOT_OVER
   | typeof IO_NETWORK_ERROR__MALFORMED_SIGNATURE_INSTRUCTION
   | typeof IO_NETWORK_ERROR__MINT_NOT_ALLOWED
+  | typeof IO_NETWORK_ERROR__MINT_NOT_CLEAN
+  | typeof IO_NETWORK_ERROR__NO_BUY_BACK
+  | typeof IO_NETWORK_ERROR__NO_CONTRADICTION
+  | typeof IO_NETWORK_ERROR__NO_GUIDANCE
   | typeof IO_NETWORK_ERROR__NO_SIGNATURE_INSTRUCTION
   | typeof IO_NETWORK_ERROR__NOT_ADMIN
+  | typeof IO_NETWORK_ERROR__NOT_A_LEASE
   | typeof IO_NETWORK_ERROR__NOT_AN_ORACLE
+  | typeof IO_NETWORK_ERROR__NOT_BENEFICIARY
+  | typeof IO_NETWORK_ERROR__NOT_CO_STAKER
+  | typeof IO_NETWORK_ERROR__NOT_EARNING_YET
+  | typeof IO_NETWORK_ERROR__NOT_FUNDED
   | typeof IO_NETWORK_ERROR__NOTHING_MATURED
   | typeof IO_NETWORK_ERROR__NOTHING_OWED
+  | typeof IO_NETWORK_ERROR__NOTHING_TO_CLAIM
+  | typeof IO_NETWORK_ERROR__NOTHING_TO_MIGRATE
+  | typeof IO_NETWORK_ERROR__NOTHING_VESTED
+  | typeof IO_NETWORK_ERROR__NOT_LEAVING
   | typeof IO_NETWORK_ERROR__NOT_OPERATOR
+  | typeof IO_NETWORK_ERROR__NOT_ORACLE_OWNER
   | typeof IO_NETWORK_ERROR__NOT_PENDING_ADMIN
+  | typeof IO_NETWORK_ERROR__NOT_PROPOSABLE
   | typeof IO_NETWORK_ERROR__NOT_PROVIDER_AUTHORITY
   | typeof IO_NETWORK_ERROR__NOT_RENTER
   | typeof IO_NETWORK_ERROR__NOT_UPGRADE_AUTHORITY
+  | typeof IO_NETWORK_ERROR__ORACLE_BOND_REQUIRED
+  | typeof IO_NETWORK_ERROR__ORACLE_BOND_TOO_SMALL
+  | typeof IO_NETWORK_ERROR__ORACLE_SLASHED
   | typeof IO_NETWORK_ERROR__OVERFLOW
+  | typeof IO_NETWORK_ERROR__OWN_CO_STAKE
   | typeof IO_NETWORK_ERROR__PARAMETER_OUT_OF_BOUNDS
   | typeof IO_NETWORK_ERROR__PAUSED
   | typeof IO_NETWORK_ERROR__PENALTY_PENDING
+  | typeof IO_NETWORK_ERROR__POOL_WIPED_OUT
+  | typeof IO_NETWORK_ERROR__PRICE_TOO_LOW
+  | typeof IO_NETWORK_ERROR__PROPOSAL_EXPIRED
+  | typeof IO_NETWORK_ERROR__PROPOSAL_NOT_READY
+  | typeof IO_NETWORK_ERROR__PROPOSAL_REQUIRED
   | typeof IO_NETWORK_ERROR__QUORUM_NOT_REACHED
   | typeof IO_NETWORK_ERROR__REQUIREMENT_NOT_MET
   | typeof IO_NETWORK_ERROR__RETENTION_NOT_OVER
+  | typeof IO_NETWORK_ERROR__ROOT_NOT_NEWER
   | typeof IO_NETWORK_ERROR__SAME_ACCOUNT
   | typeof IO_NETWORK_ERROR__STAKE_NOT_FREE
   | typeof IO_NETWORK_ERROR__STILL_OWED
   | typeof IO_NETWORK_ERROR__TICKET_EXPIRED
   | typeof IO_NETWORK_ERROR__TICKET_REQUIRED
   | typeof IO_NETWORK_ERROR__TOO_MANY_UNBONDING
+  | typeof IO_NETWORK_ERROR__TOTAL_OUT_OF_RANGE
+  | typeof IO_NETWORK_ERROR__TREASURY_TOO_SMALL
+  | typeof IO_NETWORK_ERROR__UNBONDING_IN_PROGRESS
   | typeof IO_NETWORK_ERROR__WRONG_ACCOUNT
   | typeof IO_NETWORK_ERROR__WRONG_MESSAGE
   | typeof IO_NETWORK_ERROR__WRONG_MINT
   | typeof IO_NETWORK_ERROR__WRONG_OWNER
+  | typeof IO_NETWORK_ERROR__WRONG_PROPOSAL
   | typeof IO_NETWORK_ERROR__WRONG_STATE
   | typeof IO_NETWORK_ERROR__ZERO_AMOUNT;
 
 let ioNetworkErrorMessages: Record<IoNetworkError, string> | undefined;
 if (process.env['NODE_ENV'] !== 'production') {
   ioNetworkErrorMessages = {
+    [IO_NETWORK_ERROR__ACCUSER_MAY_NOT_DECIDE]: `An oracle that accused may not decide the appeal`,
+    [IO_NETWORK_ERROR__ALREADY_LEAVING]: `It is leaving already`,
+    [IO_NETWORK_ERROR__ANOTHER_JOB]: `Another job was created at this address since: look at it again before you sign for it`,
     [IO_NETWORK_ERROR__ASK_TOO_HIGH]: `The ask is above the most that the job pays`,
     [IO_NETWORK_ERROR__ATTESTATION_STALE]: `The device's attestation is missing or too old: ask the oracles to attest it again`,
+    [IO_NETWORK_ERROR__BAD_CHECKPOINT]: `The seconds or the time of this checkpoint are not later than the last one's, lie in the future, or are more than have passed`,
     [IO_NETWORK_ERROR__BAD_ORACLE_SET]: `The oracle set or its quorum is not valid`,
+    [IO_NETWORK_ERROR__BAD_PROOF]: `The proof does not lead to the current root: fetch the proof of the newest leaf set`,
     [IO_NETWORK_ERROR__BAD_TERMS]: `The job's terms are not valid`,
     [IO_NETWORK_ERROR__BAD_TOKEN_ACCOUNT]: `The token account is not valid: expected an initialised, unfrozen account of the SPL Token program`,
     [IO_NETWORK_ERROR__BAD_UNITS]: `The units are zero, or more than the job or the submission allows`,
     [IO_NETWORK_ERROR__BOND_BELOW_EXPOSURE]: `The bond is below the device's exposure in unsettled jobs`,
+    [IO_NETWORK_ERROR__BOND_NOT_SHORT]: `The rest covers all bonds: nothing has to be lowered`,
     [IO_NETWORK_ERROR__BOND_TOO_SMALL]: `The bond is below the minimum for the device's class`,
+    [IO_NETWORK_ERROR__BUDGET_SPENT]: `This hour's budget does not cover it: sell less, or wait for the next hour`,
+    [IO_NETWORK_ERROR__CASE_UNDECIDED]: `A slash case with a part of the pool is undecided: wait, or leave yourself and forgo what it may return`,
     [IO_NETWORK_ERROR__CHALLENGE_WINDOW_OPEN]: `The challenge window is still open: bring a quorum's signatures or wait`,
     [IO_NETWORK_ERROR__CHALLENGE_WINDOW_OVER]: `The challenge window is over`,
+    [IO_NETWORK_ERROR__COMMISSION_TOO_HIGH]: `The provider's commission is above the most that was named: look at its terms again`,
+    [IO_NETWORK_ERROR__CO_STAKE_CLOSED]: `The provider takes no co-stake now`,
+    [IO_NETWORK_ERROR__CO_STAKE_TOO_LARGE]: `Co-stake may not exceed what the owner itself has staked`,
+    [IO_NETWORK_ERROR__CO_STAKE_TOO_SMALL]: `The amount is below the least co-stake, or buys no whole share: join with more`,
     [IO_NETWORK_ERROR__DEADLINE_NOT_PASSED]: `The deadline has not passed yet`,
     [IO_NETWORK_ERROR__DEADLINE_PASSED]: `The deadline has passed`,
+    [IO_NETWORK_ERROR__DEPOSIT_TOO_SMALL]: `The deposit is too small: put in at least a 64th of the escrow, or all that is missing`,
+    [IO_NETWORK_ERROR__DEVICE_ATTESTED]: `The device was attested: only its provider can retire it`,
     [IO_NETWORK_ERROR__DEVICE_BUSY]: `The device still has unsettled jobs: wait until they are settled`,
     [IO_NETWORK_ERROR__DEVICE_NOT_IDLE]: `The device does not take jobs: it is draining or already runs one`,
     [IO_NETWORK_ERROR__DUPLICATE_ORACLE]: `The same oracle signed twice`,
     [IO_NETWORK_ERROR__EPOCH_NOT_ACCEPTABLE]: `The measurement is older than one already recorded, too old, or from the future`,
+    [IO_NETWORK_ERROR__EPOCH_NOT_OVER]: `The epoch is not over yet, or its emission was not minted: wait, and advance the epoch first`,
+    [IO_NETWORK_ERROR__ESCROW_TOO_HIGH]: `The escrow would be above the most that the payer named: fees changed, ask for a new quote`,
     [IO_NETWORK_ERROR__EXPOSURE_EXCEEDS_BOND]: `The device's bond does not cover what it could gain from this job`,
+    [IO_NETWORK_ERROR__EXTENSION_NOT_ALLOWED]: `The mint has a Token-2022 extension that is not allowed: metadata and group pointers are, nothing else is`,
+    [IO_NETWORK_ERROR__FUNDED_ALREADY]: `Nothing is missing in this job's escrow`,
+    [IO_NETWORK_ERROR__GENESIS_INCOMPLETE]: `Not all of the genesis supply is in its vesting accounts yet: create the missing ones first`,
     [IO_NETWORK_ERROR__INVARIANT]: `An account invariant would break; this is a bug, nothing was changed`,
+    [IO_NETWORK_ERROR__LEASE_ENDED]: `The lease ends by then anyway`,
+    [IO_NETWORK_ERROR__LEASE_NOT_OVER]: `The lease goes on, or what was served until its end may still be attested: wait`,
     [IO_NETWORK_ERROR__MALFORMED_SIGNATURE_INSTRUCTION]: `The Ed25519 instruction is malformed: offsets must lie inside it, with nothing left over`,
     [IO_NETWORK_ERROR__MINT_NOT_ALLOWED]: `The mint is not an allowed payment mint`,
+    [IO_NETWORK_ERROR__MINT_NOT_CLEAN]: `The IO mint must be new: nothing minted, 8 decimals, no freeze authority, and the administrator its mint authority`,
+    [IO_NETWORK_ERROR__NO_BUY_BACK]: `The treasury does not buy IO for this mint now`,
+    [IO_NETWORK_ERROR__NO_CONTRADICTION]: `The two statements do not contradict each other, or are not of this network`,
+    [IO_NETWORK_ERROR__NO_GUIDANCE]: `The class has no reference price: give it a floor and a ceiling first`,
     [IO_NETWORK_ERROR__NO_SIGNATURE_INSTRUCTION]: `Expected an Ed25519 instruction directly before this one`,
-    [IO_NETWORK_ERROR__NOT_ADMIN]: `Only the network's administrator may do this`,
+    [IO_NETWORK_ERROR__NOT_ADMIN]: `Only the network's administrator, or whom it gave the role for this, may do this`,
+    [IO_NETWORK_ERROR__NOT_A_LEASE]: `The job is no lease`,
     [IO_NETWORK_ERROR__NOT_AN_ORACLE]: `A signer is not an active member of the oracle set`,
+    [IO_NETWORK_ERROR__NOT_BENEFICIARY]: `The signer is not the vesting account's beneficiary, or was not proposed as one`,
+    [IO_NETWORK_ERROR__NOT_CO_STAKER]: `The signer is neither the co-staker nor the provider's authority`,
+    [IO_NETWORK_ERROR__NOT_EARNING_YET]: `Rewards up to the time of joining have not been claimed yet: claim the provider's rewards first`,
+    [IO_NETWORK_ERROR__NOT_FUNDED]: `The job is not funded yet: sponsors have to put in the rest of its escrow`,
     [IO_NETWORK_ERROR__NOTHING_MATURED]: `Nothing has matured yet: wait until the unbonding time has passed`,
     [IO_NETWORK_ERROR__NOTHING_OWED]: `Nothing is owed to this party`,
+    [IO_NETWORK_ERROR__NOTHING_TO_CLAIM]: `Nothing to claim: everything up to the current root was paid`,
+    [IO_NETWORK_ERROR__NOTHING_TO_MIGRATE]: `The account has today's layout already, or is too short to be one`,
+    [IO_NETWORK_ERROR__NOTHING_VESTED]: `Nothing has vested that was not claimed: wait for the cliff or the next second`,
+    [IO_NETWORK_ERROR__NOT_LEAVING]: `It is not leaving: give notice first`,
     [IO_NETWORK_ERROR__NOT_OPERATOR]: `The signer is not the device's operator`,
+    [IO_NETWORK_ERROR__NOT_ORACLE_OWNER]: `The signer is not the owner of the oracle's bond`,
     [IO_NETWORK_ERROR__NOT_PENDING_ADMIN]: `Only the administrator that was proposed may accept`,
+    [IO_NETWORK_ERROR__NOT_PROPOSABLE]: `No instruction of this tag waits for a timelock: send it directly`,
     [IO_NETWORK_ERROR__NOT_PROVIDER_AUTHORITY]: `The signer is not the provider's authority`,
     [IO_NETWORK_ERROR__NOT_RENTER]: `The signer is neither the job's renter nor its payer`,
     [IO_NETWORK_ERROR__NOT_UPGRADE_AUTHORITY]: `Only the program's upgrade authority may initialise the network`,
+    [IO_NETWORK_ERROR__ORACLE_BOND_REQUIRED]: `A new oracle needs its Oracle account, with the minimum bond, among the remaining accounts`,
+    [IO_NETWORK_ERROR__ORACLE_BOND_TOO_SMALL]: `The bond is below the network's minimum for an oracle in the set`,
+    [IO_NETWORK_ERROR__ORACLE_SLASHED]: `The oracle was slashed: it can neither bond nor enter a set again`,
     [IO_NETWORK_ERROR__OVERFLOW]: `Amount overflows or underflows`,
+    [IO_NETWORK_ERROR__OWN_CO_STAKE]: `A provider's authority or payout owner cannot co-stake with it: stake instead`,
     [IO_NETWORK_ERROR__PARAMETER_OUT_OF_BOUNDS]: `A parameter is outside its bounds; see constants.rs`,
     [IO_NETWORK_ERROR__PAUSED]: `The network is paused for new jobs and stakes; settlements, refunds and withdrawals go on`,
     [IO_NETWORK_ERROR__PENALTY_PENDING]: `A penalty of this job has not been moved to a slash case yet: open it first`,
+    [IO_NETWORK_ERROR__POOL_WIPED_OUT]: `The pool lost everything: its co-stakers have to leave before somebody can join`,
+    [IO_NETWORK_ERROR__PRICE_TOO_LOW]: `The price is below the least that the seller named: wait, it rises until the hour ends`,
+    [IO_NETWORK_ERROR__PROPOSAL_EXPIRED]: `The proposed change has lapsed: propose it again`,
+    [IO_NETWORK_ERROR__PROPOSAL_NOT_READY]: `The proposed change is not ready yet: wait until its timelock has passed`,
+    [IO_NETWORK_ERROR__PROPOSAL_REQUIRED]: `The network has a timelock: propose this change first and wait until it is ready`,
     [IO_NETWORK_ERROR__QUORUM_NOT_REACHED]: `Fewer signatures than the quorum`,
     [IO_NETWORK_ERROR__REQUIREMENT_NOT_MET]: `The device does not meet the job's requirement`,
     [IO_NETWORK_ERROR__RETENTION_NOT_OVER]: `The job is kept until its retention ends; only its renter or payer may close it before, from the next slot on`,
+    [IO_NETWORK_ERROR__ROOT_NOT_NEWER]: `A root of this epoch or of a later one was already published`,
     [IO_NETWORK_ERROR__SAME_ACCOUNT]: `Two accounts that must differ are the same`,
     [IO_NETWORK_ERROR__STAKE_NOT_FREE]: `The stake is not free: it is bonded to devices, due as a penalty, or not there`,
     [IO_NETWORK_ERROR__STILL_OWED]: `Something is still owed from this job: release it first`,
     [IO_NETWORK_ERROR__TICKET_EXPIRED]: `The match ticket has expired`,
     [IO_NETWORK_ERROR__TICKET_REQUIRED]: `The job is reserved for a matched device: bring a valid ticket, or wait until the match window ends`,
     [IO_NETWORK_ERROR__TOO_MANY_UNBONDING]: `All unbonding entries are in use: withdraw a matured one first`,
+    [IO_NETWORK_ERROR__TOTAL_OUT_OF_RANGE]: `The rewards of a root may neither fall nor exceed what was minted`,
+    [IO_NETWORK_ERROR__TREASURY_TOO_SMALL]: `The treasury's main account holds less than that: sweep the shards first, or ask for less`,
+    [IO_NETWORK_ERROR__UNBONDING_IN_PROGRESS]: `An earlier withdrawal is on its way: withdraw it first`,
     [IO_NETWORK_ERROR__WRONG_ACCOUNT]: `The account is not the one that this instruction requires`,
     [IO_NETWORK_ERROR__WRONG_MESSAGE]: `A signed message is not the one this instruction requires`,
     [IO_NETWORK_ERROR__WRONG_MINT]: `The mint is not the one required`,
     [IO_NETWORK_ERROR__WRONG_OWNER]: `The account at this address is not owned by the program that must own it`,
+    [IO_NETWORK_ERROR__WRONG_PROPOSAL]: `The proposal is of another change: propose exactly this one`,
     [IO_NETWORK_ERROR__WRONG_STATE]: `The job is not in a state that allows this`,
     [IO_NETWORK_ERROR__ZERO_AMOUNT]: `The amount must be greater than zero`,
   };

@@ -77,14 +77,18 @@ export type AcceptJobInstruction<
 
 export type AcceptJobInstructionData = {
   discriminator: ReadonlyUint8Array;
-  /** Price of 1,000 units that the device asks, at most the job's limit. */
+  /** Slot of the job's creation: a job created at the same address since is another one. */
+  createdSlot: bigint;
+  /** Price of 1,000 units that the device asks, at most the job's limit. While the job is reserved: the ask in the ticket. */
   ask: bigint;
   /** Expiry of the match ticket whose signature is in the instruction before; 0 for none. */
   ticketExpiresAt: bigint;
 };
 
 export type AcceptJobInstructionDataArgs = {
-  /** Price of 1,000 units that the device asks, at most the job's limit. */
+  /** Slot of the job's creation: a job created at the same address since is another one. */
+  createdSlot: number | bigint;
+  /** Price of 1,000 units that the device asks, at most the job's limit. While the job is reserved: the ask in the ticket. */
   ask: number | bigint;
   /** Expiry of the match ticket whose signature is in the instruction before; 0 for none. */
   ticketExpiresAt: number | bigint;
@@ -94,6 +98,7 @@ export function getAcceptJobInstructionDataEncoder(): FixedSizeEncoder<AcceptJob
   return transformEncoder(
     getStructEncoder([
       ['discriminator', fixEncoderSize(getBytesEncoder(), 8)],
+      ['createdSlot', getU64Encoder()],
       ['ask', getU64Encoder()],
       ['ticketExpiresAt', getI64Encoder()],
     ]),
@@ -104,6 +109,7 @@ export function getAcceptJobInstructionDataEncoder(): FixedSizeEncoder<AcceptJob
 export function getAcceptJobInstructionDataDecoder(): FixedSizeDecoder<AcceptJobInstructionData> {
   return getStructDecoder([
     ['discriminator', fixDecoderSize(getBytesDecoder(), 8)],
+    ['createdSlot', getU64Decoder()],
     ['ask', getU64Decoder()],
     ['ticketExpiresAt', getI64Decoder()],
   ]);
@@ -134,6 +140,7 @@ export type AcceptJobInput<
   job: Address<TAccountJob>;
   providerToken: Address<TAccountProviderToken>;
   instructions: Address<TAccountInstructions>;
+  createdSlot: AcceptJobInstructionDataArgs['createdSlot'];
   ask: AcceptJobInstructionDataArgs['ask'];
   ticketExpiresAt: AcceptJobInstructionDataArgs['ticketExpiresAt'];
 };

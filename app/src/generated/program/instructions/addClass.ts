@@ -49,6 +49,7 @@ export type AddClassInstruction<
   TAccountNetwork extends string | AccountMeta<string> = string,
   TAccountClass extends string | AccountMeta<string> = string,
   TAccountSystemProgram extends string | AccountMeta<string> = '11111111111111111111111111111111',
+  TAccountProposal extends string | AccountMeta<string> = string,
   TRemainingAccounts extends readonly AccountMeta<string>[] = [],
 > = Instruction<TProgram> &
   InstructionWithData<ReadonlyUint8Array> &
@@ -60,6 +61,7 @@ export type AddClassInstruction<
       TAccountNetwork extends string ? ReadonlyAccount<TAccountNetwork> : TAccountNetwork,
       TAccountClass extends string ? WritableAccount<TAccountClass> : TAccountClass,
       TAccountSystemProgram extends string ? ReadonlyAccount<TAccountSystemProgram> : TAccountSystemProgram,
+      TAccountProposal extends string ? WritableAccount<TAccountProposal> : TAccountProposal,
       ...TRemainingAccounts,
     ]
   >;
@@ -97,11 +99,14 @@ export type AddClassInput<
   TAccountNetwork extends string = string,
   TAccountClass extends string = string,
   TAccountSystemProgram extends string = string,
+  TAccountProposal extends string = string,
 > = {
+  /** Administrator or parameters role. Pays the rent. */
   admin: TransactionSigner<TAccountAdmin>;
   network: Address<TAccountNetwork>;
   class: Address<TAccountClass>;
   systemProgram?: Address<TAccountSystemProgram>;
+  proposal?: Address<TAccountProposal>;
   args: AddClassInstructionDataArgs['args'];
 };
 
@@ -110,11 +115,19 @@ export function getAddClassInstruction<
   TAccountNetwork extends string,
   TAccountClass extends string,
   TAccountSystemProgram extends string,
+  TAccountProposal extends string,
   TProgramAddress extends Address = typeof IO_NETWORK_PROGRAM_ADDRESS,
 >(
-  input: AddClassInput<TAccountAdmin, TAccountNetwork, TAccountClass, TAccountSystemProgram>,
+  input: AddClassInput<TAccountAdmin, TAccountNetwork, TAccountClass, TAccountSystemProgram, TAccountProposal>,
   config?: { programAddress?: TProgramAddress },
-): AddClassInstruction<TProgramAddress, TAccountAdmin, TAccountNetwork, TAccountClass, TAccountSystemProgram> {
+): AddClassInstruction<
+  TProgramAddress,
+  TAccountAdmin,
+  TAccountNetwork,
+  TAccountClass,
+  TAccountSystemProgram,
+  TAccountProposal
+> {
   // Program address.
   const programAddress = config?.programAddress ?? IO_NETWORK_PROGRAM_ADDRESS;
 
@@ -124,6 +137,7 @@ export function getAddClassInstruction<
     network: { value: input.network ?? null, isWritable: false },
     class: { value: input.class ?? null, isWritable: true },
     systemProgram: { value: input.systemProgram ?? null, isWritable: false },
+    proposal: { value: input.proposal ?? null, isWritable: true },
   };
   const accounts = originalAccounts as Record<keyof typeof originalAccounts, ResolvedInstructionAccount>;
 
@@ -142,10 +156,18 @@ export function getAddClassInstruction<
       getAccountMeta('network', accounts.network),
       getAccountMeta('class', accounts.class),
       getAccountMeta('systemProgram', accounts.systemProgram),
+      getAccountMeta('proposal', accounts.proposal),
     ],
     data: getAddClassInstructionDataEncoder().encode(args as AddClassInstructionDataArgs),
     programAddress,
-  } as AddClassInstruction<TProgramAddress, TAccountAdmin, TAccountNetwork, TAccountClass, TAccountSystemProgram>);
+  } as AddClassInstruction<
+    TProgramAddress,
+    TAccountAdmin,
+    TAccountNetwork,
+    TAccountClass,
+    TAccountSystemProgram,
+    TAccountProposal
+  >);
 }
 
 export type ParsedAddClassInstruction<
@@ -154,10 +176,12 @@ export type ParsedAddClassInstruction<
 > = {
   programAddress: Address<TProgram>;
   accounts: {
+    /** Administrator or parameters role. Pays the rent. */
     admin: TAccountMetas[0];
     network: TAccountMetas[1];
     class: TAccountMetas[2];
     systemProgram: TAccountMetas[3];
+    proposal?: TAccountMetas[4] | undefined;
   };
   data: AddClassInstructionData;
 };
@@ -165,10 +189,10 @@ export type ParsedAddClassInstruction<
 export function parseAddClassInstruction<TProgram extends string, TAccountMetas extends readonly AccountMeta[]>(
   instruction: Instruction<TProgram> & InstructionWithAccounts<TAccountMetas> & InstructionWithData<ReadonlyUint8Array>,
 ): ParsedAddClassInstruction<TProgram, TAccountMetas> {
-  if (instruction.accounts.length < 4) {
+  if (instruction.accounts.length < 5) {
     throw new SolanaError(SOLANA_ERROR__PROGRAM_CLIENTS__INSUFFICIENT_ACCOUNT_METAS, {
       actualAccountMetas: instruction.accounts.length,
-      expectedAccountMetas: 4,
+      expectedAccountMetas: 5,
     });
   }
   let accountIndex = 0;
@@ -177,6 +201,10 @@ export function parseAddClassInstruction<TProgram extends string, TAccountMetas 
     accountIndex += 1;
     return accountMeta;
   };
+  const getNextOptionalAccount = () => {
+    const accountMeta = getNextAccount();
+    return accountMeta.address === IO_NETWORK_PROGRAM_ADDRESS ? undefined : accountMeta;
+  };
   return {
     programAddress: instruction.programAddress,
     accounts: {
@@ -184,6 +212,7 @@ export function parseAddClassInstruction<TProgram extends string, TAccountMetas 
       network: getNextAccount(),
       class: getNextAccount(),
       systemProgram: getNextAccount(),
+      proposal: getNextOptionalAccount(),
     },
     data: getAddClassInstructionDataDecoder().decode(instruction.data),
   };

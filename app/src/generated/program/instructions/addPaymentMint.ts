@@ -60,6 +60,7 @@ export type AddPaymentMintInstruction<
   TAccountMint extends string | AccountMeta<string> = string,
   TAccountPayment extends string | AccountMeta<string> = string,
   TAccountSystemProgram extends string | AccountMeta<string> = '11111111111111111111111111111111',
+  TAccountProposal extends string | AccountMeta<string> = string,
   TRemainingAccounts extends readonly AccountMeta<string>[] = [],
 > = Instruction<TProgram> &
   InstructionWithData<ReadonlyUint8Array> &
@@ -72,6 +73,7 @@ export type AddPaymentMintInstruction<
       TAccountMint extends string ? ReadonlyAccount<TAccountMint> : TAccountMint,
       TAccountPayment extends string ? WritableAccount<TAccountPayment> : TAccountPayment,
       TAccountSystemProgram extends string ? ReadonlyAccount<TAccountSystemProgram> : TAccountSystemProgram,
+      TAccountProposal extends string ? WritableAccount<TAccountProposal> : TAccountProposal,
       ...TRemainingAccounts,
     ]
   >;
@@ -110,12 +112,15 @@ export type AddPaymentMintAsyncInput<
   TAccountMint extends string = string,
   TAccountPayment extends string = string,
   TAccountSystemProgram extends string = string,
+  TAccountProposal extends string = string,
 > = {
+  /** Administrator or parameters role. Pays the rent. */
   admin: TransactionSigner<TAccountAdmin>;
   network: Address<TAccountNetwork>;
   mint: Address<TAccountMint>;
   payment?: Address<TAccountPayment>;
   systemProgram?: Address<TAccountSystemProgram>;
+  proposal?: Address<TAccountProposal>;
   args: AddPaymentMintInstructionDataArgs['args'];
 };
 
@@ -125,9 +130,17 @@ export async function getAddPaymentMintInstructionAsync<
   TAccountMint extends string,
   TAccountPayment extends string,
   TAccountSystemProgram extends string,
+  TAccountProposal extends string,
   TProgramAddress extends Address = typeof IO_NETWORK_PROGRAM_ADDRESS,
 >(
-  input: AddPaymentMintAsyncInput<TAccountAdmin, TAccountNetwork, TAccountMint, TAccountPayment, TAccountSystemProgram>,
+  input: AddPaymentMintAsyncInput<
+    TAccountAdmin,
+    TAccountNetwork,
+    TAccountMint,
+    TAccountPayment,
+    TAccountSystemProgram,
+    TAccountProposal
+  >,
   config?: { programAddress?: TProgramAddress },
 ): Promise<
   AddPaymentMintInstruction<
@@ -136,7 +149,8 @@ export async function getAddPaymentMintInstructionAsync<
     TAccountNetwork,
     TAccountMint,
     TAccountPayment,
-    TAccountSystemProgram
+    TAccountSystemProgram,
+    TAccountProposal
   >
 > {
   // Program address.
@@ -149,6 +163,7 @@ export async function getAddPaymentMintInstructionAsync<
     mint: { value: input.mint ?? null, isWritable: false },
     payment: { value: input.payment ?? null, isWritable: true },
     systemProgram: { value: input.systemProgram ?? null, isWritable: false },
+    proposal: { value: input.proposal ?? null, isWritable: true },
   };
   const accounts = originalAccounts as Record<keyof typeof originalAccounts, ResolvedInstructionAccount>;
 
@@ -173,6 +188,7 @@ export async function getAddPaymentMintInstructionAsync<
       getAccountMeta('mint', accounts.mint),
       getAccountMeta('payment', accounts.payment),
       getAccountMeta('systemProgram', accounts.systemProgram),
+      getAccountMeta('proposal', accounts.proposal),
     ],
     data: getAddPaymentMintInstructionDataEncoder().encode(args as AddPaymentMintInstructionDataArgs),
     programAddress,
@@ -182,7 +198,8 @@ export async function getAddPaymentMintInstructionAsync<
     TAccountNetwork,
     TAccountMint,
     TAccountPayment,
-    TAccountSystemProgram
+    TAccountSystemProgram,
+    TAccountProposal
   >);
 }
 
@@ -192,12 +209,15 @@ export type AddPaymentMintInput<
   TAccountMint extends string = string,
   TAccountPayment extends string = string,
   TAccountSystemProgram extends string = string,
+  TAccountProposal extends string = string,
 > = {
+  /** Administrator or parameters role. Pays the rent. */
   admin: TransactionSigner<TAccountAdmin>;
   network: Address<TAccountNetwork>;
   mint: Address<TAccountMint>;
   payment: Address<TAccountPayment>;
   systemProgram?: Address<TAccountSystemProgram>;
+  proposal?: Address<TAccountProposal>;
   args: AddPaymentMintInstructionDataArgs['args'];
 };
 
@@ -207,9 +227,17 @@ export function getAddPaymentMintInstruction<
   TAccountMint extends string,
   TAccountPayment extends string,
   TAccountSystemProgram extends string,
+  TAccountProposal extends string,
   TProgramAddress extends Address = typeof IO_NETWORK_PROGRAM_ADDRESS,
 >(
-  input: AddPaymentMintInput<TAccountAdmin, TAccountNetwork, TAccountMint, TAccountPayment, TAccountSystemProgram>,
+  input: AddPaymentMintInput<
+    TAccountAdmin,
+    TAccountNetwork,
+    TAccountMint,
+    TAccountPayment,
+    TAccountSystemProgram,
+    TAccountProposal
+  >,
   config?: { programAddress?: TProgramAddress },
 ): AddPaymentMintInstruction<
   TProgramAddress,
@@ -217,7 +245,8 @@ export function getAddPaymentMintInstruction<
   TAccountNetwork,
   TAccountMint,
   TAccountPayment,
-  TAccountSystemProgram
+  TAccountSystemProgram,
+  TAccountProposal
 > {
   // Program address.
   const programAddress = config?.programAddress ?? IO_NETWORK_PROGRAM_ADDRESS;
@@ -229,6 +258,7 @@ export function getAddPaymentMintInstruction<
     mint: { value: input.mint ?? null, isWritable: false },
     payment: { value: input.payment ?? null, isWritable: true },
     systemProgram: { value: input.systemProgram ?? null, isWritable: false },
+    proposal: { value: input.proposal ?? null, isWritable: true },
   };
   const accounts = originalAccounts as Record<keyof typeof originalAccounts, ResolvedInstructionAccount>;
 
@@ -248,6 +278,7 @@ export function getAddPaymentMintInstruction<
       getAccountMeta('mint', accounts.mint),
       getAccountMeta('payment', accounts.payment),
       getAccountMeta('systemProgram', accounts.systemProgram),
+      getAccountMeta('proposal', accounts.proposal),
     ],
     data: getAddPaymentMintInstructionDataEncoder().encode(args as AddPaymentMintInstructionDataArgs),
     programAddress,
@@ -257,7 +288,8 @@ export function getAddPaymentMintInstruction<
     TAccountNetwork,
     TAccountMint,
     TAccountPayment,
-    TAccountSystemProgram
+    TAccountSystemProgram,
+    TAccountProposal
   >);
 }
 
@@ -267,11 +299,13 @@ export type ParsedAddPaymentMintInstruction<
 > = {
   programAddress: Address<TProgram>;
   accounts: {
+    /** Administrator or parameters role. Pays the rent. */
     admin: TAccountMetas[0];
     network: TAccountMetas[1];
     mint: TAccountMetas[2];
     payment: TAccountMetas[3];
     systemProgram: TAccountMetas[4];
+    proposal?: TAccountMetas[5] | undefined;
   };
   data: AddPaymentMintInstructionData;
 };
@@ -279,10 +313,10 @@ export type ParsedAddPaymentMintInstruction<
 export function parseAddPaymentMintInstruction<TProgram extends string, TAccountMetas extends readonly AccountMeta[]>(
   instruction: Instruction<TProgram> & InstructionWithAccounts<TAccountMetas> & InstructionWithData<ReadonlyUint8Array>,
 ): ParsedAddPaymentMintInstruction<TProgram, TAccountMetas> {
-  if (instruction.accounts.length < 5) {
+  if (instruction.accounts.length < 6) {
     throw new SolanaError(SOLANA_ERROR__PROGRAM_CLIENTS__INSUFFICIENT_ACCOUNT_METAS, {
       actualAccountMetas: instruction.accounts.length,
-      expectedAccountMetas: 5,
+      expectedAccountMetas: 6,
     });
   }
   let accountIndex = 0;
@@ -290,6 +324,10 @@ export function parseAddPaymentMintInstruction<TProgram extends string, TAccount
     const accountMeta = (instruction.accounts as TAccountMetas)[accountIndex]!;
     accountIndex += 1;
     return accountMeta;
+  };
+  const getNextOptionalAccount = () => {
+    const accountMeta = getNextAccount();
+    return accountMeta.address === IO_NETWORK_PROGRAM_ADDRESS ? undefined : accountMeta;
   };
   return {
     programAddress: instruction.programAddress,
@@ -299,6 +337,7 @@ export function parseAddPaymentMintInstruction<TProgram extends string, TAccount
       mint: getNextAccount(),
       payment: getNextAccount(),
       systemProgram: getNextAccount(),
+      proposal: getNextOptionalAccount(),
     },
     data: getAddPaymentMintInstructionDataDecoder().decode(instruction.data),
   };

@@ -101,11 +101,15 @@ export type CreateJobInstructionData = {
   specHash: ReadonlyUint8Array;
   /** Most the job pays for 1,000 units, base units of the payment mint. */
   maxPrice: bigint;
-  /** Most units it pays for. */
+  /** Most units it pays for. In a lease: seconds bought now. */
   maxUnits: bigint;
-  /** Latest time at which a result can be submitted, Unix seconds. */
+  /** The most that may be escrowed, base units: whatever fees become before this lands, nobody pays more. */
+  maxEscrow: bigint;
+  /** What the payer puts in now, base units; 0 for all of it. The job can be accepted once sponsors put in the rest. */
+  deposit: bigint;
+  /** Latest time at which a result can be submitted, or a lease be accepted, Unix seconds. */
   deadline: bigint;
-  /** Longest run after acceptance, seconds. */
+  /** Longest run after acceptance, seconds. In a lease: what it may come to with extensions. */
   maxRunSeconds: number;
   /** Class multiplier that the device must have at least, hundredths; 0 for any. */
   minMultiplierE2: number;
@@ -121,6 +125,8 @@ export type CreateJobInstructionData = {
   verification: number;
   /** Devices wanted. One, for now: several run as one cluster job. */
   devices: number;
+  /** 0 task, 1 lease. */
+  kind: number;
 };
 
 export type CreateJobInstructionDataArgs = {
@@ -130,11 +136,15 @@ export type CreateJobInstructionDataArgs = {
   specHash: ReadonlyUint8Array;
   /** Most the job pays for 1,000 units, base units of the payment mint. */
   maxPrice: number | bigint;
-  /** Most units it pays for. */
+  /** Most units it pays for. In a lease: seconds bought now. */
   maxUnits: number | bigint;
-  /** Latest time at which a result can be submitted, Unix seconds. */
+  /** The most that may be escrowed, base units: whatever fees become before this lands, nobody pays more. */
+  maxEscrow: number | bigint;
+  /** What the payer puts in now, base units; 0 for all of it. The job can be accepted once sponsors put in the rest. */
+  deposit: number | bigint;
+  /** Latest time at which a result can be submitted, or a lease be accepted, Unix seconds. */
   deadline: number | bigint;
-  /** Longest run after acceptance, seconds. */
+  /** Longest run after acceptance, seconds. In a lease: what it may come to with extensions. */
   maxRunSeconds: number;
   /** Class multiplier that the device must have at least, hundredths; 0 for any. */
   minMultiplierE2: number;
@@ -150,6 +160,8 @@ export type CreateJobInstructionDataArgs = {
   verification: number;
   /** Devices wanted. One, for now: several run as one cluster job. */
   devices: number;
+  /** 0 task, 1 lease. */
+  kind: number;
 };
 
 export function getCreateJobInstructionDataEncoder(): FixedSizeEncoder<CreateJobInstructionDataArgs> {
@@ -160,6 +172,8 @@ export function getCreateJobInstructionDataEncoder(): FixedSizeEncoder<CreateJob
       ['specHash', fixEncoderSize(getBytesEncoder(), 32)],
       ['maxPrice', getU64Encoder()],
       ['maxUnits', getU64Encoder()],
+      ['maxEscrow', getU64Encoder()],
+      ['deposit', getU64Encoder()],
       ['deadline', getI64Encoder()],
       ['maxRunSeconds', getU32Encoder()],
       ['minMultiplierE2', getU32Encoder()],
@@ -169,6 +183,7 @@ export function getCreateJobInstructionDataEncoder(): FixedSizeEncoder<CreateJob
       ['minReputationBps', getU16Encoder()],
       ['verification', getU8Encoder()],
       ['devices', getU8Encoder()],
+      ['kind', getU8Encoder()],
     ]),
     (value) => ({ ...value, discriminator: CREATE_JOB_DISCRIMINATOR }),
   );
@@ -181,6 +196,8 @@ export function getCreateJobInstructionDataDecoder(): FixedSizeDecoder<CreateJob
     ['specHash', fixDecoderSize(getBytesDecoder(), 32)],
     ['maxPrice', getU64Decoder()],
     ['maxUnits', getU64Decoder()],
+    ['maxEscrow', getU64Decoder()],
+    ['deposit', getU64Decoder()],
     ['deadline', getI64Decoder()],
     ['maxRunSeconds', getU32Decoder()],
     ['minMultiplierE2', getU32Decoder()],
@@ -190,6 +207,7 @@ export function getCreateJobInstructionDataDecoder(): FixedSizeDecoder<CreateJob
     ['minReputationBps', getU16Decoder()],
     ['verification', getU8Decoder()],
     ['devices', getU8Decoder()],
+    ['kind', getU8Decoder()],
   ]);
 }
 
@@ -228,6 +246,8 @@ export type CreateJobAsyncInput<
   specHash: CreateJobInstructionDataArgs['specHash'];
   maxPrice: CreateJobInstructionDataArgs['maxPrice'];
   maxUnits: CreateJobInstructionDataArgs['maxUnits'];
+  maxEscrow: CreateJobInstructionDataArgs['maxEscrow'];
+  deposit: CreateJobInstructionDataArgs['deposit'];
   deadline: CreateJobInstructionDataArgs['deadline'];
   maxRunSeconds: CreateJobInstructionDataArgs['maxRunSeconds'];
   minMultiplierE2: CreateJobInstructionDataArgs['minMultiplierE2'];
@@ -237,6 +257,7 @@ export type CreateJobAsyncInput<
   minReputationBps: CreateJobInstructionDataArgs['minReputationBps'];
   verification: CreateJobInstructionDataArgs['verification'];
   devices: CreateJobInstructionDataArgs['devices'];
+  kind: CreateJobInstructionDataArgs['kind'];
 };
 
 export async function getCreateJobInstructionAsync<
@@ -374,6 +395,8 @@ export type CreateJobInput<
   specHash: CreateJobInstructionDataArgs['specHash'];
   maxPrice: CreateJobInstructionDataArgs['maxPrice'];
   maxUnits: CreateJobInstructionDataArgs['maxUnits'];
+  maxEscrow: CreateJobInstructionDataArgs['maxEscrow'];
+  deposit: CreateJobInstructionDataArgs['deposit'];
   deadline: CreateJobInstructionDataArgs['deadline'];
   maxRunSeconds: CreateJobInstructionDataArgs['maxRunSeconds'];
   minMultiplierE2: CreateJobInstructionDataArgs['minMultiplierE2'];
@@ -383,6 +406,7 @@ export type CreateJobInput<
   minReputationBps: CreateJobInstructionDataArgs['minReputationBps'];
   verification: CreateJobInstructionDataArgs['verification'];
   devices: CreateJobInstructionDataArgs['devices'];
+  kind: CreateJobInstructionDataArgs['kind'];
 };
 
 export function getCreateJobInstruction<

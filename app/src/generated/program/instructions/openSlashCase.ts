@@ -54,6 +54,7 @@ export type OpenSlashCaseInstruction<
   TAccountJob extends string | AccountMeta<string> = string,
   TAccountProvider extends string | AccountMeta<string> = string,
   TAccountStakeVault extends string | AccountMeta<string> = string,
+  TAccountCoVault extends string | AccountMeta<string> = string,
   TAccountSlashCase extends string | AccountMeta<string> = string,
   TAccountSlashVault extends string | AccountMeta<string> = string,
   TAccountIoMint extends string | AccountMeta<string> = string,
@@ -71,6 +72,7 @@ export type OpenSlashCaseInstruction<
       TAccountJob extends string ? WritableAccount<TAccountJob> : TAccountJob,
       TAccountProvider extends string ? WritableAccount<TAccountProvider> : TAccountProvider,
       TAccountStakeVault extends string ? WritableAccount<TAccountStakeVault> : TAccountStakeVault,
+      TAccountCoVault extends string ? WritableAccount<TAccountCoVault> : TAccountCoVault,
       TAccountSlashCase extends string ? WritableAccount<TAccountSlashCase> : TAccountSlashCase,
       TAccountSlashVault extends string ? WritableAccount<TAccountSlashVault> : TAccountSlashVault,
       TAccountIoMint extends string ? ReadonlyAccount<TAccountIoMint> : TAccountIoMint,
@@ -108,6 +110,7 @@ export type OpenSlashCaseAsyncInput<
   TAccountJob extends string = string,
   TAccountProvider extends string = string,
   TAccountStakeVault extends string = string,
+  TAccountCoVault extends string = string,
   TAccountSlashCase extends string = string,
   TAccountSlashVault extends string = string,
   TAccountIoMint extends string = string,
@@ -120,6 +123,7 @@ export type OpenSlashCaseAsyncInput<
   job: Address<TAccountJob>;
   provider: Address<TAccountProvider>;
   stakeVault: Address<TAccountStakeVault>;
+  coVault: Address<TAccountCoVault>;
   slashCase: Address<TAccountSlashCase>;
   slashVault?: Address<TAccountSlashVault>;
   ioMint: Address<TAccountIoMint>;
@@ -133,6 +137,7 @@ export async function getOpenSlashCaseInstructionAsync<
   TAccountJob extends string,
   TAccountProvider extends string,
   TAccountStakeVault extends string,
+  TAccountCoVault extends string,
   TAccountSlashCase extends string,
   TAccountSlashVault extends string,
   TAccountIoMint extends string,
@@ -146,6 +151,7 @@ export async function getOpenSlashCaseInstructionAsync<
     TAccountJob,
     TAccountProvider,
     TAccountStakeVault,
+    TAccountCoVault,
     TAccountSlashCase,
     TAccountSlashVault,
     TAccountIoMint,
@@ -161,6 +167,7 @@ export async function getOpenSlashCaseInstructionAsync<
     TAccountJob,
     TAccountProvider,
     TAccountStakeVault,
+    TAccountCoVault,
     TAccountSlashCase,
     TAccountSlashVault,
     TAccountIoMint,
@@ -178,6 +185,7 @@ export async function getOpenSlashCaseInstructionAsync<
     job: { value: input.job ?? null, isWritable: true },
     provider: { value: input.provider ?? null, isWritable: true },
     stakeVault: { value: input.stakeVault ?? null, isWritable: true },
+    coVault: { value: input.coVault ?? null, isWritable: true },
     slashCase: { value: input.slashCase ?? null, isWritable: true },
     slashVault: { value: input.slashVault ?? null, isWritable: true },
     ioMint: { value: input.ioMint ?? null, isWritable: false },
@@ -208,6 +216,7 @@ export async function getOpenSlashCaseInstructionAsync<
       getAccountMeta('job', accounts.job),
       getAccountMeta('provider', accounts.provider),
       getAccountMeta('stakeVault', accounts.stakeVault),
+      getAccountMeta('coVault', accounts.coVault),
       getAccountMeta('slashCase', accounts.slashCase),
       getAccountMeta('slashVault', accounts.slashVault),
       getAccountMeta('ioMint', accounts.ioMint),
@@ -223,6 +232,7 @@ export async function getOpenSlashCaseInstructionAsync<
     TAccountJob,
     TAccountProvider,
     TAccountStakeVault,
+    TAccountCoVault,
     TAccountSlashCase,
     TAccountSlashVault,
     TAccountIoMint,
@@ -237,6 +247,7 @@ export type OpenSlashCaseInput<
   TAccountJob extends string = string,
   TAccountProvider extends string = string,
   TAccountStakeVault extends string = string,
+  TAccountCoVault extends string = string,
   TAccountSlashCase extends string = string,
   TAccountSlashVault extends string = string,
   TAccountIoMint extends string = string,
@@ -249,6 +260,7 @@ export type OpenSlashCaseInput<
   job: Address<TAccountJob>;
   provider: Address<TAccountProvider>;
   stakeVault: Address<TAccountStakeVault>;
+  coVault: Address<TAccountCoVault>;
   slashCase: Address<TAccountSlashCase>;
   slashVault: Address<TAccountSlashVault>;
   ioMint: Address<TAccountIoMint>;
@@ -262,6 +274,7 @@ export function getOpenSlashCaseInstruction<
   TAccountJob extends string,
   TAccountProvider extends string,
   TAccountStakeVault extends string,
+  TAccountCoVault extends string,
   TAccountSlashCase extends string,
   TAccountSlashVault extends string,
   TAccountIoMint extends string,
@@ -275,6 +288,7 @@ export function getOpenSlashCaseInstruction<
     TAccountJob,
     TAccountProvider,
     TAccountStakeVault,
+    TAccountCoVault,
     TAccountSlashCase,
     TAccountSlashVault,
     TAccountIoMint,
@@ -289,6 +303,7 @@ export function getOpenSlashCaseInstruction<
   TAccountJob,
   TAccountProvider,
   TAccountStakeVault,
+  TAccountCoVault,
   TAccountSlashCase,
   TAccountSlashVault,
   TAccountIoMint,
@@ -305,6 +320,7 @@ export function getOpenSlashCaseInstruction<
     job: { value: input.job ?? null, isWritable: true },
     provider: { value: input.provider ?? null, isWritable: true },
     stakeVault: { value: input.stakeVault ?? null, isWritable: true },
+    coVault: { value: input.coVault ?? null, isWritable: true },
     slashCase: { value: input.slashCase ?? null, isWritable: true },
     slashVault: { value: input.slashVault ?? null, isWritable: true },
     ioMint: { value: input.ioMint ?? null, isWritable: false },
@@ -330,6 +346,7 @@ export function getOpenSlashCaseInstruction<
       getAccountMeta('job', accounts.job),
       getAccountMeta('provider', accounts.provider),
       getAccountMeta('stakeVault', accounts.stakeVault),
+      getAccountMeta('coVault', accounts.coVault),
       getAccountMeta('slashCase', accounts.slashCase),
       getAccountMeta('slashVault', accounts.slashVault),
       getAccountMeta('ioMint', accounts.ioMint),
@@ -345,6 +362,7 @@ export function getOpenSlashCaseInstruction<
     TAccountJob,
     TAccountProvider,
     TAccountStakeVault,
+    TAccountCoVault,
     TAccountSlashCase,
     TAccountSlashVault,
     TAccountIoMint,
@@ -365,11 +383,12 @@ export type ParsedOpenSlashCaseInstruction<
     job: TAccountMetas[2];
     provider: TAccountMetas[3];
     stakeVault: TAccountMetas[4];
-    slashCase: TAccountMetas[5];
-    slashVault: TAccountMetas[6];
-    ioMint: TAccountMetas[7];
-    tokenProgram: TAccountMetas[8];
-    systemProgram: TAccountMetas[9];
+    coVault: TAccountMetas[5];
+    slashCase: TAccountMetas[6];
+    slashVault: TAccountMetas[7];
+    ioMint: TAccountMetas[8];
+    tokenProgram: TAccountMetas[9];
+    systemProgram: TAccountMetas[10];
   };
   data: OpenSlashCaseInstructionData;
 };
@@ -377,10 +396,10 @@ export type ParsedOpenSlashCaseInstruction<
 export function parseOpenSlashCaseInstruction<TProgram extends string, TAccountMetas extends readonly AccountMeta[]>(
   instruction: Instruction<TProgram> & InstructionWithAccounts<TAccountMetas> & InstructionWithData<ReadonlyUint8Array>,
 ): ParsedOpenSlashCaseInstruction<TProgram, TAccountMetas> {
-  if (instruction.accounts.length < 10) {
+  if (instruction.accounts.length < 11) {
     throw new SolanaError(SOLANA_ERROR__PROGRAM_CLIENTS__INSUFFICIENT_ACCOUNT_METAS, {
       actualAccountMetas: instruction.accounts.length,
-      expectedAccountMetas: 10,
+      expectedAccountMetas: 11,
     });
   }
   let accountIndex = 0;
@@ -397,6 +416,7 @@ export function parseOpenSlashCaseInstruction<TProgram extends string, TAccountM
       job: getNextAccount(),
       provider: getNextAccount(),
       stakeVault: getNextAccount(),
+      coVault: getNextAccount(),
       slashCase: getNextAccount(),
       slashVault: getNextAccount(),
       ioMint: getNextAccount(),

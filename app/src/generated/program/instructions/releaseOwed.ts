@@ -108,7 +108,7 @@ export type ReleaseOwedInput<
   TAccountTokenProgram extends string = string,
 > = {
   /**
-   * The payee (the payout owner, the administrator, the payer), who may name any account; or anybody, who can only
+   * The payee (the payout owner, the treasury's owner, the payer), who may name any account; or anybody, who can only
    * deliver to the account that was fixed.
    */
   signer: TransactionSigner<TAccountSigner>;
@@ -208,7 +208,7 @@ export type ParsedReleaseOwedInstruction<
   programAddress: Address<TProgram>;
   accounts: {
     /**
-     * The payee (the payout owner, the administrator, the payer), who may name any account; or anybody, who can only
+     * The payee (the payout owner, the treasury's owner, the payer), who may name any account; or anybody, who can only
      * deliver to the account that was fixed.
      */
     signer: TAccountMetas[0];

@@ -34,10 +34,10 @@ import {
   type InstructionWithAccounts,
   type InstructionWithData,
   type ReadonlyAccount,
-  type ReadonlySignerAccount,
   type ReadonlyUint8Array,
   type TransactionSigner,
   type WritableAccount,
+  type WritableSignerAccount,
 } from '@solana/kit';
 import { getAccountMetaFactory, type ResolvedInstructionAccount } from '@solana/program-client-core';
 import { IO_NETWORK_PROGRAM_ADDRESS } from '../programs';
@@ -53,16 +53,18 @@ export type SetOraclesInstruction<
   TAccountAdmin extends string | AccountMeta<string> = string,
   TAccountNetwork extends string | AccountMeta<string> = string,
   TAccountOracleSet extends string | AccountMeta<string> = string,
+  TAccountProposal extends string | AccountMeta<string> = string,
   TRemainingAccounts extends readonly AccountMeta<string>[] = [],
 > = Instruction<TProgram> &
   InstructionWithData<ReadonlyUint8Array> &
   InstructionWithAccounts<
     [
       TAccountAdmin extends string
-        ? ReadonlySignerAccount<TAccountAdmin> & AccountSignerMeta<TAccountAdmin>
+        ? WritableSignerAccount<TAccountAdmin> & AccountSignerMeta<TAccountAdmin>
         : TAccountAdmin,
       TAccountNetwork extends string ? ReadonlyAccount<TAccountNetwork> : TAccountNetwork,
       TAccountOracleSet extends string ? WritableAccount<TAccountOracleSet> : TAccountOracleSet,
+      TAccountProposal extends string ? WritableAccount<TAccountProposal> : TAccountProposal,
       ...TRemainingAccounts,
     ]
   >;
@@ -107,10 +109,13 @@ export type SetOraclesInput<
   TAccountAdmin extends string = string,
   TAccountNetwork extends string = string,
   TAccountOracleSet extends string = string,
+  TAccountProposal extends string = string,
 > = {
+  /** Administrator or oracles role. Receives a used proposal's rent. */
   admin: TransactionSigner<TAccountAdmin>;
   network: Address<TAccountNetwork>;
   oracleSet: Address<TAccountOracleSet>;
+  proposal?: Address<TAccountProposal>;
   quorum: SetOraclesInstructionDataArgs['quorum'];
   oracles: SetOraclesInstructionDataArgs['oracles'];
 };
@@ -119,19 +124,21 @@ export function getSetOraclesInstruction<
   TAccountAdmin extends string,
   TAccountNetwork extends string,
   TAccountOracleSet extends string,
+  TAccountProposal extends string,
   TProgramAddress extends Address = typeof IO_NETWORK_PROGRAM_ADDRESS,
 >(
-  input: SetOraclesInput<TAccountAdmin, TAccountNetwork, TAccountOracleSet>,
+  input: SetOraclesInput<TAccountAdmin, TAccountNetwork, TAccountOracleSet, TAccountProposal>,
   config?: { programAddress?: TProgramAddress },
-): SetOraclesInstruction<TProgramAddress, TAccountAdmin, TAccountNetwork, TAccountOracleSet> {
+): SetOraclesInstruction<TProgramAddress, TAccountAdmin, TAccountNetwork, TAccountOracleSet, TAccountProposal> {
   // Program address.
   const programAddress = config?.programAddress ?? IO_NETWORK_PROGRAM_ADDRESS;
 
   // Original accounts.
   const originalAccounts = {
-    admin: { value: input.admin ?? null, isWritable: false },
+    admin: { value: input.admin ?? null, isWritable: true },
     network: { value: input.network ?? null, isWritable: false },
     oracleSet: { value: input.oracleSet ?? null, isWritable: true },
+    proposal: { value: input.proposal ?? null, isWritable: true },
   };
   const accounts = originalAccounts as Record<keyof typeof originalAccounts, ResolvedInstructionAccount>;
 
@@ -144,10 +151,11 @@ export function getSetOraclesInstruction<
       getAccountMeta('admin', accounts.admin),
       getAccountMeta('network', accounts.network),
       getAccountMeta('oracleSet', accounts.oracleSet),
+      getAccountMeta('proposal', accounts.proposal),
     ],
     data: getSetOraclesInstructionDataEncoder().encode(args as SetOraclesInstructionDataArgs),
     programAddress,
-  } as SetOraclesInstruction<TProgramAddress, TAccountAdmin, TAccountNetwork, TAccountOracleSet>);
+  } as SetOraclesInstruction<TProgramAddress, TAccountAdmin, TAccountNetwork, TAccountOracleSet, TAccountProposal>);
 }
 
 export type ParsedSetOraclesInstruction<
@@ -156,9 +164,11 @@ export type ParsedSetOraclesInstruction<
 > = {
   programAddress: Address<TProgram>;
   accounts: {
+    /** Administrator or oracles role. Receives a used proposal's rent. */
     admin: TAccountMetas[0];
     network: TAccountMetas[1];
     oracleSet: TAccountMetas[2];
+    proposal?: TAccountMetas[3] | undefined;
   };
   data: SetOraclesInstructionData;
 };
@@ -166,10 +176,10 @@ export type ParsedSetOraclesInstruction<
 export function parseSetOraclesInstruction<TProgram extends string, TAccountMetas extends readonly AccountMeta[]>(
   instruction: Instruction<TProgram> & InstructionWithAccounts<TAccountMetas> & InstructionWithData<ReadonlyUint8Array>,
 ): ParsedSetOraclesInstruction<TProgram, TAccountMetas> {
-  if (instruction.accounts.length < 3) {
+  if (instruction.accounts.length < 4) {
     throw new SolanaError(SOLANA_ERROR__PROGRAM_CLIENTS__INSUFFICIENT_ACCOUNT_METAS, {
       actualAccountMetas: instruction.accounts.length,
-      expectedAccountMetas: 3,
+      expectedAccountMetas: 4,
     });
   }
   let accountIndex = 0;
@@ -178,9 +188,18 @@ export function parseSetOraclesInstruction<TProgram extends string, TAccountMeta
     accountIndex += 1;
     return accountMeta;
   };
+  const getNextOptionalAccount = () => {
+    const accountMeta = getNextAccount();
+    return accountMeta.address === IO_NETWORK_PROGRAM_ADDRESS ? undefined : accountMeta;
+  };
   return {
     programAddress: instruction.programAddress,
-    accounts: { admin: getNextAccount(), network: getNextAccount(), oracleSet: getNextAccount() },
+    accounts: {
+      admin: getNextAccount(),
+      network: getNextAccount(),
+      oracleSet: getNextAccount(),
+      proposal: getNextOptionalAccount(),
+    },
     data: getSetOraclesInstructionDataDecoder().decode(instruction.data),
   };
 }

@@ -28,10 +28,10 @@ import {
   type InstructionWithAccounts,
   type InstructionWithData,
   type ReadonlyAccount,
-  type ReadonlySignerAccount,
   type ReadonlyUint8Array,
   type TransactionSigner,
   type WritableAccount,
+  type WritableSignerAccount,
 } from '@solana/kit';
 import { getAccountMetaFactory, type ResolvedInstructionAccount } from '@solana/program-client-core';
 import { IO_NETWORK_PROGRAM_ADDRESS } from '../programs';
@@ -48,16 +48,18 @@ export type UpdateClassInstruction<
   TAccountAdmin extends string | AccountMeta<string> = string,
   TAccountNetwork extends string | AccountMeta<string> = string,
   TAccountClass extends string | AccountMeta<string> = string,
+  TAccountProposal extends string | AccountMeta<string> = string,
   TRemainingAccounts extends readonly AccountMeta<string>[] = [],
 > = Instruction<TProgram> &
   InstructionWithData<ReadonlyUint8Array> &
   InstructionWithAccounts<
     [
       TAccountAdmin extends string
-        ? ReadonlySignerAccount<TAccountAdmin> & AccountSignerMeta<TAccountAdmin>
+        ? WritableSignerAccount<TAccountAdmin> & AccountSignerMeta<TAccountAdmin>
         : TAccountAdmin,
       TAccountNetwork extends string ? ReadonlyAccount<TAccountNetwork> : TAccountNetwork,
       TAccountClass extends string ? WritableAccount<TAccountClass> : TAccountClass,
+      TAccountProposal extends string ? WritableAccount<TAccountProposal> : TAccountProposal,
       ...TRemainingAccounts,
     ]
   >;
@@ -94,10 +96,13 @@ export type UpdateClassInput<
   TAccountAdmin extends string = string,
   TAccountNetwork extends string = string,
   TAccountClass extends string = string,
+  TAccountProposal extends string = string,
 > = {
+  /** Administrator or parameters role. Receives a used proposal's rent. */
   admin: TransactionSigner<TAccountAdmin>;
   network: Address<TAccountNetwork>;
   class: Address<TAccountClass>;
+  proposal?: Address<TAccountProposal>;
   args: UpdateClassInstructionDataArgs['args'];
 };
 
@@ -105,19 +110,21 @@ export function getUpdateClassInstruction<
   TAccountAdmin extends string,
   TAccountNetwork extends string,
   TAccountClass extends string,
+  TAccountProposal extends string,
   TProgramAddress extends Address = typeof IO_NETWORK_PROGRAM_ADDRESS,
 >(
-  input: UpdateClassInput<TAccountAdmin, TAccountNetwork, TAccountClass>,
+  input: UpdateClassInput<TAccountAdmin, TAccountNetwork, TAccountClass, TAccountProposal>,
   config?: { programAddress?: TProgramAddress },
-): UpdateClassInstruction<TProgramAddress, TAccountAdmin, TAccountNetwork, TAccountClass> {
+): UpdateClassInstruction<TProgramAddress, TAccountAdmin, TAccountNetwork, TAccountClass, TAccountProposal> {
   // Program address.
   const programAddress = config?.programAddress ?? IO_NETWORK_PROGRAM_ADDRESS;
 
   // Original accounts.
   const originalAccounts = {
-    admin: { value: input.admin ?? null, isWritable: false },
+    admin: { value: input.admin ?? null, isWritable: true },
     network: { value: input.network ?? null, isWritable: false },
     class: { value: input.class ?? null, isWritable: true },
+    proposal: { value: input.proposal ?? null, isWritable: true },
   };
   const accounts = originalAccounts as Record<keyof typeof originalAccounts, ResolvedInstructionAccount>;
 
@@ -130,10 +137,11 @@ export function getUpdateClassInstruction<
       getAccountMeta('admin', accounts.admin),
       getAccountMeta('network', accounts.network),
       getAccountMeta('class', accounts.class),
+      getAccountMeta('proposal', accounts.proposal),
     ],
     data: getUpdateClassInstructionDataEncoder().encode(args as UpdateClassInstructionDataArgs),
     programAddress,
-  } as UpdateClassInstruction<TProgramAddress, TAccountAdmin, TAccountNetwork, TAccountClass>);
+  } as UpdateClassInstruction<TProgramAddress, TAccountAdmin, TAccountNetwork, TAccountClass, TAccountProposal>);
 }
 
 export type ParsedUpdateClassInstruction<
@@ -142,9 +150,11 @@ export type ParsedUpdateClassInstruction<
 > = {
   programAddress: Address<TProgram>;
   accounts: {
+    /** Administrator or parameters role. Receives a used proposal's rent. */
     admin: TAccountMetas[0];
     network: TAccountMetas[1];
     class: TAccountMetas[2];
+    proposal?: TAccountMetas[3] | undefined;
   };
   data: UpdateClassInstructionData;
 };
@@ -152,10 +162,10 @@ export type ParsedUpdateClassInstruction<
 export function parseUpdateClassInstruction<TProgram extends string, TAccountMetas extends readonly AccountMeta[]>(
   instruction: Instruction<TProgram> & InstructionWithAccounts<TAccountMetas> & InstructionWithData<ReadonlyUint8Array>,
 ): ParsedUpdateClassInstruction<TProgram, TAccountMetas> {
-  if (instruction.accounts.length < 3) {
+  if (instruction.accounts.length < 4) {
     throw new SolanaError(SOLANA_ERROR__PROGRAM_CLIENTS__INSUFFICIENT_ACCOUNT_METAS, {
       actualAccountMetas: instruction.accounts.length,
-      expectedAccountMetas: 3,
+      expectedAccountMetas: 4,
     });
   }
   let accountIndex = 0;
@@ -164,9 +174,18 @@ export function parseUpdateClassInstruction<TProgram extends string, TAccountMet
     accountIndex += 1;
     return accountMeta;
   };
+  const getNextOptionalAccount = () => {
+    const accountMeta = getNextAccount();
+    return accountMeta.address === IO_NETWORK_PROGRAM_ADDRESS ? undefined : accountMeta;
+  };
   return {
     programAddress: instruction.programAddress,
-    accounts: { admin: getNextAccount(), network: getNextAccount(), class: getNextAccount() },
+    accounts: {
+      admin: getNextAccount(),
+      network: getNextAccount(),
+      class: getNextAccount(),
+      proposal: getNextOptionalAccount(),
+    },
     data: getUpdateClassInstructionDataDecoder().decode(instruction.data),
   };
 }

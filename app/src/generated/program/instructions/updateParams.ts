@@ -27,10 +27,10 @@ import {
   type Instruction,
   type InstructionWithAccounts,
   type InstructionWithData,
-  type ReadonlySignerAccount,
   type ReadonlyUint8Array,
   type TransactionSigner,
   type WritableAccount,
+  type WritableSignerAccount,
 } from '@solana/kit';
 import { getAccountMetaFactory, type ResolvedInstructionAccount } from '@solana/program-client-core';
 import { IO_NETWORK_PROGRAM_ADDRESS } from '../programs';
@@ -46,15 +46,17 @@ export type UpdateParamsInstruction<
   TProgram extends string = typeof IO_NETWORK_PROGRAM_ADDRESS,
   TAccountAdmin extends string | AccountMeta<string> = string,
   TAccountNetwork extends string | AccountMeta<string> = string,
+  TAccountProposal extends string | AccountMeta<string> = string,
   TRemainingAccounts extends readonly AccountMeta<string>[] = [],
 > = Instruction<TProgram> &
   InstructionWithData<ReadonlyUint8Array> &
   InstructionWithAccounts<
     [
       TAccountAdmin extends string
-        ? ReadonlySignerAccount<TAccountAdmin> & AccountSignerMeta<TAccountAdmin>
+        ? WritableSignerAccount<TAccountAdmin> & AccountSignerMeta<TAccountAdmin>
         : TAccountAdmin,
       TAccountNetwork extends string ? WritableAccount<TAccountNetwork> : TAccountNetwork,
+      TAccountProposal extends string ? WritableAccount<TAccountProposal> : TAccountProposal,
       ...TRemainingAccounts,
     ]
   >;
@@ -87,27 +89,35 @@ export function getUpdateParamsInstructionDataCodec(): FixedSizeCodec<
   return combineCodec(getUpdateParamsInstructionDataEncoder(), getUpdateParamsInstructionDataDecoder());
 }
 
-export type UpdateParamsInput<TAccountAdmin extends string = string, TAccountNetwork extends string = string> = {
+export type UpdateParamsInput<
+  TAccountAdmin extends string = string,
+  TAccountNetwork extends string = string,
+  TAccountProposal extends string = string,
+> = {
+  /** Administrator or parameters role. Receives a used proposal's rent. */
   admin: TransactionSigner<TAccountAdmin>;
   network: Address<TAccountNetwork>;
+  proposal?: Address<TAccountProposal>;
   params: UpdateParamsInstructionDataArgs['params'];
 };
 
 export function getUpdateParamsInstruction<
   TAccountAdmin extends string,
   TAccountNetwork extends string,
+  TAccountProposal extends string,
   TProgramAddress extends Address = typeof IO_NETWORK_PROGRAM_ADDRESS,
 >(
-  input: UpdateParamsInput<TAccountAdmin, TAccountNetwork>,
+  input: UpdateParamsInput<TAccountAdmin, TAccountNetwork, TAccountProposal>,
   config?: { programAddress?: TProgramAddress },
-): UpdateParamsInstruction<TProgramAddress, TAccountAdmin, TAccountNetwork> {
+): UpdateParamsInstruction<TProgramAddress, TAccountAdmin, TAccountNetwork, TAccountProposal> {
   // Program address.
   const programAddress = config?.programAddress ?? IO_NETWORK_PROGRAM_ADDRESS;
 
   // Original accounts.
   const originalAccounts = {
-    admin: { value: input.admin ?? null, isWritable: false },
+    admin: { value: input.admin ?? null, isWritable: true },
     network: { value: input.network ?? null, isWritable: true },
+    proposal: { value: input.proposal ?? null, isWritable: true },
   };
   const accounts = originalAccounts as Record<keyof typeof originalAccounts, ResolvedInstructionAccount>;
 
@@ -116,10 +126,14 @@ export function getUpdateParamsInstruction<
 
   const getAccountMeta = getAccountMetaFactory(programAddress, 'programId');
   return Object.freeze({
-    accounts: [getAccountMeta('admin', accounts.admin), getAccountMeta('network', accounts.network)],
+    accounts: [
+      getAccountMeta('admin', accounts.admin),
+      getAccountMeta('network', accounts.network),
+      getAccountMeta('proposal', accounts.proposal),
+    ],
     data: getUpdateParamsInstructionDataEncoder().encode(args as UpdateParamsInstructionDataArgs),
     programAddress,
-  } as UpdateParamsInstruction<TProgramAddress, TAccountAdmin, TAccountNetwork>);
+  } as UpdateParamsInstruction<TProgramAddress, TAccountAdmin, TAccountNetwork, TAccountProposal>);
 }
 
 export type ParsedUpdateParamsInstruction<
@@ -128,8 +142,10 @@ export type ParsedUpdateParamsInstruction<
 > = {
   programAddress: Address<TProgram>;
   accounts: {
+    /** Administrator or parameters role. Receives a used proposal's rent. */
     admin: TAccountMetas[0];
     network: TAccountMetas[1];
+    proposal?: TAccountMetas[2] | undefined;
   };
   data: UpdateParamsInstructionData;
 };
@@ -137,10 +153,10 @@ export type ParsedUpdateParamsInstruction<
 export function parseUpdateParamsInstruction<TProgram extends string, TAccountMetas extends readonly AccountMeta[]>(
   instruction: Instruction<TProgram> & InstructionWithAccounts<TAccountMetas> & InstructionWithData<ReadonlyUint8Array>,
 ): ParsedUpdateParamsInstruction<TProgram, TAccountMetas> {
-  if (instruction.accounts.length < 2) {
+  if (instruction.accounts.length < 3) {
     throw new SolanaError(SOLANA_ERROR__PROGRAM_CLIENTS__INSUFFICIENT_ACCOUNT_METAS, {
       actualAccountMetas: instruction.accounts.length,
-      expectedAccountMetas: 2,
+      expectedAccountMetas: 3,
     });
   }
   let accountIndex = 0;
@@ -149,9 +165,13 @@ export function parseUpdateParamsInstruction<TProgram extends string, TAccountMe
     accountIndex += 1;
     return accountMeta;
   };
+  const getNextOptionalAccount = () => {
+    const accountMeta = getNextAccount();
+    return accountMeta.address === IO_NETWORK_PROGRAM_ADDRESS ? undefined : accountMeta;
+  };
   return {
     programAddress: instruction.programAddress,
-    accounts: { admin: getNextAccount(), network: getNextAccount() },
+    accounts: { admin: getNextAccount(), network: getNextAccount(), proposal: getNextOptionalAccount() },
     data: getUpdateParamsInstructionDataDecoder().decode(instruction.data),
   };
 }

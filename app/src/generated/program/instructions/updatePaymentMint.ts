@@ -28,10 +28,10 @@ import {
   type InstructionWithAccounts,
   type InstructionWithData,
   type ReadonlyAccount,
-  type ReadonlySignerAccount,
   type ReadonlyUint8Array,
   type TransactionSigner,
   type WritableAccount,
+  type WritableSignerAccount,
 } from '@solana/kit';
 import { getAccountMetaFactory, type ResolvedInstructionAccount } from '@solana/program-client-core';
 import { IO_NETWORK_PROGRAM_ADDRESS } from '../programs';
@@ -55,16 +55,18 @@ export type UpdatePaymentMintInstruction<
   TAccountAdmin extends string | AccountMeta<string> = string,
   TAccountNetwork extends string | AccountMeta<string> = string,
   TAccountPayment extends string | AccountMeta<string> = string,
+  TAccountProposal extends string | AccountMeta<string> = string,
   TRemainingAccounts extends readonly AccountMeta<string>[] = [],
 > = Instruction<TProgram> &
   InstructionWithData<ReadonlyUint8Array> &
   InstructionWithAccounts<
     [
       TAccountAdmin extends string
-        ? ReadonlySignerAccount<TAccountAdmin> & AccountSignerMeta<TAccountAdmin>
+        ? WritableSignerAccount<TAccountAdmin> & AccountSignerMeta<TAccountAdmin>
         : TAccountAdmin,
       TAccountNetwork extends string ? ReadonlyAccount<TAccountNetwork> : TAccountNetwork,
       TAccountPayment extends string ? WritableAccount<TAccountPayment> : TAccountPayment,
+      TAccountProposal extends string ? WritableAccount<TAccountProposal> : TAccountProposal,
       ...TRemainingAccounts,
     ]
   >;
@@ -101,10 +103,13 @@ export type UpdatePaymentMintInput<
   TAccountAdmin extends string = string,
   TAccountNetwork extends string = string,
   TAccountPayment extends string = string,
+  TAccountProposal extends string = string,
 > = {
+  /** Administrator or parameters role. Receives a used proposal's rent. */
   admin: TransactionSigner<TAccountAdmin>;
   network: Address<TAccountNetwork>;
   payment: Address<TAccountPayment>;
+  proposal?: Address<TAccountProposal>;
   args: UpdatePaymentMintInstructionDataArgs['args'];
 };
 
@@ -112,19 +117,21 @@ export function getUpdatePaymentMintInstruction<
   TAccountAdmin extends string,
   TAccountNetwork extends string,
   TAccountPayment extends string,
+  TAccountProposal extends string,
   TProgramAddress extends Address = typeof IO_NETWORK_PROGRAM_ADDRESS,
 >(
-  input: UpdatePaymentMintInput<TAccountAdmin, TAccountNetwork, TAccountPayment>,
+  input: UpdatePaymentMintInput<TAccountAdmin, TAccountNetwork, TAccountPayment, TAccountProposal>,
   config?: { programAddress?: TProgramAddress },
-): UpdatePaymentMintInstruction<TProgramAddress, TAccountAdmin, TAccountNetwork, TAccountPayment> {
+): UpdatePaymentMintInstruction<TProgramAddress, TAccountAdmin, TAccountNetwork, TAccountPayment, TAccountProposal> {
   // Program address.
   const programAddress = config?.programAddress ?? IO_NETWORK_PROGRAM_ADDRESS;
 
   // Original accounts.
   const originalAccounts = {
-    admin: { value: input.admin ?? null, isWritable: false },
+    admin: { value: input.admin ?? null, isWritable: true },
     network: { value: input.network ?? null, isWritable: false },
     payment: { value: input.payment ?? null, isWritable: true },
+    proposal: { value: input.proposal ?? null, isWritable: true },
   };
   const accounts = originalAccounts as Record<keyof typeof originalAccounts, ResolvedInstructionAccount>;
 
@@ -137,10 +144,17 @@ export function getUpdatePaymentMintInstruction<
       getAccountMeta('admin', accounts.admin),
       getAccountMeta('network', accounts.network),
       getAccountMeta('payment', accounts.payment),
+      getAccountMeta('proposal', accounts.proposal),
     ],
     data: getUpdatePaymentMintInstructionDataEncoder().encode(args as UpdatePaymentMintInstructionDataArgs),
     programAddress,
-  } as UpdatePaymentMintInstruction<TProgramAddress, TAccountAdmin, TAccountNetwork, TAccountPayment>);
+  } as UpdatePaymentMintInstruction<
+    TProgramAddress,
+    TAccountAdmin,
+    TAccountNetwork,
+    TAccountPayment,
+    TAccountProposal
+  >);
 }
 
 export type ParsedUpdatePaymentMintInstruction<
@@ -149,9 +163,11 @@ export type ParsedUpdatePaymentMintInstruction<
 > = {
   programAddress: Address<TProgram>;
   accounts: {
+    /** Administrator or parameters role. Receives a used proposal's rent. */
     admin: TAccountMetas[0];
     network: TAccountMetas[1];
     payment: TAccountMetas[2];
+    proposal?: TAccountMetas[3] | undefined;
   };
   data: UpdatePaymentMintInstructionData;
 };
@@ -162,10 +178,10 @@ export function parseUpdatePaymentMintInstruction<
 >(
   instruction: Instruction<TProgram> & InstructionWithAccounts<TAccountMetas> & InstructionWithData<ReadonlyUint8Array>,
 ): ParsedUpdatePaymentMintInstruction<TProgram, TAccountMetas> {
-  if (instruction.accounts.length < 3) {
+  if (instruction.accounts.length < 4) {
     throw new SolanaError(SOLANA_ERROR__PROGRAM_CLIENTS__INSUFFICIENT_ACCOUNT_METAS, {
       actualAccountMetas: instruction.accounts.length,
-      expectedAccountMetas: 3,
+      expectedAccountMetas: 4,
     });
   }
   let accountIndex = 0;
@@ -174,9 +190,18 @@ export function parseUpdatePaymentMintInstruction<
     accountIndex += 1;
     return accountMeta;
   };
+  const getNextOptionalAccount = () => {
+    const accountMeta = getNextAccount();
+    return accountMeta.address === IO_NETWORK_PROGRAM_ADDRESS ? undefined : accountMeta;
+  };
   return {
     programAddress: instruction.programAddress,
-    accounts: { admin: getNextAccount(), network: getNextAccount(), payment: getNextAccount() },
+    accounts: {
+      admin: getNextAccount(),
+      network: getNextAccount(),
+      payment: getNextAccount(),
+      proposal: getNextOptionalAccount(),
+    },
     data: getUpdatePaymentMintInstructionDataDecoder().decode(instruction.data),
   };
 }

@@ -7,10 +7,19 @@
  * @see https://github.com/codama-idl/codama
  */
 
+export * from './buyBack';
+export * from './coStake';
+export * from './createVestingVault';
+export * from './emission';
+export * from './initializeEmissionVault';
+export * from './main';
 export * from './network';
+export * from './oracle';
 export * from './oracleSet';
 export * from './payment';
+export * from './proposal';
 export * from './provider';
+export * from './registerOracleVault';
 export * from './slashVault';
 export * from './stakeVault';
 export * from './vault';

@@ -36,167 +36,384 @@ import {
   type SelfPlanAndSendFunctions,
 } from '@solana/program-client-core';
 import {
+  getBuyBackCodec,
+  getCoStakeCodec,
+  getDepositCodec,
   getDeviceClassCodec,
   getDeviceCodec,
+  getEmissionCodec,
   getJobCodec,
   getNetworkCodec,
+  getOracleCodec,
   getOracleSetCodec,
   getPaymentMintCodec,
+  getProposalCodec,
   getProviderCodec,
+  getSlashCaseCodec,
+  getVestingCodec,
+  type BuyBack,
+  type BuyBackArgs,
+  type CoStake,
+  type CoStakeArgs,
+  type Deposit,
+  type DepositArgs,
   type Device,
   type DeviceArgs,
   type DeviceClass,
   type DeviceClassArgs,
+  type Emission,
+  type EmissionArgs,
   type Job,
   type JobArgs,
   type Network,
   type NetworkArgs,
+  type Oracle,
+  type OracleArgs,
   type OracleSet,
   type OracleSetArgs,
   type PaymentMint,
   type PaymentMintArgs,
+  type Proposal,
+  type ProposalArgs,
   type Provider,
   type ProviderArgs,
+  type SlashCase,
+  type SlashCaseArgs,
+  type Vesting,
+  type VestingArgs,
 } from '../accounts';
 import {
   getAcceptAdminInstruction,
+  getAcceptBeneficiaryInstruction,
   getAcceptJobInstruction,
+  getActivateCoStakeInstruction,
   getAddClassInstruction,
+  getAddOracleBondInstruction,
   getAddPaymentMintInstructionAsync,
+  getAdvanceEpochInstruction,
+  getAppealSlashInstruction,
   getAttestDeviceInstruction,
+  getCancelChangeInstruction,
   getCancelJobInstruction,
+  getCheckpointJobInstruction,
+  getClaimCoRewardsInstruction,
+  getClaimRewardsInstruction,
+  getClaimVestedInstruction,
   getCloseJobInstruction,
+  getCloseSlashCaseInstruction,
   getCreateJobInstructionAsync,
+  getCreateVestingInstructionAsync,
+  getDecideSlashInstruction,
   getDisputeJobInstruction,
+  getEndLeaseInstruction,
+  getEvictDeviceInstruction,
   getExpireJobInstruction,
+  getExtendJobInstruction,
+  getFinaliseSlashCaseInstruction,
+  getFinishLeaseInstruction,
+  getFundJobInstruction,
+  getInitializeEmissionInstructionAsync,
   getInitializeNetworkInstructionAsync,
+  getInitTreasuryMainInstructionAsync,
   getInitTreasuryShardInstruction,
+  getJoinCoStakeInstructionAsync,
+  getLeaveCoStakeInstruction,
+  getMigrateAccountInstruction,
   getOpenSlashCaseInstructionAsync,
+  getPaySlashShareInstruction,
   getProposeAdminInstruction,
+  getProposeBeneficiaryInstruction,
+  getProposeChangeInstructionAsync,
+  getProveEquivocationInstruction,
+  getPublishRootInstruction,
   getRegisterDeviceInstruction,
+  getRegisterOracleInstructionAsync,
   getRegisterProviderInstructionAsync,
   getRejectJobInstruction,
+  getReleaseBondForLeaverInstruction,
+  getReleaseDepositInstruction,
   getReleaseOwedInstruction,
+  getRequestOracleUnbondInstruction,
   getRequestUnstakeInstruction,
   getRetireDeviceInstruction,
+  getSellToTreasuryInstruction,
+  getSetBuyBackInstructionAsync,
+  getSetCoStakeTermsInstruction,
   getSetDeviceBondInstruction,
   getSetDeviceDrainingInstruction,
   getSetDeviceOperatorInstruction,
+  getSetEnterpriseShareInstruction,
   getSetOraclesInstruction,
   getSetPausedInstruction,
   getSetPayoutOwnerInstruction,
+  getSetRolesInstruction,
+  getSetTimelockInstruction,
   getSettleJobInstruction,
+  getSetTreasuryOwnerInstruction,
   getStakeInstruction,
+  getStartCoUnbondInstruction,
   getSubmitResultInstruction,
+  getSweepTreasuryInstruction,
   getUpdateClassInstruction,
+  getUpdateGuidanceInstruction,
   getUpdateParamsInstruction,
   getUpdatePaymentMintInstruction,
+  getWithdrawCoStakeInstruction,
+  getWithdrawOracleBondInstruction,
   getWithdrawStakeInstruction,
+  getWithdrawTreasuryInstruction,
   parseAcceptAdminInstruction,
+  parseAcceptBeneficiaryInstruction,
   parseAcceptJobInstruction,
+  parseActivateCoStakeInstruction,
   parseAddClassInstruction,
+  parseAddOracleBondInstruction,
   parseAddPaymentMintInstruction,
+  parseAdvanceEpochInstruction,
+  parseAppealSlashInstruction,
   parseAttestDeviceInstruction,
+  parseCancelChangeInstruction,
   parseCancelJobInstruction,
+  parseCheckpointJobInstruction,
+  parseClaimCoRewardsInstruction,
+  parseClaimRewardsInstruction,
+  parseClaimVestedInstruction,
   parseCloseJobInstruction,
+  parseCloseSlashCaseInstruction,
   parseCreateJobInstruction,
+  parseCreateVestingInstruction,
+  parseDecideSlashInstruction,
   parseDisputeJobInstruction,
+  parseEndLeaseInstruction,
+  parseEvictDeviceInstruction,
   parseExpireJobInstruction,
+  parseExtendJobInstruction,
+  parseFinaliseSlashCaseInstruction,
+  parseFinishLeaseInstruction,
+  parseFundJobInstruction,
+  parseInitializeEmissionInstruction,
   parseInitializeNetworkInstruction,
+  parseInitTreasuryMainInstruction,
   parseInitTreasuryShardInstruction,
+  parseJoinCoStakeInstruction,
+  parseLeaveCoStakeInstruction,
+  parseMigrateAccountInstruction,
   parseOpenSlashCaseInstruction,
+  parsePaySlashShareInstruction,
   parseProposeAdminInstruction,
+  parseProposeBeneficiaryInstruction,
+  parseProposeChangeInstruction,
+  parseProveEquivocationInstruction,
+  parsePublishRootInstruction,
   parseRegisterDeviceInstruction,
+  parseRegisterOracleInstruction,
   parseRegisterProviderInstruction,
   parseRejectJobInstruction,
+  parseReleaseBondForLeaverInstruction,
+  parseReleaseDepositInstruction,
   parseReleaseOwedInstruction,
+  parseRequestOracleUnbondInstruction,
   parseRequestUnstakeInstruction,
   parseRetireDeviceInstruction,
+  parseSellToTreasuryInstruction,
+  parseSetBuyBackInstruction,
+  parseSetCoStakeTermsInstruction,
   parseSetDeviceBondInstruction,
   parseSetDeviceDrainingInstruction,
   parseSetDeviceOperatorInstruction,
+  parseSetEnterpriseShareInstruction,
   parseSetOraclesInstruction,
   parseSetPausedInstruction,
   parseSetPayoutOwnerInstruction,
+  parseSetRolesInstruction,
+  parseSetTimelockInstruction,
   parseSettleJobInstruction,
+  parseSetTreasuryOwnerInstruction,
   parseStakeInstruction,
+  parseStartCoUnbondInstruction,
   parseSubmitResultInstruction,
+  parseSweepTreasuryInstruction,
   parseUpdateClassInstruction,
+  parseUpdateGuidanceInstruction,
   parseUpdateParamsInstruction,
   parseUpdatePaymentMintInstruction,
+  parseWithdrawCoStakeInstruction,
+  parseWithdrawOracleBondInstruction,
   parseWithdrawStakeInstruction,
+  parseWithdrawTreasuryInstruction,
   type AcceptAdminInput,
+  type AcceptBeneficiaryInput,
   type AcceptJobInput,
+  type ActivateCoStakeInput,
   type AddClassInput,
+  type AddOracleBondInput,
   type AddPaymentMintAsyncInput,
+  type AdvanceEpochInput,
+  type AppealSlashInput,
   type AttestDeviceInput,
+  type CancelChangeInput,
   type CancelJobInput,
+  type CheckpointJobInput,
+  type ClaimCoRewardsInput,
+  type ClaimRewardsInput,
+  type ClaimVestedInput,
   type CloseJobInput,
+  type CloseSlashCaseInput,
   type CreateJobAsyncInput,
+  type CreateVestingAsyncInput,
+  type DecideSlashInput,
   type DisputeJobInput,
+  type EndLeaseInput,
+  type EvictDeviceInput,
   type ExpireJobInput,
+  type ExtendJobInput,
+  type FinaliseSlashCaseInput,
+  type FinishLeaseInput,
+  type FundJobInput,
+  type InitializeEmissionAsyncInput,
   type InitializeNetworkAsyncInput,
+  type InitTreasuryMainAsyncInput,
   type InitTreasuryShardInput,
+  type JoinCoStakeAsyncInput,
+  type LeaveCoStakeInput,
+  type MigrateAccountInput,
   type OpenSlashCaseAsyncInput,
   type ParsedAcceptAdminInstruction,
+  type ParsedAcceptBeneficiaryInstruction,
   type ParsedAcceptJobInstruction,
+  type ParsedActivateCoStakeInstruction,
   type ParsedAddClassInstruction,
+  type ParsedAddOracleBondInstruction,
   type ParsedAddPaymentMintInstruction,
+  type ParsedAdvanceEpochInstruction,
+  type ParsedAppealSlashInstruction,
   type ParsedAttestDeviceInstruction,
+  type ParsedCancelChangeInstruction,
   type ParsedCancelJobInstruction,
+  type ParsedCheckpointJobInstruction,
+  type ParsedClaimCoRewardsInstruction,
+  type ParsedClaimRewardsInstruction,
+  type ParsedClaimVestedInstruction,
   type ParsedCloseJobInstruction,
+  type ParsedCloseSlashCaseInstruction,
   type ParsedCreateJobInstruction,
+  type ParsedCreateVestingInstruction,
+  type ParsedDecideSlashInstruction,
   type ParsedDisputeJobInstruction,
+  type ParsedEndLeaseInstruction,
+  type ParsedEvictDeviceInstruction,
   type ParsedExpireJobInstruction,
+  type ParsedExtendJobInstruction,
+  type ParsedFinaliseSlashCaseInstruction,
+  type ParsedFinishLeaseInstruction,
+  type ParsedFundJobInstruction,
+  type ParsedInitializeEmissionInstruction,
   type ParsedInitializeNetworkInstruction,
+  type ParsedInitTreasuryMainInstruction,
   type ParsedInitTreasuryShardInstruction,
+  type ParsedJoinCoStakeInstruction,
+  type ParsedLeaveCoStakeInstruction,
+  type ParsedMigrateAccountInstruction,
   type ParsedOpenSlashCaseInstruction,
+  type ParsedPaySlashShareInstruction,
   type ParsedProposeAdminInstruction,
+  type ParsedProposeBeneficiaryInstruction,
+  type ParsedProposeChangeInstruction,
+  type ParsedProveEquivocationInstruction,
+  type ParsedPublishRootInstruction,
   type ParsedRegisterDeviceInstruction,
+  type ParsedRegisterOracleInstruction,
   type ParsedRegisterProviderInstruction,
   type ParsedRejectJobInstruction,
+  type ParsedReleaseBondForLeaverInstruction,
+  type ParsedReleaseDepositInstruction,
   type ParsedReleaseOwedInstruction,
+  type ParsedRequestOracleUnbondInstruction,
   type ParsedRequestUnstakeInstruction,
   type ParsedRetireDeviceInstruction,
+  type ParsedSellToTreasuryInstruction,
+  type ParsedSetBuyBackInstruction,
+  type ParsedSetCoStakeTermsInstruction,
   type ParsedSetDeviceBondInstruction,
   type ParsedSetDeviceDrainingInstruction,
   type ParsedSetDeviceOperatorInstruction,
+  type ParsedSetEnterpriseShareInstruction,
   type ParsedSetOraclesInstruction,
   type ParsedSetPausedInstruction,
   type ParsedSetPayoutOwnerInstruction,
+  type ParsedSetRolesInstruction,
+  type ParsedSetTimelockInstruction,
   type ParsedSettleJobInstruction,
+  type ParsedSetTreasuryOwnerInstruction,
   type ParsedStakeInstruction,
+  type ParsedStartCoUnbondInstruction,
   type ParsedSubmitResultInstruction,
+  type ParsedSweepTreasuryInstruction,
   type ParsedUpdateClassInstruction,
+  type ParsedUpdateGuidanceInstruction,
   type ParsedUpdateParamsInstruction,
   type ParsedUpdatePaymentMintInstruction,
+  type ParsedWithdrawCoStakeInstruction,
+  type ParsedWithdrawOracleBondInstruction,
   type ParsedWithdrawStakeInstruction,
+  type ParsedWithdrawTreasuryInstruction,
+  type PaySlashShareInput,
   type ProposeAdminInput,
+  type ProposeBeneficiaryInput,
+  type ProposeChangeAsyncInput,
+  type ProveEquivocationInput,
+  type PublishRootInput,
   type RegisterDeviceInput,
+  type RegisterOracleAsyncInput,
   type RegisterProviderAsyncInput,
   type RejectJobInput,
+  type ReleaseBondForLeaverInput,
+  type ReleaseDepositInput,
   type ReleaseOwedInput,
+  type RequestOracleUnbondInput,
   type RequestUnstakeInput,
   type RetireDeviceInput,
+  type SellToTreasuryInput,
+  type SetBuyBackAsyncInput,
+  type SetCoStakeTermsInput,
   type SetDeviceBondInput,
   type SetDeviceDrainingInput,
   type SetDeviceOperatorInput,
+  type SetEnterpriseShareInput,
   type SetOraclesInput,
   type SetPausedInput,
   type SetPayoutOwnerInput,
+  type SetRolesInput,
+  type SetTimelockInput,
   type SettleJobInput,
+  type SetTreasuryOwnerInput,
   type StakeInput,
+  type StartCoUnbondInput,
   type SubmitResultInput,
+  type SweepTreasuryInput,
   type UpdateClassInput,
+  type UpdateGuidanceInput,
   type UpdateParamsInput,
   type UpdatePaymentMintInput,
+  type WithdrawCoStakeInput,
+  type WithdrawOracleBondInput,
   type WithdrawStakeInput,
+  type WithdrawTreasuryInput,
 } from '../instructions';
 import {
+  findBuyBackPda,
+  findCoStakePda,
+  findCreateVestingVaultPda,
+  findEmissionPda,
+  findInitializeEmissionVaultPda,
+  findMainPda,
   findNetworkPda,
+  findOraclePda,
   findOracleSetPda,
   findPaymentPda,
+  findProposalPda,
   findProviderPda,
+  findRegisterOracleVaultPda,
   findSlashVaultPda,
   findStakeVaultPda,
   findVaultPda,
@@ -206,17 +423,52 @@ export const IO_NETWORK_PROGRAM_ADDRESS =
   '5NeGiwEWmbW5Nn8GvnnpC5tUkn2hNmLccsm4B6uG5SXr' as Address<'5NeGiwEWmbW5Nn8GvnnpC5tUkn2hNmLccsm4B6uG5SXr'>;
 
 export enum IoNetworkAccount {
+  BuyBack,
+  CoStake,
+  Deposit,
   Device,
   DeviceClass,
+  Emission,
   Job,
   Network,
+  Oracle,
   OracleSet,
   PaymentMint,
+  Proposal,
   Provider,
+  SlashCase,
+  Vesting,
 }
 
 export function identifyIoNetworkAccount(account: { data: ReadonlyUint8Array } | ReadonlyUint8Array): IoNetworkAccount {
   const data = 'data' in account ? account.data : account;
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([160, 154, 216, 132, 103, 110, 120, 48])),
+      0,
+    )
+  ) {
+    return IoNetworkAccount.BuyBack;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([111, 189, 53, 175, 147, 86, 221, 2])),
+      0,
+    )
+  ) {
+    return IoNetworkAccount.CoStake;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([148, 146, 121, 66, 207, 173, 21, 227])),
+      0,
+    )
+  ) {
+    return IoNetworkAccount.Deposit;
+  }
   if (
     containsBytes(
       data,
@@ -234,6 +486,15 @@ export function identifyIoNetworkAccount(account: { data: ReadonlyUint8Array } |
     )
   ) {
     return IoNetworkAccount.DeviceClass;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([56, 101, 133, 79, 248, 233, 131, 140])),
+      0,
+    )
+  ) {
+    return IoNetworkAccount.Emission;
   }
   if (
     containsBytes(
@@ -256,6 +517,15 @@ export function identifyIoNetworkAccount(account: { data: ReadonlyUint8Array } |
   if (
     containsBytes(
       data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([139, 194, 131, 179, 140, 179, 229, 244])),
+      0,
+    )
+  ) {
+    return IoNetworkAccount.Oracle;
+  }
+  if (
+    containsBytes(
+      data,
       fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([128, 26, 73, 134, 218, 90, 126, 42])),
       0,
     )
@@ -274,11 +544,38 @@ export function identifyIoNetworkAccount(account: { data: ReadonlyUint8Array } |
   if (
     containsBytes(
       data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([26, 94, 189, 187, 116, 136, 53, 33])),
+      0,
+    )
+  ) {
+    return IoNetworkAccount.Proposal;
+  }
+  if (
+    containsBytes(
+      data,
       fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([164, 180, 71, 17, 75, 216, 80, 195])),
       0,
     )
   ) {
     return IoNetworkAccount.Provider;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([208, 69, 223, 189, 133, 168, 35, 50])),
+      0,
+    )
+  ) {
+    return IoNetworkAccount.SlashCase;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([100, 149, 66, 138, 95, 200, 128, 241])),
+      0,
+    )
+  ) {
+    return IoNetworkAccount.Vesting;
   }
   throw new SolanaError(SOLANA_ERROR__PROGRAM_CLIENTS__FAILED_TO_IDENTIFY_ACCOUNT, {
     accountData: data,
@@ -288,38 +585,84 @@ export function identifyIoNetworkAccount(account: { data: ReadonlyUint8Array } |
 
 export enum IoNetworkInstruction {
   AcceptAdmin,
+  AcceptBeneficiary,
   AcceptJob,
+  ActivateCoStake,
   AddClass,
+  AddOracleBond,
   AddPaymentMint,
+  AdvanceEpoch,
+  AppealSlash,
   AttestDevice,
+  CancelChange,
   CancelJob,
+  CheckpointJob,
+  ClaimCoRewards,
+  ClaimRewards,
+  ClaimVested,
   CloseJob,
+  CloseSlashCase,
   CreateJob,
+  CreateVesting,
+  DecideSlash,
   DisputeJob,
+  EndLease,
+  EvictDevice,
   ExpireJob,
+  ExtendJob,
+  FinaliseSlashCase,
+  FinishLease,
+  FundJob,
+  InitTreasuryMain,
   InitTreasuryShard,
+  InitializeEmission,
   InitializeNetwork,
+  JoinCoStake,
+  LeaveCoStake,
+  MigrateAccount,
   OpenSlashCase,
+  PaySlashShare,
   ProposeAdmin,
+  ProposeBeneficiary,
+  ProposeChange,
+  ProveEquivocation,
+  PublishRoot,
   RegisterDevice,
+  RegisterOracle,
   RegisterProvider,
   RejectJob,
+  ReleaseBondForLeaver,
+  ReleaseDeposit,
   ReleaseOwed,
+  RequestOracleUnbond,
   RequestUnstake,
   RetireDevice,
+  SellToTreasury,
+  SetBuyBack,
+  SetCoStakeTerms,
   SetDeviceBond,
   SetDeviceDraining,
   SetDeviceOperator,
+  SetEnterpriseShare,
   SetOracles,
   SetPaused,
   SetPayoutOwner,
+  SetRoles,
+  SetTimelock,
+  SetTreasuryOwner,
   SettleJob,
   Stake,
+  StartCoUnbond,
   SubmitResult,
+  SweepTreasury,
   UpdateClass,
+  UpdateGuidance,
   UpdateParams,
   UpdatePaymentMint,
+  WithdrawCoStake,
+  WithdrawOracleBond,
   WithdrawStake,
+  WithdrawTreasury,
 }
 
 export function identifyIoNetworkInstruction(
@@ -338,11 +681,29 @@ export function identifyIoNetworkInstruction(
   if (
     containsBytes(
       data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([85, 91, 40, 96, 188, 166, 162, 38])),
+      0,
+    )
+  ) {
+    return IoNetworkInstruction.AcceptBeneficiary;
+  }
+  if (
+    containsBytes(
+      data,
       fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([43, 201, 124, 1, 19, 189, 96, 10])),
       0,
     )
   ) {
     return IoNetworkInstruction.AcceptJob;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([208, 129, 105, 64, 4, 48, 92, 46])),
+      0,
+    )
+  ) {
+    return IoNetworkInstruction.ActivateCoStake;
   }
   if (
     containsBytes(
@@ -356,11 +717,38 @@ export function identifyIoNetworkInstruction(
   if (
     containsBytes(
       data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([250, 123, 154, 94, 165, 21, 40, 27])),
+      0,
+    )
+  ) {
+    return IoNetworkInstruction.AddOracleBond;
+  }
+  if (
+    containsBytes(
+      data,
       fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([122, 149, 9, 186, 21, 201, 60, 241])),
       0,
     )
   ) {
     return IoNetworkInstruction.AddPaymentMint;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([93, 138, 234, 218, 241, 230, 132, 38])),
+      0,
+    )
+  ) {
+    return IoNetworkInstruction.AdvanceEpoch;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([157, 190, 15, 209, 156, 36, 116, 250])),
+      0,
+    )
+  ) {
+    return IoNetworkInstruction.AppealSlash;
   }
   if (
     containsBytes(
@@ -374,11 +762,56 @@ export function identifyIoNetworkInstruction(
   if (
     containsBytes(
       data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([100, 30, 4, 148, 3, 244, 243, 168])),
+      0,
+    )
+  ) {
+    return IoNetworkInstruction.CancelChange;
+  }
+  if (
+    containsBytes(
+      data,
       fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([126, 241, 155, 241, 50, 236, 83, 118])),
       0,
     )
   ) {
     return IoNetworkInstruction.CancelJob;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([30, 127, 16, 80, 56, 140, 93, 117])),
+      0,
+    )
+  ) {
+    return IoNetworkInstruction.CheckpointJob;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([73, 202, 53, 154, 9, 126, 118, 255])),
+      0,
+    )
+  ) {
+    return IoNetworkInstruction.ClaimCoRewards;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([4, 144, 132, 71, 116, 23, 151, 80])),
+      0,
+    )
+  ) {
+    return IoNetworkInstruction.ClaimRewards;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([208, 190, 166, 114, 203, 225, 140, 208])),
+      0,
+    )
+  ) {
+    return IoNetworkInstruction.ClaimVested;
   }
   if (
     containsBytes(
@@ -392,11 +825,38 @@ export function identifyIoNetworkInstruction(
   if (
     containsBytes(
       data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([239, 25, 150, 229, 169, 134, 31, 9])),
+      0,
+    )
+  ) {
+    return IoNetworkInstruction.CloseSlashCase;
+  }
+  if (
+    containsBytes(
+      data,
       fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([178, 130, 217, 110, 100, 27, 82, 119])),
       0,
     )
   ) {
     return IoNetworkInstruction.CreateJob;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([135, 184, 171, 156, 197, 162, 246, 44])),
+      0,
+    )
+  ) {
+    return IoNetworkInstruction.CreateVesting;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([23, 22, 12, 200, 212, 20, 200, 16])),
+      0,
+    )
+  ) {
+    return IoNetworkInstruction.DecideSlash;
   }
   if (
     containsBytes(
@@ -410,11 +870,74 @@ export function identifyIoNetworkInstruction(
   if (
     containsBytes(
       data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([103, 185, 73, 192, 161, 29, 161, 186])),
+      0,
+    )
+  ) {
+    return IoNetworkInstruction.EndLease;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([131, 147, 234, 122, 238, 102, 93, 110])),
+      0,
+    )
+  ) {
+    return IoNetworkInstruction.EvictDevice;
+  }
+  if (
+    containsBytes(
+      data,
       fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([127, 5, 119, 250, 214, 255, 102, 168])),
       0,
     )
   ) {
     return IoNetworkInstruction.ExpireJob;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([161, 112, 86, 185, 160, 145, 91, 179])),
+      0,
+    )
+  ) {
+    return IoNetworkInstruction.ExtendJob;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([197, 144, 228, 222, 154, 138, 72, 181])),
+      0,
+    )
+  ) {
+    return IoNetworkInstruction.FinaliseSlashCase;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([126, 190, 133, 157, 200, 37, 242, 184])),
+      0,
+    )
+  ) {
+    return IoNetworkInstruction.FinishLease;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([244, 198, 4, 15, 41, 178, 169, 187])),
+      0,
+    )
+  ) {
+    return IoNetworkInstruction.FundJob;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([27, 149, 207, 155, 214, 1, 231, 87])),
+      0,
+    )
+  ) {
+    return IoNetworkInstruction.InitTreasuryMain;
   }
   if (
     containsBytes(
@@ -428,11 +951,47 @@ export function identifyIoNetworkInstruction(
   if (
     containsBytes(
       data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([34, 181, 194, 30, 26, 163, 32, 248])),
+      0,
+    )
+  ) {
+    return IoNetworkInstruction.InitializeEmission;
+  }
+  if (
+    containsBytes(
+      data,
       fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([75, 50, 251, 50, 0, 159, 20, 5])),
       0,
     )
   ) {
     return IoNetworkInstruction.InitializeNetwork;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([131, 142, 155, 183, 220, 213, 22, 173])),
+      0,
+    )
+  ) {
+    return IoNetworkInstruction.JoinCoStake;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([50, 51, 205, 49, 246, 172, 15, 36])),
+      0,
+    )
+  ) {
+    return IoNetworkInstruction.LeaveCoStake;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([177, 228, 60, 125, 13, 116, 44, 84])),
+      0,
+    )
+  ) {
+    return IoNetworkInstruction.MigrateAccount;
   }
   if (
     containsBytes(
@@ -446,6 +1005,15 @@ export function identifyIoNetworkInstruction(
   if (
     containsBytes(
       data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([73, 203, 74, 183, 170, 212, 139, 163])),
+      0,
+    )
+  ) {
+    return IoNetworkInstruction.PaySlashShare;
+  }
+  if (
+    containsBytes(
+      data,
       fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([121, 214, 199, 212, 87, 39, 117, 234])),
       0,
     )
@@ -455,11 +1023,56 @@ export function identifyIoNetworkInstruction(
   if (
     containsBytes(
       data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([246, 96, 187, 232, 161, 62, 153, 83])),
+      0,
+    )
+  ) {
+    return IoNetworkInstruction.ProposeBeneficiary;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([167, 211, 18, 222, 93, 215, 74, 159])),
+      0,
+    )
+  ) {
+    return IoNetworkInstruction.ProposeChange;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([132, 143, 67, 207, 63, 146, 173, 92])),
+      0,
+    )
+  ) {
+    return IoNetworkInstruction.ProveEquivocation;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([50, 189, 35, 212, 180, 100, 87, 25])),
+      0,
+    )
+  ) {
+    return IoNetworkInstruction.PublishRoot;
+  }
+  if (
+    containsBytes(
+      data,
       fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([210, 151, 56, 68, 22, 158, 90, 193])),
       0,
     )
   ) {
     return IoNetworkInstruction.RegisterDevice;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([176, 200, 234, 37, 199, 129, 164, 111])),
+      0,
+    )
+  ) {
+    return IoNetworkInstruction.RegisterOracle;
   }
   if (
     containsBytes(
@@ -482,11 +1095,38 @@ export function identifyIoNetworkInstruction(
   if (
     containsBytes(
       data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([22, 44, 57, 157, 148, 124, 112, 230])),
+      0,
+    )
+  ) {
+    return IoNetworkInstruction.ReleaseBondForLeaver;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([64, 87, 121, 32, 104, 72, 160, 185])),
+      0,
+    )
+  ) {
+    return IoNetworkInstruction.ReleaseDeposit;
+  }
+  if (
+    containsBytes(
+      data,
       fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([93, 240, 185, 71, 137, 46, 151, 120])),
       0,
     )
   ) {
     return IoNetworkInstruction.ReleaseOwed;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([110, 137, 146, 25, 19, 157, 99, 102])),
+      0,
+    )
+  ) {
+    return IoNetworkInstruction.RequestOracleUnbond;
   }
   if (
     containsBytes(
@@ -505,6 +1145,33 @@ export function identifyIoNetworkInstruction(
     )
   ) {
     return IoNetworkInstruction.RetireDevice;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([211, 68, 227, 140, 101, 143, 94, 100])),
+      0,
+    )
+  ) {
+    return IoNetworkInstruction.SellToTreasury;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([202, 245, 208, 41, 236, 159, 194, 54])),
+      0,
+    )
+  ) {
+    return IoNetworkInstruction.SetBuyBack;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([206, 74, 80, 248, 15, 118, 124, 239])),
+      0,
+    )
+  ) {
+    return IoNetworkInstruction.SetCoStakeTerms;
   }
   if (
     containsBytes(
@@ -536,6 +1203,15 @@ export function identifyIoNetworkInstruction(
   if (
     containsBytes(
       data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([111, 227, 124, 74, 85, 88, 38, 192])),
+      0,
+    )
+  ) {
+    return IoNetworkInstruction.SetEnterpriseShare;
+  }
+  if (
+    containsBytes(
+      data,
       fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([85, 38, 75, 154, 116, 41, 90, 188])),
       0,
     )
@@ -563,6 +1239,33 @@ export function identifyIoNetworkInstruction(
   if (
     containsBytes(
       data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([119, 86, 129, 161, 55, 23, 250, 12])),
+      0,
+    )
+  ) {
+    return IoNetworkInstruction.SetRoles;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([131, 159, 222, 21, 225, 226, 54, 214])),
+      0,
+    )
+  ) {
+    return IoNetworkInstruction.SetTimelock;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([156, 225, 134, 57, 59, 128, 212, 62])),
+      0,
+    )
+  ) {
+    return IoNetworkInstruction.SetTreasuryOwner;
+  }
+  if (
+    containsBytes(
+      data,
       fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([246, 155, 221, 34, 168, 70, 173, 72])),
       0,
     )
@@ -581,6 +1284,15 @@ export function identifyIoNetworkInstruction(
   if (
     containsBytes(
       data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([253, 187, 199, 150, 164, 18, 16, 226])),
+      0,
+    )
+  ) {
+    return IoNetworkInstruction.StartCoUnbond;
+  }
+  if (
+    containsBytes(
+      data,
       fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([240, 42, 89, 180, 10, 239, 9, 214])),
       0,
     )
@@ -590,11 +1302,29 @@ export function identifyIoNetworkInstruction(
   if (
     containsBytes(
       data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([125, 203, 4, 4, 87, 34, 238, 169])),
+      0,
+    )
+  ) {
+    return IoNetworkInstruction.SweepTreasury;
+  }
+  if (
+    containsBytes(
+      data,
       fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([193, 89, 79, 118, 241, 38, 170, 65])),
       0,
     )
   ) {
     return IoNetworkInstruction.UpdateClass;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([58, 68, 121, 16, 198, 214, 198, 209])),
+      0,
+    )
+  ) {
+    return IoNetworkInstruction.UpdateGuidance;
   }
   if (
     containsBytes(
@@ -617,11 +1347,38 @@ export function identifyIoNetworkInstruction(
   if (
     containsBytes(
       data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([153, 77, 145, 23, 69, 12, 247, 93])),
+      0,
+    )
+  ) {
+    return IoNetworkInstruction.WithdrawCoStake;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([85, 117, 78, 16, 25, 171, 235, 60])),
+      0,
+    )
+  ) {
+    return IoNetworkInstruction.WithdrawOracleBond;
+  }
+  if (
+    containsBytes(
+      data,
       fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([153, 8, 22, 138, 105, 176, 87, 66])),
       0,
     )
   ) {
     return IoNetworkInstruction.WithdrawStake;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([40, 63, 122, 158, 144, 216, 83, 96])),
+      0,
+    )
+  ) {
+    return IoNetworkInstruction.WithdrawTreasury;
   }
   throw new SolanaError(SOLANA_ERROR__PROGRAM_CLIENTS__FAILED_TO_IDENTIFY_INSTRUCTION, {
     instructionData: data,
@@ -631,38 +1388,84 @@ export function identifyIoNetworkInstruction(
 
 export type ParsedIoNetworkInstruction<TProgram extends string = '5NeGiwEWmbW5Nn8GvnnpC5tUkn2hNmLccsm4B6uG5SXr'> =
   | ({ instructionType: IoNetworkInstruction.AcceptAdmin } & ParsedAcceptAdminInstruction<TProgram>)
+  | ({ instructionType: IoNetworkInstruction.AcceptBeneficiary } & ParsedAcceptBeneficiaryInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.AcceptJob } & ParsedAcceptJobInstruction<TProgram>)
+  | ({ instructionType: IoNetworkInstruction.ActivateCoStake } & ParsedActivateCoStakeInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.AddClass } & ParsedAddClassInstruction<TProgram>)
+  | ({ instructionType: IoNetworkInstruction.AddOracleBond } & ParsedAddOracleBondInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.AddPaymentMint } & ParsedAddPaymentMintInstruction<TProgram>)
+  | ({ instructionType: IoNetworkInstruction.AdvanceEpoch } & ParsedAdvanceEpochInstruction<TProgram>)
+  | ({ instructionType: IoNetworkInstruction.AppealSlash } & ParsedAppealSlashInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.AttestDevice } & ParsedAttestDeviceInstruction<TProgram>)
+  | ({ instructionType: IoNetworkInstruction.CancelChange } & ParsedCancelChangeInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.CancelJob } & ParsedCancelJobInstruction<TProgram>)
+  | ({ instructionType: IoNetworkInstruction.CheckpointJob } & ParsedCheckpointJobInstruction<TProgram>)
+  | ({ instructionType: IoNetworkInstruction.ClaimCoRewards } & ParsedClaimCoRewardsInstruction<TProgram>)
+  | ({ instructionType: IoNetworkInstruction.ClaimRewards } & ParsedClaimRewardsInstruction<TProgram>)
+  | ({ instructionType: IoNetworkInstruction.ClaimVested } & ParsedClaimVestedInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.CloseJob } & ParsedCloseJobInstruction<TProgram>)
+  | ({ instructionType: IoNetworkInstruction.CloseSlashCase } & ParsedCloseSlashCaseInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.CreateJob } & ParsedCreateJobInstruction<TProgram>)
+  | ({ instructionType: IoNetworkInstruction.CreateVesting } & ParsedCreateVestingInstruction<TProgram>)
+  | ({ instructionType: IoNetworkInstruction.DecideSlash } & ParsedDecideSlashInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.DisputeJob } & ParsedDisputeJobInstruction<TProgram>)
+  | ({ instructionType: IoNetworkInstruction.EndLease } & ParsedEndLeaseInstruction<TProgram>)
+  | ({ instructionType: IoNetworkInstruction.EvictDevice } & ParsedEvictDeviceInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.ExpireJob } & ParsedExpireJobInstruction<TProgram>)
+  | ({ instructionType: IoNetworkInstruction.ExtendJob } & ParsedExtendJobInstruction<TProgram>)
+  | ({ instructionType: IoNetworkInstruction.FinaliseSlashCase } & ParsedFinaliseSlashCaseInstruction<TProgram>)
+  | ({ instructionType: IoNetworkInstruction.FinishLease } & ParsedFinishLeaseInstruction<TProgram>)
+  | ({ instructionType: IoNetworkInstruction.FundJob } & ParsedFundJobInstruction<TProgram>)
+  | ({ instructionType: IoNetworkInstruction.InitTreasuryMain } & ParsedInitTreasuryMainInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.InitTreasuryShard } & ParsedInitTreasuryShardInstruction<TProgram>)
+  | ({ instructionType: IoNetworkInstruction.InitializeEmission } & ParsedInitializeEmissionInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.InitializeNetwork } & ParsedInitializeNetworkInstruction<TProgram>)
+  | ({ instructionType: IoNetworkInstruction.JoinCoStake } & ParsedJoinCoStakeInstruction<TProgram>)
+  | ({ instructionType: IoNetworkInstruction.LeaveCoStake } & ParsedLeaveCoStakeInstruction<TProgram>)
+  | ({ instructionType: IoNetworkInstruction.MigrateAccount } & ParsedMigrateAccountInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.OpenSlashCase } & ParsedOpenSlashCaseInstruction<TProgram>)
+  | ({ instructionType: IoNetworkInstruction.PaySlashShare } & ParsedPaySlashShareInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.ProposeAdmin } & ParsedProposeAdminInstruction<TProgram>)
+  | ({ instructionType: IoNetworkInstruction.ProposeBeneficiary } & ParsedProposeBeneficiaryInstruction<TProgram>)
+  | ({ instructionType: IoNetworkInstruction.ProposeChange } & ParsedProposeChangeInstruction<TProgram>)
+  | ({ instructionType: IoNetworkInstruction.ProveEquivocation } & ParsedProveEquivocationInstruction<TProgram>)
+  | ({ instructionType: IoNetworkInstruction.PublishRoot } & ParsedPublishRootInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.RegisterDevice } & ParsedRegisterDeviceInstruction<TProgram>)
+  | ({ instructionType: IoNetworkInstruction.RegisterOracle } & ParsedRegisterOracleInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.RegisterProvider } & ParsedRegisterProviderInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.RejectJob } & ParsedRejectJobInstruction<TProgram>)
+  | ({ instructionType: IoNetworkInstruction.ReleaseBondForLeaver } & ParsedReleaseBondForLeaverInstruction<TProgram>)
+  | ({ instructionType: IoNetworkInstruction.ReleaseDeposit } & ParsedReleaseDepositInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.ReleaseOwed } & ParsedReleaseOwedInstruction<TProgram>)
+  | ({ instructionType: IoNetworkInstruction.RequestOracleUnbond } & ParsedRequestOracleUnbondInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.RequestUnstake } & ParsedRequestUnstakeInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.RetireDevice } & ParsedRetireDeviceInstruction<TProgram>)
+  | ({ instructionType: IoNetworkInstruction.SellToTreasury } & ParsedSellToTreasuryInstruction<TProgram>)
+  | ({ instructionType: IoNetworkInstruction.SetBuyBack } & ParsedSetBuyBackInstruction<TProgram>)
+  | ({ instructionType: IoNetworkInstruction.SetCoStakeTerms } & ParsedSetCoStakeTermsInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.SetDeviceBond } & ParsedSetDeviceBondInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.SetDeviceDraining } & ParsedSetDeviceDrainingInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.SetDeviceOperator } & ParsedSetDeviceOperatorInstruction<TProgram>)
+  | ({ instructionType: IoNetworkInstruction.SetEnterpriseShare } & ParsedSetEnterpriseShareInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.SetOracles } & ParsedSetOraclesInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.SetPaused } & ParsedSetPausedInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.SetPayoutOwner } & ParsedSetPayoutOwnerInstruction<TProgram>)
+  | ({ instructionType: IoNetworkInstruction.SetRoles } & ParsedSetRolesInstruction<TProgram>)
+  | ({ instructionType: IoNetworkInstruction.SetTimelock } & ParsedSetTimelockInstruction<TProgram>)
+  | ({ instructionType: IoNetworkInstruction.SetTreasuryOwner } & ParsedSetTreasuryOwnerInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.SettleJob } & ParsedSettleJobInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.Stake } & ParsedStakeInstruction<TProgram>)
+  | ({ instructionType: IoNetworkInstruction.StartCoUnbond } & ParsedStartCoUnbondInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.SubmitResult } & ParsedSubmitResultInstruction<TProgram>)
+  | ({ instructionType: IoNetworkInstruction.SweepTreasury } & ParsedSweepTreasuryInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.UpdateClass } & ParsedUpdateClassInstruction<TProgram>)
+  | ({ instructionType: IoNetworkInstruction.UpdateGuidance } & ParsedUpdateGuidanceInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.UpdateParams } & ParsedUpdateParamsInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.UpdatePaymentMint } & ParsedUpdatePaymentMintInstruction<TProgram>)
-  | ({ instructionType: IoNetworkInstruction.WithdrawStake } & ParsedWithdrawStakeInstruction<TProgram>);
+  | ({ instructionType: IoNetworkInstruction.WithdrawCoStake } & ParsedWithdrawCoStakeInstruction<TProgram>)
+  | ({ instructionType: IoNetworkInstruction.WithdrawOracleBond } & ParsedWithdrawOracleBondInstruction<TProgram>)
+  | ({ instructionType: IoNetworkInstruction.WithdrawStake } & ParsedWithdrawStakeInstruction<TProgram>)
+  | ({ instructionType: IoNetworkInstruction.WithdrawTreasury } & ParsedWithdrawTreasuryInstruction<TProgram>);
 
 export function parseIoNetworkInstruction<TProgram extends string>(
   instruction: Instruction<TProgram> & InstructionWithData<ReadonlyUint8Array>,
@@ -673,47 +1476,143 @@ export function parseIoNetworkInstruction<TProgram extends string>(
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: IoNetworkInstruction.AcceptAdmin, ...parseAcceptAdminInstruction(instruction) };
     }
+    case IoNetworkInstruction.AcceptBeneficiary: {
+      assertIsInstructionWithAccounts(instruction);
+      return {
+        instructionType: IoNetworkInstruction.AcceptBeneficiary,
+        ...parseAcceptBeneficiaryInstruction(instruction),
+      };
+    }
     case IoNetworkInstruction.AcceptJob: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: IoNetworkInstruction.AcceptJob, ...parseAcceptJobInstruction(instruction) };
+    }
+    case IoNetworkInstruction.ActivateCoStake: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: IoNetworkInstruction.ActivateCoStake, ...parseActivateCoStakeInstruction(instruction) };
     }
     case IoNetworkInstruction.AddClass: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: IoNetworkInstruction.AddClass, ...parseAddClassInstruction(instruction) };
     }
+    case IoNetworkInstruction.AddOracleBond: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: IoNetworkInstruction.AddOracleBond, ...parseAddOracleBondInstruction(instruction) };
+    }
     case IoNetworkInstruction.AddPaymentMint: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: IoNetworkInstruction.AddPaymentMint, ...parseAddPaymentMintInstruction(instruction) };
+    }
+    case IoNetworkInstruction.AdvanceEpoch: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: IoNetworkInstruction.AdvanceEpoch, ...parseAdvanceEpochInstruction(instruction) };
+    }
+    case IoNetworkInstruction.AppealSlash: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: IoNetworkInstruction.AppealSlash, ...parseAppealSlashInstruction(instruction) };
     }
     case IoNetworkInstruction.AttestDevice: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: IoNetworkInstruction.AttestDevice, ...parseAttestDeviceInstruction(instruction) };
     }
+    case IoNetworkInstruction.CancelChange: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: IoNetworkInstruction.CancelChange, ...parseCancelChangeInstruction(instruction) };
+    }
     case IoNetworkInstruction.CancelJob: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: IoNetworkInstruction.CancelJob, ...parseCancelJobInstruction(instruction) };
+    }
+    case IoNetworkInstruction.CheckpointJob: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: IoNetworkInstruction.CheckpointJob, ...parseCheckpointJobInstruction(instruction) };
+    }
+    case IoNetworkInstruction.ClaimCoRewards: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: IoNetworkInstruction.ClaimCoRewards, ...parseClaimCoRewardsInstruction(instruction) };
+    }
+    case IoNetworkInstruction.ClaimRewards: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: IoNetworkInstruction.ClaimRewards, ...parseClaimRewardsInstruction(instruction) };
+    }
+    case IoNetworkInstruction.ClaimVested: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: IoNetworkInstruction.ClaimVested, ...parseClaimVestedInstruction(instruction) };
     }
     case IoNetworkInstruction.CloseJob: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: IoNetworkInstruction.CloseJob, ...parseCloseJobInstruction(instruction) };
     }
+    case IoNetworkInstruction.CloseSlashCase: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: IoNetworkInstruction.CloseSlashCase, ...parseCloseSlashCaseInstruction(instruction) };
+    }
     case IoNetworkInstruction.CreateJob: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: IoNetworkInstruction.CreateJob, ...parseCreateJobInstruction(instruction) };
+    }
+    case IoNetworkInstruction.CreateVesting: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: IoNetworkInstruction.CreateVesting, ...parseCreateVestingInstruction(instruction) };
+    }
+    case IoNetworkInstruction.DecideSlash: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: IoNetworkInstruction.DecideSlash, ...parseDecideSlashInstruction(instruction) };
     }
     case IoNetworkInstruction.DisputeJob: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: IoNetworkInstruction.DisputeJob, ...parseDisputeJobInstruction(instruction) };
     }
+    case IoNetworkInstruction.EndLease: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: IoNetworkInstruction.EndLease, ...parseEndLeaseInstruction(instruction) };
+    }
+    case IoNetworkInstruction.EvictDevice: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: IoNetworkInstruction.EvictDevice, ...parseEvictDeviceInstruction(instruction) };
+    }
     case IoNetworkInstruction.ExpireJob: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: IoNetworkInstruction.ExpireJob, ...parseExpireJobInstruction(instruction) };
+    }
+    case IoNetworkInstruction.ExtendJob: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: IoNetworkInstruction.ExtendJob, ...parseExtendJobInstruction(instruction) };
+    }
+    case IoNetworkInstruction.FinaliseSlashCase: {
+      assertIsInstructionWithAccounts(instruction);
+      return {
+        instructionType: IoNetworkInstruction.FinaliseSlashCase,
+        ...parseFinaliseSlashCaseInstruction(instruction),
+      };
+    }
+    case IoNetworkInstruction.FinishLease: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: IoNetworkInstruction.FinishLease, ...parseFinishLeaseInstruction(instruction) };
+    }
+    case IoNetworkInstruction.FundJob: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: IoNetworkInstruction.FundJob, ...parseFundJobInstruction(instruction) };
+    }
+    case IoNetworkInstruction.InitTreasuryMain: {
+      assertIsInstructionWithAccounts(instruction);
+      return {
+        instructionType: IoNetworkInstruction.InitTreasuryMain,
+        ...parseInitTreasuryMainInstruction(instruction),
+      };
     }
     case IoNetworkInstruction.InitTreasuryShard: {
       assertIsInstructionWithAccounts(instruction);
       return {
         instructionType: IoNetworkInstruction.InitTreasuryShard,
         ...parseInitTreasuryShardInstruction(instruction),
+      };
+    }
+    case IoNetworkInstruction.InitializeEmission: {
+      assertIsInstructionWithAccounts(instruction);
+      return {
+        instructionType: IoNetworkInstruction.InitializeEmission,
+        ...parseInitializeEmissionInstruction(instruction),
       };
     }
     case IoNetworkInstruction.InitializeNetwork: {
@@ -723,17 +1622,59 @@ export function parseIoNetworkInstruction<TProgram extends string>(
         ...parseInitializeNetworkInstruction(instruction),
       };
     }
+    case IoNetworkInstruction.JoinCoStake: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: IoNetworkInstruction.JoinCoStake, ...parseJoinCoStakeInstruction(instruction) };
+    }
+    case IoNetworkInstruction.LeaveCoStake: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: IoNetworkInstruction.LeaveCoStake, ...parseLeaveCoStakeInstruction(instruction) };
+    }
+    case IoNetworkInstruction.MigrateAccount: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: IoNetworkInstruction.MigrateAccount, ...parseMigrateAccountInstruction(instruction) };
+    }
     case IoNetworkInstruction.OpenSlashCase: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: IoNetworkInstruction.OpenSlashCase, ...parseOpenSlashCaseInstruction(instruction) };
+    }
+    case IoNetworkInstruction.PaySlashShare: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: IoNetworkInstruction.PaySlashShare, ...parsePaySlashShareInstruction(instruction) };
     }
     case IoNetworkInstruction.ProposeAdmin: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: IoNetworkInstruction.ProposeAdmin, ...parseProposeAdminInstruction(instruction) };
     }
+    case IoNetworkInstruction.ProposeBeneficiary: {
+      assertIsInstructionWithAccounts(instruction);
+      return {
+        instructionType: IoNetworkInstruction.ProposeBeneficiary,
+        ...parseProposeBeneficiaryInstruction(instruction),
+      };
+    }
+    case IoNetworkInstruction.ProposeChange: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: IoNetworkInstruction.ProposeChange, ...parseProposeChangeInstruction(instruction) };
+    }
+    case IoNetworkInstruction.ProveEquivocation: {
+      assertIsInstructionWithAccounts(instruction);
+      return {
+        instructionType: IoNetworkInstruction.ProveEquivocation,
+        ...parseProveEquivocationInstruction(instruction),
+      };
+    }
+    case IoNetworkInstruction.PublishRoot: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: IoNetworkInstruction.PublishRoot, ...parsePublishRootInstruction(instruction) };
+    }
     case IoNetworkInstruction.RegisterDevice: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: IoNetworkInstruction.RegisterDevice, ...parseRegisterDeviceInstruction(instruction) };
+    }
+    case IoNetworkInstruction.RegisterOracle: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: IoNetworkInstruction.RegisterOracle, ...parseRegisterOracleInstruction(instruction) };
     }
     case IoNetworkInstruction.RegisterProvider: {
       assertIsInstructionWithAccounts(instruction);
@@ -746,9 +1687,27 @@ export function parseIoNetworkInstruction<TProgram extends string>(
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: IoNetworkInstruction.RejectJob, ...parseRejectJobInstruction(instruction) };
     }
+    case IoNetworkInstruction.ReleaseBondForLeaver: {
+      assertIsInstructionWithAccounts(instruction);
+      return {
+        instructionType: IoNetworkInstruction.ReleaseBondForLeaver,
+        ...parseReleaseBondForLeaverInstruction(instruction),
+      };
+    }
+    case IoNetworkInstruction.ReleaseDeposit: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: IoNetworkInstruction.ReleaseDeposit, ...parseReleaseDepositInstruction(instruction) };
+    }
     case IoNetworkInstruction.ReleaseOwed: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: IoNetworkInstruction.ReleaseOwed, ...parseReleaseOwedInstruction(instruction) };
+    }
+    case IoNetworkInstruction.RequestOracleUnbond: {
+      assertIsInstructionWithAccounts(instruction);
+      return {
+        instructionType: IoNetworkInstruction.RequestOracleUnbond,
+        ...parseRequestOracleUnbondInstruction(instruction),
+      };
     }
     case IoNetworkInstruction.RequestUnstake: {
       assertIsInstructionWithAccounts(instruction);
@@ -757,6 +1716,18 @@ export function parseIoNetworkInstruction<TProgram extends string>(
     case IoNetworkInstruction.RetireDevice: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: IoNetworkInstruction.RetireDevice, ...parseRetireDeviceInstruction(instruction) };
+    }
+    case IoNetworkInstruction.SellToTreasury: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: IoNetworkInstruction.SellToTreasury, ...parseSellToTreasuryInstruction(instruction) };
+    }
+    case IoNetworkInstruction.SetBuyBack: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: IoNetworkInstruction.SetBuyBack, ...parseSetBuyBackInstruction(instruction) };
+    }
+    case IoNetworkInstruction.SetCoStakeTerms: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: IoNetworkInstruction.SetCoStakeTerms, ...parseSetCoStakeTermsInstruction(instruction) };
     }
     case IoNetworkInstruction.SetDeviceBond: {
       assertIsInstructionWithAccounts(instruction);
@@ -776,6 +1747,13 @@ export function parseIoNetworkInstruction<TProgram extends string>(
         ...parseSetDeviceOperatorInstruction(instruction),
       };
     }
+    case IoNetworkInstruction.SetEnterpriseShare: {
+      assertIsInstructionWithAccounts(instruction);
+      return {
+        instructionType: IoNetworkInstruction.SetEnterpriseShare,
+        ...parseSetEnterpriseShareInstruction(instruction),
+      };
+    }
     case IoNetworkInstruction.SetOracles: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: IoNetworkInstruction.SetOracles, ...parseSetOraclesInstruction(instruction) };
@@ -788,6 +1766,21 @@ export function parseIoNetworkInstruction<TProgram extends string>(
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: IoNetworkInstruction.SetPayoutOwner, ...parseSetPayoutOwnerInstruction(instruction) };
     }
+    case IoNetworkInstruction.SetRoles: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: IoNetworkInstruction.SetRoles, ...parseSetRolesInstruction(instruction) };
+    }
+    case IoNetworkInstruction.SetTimelock: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: IoNetworkInstruction.SetTimelock, ...parseSetTimelockInstruction(instruction) };
+    }
+    case IoNetworkInstruction.SetTreasuryOwner: {
+      assertIsInstructionWithAccounts(instruction);
+      return {
+        instructionType: IoNetworkInstruction.SetTreasuryOwner,
+        ...parseSetTreasuryOwnerInstruction(instruction),
+      };
+    }
     case IoNetworkInstruction.SettleJob: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: IoNetworkInstruction.SettleJob, ...parseSettleJobInstruction(instruction) };
@@ -796,13 +1789,25 @@ export function parseIoNetworkInstruction<TProgram extends string>(
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: IoNetworkInstruction.Stake, ...parseStakeInstruction(instruction) };
     }
+    case IoNetworkInstruction.StartCoUnbond: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: IoNetworkInstruction.StartCoUnbond, ...parseStartCoUnbondInstruction(instruction) };
+    }
     case IoNetworkInstruction.SubmitResult: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: IoNetworkInstruction.SubmitResult, ...parseSubmitResultInstruction(instruction) };
     }
+    case IoNetworkInstruction.SweepTreasury: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: IoNetworkInstruction.SweepTreasury, ...parseSweepTreasuryInstruction(instruction) };
+    }
     case IoNetworkInstruction.UpdateClass: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: IoNetworkInstruction.UpdateClass, ...parseUpdateClassInstruction(instruction) };
+    }
+    case IoNetworkInstruction.UpdateGuidance: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: IoNetworkInstruction.UpdateGuidance, ...parseUpdateGuidanceInstruction(instruction) };
     }
     case IoNetworkInstruction.UpdateParams: {
       assertIsInstructionWithAccounts(instruction);
@@ -815,9 +1820,27 @@ export function parseIoNetworkInstruction<TProgram extends string>(
         ...parseUpdatePaymentMintInstruction(instruction),
       };
     }
+    case IoNetworkInstruction.WithdrawCoStake: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: IoNetworkInstruction.WithdrawCoStake, ...parseWithdrawCoStakeInstruction(instruction) };
+    }
+    case IoNetworkInstruction.WithdrawOracleBond: {
+      assertIsInstructionWithAccounts(instruction);
+      return {
+        instructionType: IoNetworkInstruction.WithdrawOracleBond,
+        ...parseWithdrawOracleBondInstruction(instruction),
+      };
+    }
     case IoNetworkInstruction.WithdrawStake: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: IoNetworkInstruction.WithdrawStake, ...parseWithdrawStakeInstruction(instruction) };
+    }
+    case IoNetworkInstruction.WithdrawTreasury: {
+      assertIsInstructionWithAccounts(instruction);
+      return {
+        instructionType: IoNetworkInstruction.WithdrawTreasury,
+        ...parseWithdrawTreasuryInstruction(instruction),
+      };
     }
     default:
       throw new SolanaError(SOLANA_ERROR__PROGRAM_CLIENTS__UNRECOGNIZED_INSTRUCTION_TYPE, {
@@ -834,54 +1857,144 @@ export type IoNetworkPlugin = {
 };
 
 export type IoNetworkPluginAccounts = {
+  buyBack: ReturnType<typeof getBuyBackCodec> & SelfFetchFunctions<BuyBackArgs, BuyBack>;
+  coStake: ReturnType<typeof getCoStakeCodec> & SelfFetchFunctions<CoStakeArgs, CoStake>;
+  deposit: ReturnType<typeof getDepositCodec> & SelfFetchFunctions<DepositArgs, Deposit>;
   device: ReturnType<typeof getDeviceCodec> & SelfFetchFunctions<DeviceArgs, Device>;
   deviceClass: ReturnType<typeof getDeviceClassCodec> & SelfFetchFunctions<DeviceClassArgs, DeviceClass>;
+  emission: ReturnType<typeof getEmissionCodec> & SelfFetchFunctions<EmissionArgs, Emission>;
   job: ReturnType<typeof getJobCodec> & SelfFetchFunctions<JobArgs, Job>;
   network: ReturnType<typeof getNetworkCodec> & SelfFetchFunctions<NetworkArgs, Network>;
+  oracle: ReturnType<typeof getOracleCodec> & SelfFetchFunctions<OracleArgs, Oracle>;
   oracleSet: ReturnType<typeof getOracleSetCodec> & SelfFetchFunctions<OracleSetArgs, OracleSet>;
   paymentMint: ReturnType<typeof getPaymentMintCodec> & SelfFetchFunctions<PaymentMintArgs, PaymentMint>;
+  proposal: ReturnType<typeof getProposalCodec> & SelfFetchFunctions<ProposalArgs, Proposal>;
   provider: ReturnType<typeof getProviderCodec> & SelfFetchFunctions<ProviderArgs, Provider>;
+  slashCase: ReturnType<typeof getSlashCaseCodec> & SelfFetchFunctions<SlashCaseArgs, SlashCase>;
+  vesting: ReturnType<typeof getVestingCodec> & SelfFetchFunctions<VestingArgs, Vesting>;
 };
 
 export type IoNetworkPluginInstructions = {
   acceptAdmin: (input: AcceptAdminInput) => ReturnType<typeof getAcceptAdminInstruction> & SelfPlanAndSendFunctions;
+  acceptBeneficiary: (
+    input: AcceptBeneficiaryInput,
+  ) => ReturnType<typeof getAcceptBeneficiaryInstruction> & SelfPlanAndSendFunctions;
   acceptJob: (input: AcceptJobInput) => ReturnType<typeof getAcceptJobInstruction> & SelfPlanAndSendFunctions;
+  activateCoStake: (
+    input: ActivateCoStakeInput,
+  ) => ReturnType<typeof getActivateCoStakeInstruction> & SelfPlanAndSendFunctions;
   addClass: (input: AddClassInput) => ReturnType<typeof getAddClassInstruction> & SelfPlanAndSendFunctions;
+  addOracleBond: (
+    input: AddOracleBondInput,
+  ) => ReturnType<typeof getAddOracleBondInstruction> & SelfPlanAndSendFunctions;
   addPaymentMint: (
     input: AddPaymentMintAsyncInput,
   ) => ReturnType<typeof getAddPaymentMintInstructionAsync> & SelfPlanAndSendFunctions;
+  advanceEpoch: (input: AdvanceEpochInput) => ReturnType<typeof getAdvanceEpochInstruction> & SelfPlanAndSendFunctions;
+  appealSlash: (input: AppealSlashInput) => ReturnType<typeof getAppealSlashInstruction> & SelfPlanAndSendFunctions;
   attestDevice: (input: AttestDeviceInput) => ReturnType<typeof getAttestDeviceInstruction> & SelfPlanAndSendFunctions;
+  cancelChange: (input: CancelChangeInput) => ReturnType<typeof getCancelChangeInstruction> & SelfPlanAndSendFunctions;
   cancelJob: (input: CancelJobInput) => ReturnType<typeof getCancelJobInstruction> & SelfPlanAndSendFunctions;
+  checkpointJob: (
+    input: CheckpointJobInput,
+  ) => ReturnType<typeof getCheckpointJobInstruction> & SelfPlanAndSendFunctions;
+  claimCoRewards: (
+    input: ClaimCoRewardsInput,
+  ) => ReturnType<typeof getClaimCoRewardsInstruction> & SelfPlanAndSendFunctions;
+  claimRewards: (input: ClaimRewardsInput) => ReturnType<typeof getClaimRewardsInstruction> & SelfPlanAndSendFunctions;
+  claimVested: (input: ClaimVestedInput) => ReturnType<typeof getClaimVestedInstruction> & SelfPlanAndSendFunctions;
   closeJob: (
     input: MakeOptional<CloseJobInput, 'payer'>,
   ) => ReturnType<typeof getCloseJobInstruction> & SelfPlanAndSendFunctions;
+  closeSlashCase: (
+    input: CloseSlashCaseInput,
+  ) => ReturnType<typeof getCloseSlashCaseInstruction> & SelfPlanAndSendFunctions;
   createJob: (
     input: MakeOptional<CreateJobAsyncInput, 'payer'>,
   ) => ReturnType<typeof getCreateJobInstructionAsync> & SelfPlanAndSendFunctions;
+  createVesting: (
+    input: CreateVestingAsyncInput,
+  ) => ReturnType<typeof getCreateVestingInstructionAsync> & SelfPlanAndSendFunctions;
+  decideSlash: (input: DecideSlashInput) => ReturnType<typeof getDecideSlashInstruction> & SelfPlanAndSendFunctions;
   disputeJob: (input: DisputeJobInput) => ReturnType<typeof getDisputeJobInstruction> & SelfPlanAndSendFunctions;
+  endLease: (input: EndLeaseInput) => ReturnType<typeof getEndLeaseInstruction> & SelfPlanAndSendFunctions;
+  evictDevice: (input: EvictDeviceInput) => ReturnType<typeof getEvictDeviceInstruction> & SelfPlanAndSendFunctions;
   expireJob: (input: ExpireJobInput) => ReturnType<typeof getExpireJobInstruction> & SelfPlanAndSendFunctions;
+  extendJob: (input: ExtendJobInput) => ReturnType<typeof getExtendJobInstruction> & SelfPlanAndSendFunctions;
+  finaliseSlashCase: (
+    input: FinaliseSlashCaseInput,
+  ) => ReturnType<typeof getFinaliseSlashCaseInstruction> & SelfPlanAndSendFunctions;
+  finishLease: (input: FinishLeaseInput) => ReturnType<typeof getFinishLeaseInstruction> & SelfPlanAndSendFunctions;
+  fundJob: (input: FundJobInput) => ReturnType<typeof getFundJobInstruction> & SelfPlanAndSendFunctions;
+  initTreasuryMain: (
+    input: MakeOptional<InitTreasuryMainAsyncInput, 'payer'>,
+  ) => ReturnType<typeof getInitTreasuryMainInstructionAsync> & SelfPlanAndSendFunctions;
   initTreasuryShard: (
     input: MakeOptional<InitTreasuryShardInput, 'payer'>,
   ) => ReturnType<typeof getInitTreasuryShardInstruction> & SelfPlanAndSendFunctions;
+  initializeEmission: (
+    input: InitializeEmissionAsyncInput,
+  ) => ReturnType<typeof getInitializeEmissionInstructionAsync> & SelfPlanAndSendFunctions;
   initializeNetwork: (
     input: InitializeNetworkAsyncInput,
   ) => ReturnType<typeof getInitializeNetworkInstructionAsync> & SelfPlanAndSendFunctions;
+  joinCoStake: (
+    input: JoinCoStakeAsyncInput,
+  ) => ReturnType<typeof getJoinCoStakeInstructionAsync> & SelfPlanAndSendFunctions;
+  leaveCoStake: (input: LeaveCoStakeInput) => ReturnType<typeof getLeaveCoStakeInstruction> & SelfPlanAndSendFunctions;
+  migrateAccount: (
+    input: MakeOptional<MigrateAccountInput, 'payer'>,
+  ) => ReturnType<typeof getMigrateAccountInstruction> & SelfPlanAndSendFunctions;
   openSlashCase: (
     input: OpenSlashCaseAsyncInput,
   ) => ReturnType<typeof getOpenSlashCaseInstructionAsync> & SelfPlanAndSendFunctions;
+  paySlashShare: (
+    input: PaySlashShareInput,
+  ) => ReturnType<typeof getPaySlashShareInstruction> & SelfPlanAndSendFunctions;
   proposeAdmin: (input: ProposeAdminInput) => ReturnType<typeof getProposeAdminInstruction> & SelfPlanAndSendFunctions;
+  proposeBeneficiary: (
+    input: ProposeBeneficiaryInput,
+  ) => ReturnType<typeof getProposeBeneficiaryInstruction> & SelfPlanAndSendFunctions;
+  proposeChange: (
+    input: ProposeChangeAsyncInput,
+  ) => ReturnType<typeof getProposeChangeInstructionAsync> & SelfPlanAndSendFunctions;
+  proveEquivocation: (
+    input: ProveEquivocationInput,
+  ) => ReturnType<typeof getProveEquivocationInstruction> & SelfPlanAndSendFunctions;
+  publishRoot: (input: PublishRootInput) => ReturnType<typeof getPublishRootInstruction> & SelfPlanAndSendFunctions;
   registerDevice: (
     input: RegisterDeviceInput,
   ) => ReturnType<typeof getRegisterDeviceInstruction> & SelfPlanAndSendFunctions;
+  registerOracle: (
+    input: RegisterOracleAsyncInput,
+  ) => ReturnType<typeof getRegisterOracleInstructionAsync> & SelfPlanAndSendFunctions;
   registerProvider: (
     input: RegisterProviderAsyncInput,
   ) => ReturnType<typeof getRegisterProviderInstructionAsync> & SelfPlanAndSendFunctions;
   rejectJob: (input: RejectJobInput) => ReturnType<typeof getRejectJobInstruction> & SelfPlanAndSendFunctions;
+  releaseBondForLeaver: (
+    input: ReleaseBondForLeaverInput,
+  ) => ReturnType<typeof getReleaseBondForLeaverInstruction> & SelfPlanAndSendFunctions;
+  releaseDeposit: (
+    input: ReleaseDepositInput,
+  ) => ReturnType<typeof getReleaseDepositInstruction> & SelfPlanAndSendFunctions;
   releaseOwed: (input: ReleaseOwedInput) => ReturnType<typeof getReleaseOwedInstruction> & SelfPlanAndSendFunctions;
+  requestOracleUnbond: (
+    input: RequestOracleUnbondInput,
+  ) => ReturnType<typeof getRequestOracleUnbondInstruction> & SelfPlanAndSendFunctions;
   requestUnstake: (
     input: RequestUnstakeInput,
   ) => ReturnType<typeof getRequestUnstakeInstruction> & SelfPlanAndSendFunctions;
   retireDevice: (input: RetireDeviceInput) => ReturnType<typeof getRetireDeviceInstruction> & SelfPlanAndSendFunctions;
+  sellToTreasury: (
+    input: SellToTreasuryInput,
+  ) => ReturnType<typeof getSellToTreasuryInstruction> & SelfPlanAndSendFunctions;
+  setBuyBack: (
+    input: SetBuyBackAsyncInput,
+  ) => ReturnType<typeof getSetBuyBackInstructionAsync> & SelfPlanAndSendFunctions;
+  setCoStakeTerms: (
+    input: SetCoStakeTermsInput,
+  ) => ReturnType<typeof getSetCoStakeTermsInstruction> & SelfPlanAndSendFunctions;
   setDeviceBond: (
     input: SetDeviceBondInput,
   ) => ReturnType<typeof getSetDeviceBondInstruction> & SelfPlanAndSendFunctions;
@@ -891,32 +2004,67 @@ export type IoNetworkPluginInstructions = {
   setDeviceOperator: (
     input: SetDeviceOperatorInput,
   ) => ReturnType<typeof getSetDeviceOperatorInstruction> & SelfPlanAndSendFunctions;
+  setEnterpriseShare: (
+    input: SetEnterpriseShareInput,
+  ) => ReturnType<typeof getSetEnterpriseShareInstruction> & SelfPlanAndSendFunctions;
   setOracles: (input: SetOraclesInput) => ReturnType<typeof getSetOraclesInstruction> & SelfPlanAndSendFunctions;
   setPaused: (input: SetPausedInput) => ReturnType<typeof getSetPausedInstruction> & SelfPlanAndSendFunctions;
   setPayoutOwner: (
     input: SetPayoutOwnerInput,
   ) => ReturnType<typeof getSetPayoutOwnerInstruction> & SelfPlanAndSendFunctions;
+  setRoles: (input: SetRolesInput) => ReturnType<typeof getSetRolesInstruction> & SelfPlanAndSendFunctions;
+  setTimelock: (input: SetTimelockInput) => ReturnType<typeof getSetTimelockInstruction> & SelfPlanAndSendFunctions;
+  setTreasuryOwner: (
+    input: SetTreasuryOwnerInput,
+  ) => ReturnType<typeof getSetTreasuryOwnerInstruction> & SelfPlanAndSendFunctions;
   settleJob: (input: SettleJobInput) => ReturnType<typeof getSettleJobInstruction> & SelfPlanAndSendFunctions;
   stake: (input: StakeInput) => ReturnType<typeof getStakeInstruction> & SelfPlanAndSendFunctions;
+  startCoUnbond: (
+    input: StartCoUnbondInput,
+  ) => ReturnType<typeof getStartCoUnbondInstruction> & SelfPlanAndSendFunctions;
   submitResult: (input: SubmitResultInput) => ReturnType<typeof getSubmitResultInstruction> & SelfPlanAndSendFunctions;
+  sweepTreasury: (
+    input: SweepTreasuryInput,
+  ) => ReturnType<typeof getSweepTreasuryInstruction> & SelfPlanAndSendFunctions;
   updateClass: (input: UpdateClassInput) => ReturnType<typeof getUpdateClassInstruction> & SelfPlanAndSendFunctions;
+  updateGuidance: (
+    input: UpdateGuidanceInput,
+  ) => ReturnType<typeof getUpdateGuidanceInstruction> & SelfPlanAndSendFunctions;
   updateParams: (input: UpdateParamsInput) => ReturnType<typeof getUpdateParamsInstruction> & SelfPlanAndSendFunctions;
   updatePaymentMint: (
     input: UpdatePaymentMintInput,
   ) => ReturnType<typeof getUpdatePaymentMintInstruction> & SelfPlanAndSendFunctions;
+  withdrawCoStake: (
+    input: WithdrawCoStakeInput,
+  ) => ReturnType<typeof getWithdrawCoStakeInstruction> & SelfPlanAndSendFunctions;
+  withdrawOracleBond: (
+    input: WithdrawOracleBondInput,
+  ) => ReturnType<typeof getWithdrawOracleBondInstruction> & SelfPlanAndSendFunctions;
   withdrawStake: (
     input: WithdrawStakeInput,
   ) => ReturnType<typeof getWithdrawStakeInstruction> & SelfPlanAndSendFunctions;
+  withdrawTreasury: (
+    input: WithdrawTreasuryInput,
+  ) => ReturnType<typeof getWithdrawTreasuryInstruction> & SelfPlanAndSendFunctions;
 };
 
 export type IoNetworkPluginPdas = {
   payment: typeof findPaymentPda;
   vault: typeof findVaultPda;
+  createVestingVault: typeof findCreateVestingVaultPda;
+  main: typeof findMainPda;
+  emission: typeof findEmissionPda;
+  initializeEmissionVault: typeof findInitializeEmissionVaultPda;
   network: typeof findNetworkPda;
   oracleSet: typeof findOracleSetPda;
+  coStake: typeof findCoStakePda;
   slashVault: typeof findSlashVaultPda;
+  proposal: typeof findProposalPda;
+  oracle: typeof findOraclePda;
+  registerOracleVault: typeof findRegisterOracleVaultPda;
   provider: typeof findProviderPda;
   stakeVault: typeof findStakeVaultPda;
+  buyBack: typeof findBuyBackPda;
 };
 
 export type IoNetworkPluginRequirements = ClientWithRpc<GetAccountInfoApi & GetMultipleAccountsApi> &
@@ -929,70 +2077,143 @@ export function ioNetworkProgram() {
     return extendClient(client, {
       ioNetwork: <IoNetworkPlugin>{
         accounts: {
+          buyBack: addSelfFetchFunctions(client, getBuyBackCodec()),
+          coStake: addSelfFetchFunctions(client, getCoStakeCodec()),
+          deposit: addSelfFetchFunctions(client, getDepositCodec()),
           device: addSelfFetchFunctions(client, getDeviceCodec()),
           deviceClass: addSelfFetchFunctions(client, getDeviceClassCodec()),
+          emission: addSelfFetchFunctions(client, getEmissionCodec()),
           job: addSelfFetchFunctions(client, getJobCodec()),
           network: addSelfFetchFunctions(client, getNetworkCodec()),
+          oracle: addSelfFetchFunctions(client, getOracleCodec()),
           oracleSet: addSelfFetchFunctions(client, getOracleSetCodec()),
           paymentMint: addSelfFetchFunctions(client, getPaymentMintCodec()),
+          proposal: addSelfFetchFunctions(client, getProposalCodec()),
           provider: addSelfFetchFunctions(client, getProviderCodec()),
+          slashCase: addSelfFetchFunctions(client, getSlashCaseCodec()),
+          vesting: addSelfFetchFunctions(client, getVestingCodec()),
         },
         instructions: {
           acceptAdmin: (input) => addSelfPlanAndSendFunctions(client, getAcceptAdminInstruction(input)),
+          acceptBeneficiary: (input) => addSelfPlanAndSendFunctions(client, getAcceptBeneficiaryInstruction(input)),
           acceptJob: (input) => addSelfPlanAndSendFunctions(client, getAcceptJobInstruction(input)),
+          activateCoStake: (input) => addSelfPlanAndSendFunctions(client, getActivateCoStakeInstruction(input)),
           addClass: (input) => addSelfPlanAndSendFunctions(client, getAddClassInstruction(input)),
+          addOracleBond: (input) => addSelfPlanAndSendFunctions(client, getAddOracleBondInstruction(input)),
           addPaymentMint: (input) => addSelfPlanAndSendFunctions(client, getAddPaymentMintInstructionAsync(input)),
+          advanceEpoch: (input) => addSelfPlanAndSendFunctions(client, getAdvanceEpochInstruction(input)),
+          appealSlash: (input) => addSelfPlanAndSendFunctions(client, getAppealSlashInstruction(input)),
           attestDevice: (input) => addSelfPlanAndSendFunctions(client, getAttestDeviceInstruction(input)),
+          cancelChange: (input) => addSelfPlanAndSendFunctions(client, getCancelChangeInstruction(input)),
           cancelJob: (input) => addSelfPlanAndSendFunctions(client, getCancelJobInstruction(input)),
+          checkpointJob: (input) => addSelfPlanAndSendFunctions(client, getCheckpointJobInstruction(input)),
+          claimCoRewards: (input) => addSelfPlanAndSendFunctions(client, getClaimCoRewardsInstruction(input)),
+          claimRewards: (input) => addSelfPlanAndSendFunctions(client, getClaimRewardsInstruction(input)),
+          claimVested: (input) => addSelfPlanAndSendFunctions(client, getClaimVestedInstruction(input)),
           closeJob: (input) =>
             addSelfPlanAndSendFunctions(
               client,
               getCloseJobInstruction({ ...input, payer: input.payer ?? client.payer.address }),
             ),
+          closeSlashCase: (input) => addSelfPlanAndSendFunctions(client, getCloseSlashCaseInstruction(input)),
           createJob: (input) =>
             addSelfPlanAndSendFunctions(
               client,
               getCreateJobInstructionAsync({ ...input, payer: input.payer ?? client.payer }),
             ),
+          createVesting: (input) => addSelfPlanAndSendFunctions(client, getCreateVestingInstructionAsync(input)),
+          decideSlash: (input) => addSelfPlanAndSendFunctions(client, getDecideSlashInstruction(input)),
           disputeJob: (input) => addSelfPlanAndSendFunctions(client, getDisputeJobInstruction(input)),
+          endLease: (input) => addSelfPlanAndSendFunctions(client, getEndLeaseInstruction(input)),
+          evictDevice: (input) => addSelfPlanAndSendFunctions(client, getEvictDeviceInstruction(input)),
           expireJob: (input) => addSelfPlanAndSendFunctions(client, getExpireJobInstruction(input)),
+          extendJob: (input) => addSelfPlanAndSendFunctions(client, getExtendJobInstruction(input)),
+          finaliseSlashCase: (input) => addSelfPlanAndSendFunctions(client, getFinaliseSlashCaseInstruction(input)),
+          finishLease: (input) => addSelfPlanAndSendFunctions(client, getFinishLeaseInstruction(input)),
+          fundJob: (input) => addSelfPlanAndSendFunctions(client, getFundJobInstruction(input)),
+          initTreasuryMain: (input) =>
+            addSelfPlanAndSendFunctions(
+              client,
+              getInitTreasuryMainInstructionAsync({ ...input, payer: input.payer ?? client.payer }),
+            ),
           initTreasuryShard: (input) =>
             addSelfPlanAndSendFunctions(
               client,
               getInitTreasuryShardInstruction({ ...input, payer: input.payer ?? client.payer }),
             ),
+          initializeEmission: (input) =>
+            addSelfPlanAndSendFunctions(client, getInitializeEmissionInstructionAsync(input)),
           initializeNetwork: (input) =>
             addSelfPlanAndSendFunctions(client, getInitializeNetworkInstructionAsync(input)),
+          joinCoStake: (input) => addSelfPlanAndSendFunctions(client, getJoinCoStakeInstructionAsync(input)),
+          leaveCoStake: (input) => addSelfPlanAndSendFunctions(client, getLeaveCoStakeInstruction(input)),
+          migrateAccount: (input) =>
+            addSelfPlanAndSendFunctions(
+              client,
+              getMigrateAccountInstruction({ ...input, payer: input.payer ?? client.payer }),
+            ),
           openSlashCase: (input) => addSelfPlanAndSendFunctions(client, getOpenSlashCaseInstructionAsync(input)),
+          paySlashShare: (input) => addSelfPlanAndSendFunctions(client, getPaySlashShareInstruction(input)),
           proposeAdmin: (input) => addSelfPlanAndSendFunctions(client, getProposeAdminInstruction(input)),
+          proposeBeneficiary: (input) => addSelfPlanAndSendFunctions(client, getProposeBeneficiaryInstruction(input)),
+          proposeChange: (input) => addSelfPlanAndSendFunctions(client, getProposeChangeInstructionAsync(input)),
+          proveEquivocation: (input) => addSelfPlanAndSendFunctions(client, getProveEquivocationInstruction(input)),
+          publishRoot: (input) => addSelfPlanAndSendFunctions(client, getPublishRootInstruction(input)),
           registerDevice: (input) => addSelfPlanAndSendFunctions(client, getRegisterDeviceInstruction(input)),
+          registerOracle: (input) => addSelfPlanAndSendFunctions(client, getRegisterOracleInstructionAsync(input)),
           registerProvider: (input) => addSelfPlanAndSendFunctions(client, getRegisterProviderInstructionAsync(input)),
           rejectJob: (input) => addSelfPlanAndSendFunctions(client, getRejectJobInstruction(input)),
+          releaseBondForLeaver: (input) =>
+            addSelfPlanAndSendFunctions(client, getReleaseBondForLeaverInstruction(input)),
+          releaseDeposit: (input) => addSelfPlanAndSendFunctions(client, getReleaseDepositInstruction(input)),
           releaseOwed: (input) => addSelfPlanAndSendFunctions(client, getReleaseOwedInstruction(input)),
+          requestOracleUnbond: (input) => addSelfPlanAndSendFunctions(client, getRequestOracleUnbondInstruction(input)),
           requestUnstake: (input) => addSelfPlanAndSendFunctions(client, getRequestUnstakeInstruction(input)),
           retireDevice: (input) => addSelfPlanAndSendFunctions(client, getRetireDeviceInstruction(input)),
+          sellToTreasury: (input) => addSelfPlanAndSendFunctions(client, getSellToTreasuryInstruction(input)),
+          setBuyBack: (input) => addSelfPlanAndSendFunctions(client, getSetBuyBackInstructionAsync(input)),
+          setCoStakeTerms: (input) => addSelfPlanAndSendFunctions(client, getSetCoStakeTermsInstruction(input)),
           setDeviceBond: (input) => addSelfPlanAndSendFunctions(client, getSetDeviceBondInstruction(input)),
           setDeviceDraining: (input) => addSelfPlanAndSendFunctions(client, getSetDeviceDrainingInstruction(input)),
           setDeviceOperator: (input) => addSelfPlanAndSendFunctions(client, getSetDeviceOperatorInstruction(input)),
+          setEnterpriseShare: (input) => addSelfPlanAndSendFunctions(client, getSetEnterpriseShareInstruction(input)),
           setOracles: (input) => addSelfPlanAndSendFunctions(client, getSetOraclesInstruction(input)),
           setPaused: (input) => addSelfPlanAndSendFunctions(client, getSetPausedInstruction(input)),
           setPayoutOwner: (input) => addSelfPlanAndSendFunctions(client, getSetPayoutOwnerInstruction(input)),
+          setRoles: (input) => addSelfPlanAndSendFunctions(client, getSetRolesInstruction(input)),
+          setTimelock: (input) => addSelfPlanAndSendFunctions(client, getSetTimelockInstruction(input)),
+          setTreasuryOwner: (input) => addSelfPlanAndSendFunctions(client, getSetTreasuryOwnerInstruction(input)),
           settleJob: (input) => addSelfPlanAndSendFunctions(client, getSettleJobInstruction(input)),
           stake: (input) => addSelfPlanAndSendFunctions(client, getStakeInstruction(input)),
+          startCoUnbond: (input) => addSelfPlanAndSendFunctions(client, getStartCoUnbondInstruction(input)),
           submitResult: (input) => addSelfPlanAndSendFunctions(client, getSubmitResultInstruction(input)),
+          sweepTreasury: (input) => addSelfPlanAndSendFunctions(client, getSweepTreasuryInstruction(input)),
           updateClass: (input) => addSelfPlanAndSendFunctions(client, getUpdateClassInstruction(input)),
+          updateGuidance: (input) => addSelfPlanAndSendFunctions(client, getUpdateGuidanceInstruction(input)),
           updateParams: (input) => addSelfPlanAndSendFunctions(client, getUpdateParamsInstruction(input)),
           updatePaymentMint: (input) => addSelfPlanAndSendFunctions(client, getUpdatePaymentMintInstruction(input)),
+          withdrawCoStake: (input) => addSelfPlanAndSendFunctions(client, getWithdrawCoStakeInstruction(input)),
+          withdrawOracleBond: (input) => addSelfPlanAndSendFunctions(client, getWithdrawOracleBondInstruction(input)),
           withdrawStake: (input) => addSelfPlanAndSendFunctions(client, getWithdrawStakeInstruction(input)),
+          withdrawTreasury: (input) => addSelfPlanAndSendFunctions(client, getWithdrawTreasuryInstruction(input)),
         },
         pdas: {
           payment: findPaymentPda,
           vault: findVaultPda,
+          createVestingVault: findCreateVestingVaultPda,
+          main: findMainPda,
+          emission: findEmissionPda,
+          initializeEmissionVault: findInitializeEmissionVaultPda,
           network: findNetworkPda,
           oracleSet: findOracleSetPda,
+          coStake: findCoStakePda,
           slashVault: findSlashVaultPda,
+          proposal: findProposalPda,
+          oracle: findOraclePda,
+          registerOracleVault: findRegisterOracleVaultPda,
           provider: findProviderPda,
           stakeVault: findStakeVaultPda,
+          buyBack: findBuyBackPda,
         },
       },
     });

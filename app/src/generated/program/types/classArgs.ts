@@ -19,6 +19,8 @@ import {
   getU16Encoder,
   getU32Decoder,
   getU32Encoder,
+  getU64Decoder,
+  getU64Encoder,
   getU8Decoder,
   getU8Encoder,
   type FixedSizeCodec,
@@ -34,11 +36,34 @@ export type ClassArgs = {
   multiplierE2: number;
   minTopsE2: number;
   minMemoryMib: number;
+  /** Int8 TOPS in hundredths that rewards measure performance by; 0 for none. */
+  normTopsE2: number;
   /** 0 community, 1 enterprise. */
   group: number;
+  /** Least and highest reference price of a device-hour, IO base units; both 0 for none. */
+  priceFloor: bigint;
+  priceCeiling: bigint;
+  /** The reference price to start with; 0 keeps the present one. Brought inside the bounds. */
+  referencePrice: bigint;
 };
 
-export type ClassArgsArgs = ClassArgs;
+export type ClassArgsArgs = {
+  id: number;
+  /** UTF-8, zero-padded. */
+  name: ReadonlyUint8Array;
+  multiplierE2: number;
+  minTopsE2: number;
+  minMemoryMib: number;
+  /** Int8 TOPS in hundredths that rewards measure performance by; 0 for none. */
+  normTopsE2: number;
+  /** 0 community, 1 enterprise. */
+  group: number;
+  /** Least and highest reference price of a device-hour, IO base units; both 0 for none. */
+  priceFloor: number | bigint;
+  priceCeiling: number | bigint;
+  /** The reference price to start with; 0 keeps the present one. Brought inside the bounds. */
+  referencePrice: number | bigint;
+};
 
 export function getClassArgsEncoder(): FixedSizeEncoder<ClassArgsArgs> {
   return getStructEncoder([
@@ -47,7 +72,11 @@ export function getClassArgsEncoder(): FixedSizeEncoder<ClassArgsArgs> {
     ['multiplierE2', getU32Encoder()],
     ['minTopsE2', getU32Encoder()],
     ['minMemoryMib', getU32Encoder()],
+    ['normTopsE2', getU32Encoder()],
     ['group', getU8Encoder()],
+    ['priceFloor', getU64Encoder()],
+    ['priceCeiling', getU64Encoder()],
+    ['referencePrice', getU64Encoder()],
   ]);
 }
 
@@ -58,7 +87,11 @@ export function getClassArgsDecoder(): FixedSizeDecoder<ClassArgs> {
     ['multiplierE2', getU32Decoder()],
     ['minTopsE2', getU32Decoder()],
     ['minMemoryMib', getU32Decoder()],
+    ['normTopsE2', getU32Decoder()],
     ['group', getU8Decoder()],
+    ['priceFloor', getU64Decoder()],
+    ['priceCeiling', getU64Decoder()],
+    ['referencePrice', getU64Decoder()],
   ]);
 }
 

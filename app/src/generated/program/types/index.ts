@@ -7,9 +7,12 @@
  * @see https://github.com/codama-idl/codama
  */
 
+export * from './change';
 export * from './classArgs';
 export * from './networkParams';
 export * from './payee';
 export * from './paymentMintTerms';
-export * from './slashCase';
+export * from './record';
+export * from './slashParty';
+export * from './stakeParams';
 export * from './unbonding';

@@ -21,6 +21,7 @@ import {
   type FixedSizeDecoder,
   type FixedSizeEncoder,
 } from '@solana/kit';
+import { getStakeParamsDecoder, getStakeParamsEncoder, type StakeParams, type StakeParamsArgs } from '.';
 
 /**
  * Parameters that the administrator may change within the bounds of `constants.rs`. A job copies what concerns it
@@ -41,12 +42,20 @@ export type NetworkParams = {
   unbondSeconds: number;
   /** A finished job is kept at least this long against closing by strangers, seconds. */
   retentionSeconds: number;
+  /** A provider that ends a lease early serves this long after it said so, seconds. */
+  reclaimNoticeSeconds: number;
   /** Reservation fee of each side, basis points. */
   reserveBps: number;
   /** Penalty of a device that let a job expire, basis points of the job's exposure. */
   expirePenaltyBps: number;
   /** Penalty of a device whose work a quorum rejected, basis points of the job's exposure. */
   rejectPenaltyBps: number;
+  /** Share of fees taken in IO that a sweep of the treasury burns, basis points. */
+  burnBps: number;
+  /** Share of a class's devices that should be at work: reference prices move towards it, basis points. */
+  targetUtilisationBps: number;
+  /** Bonds, slash cases and co-stake. */
+  stake: StakeParams;
 };
 
 export type NetworkParamsArgs = {
@@ -64,12 +73,20 @@ export type NetworkParamsArgs = {
   unbondSeconds: number;
   /** A finished job is kept at least this long against closing by strangers, seconds. */
   retentionSeconds: number;
+  /** A provider that ends a lease early serves this long after it said so, seconds. */
+  reclaimNoticeSeconds: number;
   /** Reservation fee of each side, basis points. */
   reserveBps: number;
   /** Penalty of a device that let a job expire, basis points of the job's exposure. */
   expirePenaltyBps: number;
   /** Penalty of a device whose work a quorum rejected, basis points of the job's exposure. */
   rejectPenaltyBps: number;
+  /** Share of fees taken in IO that a sweep of the treasury burns, basis points. */
+  burnBps: number;
+  /** Share of a class's devices that should be at work: reference prices move towards it, basis points. */
+  targetUtilisationBps: number;
+  /** Bonds, slash cases and co-stake. */
+  stake: StakeParamsArgs;
 };
 
 export function getNetworkParamsEncoder(): FixedSizeEncoder<NetworkParamsArgs> {
@@ -81,9 +98,13 @@ export function getNetworkParamsEncoder(): FixedSizeEncoder<NetworkParamsArgs> {
     ['attestationSeconds', getU32Encoder()],
     ['unbondSeconds', getU32Encoder()],
     ['retentionSeconds', getU32Encoder()],
+    ['reclaimNoticeSeconds', getU32Encoder()],
     ['reserveBps', getU16Encoder()],
     ['expirePenaltyBps', getU16Encoder()],
     ['rejectPenaltyBps', getU16Encoder()],
+    ['burnBps', getU16Encoder()],
+    ['targetUtilisationBps', getU16Encoder()],
+    ['stake', getStakeParamsEncoder()],
   ]);
 }
 
@@ -96,9 +117,13 @@ export function getNetworkParamsDecoder(): FixedSizeDecoder<NetworkParams> {
     ['attestationSeconds', getU32Decoder()],
     ['unbondSeconds', getU32Decoder()],
     ['retentionSeconds', getU32Decoder()],
+    ['reclaimNoticeSeconds', getU32Decoder()],
     ['reserveBps', getU16Decoder()],
     ['expirePenaltyBps', getU16Decoder()],
     ['rejectPenaltyBps', getU16Decoder()],
+    ['burnBps', getU16Decoder()],
+    ['targetUtilisationBps', getU16Decoder()],
+    ['stake', getStakeParamsDecoder()],
   ]);
 }
 

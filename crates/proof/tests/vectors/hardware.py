@@ -1,4 +1,4 @@
-"""The hardware proof's layout, written once more from its description: prints hardware_vectors.rs."""
+"""The hardware proof's layout, written once more from its description: prints hardware.rs."""
 import hashlib, struct
 
 sha = lambda *parts: hashlib.sha256(b"".join(parts)).digest()
@@ -24,7 +24,7 @@ for p in range(PASSES):
     before = sha(b"\2", a_seed, b_seed, u32(N), top(leaves))
     items.append(sha(b"\3", u32(p), before))
 commitment = sha(b"\4", ROUND, DEVICE, u32(N), u32(PASSES), top(items))
-print("// Printed by hardware_vectors.py.")
+print("// Printed by hardware.py.")
 print(f'const B_SEED: &str = "{b_seed.hex()}";')
 print(f"const LINE_30_36: &[i8] = &{line(bytes([1] * 32), 64, 2)[30:36]};")
 print(f'const COMMITMENT: &str = "{commitment.hex()}";')

@@ -1,0 +1,145 @@
+/** The network in figures, out of its accounts. Pure. */
+import type { Offer } from '@/shared/api';
+import { className, type Kinds, type Read } from '@/shared/chain';
+import { region } from '@/shared/format';
+import { STATES, type StateName, stateName } from '@/shared/jobs';
+import { CAP, emitted, GENESIS, vested } from '@/shared/rewards';
+import { NOBODY } from './records';
+
+type Device = Read<Kinds['device']>;
+type Job = Read<Kinds['job']>;
+
+export const isBusy = (device: Kinds['device']) => device.currentJob !== NOBODY;
+
+export interface ClassRow {
+  id: number;
+  name: string;
+  group: 'community' | 'enterprise';
+  devices: number;
+  busy: number;
+  /** Hired share of the newest observed hour, basis points; null before the first. */
+  observedBps: number | null;
+  /** IO base units an hour; 0 for none. */
+  reference: bigint;
+  floor: bigint;
+  ceiling: bigint;
+  /** What an hour of work brings at the median of what devices ask, base units; null when none is offered. */
+  ask: bigint | null;
+}
+
+/** What an hour of work at an engine's ask brings, base units: its best engine's. */
+export function hourly(offer: Offer): bigint | null {
+  const hours = Object.values(offer.engines).map(({ ask, speed }) => {
+    const units = BigInt(Math.max(0, Math.floor(speed * 3_600)));
+    return (BigInt(ask) * units) / 1_000n;
+  });
+  return hours.length === 0 ? null : hours.reduce((most, one) => (one > most ? one : most));
+}
+
+function median(values: bigint[]): bigint | null {
+  const sorted = values.toSorted((a, b) => (a < b ? -1 : 1));
+  return sorted[Math.floor((sorted.length - 1) / 2)] ?? null;
+}
+
+export function byClass(
+  classes: readonly Read<Kinds['deviceClass']>[],
+  devices: readonly Device[],
+  offers: readonly Offer[],
+): ClassRow[] {
+  return classes
+    .map(({ data }): ClassRow => {
+      const mine = devices.filter((device) => device.data.class === data.id);
+      const asks = offers.filter((offer) => offer.class === data.id).flatMap((offer) => hourly(offer) ?? []);
+      return {
+        id: data.id,
+        name: className(data),
+        group: data.group === 1 ? 'enterprise' : 'community',
+        devices: mine.length,
+        busy: mine.filter((device) => isBusy(device.data)).length,
+        observedBps: data.guidanceEpoch > 0n ? data.utilisationBps : null,
+        reference: data.referencePrice,
+        floor: data.priceFloor,
+        ceiling: data.priceCeiling,
+        ask: median(asks),
+      };
+    })
+    .sort((a, b) => b.devices - a.devices || a.id - b.id);
+}
+
+export function byRegion(devices: readonly Device[]): { region: string; devices: number }[] {
+  const counts = new Map<string, number>();
+  for (const { data } of devices) {
+    const code = region(data.region);
+    counts.set(code, (counts.get(code) ?? 0) + 1);
+  }
+  return [...counts].map(([region, devices]) => ({ region, devices })).sort((a, b) => b.devices - a.devices);
+}
+
+export function byState(jobs: readonly Job[]): { state: StateName; count: number }[] {
+  return STATES.slice(1).map((state) => ({
+    state,
+    count: jobs.filter((job) => stateName(job.data.state) === state).length,
+  }));
+}
+
+/** Jobs created and payments settled (of one mint, base units) in each step of time up to now, oldest first. */
+export function history(jobs: readonly Job[], mint: string, now: number, step: number, steps: number) {
+  const last = Math.floor(now / step);
+  const times = Array.from({ length: steps }, (_, i) => (last - steps + 1 + i) * step);
+  const created = times.map(() => 0);
+  const settled = times.map(() => 0n);
+  const at = (time: bigint) => Math.floor(Number(time) / step) - (last - steps + 1);
+  for (const { data } of jobs) {
+    const begun = at(data.createdAt);
+    if (created[begun] !== undefined) created[begun] += 1;
+    const ended = at(data.finishedAt);
+    if (stateName(data.state) === 'settled' && data.mint === mint && settled[ended] !== undefined) {
+      settled[ended] += data.paid + data.fees;
+    }
+  }
+  return { times, created, settled };
+}
+
+/** The parts that the cap divides into, base units; together they are the cap. */
+export interface Supply {
+  /** In anybody's hands. */
+  circulating: bigint;
+  /** Genesis parts: free and not taken yet, and not free yet. */
+  unclaimed: bigint;
+  locked: bigint;
+  /** Emitted and not claimed. */
+  rewards: bigint;
+  /** Still to come. */
+  future: bigint;
+  burned: bigint;
+}
+
+export function supplyOf(
+  emission: Kinds['emission'],
+  vestings: readonly Read<Kinds['vesting']>[],
+  minted: bigint,
+  now: bigint,
+): Supply {
+  const parts = vestings.map(({ data }) => data);
+  const genesis = parts.reduce((sum, part) => sum + part.total, 0n);
+  const taken = parts.reduce((sum, part) => sum + part.claimed, 0n);
+  const free = parts.reduce((sum, part) => sum + vested(part, now), 0n);
+  const rewards = emission.minted - emission.claimed;
+  return {
+    circulating: minted - (genesis - taken) - rewards,
+    unclaimed: free > taken ? free - taken : 0n,
+    locked: genesis - (free > taken ? free : taken),
+    rewards,
+    future: CAP - genesis - emission.minted,
+    burned: genesis + emission.minted - minted,
+  };
+}
+
+/** Supply by the schedule, from the first epoch to the last: for the curve. Seconds and whole IO. */
+export function schedule(genesisAt: number, epochSeconds: number, epochs: number, points: number) {
+  const at = Array.from({ length: points }, (_, i) => Math.round((i * epochs) / (points - 1)));
+  return {
+    times: at.map((epoch) => genesisAt + epoch * epochSeconds),
+    supply: at.map((epoch) => Number((GENESIS + emitted(epoch)) / 100_000_000n)),
+  };
+}

@@ -1,0 +1,8 @@
+/** Rewards and supply: formats, arithmetic and proofs, as the program and the oracles have them. */
+export * from './bytes';
+export * from './emission';
+export * from './epoch';
+export * from './evidence';
+export * from './reputation';
+export * from './scores';
+export * from './tree';
