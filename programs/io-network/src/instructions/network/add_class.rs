@@ -9,7 +9,7 @@ use crate::{
     state::{DeviceClass, Network, Proposal},
 };
 
-#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug)]
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClassArgs {
     pub id: u16,
     /// UTF-8, zero-padded.
