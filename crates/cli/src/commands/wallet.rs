@@ -95,13 +95,13 @@ pub async fn airdrop(args: &AirdropArgs, ctx: &Context) -> Result<()> {
         let give = vec![
             tokens::create_associated(&wallet.address(), &to, &mint),
             tokens::transfer(
-                    &mint,
-                    Unit::io().decimals,
-                    &from,
-                    &account,
-                    &wallet.address(),
-                    amount,
-                ),
+                &mint,
+                Unit::io().decimals,
+                &from,
+                &account,
+                &wallet.address(),
+                amount,
+            ),
         ];
         let nonce = crate::context::random_u64()?;
         ctx.transact(format!("airdrop:{to}:{nonce}"), &wallet, &[], give)
