@@ -594,6 +594,7 @@ mod tests {
         let mut set = OracleSet {
             version: 4,
             count: 1,
+            used: 1,
             quorum: 1,
             ..OracleSet::zeroed()
         };

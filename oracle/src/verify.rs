@@ -75,21 +75,38 @@ impl Decision {
     }
 }
 
-/// Decisions at hand; the database has all of them.
+/// Decisions at hand, and the submissions that the database has none about: nobody but this process writes them there, so it is
+/// asked once for each. The database has all of them.
 #[derive(Default)]
-pub struct Verdicts(Mutex<HashMap<(Pubkey, u64), Decision>>);
+pub struct Verdicts(Mutex<HashMap<(Pubkey, u64), Option<Decision>>>);
 
 impl Verdicts {
     pub fn cached(&self, job: &Pubkey, created_slot: u64) -> Option<Decision> {
-        lock(&self.0).get(&(*job, created_slot)).cloned()
+        lock(&self.0).get(&(*job, created_slot)).cloned().flatten()
     }
 
-    fn keep(&self, job: &Pubkey, created_slot: u64, decision: Decision) {
+    /// Whether the database has been asked, and had none.
+    fn has_none(&self, job: &Pubkey, created_slot: u64) -> bool {
+        lock(&self.0)
+            .get(&(*job, created_slot))
+            .is_some_and(Option::is_none)
+    }
+
+    /// Notes that there is none, unless one was made meanwhile.
+    fn none(&self, job: &Pubkey, created_slot: u64) {
+        self.room().entry((*job, created_slot)).or_insert(None);
+    }
+
+    fn room(&self) -> std::sync::MutexGuard<'_, HashMap<(Pubkey, u64), Option<Decision>>> {
         let mut cache = lock(&self.0);
         if cache.len() >= MAX_CACHED {
             cache.clear();
         }
-        cache.insert((*job, created_slot), decision);
+        cache
+    }
+
+    fn keep(&self, job: &Pubkey, created_slot: u64, decision: Decision) {
+        self.room().insert((*job, created_slot), Some(decision));
     }
 }
 
@@ -102,7 +119,11 @@ pub async fn decision(
     if let Some(decision) = oracle.verdicts.cached(job, created_slot) {
         return Ok(Some(decision));
     }
+    if oracle.verdicts.has_none(job, created_slot) {
+        return Ok(None);
+    }
     let Some(text) = oracle.db.verdict(&job.to_string(), created_slot).await? else {
+        oracle.verdicts.none(job, created_slot);
         return Ok(None);
     };
     let decision: Decision = serde_json::from_str(&text).context("a stored verdict is damaged")?;
@@ -635,6 +656,33 @@ mod tests {
             judge(unable, 5, [1; 64], 0),
             Outcome::Unable(reason) if reason == "x"
         ));
+    }
+
+    /// The database is asked once about each submission, and what is decided meanwhile is never forgotten over it.
+    #[test]
+    fn that_there_is_no_decision_is_remembered_until_there_is_one() {
+        let (verdicts, job) = (Verdicts::default(), Pubkey::new_from_array([1; 32]));
+        assert!(!verdicts.has_none(&job, 1));
+        verdicts.none(&job, 1);
+        assert!(verdicts.has_none(&job, 1) && !verdicts.has_none(&job, 2));
+        assert_eq!(verdicts.cached(&job, 1), None);
+        let decision = Decision {
+            valid: true,
+            output_hash: String::new(),
+            units: 1,
+            epoch: 0,
+            checked_steps: 1,
+            total_steps: 1,
+            reason: None,
+            verify_ms: 1,
+            sample_signature: None,
+            at: 1,
+        };
+        verdicts.keep(&job, 1, decision.clone());
+        // A question that was asked before comes back after.
+        verdicts.none(&job, 1);
+        assert!(!verdicts.has_none(&job, 1));
+        assert_eq!(verdicts.cached(&job, 1), Some(decision));
     }
 
     #[test]

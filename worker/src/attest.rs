@@ -184,7 +184,8 @@ mod tests {
     fn only_an_active_oracles_signature_over_these_figures_counts() {
         let oracle = Wallet::from_seed(&[1; 32]);
         let mut set: OracleSet = bytemuck::Zeroable::zeroed();
-        (set.version, set.count, set.quorum, set.oracles[0]) = (4, 1, 1, oracle.address());
+        (set.version, set.count, set.used, set.quorum) = (4, 1, 1, 1);
+        set.oracles[0] = oracle.address();
         let statement = DeviceStatement {
             deployment: Deployment {
                 program: [1; 32],

@@ -5,7 +5,8 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    co_stake, completions, config, demo, device, doctor, job, net, network, offers, oracle, provider, quote, rewards, slash, stake, token, treasury, up, worker,
+    co_stake, completions, config, demo, device, doctor, job, net, network, offers, oracle,
+    provider, quote, rewards, slash, stake, token, treasury, up, wallet, worker,
 };
 
 #[derive(Debug, Parser)]
@@ -92,6 +93,10 @@ pub enum Command {
     Config(config::ConfigCommand),
     /// Print a shell's completions.
     Completions(completions::CompletionsArgs),
+    /// Make a key file, which nobody but you can read.
+    Keygen(wallet::KeygenArgs),
+    /// SOL from a faucet, on a local network or devnet; on a local network also IO.
+    Airdrop(wallet::AirdropArgs),
     /// Devices that take jobs.
     #[command(subcommand)]
     Offers(offers::OffersCommand),

@@ -97,7 +97,7 @@ impl Context {
     /// A line for people, on stderr.
     pub fn say(&self, text: impl AsRef<str>) {
         if !self.quiet {
-            eprintln!("{}", text.as_ref());
+            eprintln!("{}", crate::output::as_invoked(text.as_ref()));
         }
     }
 
@@ -286,7 +286,8 @@ impl Context {
                     object.insert("slot".into(), json!(landed.slot));
                 }
                 let signature = landed.signature.to_string();
-                let mut rows: Vec<(String, String)> = vec![("done".into(), what.to_owned())];
+                let mut rows: Vec<(String, String)> =
+                    vec![("done".into(), crate::output::as_invoked(what))];
                 rows.extend(rows_of(&value));
                 rows.retain(|(label, _)| label != "signature" && label != "slot");
                 rows.push(("signature".into(), signature));
@@ -311,6 +312,7 @@ impl Context {
                         .into_iter()
                         .filter(|(label, _)| label != "dry run" && label != "simulation"),
                 );
+                let wallet = self.wallet().ok().map(|wallet| wallet.address());
                 rows.push(("network fee".into(), Unit::sol().show(simulation.fee)));
                 rows.push(("compute units".into(), simulation.units.to_string()));
                 for change in &simulation.changes {
@@ -333,10 +335,24 @@ impl Context {
                     } else {
                         ("-", change.before - change.after)
                     };
-                    rows.push((
-                        format!("  {}", crate::output::short(&change.account.to_string())),
+                    let whose = if Some(change.owner) == wallet {
+                        "your wallet".to_owned()
+                    } else {
+                        let new = if change.before == 0 { "new " } else { "" };
+                        let kind = if change.mint.is_some() {
+                            "token account"
+                        } else {
+                            "account"
+                        };
                         format!(
-                            "{sign}{} (then {})",
+                            "{new}{kind} {}",
+                            crate::output::short(&change.account.to_string())
+                        )
+                    };
+                    rows.push((
+                        format!("change of {whose}"),
+                        format!(
+                            "{sign}{}, to {}",
                             unit.show(difference),
                             unit.show(change.after)
                         ),

@@ -67,7 +67,7 @@ fn complain(cli: &Cli, failure: &Failure) {
                 "code": failure.exit.name(),
                 "exit": failure.exit as u8,
                 "message": failure.message,
-                "hint": failure.hint,
+                "hint": failure.hint.as_deref().map(output::as_invoked),
             }
         });
         eprintln!("{value}");
@@ -79,9 +79,12 @@ fn complain(cli: &Cli, failure: &Failure) {
     } else {
         ("", "")
     };
-    eprintln!("{red}error:{plain} {}", failure.message);
+    eprintln!(
+        "{red}error:{plain} {}",
+        output::as_invoked(&failure.message)
+    );
     if let Some(hint) = &failure.hint {
-        eprintln!("  {hint}");
+        eprintln!("  {}", output::as_invoked(hint));
     }
 }
 
@@ -148,6 +151,7 @@ async fn run(cli: &Cli) -> Result<()> {
     match &cli.command {
         Command::Completions(args) => return commands::completions::run(args, &out),
         Command::MarkdownHelp => return commands::completions::markdown(&out),
+        Command::Keygen(args) => return commands::wallet::keygen(args, &out),
         _ => {}
     }
     let settings = resolved?;
@@ -165,7 +169,8 @@ async fn run(cli: &Cli) -> Result<()> {
         Command::Demo(args) => commands::demo::run(args, &ctx).await,
         Command::Doctor(args) => commands::doctor::run(args, &ctx).await,
         Command::Config(command) => commands::config::run(command, &ctx),
-        Command::Completions(_) | Command::MarkdownHelp => Ok(()),
+        Command::Completions(_) | Command::MarkdownHelp | Command::Keygen(_) => Ok(()),
+        Command::Airdrop(args) => commands::wallet::airdrop(args, &ctx).await,
         Command::Offers(command) => commands::offers::run(command, &ctx).await,
         Command::Quote(command) => commands::quote::run(command, &ctx).await,
         Command::Job(command) => commands::job::run(command, &ctx).await,

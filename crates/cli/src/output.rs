@@ -208,6 +208,23 @@ fn yaml_value(value: &Value, depth: usize, text: &mut String) {
     }
 }
 
+/// Commands that a text names, as this process was called: who runs `target/debug/io` has no `io` to go on with.
+pub fn as_invoked(text: &str) -> String {
+    let invoked = std::env::args().next().unwrap_or_default();
+    name_command(text, &invoked)
+}
+
+fn name_command(text: &str, invoked: &str) -> String {
+    if invoked.is_empty() || invoked == "io" {
+        return text.to_owned();
+    }
+    let mut named = text.to_owned();
+    for before in ["`", "next: ", "then: ", "($ "] {
+        named = named.replace(&format!("{before}io "), &format!("{before}{invoked} "));
+    }
+    named
+}
+
 /// A unix time as UTC, `2026-11-21 01:30:00Z`.
 pub fn utc(seconds: i64) -> String {
     let days = seconds.div_euclid(86_400);
@@ -260,6 +277,17 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn commands_are_named_as_this_one_was_called() {
+        let text = "Start with `io up`; next: io stake add AMOUNT. The radio plays IO `iota x`.";
+        assert_eq!(name_command(text, "io"), text);
+        assert_eq!(name_command(text, ""), text);
+        assert_eq!(
+            name_command(text, "./target/io"),
+            "Start with `./target/io up`; next: ./target/io stake add AMOUNT. The radio plays IO `iota x`."
+        );
+    }
 
     #[test]
     fn yaml_nests_and_quotes() {

@@ -120,6 +120,13 @@ fn blob_of(path: &Path, limit: u64) -> Result<BlobRef> {
                 .hint("Name one file."),
         );
     }
+    if !size.is_file() {
+        return Err(Failure::failed(format!(
+            "{} is no regular file: a pipe or a device can be read once only, and a job's input is hashed, counted and uploaded",
+            path.display()
+        ))
+        .hint("Save it to a file first, and name that."));
+    }
     if size.len() > limit {
         return Err(Failure::failed(format!(
             "{} has {} bytes, a job takes {limit}",

@@ -51,7 +51,7 @@ impl Wallet {
         };
         let file = File::open(path).map_err(|error| {
             wrong(format!(
-                "{error}. Create a key with `solana-keygen new`, or pass another file."
+                "{error}. Create a key with `io keygen FILE`, or pass another file."
             ))
         })?;
         let size = file
@@ -258,7 +258,7 @@ mod tests {
             Wallet::load(&folder.path().join("none.json"))
                 .unwrap_err()
                 .to_string()
-                .contains("solana-keygen")
+                .contains("io keygen")
         );
     }
 

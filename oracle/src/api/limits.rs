@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     hash::Hash,
     sync::{Mutex, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 /// Askers remembered at once.
@@ -117,11 +117,40 @@ impl<K: Eq + Hash + Copy> Held<K> {
     }
 }
 
+/// What was found out lately: not again for everybody who asks.
+pub struct Lately<T>(Mutex<Option<(Instant, T)>>, Duration);
+
+impl<T: Clone> Lately<T> {
+    pub fn new(life: Duration) -> Self {
+        Self(Mutex::new(None), life)
+    }
+
+    /// Whoever comes while it is being found out waits for it.
+    pub fn get(&self, find_out: impl FnOnce() -> T) -> T {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*known {
+            Some((at, value)) if at.elapsed() < self.1 => value.clone(),
+            _ => {
+                let value = find_out();
+                *known = Some((Instant::now(), value.clone()));
+                value
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
+
+    #[test]
+    fn what_was_found_out_lately_is_not_found_out_again() {
+        let lately = Lately::new(Duration::from_secs(3_600));
+        assert_eq!(lately.get(|| 1), 1);
+        assert_eq!(lately.get(|| panic!("again")), 1);
+        let never = Lately::new(Duration::ZERO);
+        assert_eq!((never.get(|| 1), never.get(|| 2)), (1, 2));
+    }
 
     #[test]
     fn a_bucket_gives_its_burst_and_then_its_rate() {

@@ -28,7 +28,7 @@ use io_api::{
 };
 use io_client::{
     Pubkey,
-    io_network::state::{Device, Job, JobState},
+    io_network::state::{Job, JobState},
 };
 use io_protocol::{
     messages::Bytes32,
@@ -43,7 +43,7 @@ use crate::{
         app,
         error::Refusal,
         events,
-        limits::{Buckets, Held},
+        limits::{Buckets, Held, Lately},
         server::From as ConnectedFrom,
         views,
     },
@@ -54,6 +54,8 @@ use crate::{
     rewards, verify,
 };
 
+/// How old the count of devices that take no jobs may be.
+const IDLE_LIFE: Duration = Duration::from_secs(2);
 /// Largest JSON body, bytes.
 pub const MAX_JSON_BYTES: u64 = 64 * 1024;
 /// Longest time for a body, whatever its pace.
@@ -98,6 +100,25 @@ struct Api {
     keys: Buckets<Bytes32>,
     bodies: Held<IpAddr>,
     streams: Arc<Held<IpAddr>>,
+    /// Why devices take no jobs, for quotes that nothing fits.
+    idle: Lately<BTreeMap<&'static str, u32>>,
+}
+
+/// How many devices take no jobs now, by the reason.
+fn unavailable(oracle: &Oracle) -> BTreeMap<&'static str, u32> {
+    let mut counts = BTreeMap::new();
+    let keys: Vec<Pubkey> = {
+        let tables = oracle.index.read();
+        tables.devices.keys().copied().collect()
+    };
+    for key in keys {
+        if let Some(device) = oracle.index.device(&key)
+            && let Some(because) = oracle.unavailable(&key, &device)
+        {
+            *counts.entry(because).or_default() += 1;
+        }
+    }
+    counts
 }
 
 /// A body being read.
@@ -189,6 +210,7 @@ pub fn router(oracle: Arc<Oracle>) -> Router {
         keys,
         bodies,
         streams: Arc::new(Held::new(events::STREAMS_EACH, events::STREAMS)),
+        idle: Lately::new(IDLE_LIFE),
     });
     Router::new()
         .route("/health", get(health))
@@ -765,35 +787,32 @@ fn byte_range(text: &str, size: u64) -> Option<(u64, u64)> {
     (from < until).then_some((from, until))
 }
 
-fn device_page(
-    api: &Api,
-    uri: &Uri,
-    keep: impl Fn(&Oracle, &Pubkey, &Device) -> bool,
-) -> Answer<Offers> {
+fn device_page(api: &Api, uri: &Uri, keep: impl Fn(&Oracle, &Pubkey) -> bool) -> Answer<Offers> {
     let fields = query(uri, &["after"])?;
     let after = fields
         .get("after")
         .map(|key| key_of(key, "`after`"))
         .transpose()?;
     let oracle = &api.oracle;
-    let mut all: Vec<(Pubkey, Device)> = oracle
-        .index
-        .read()
-        .devices
-        .iter()
-        .map(|(key, device)| (*key, *device))
-        .collect();
-    all.retain(|(key, device)| keep(oracle, key, device));
-    all.sort_unstable_by_key(|(key, _)| key.to_bytes());
+    // Keys only, and of the page alone the accounts: there may be very many.
+    let mut all: Vec<Pubkey> = {
+        let tables = oracle.index.read();
+        tables.devices.keys().copied().collect()
+    };
+    all.retain(|key| keep(oracle, key));
     let total = all.len() as u64;
-    let start = after.map_or(0, |after| all.partition_point(|(key, _)| *key <= after));
+    all.retain(|key| after.is_none_or(|after| *key > after));
+    let more = all.len() > PAGE;
+    if more {
+        all.select_nth_unstable(PAGE);
+        all.truncate(PAGE);
+    }
+    all.sort_unstable();
     let page: Vec<Offer> = all
         .iter()
-        .skip(start)
-        .take(PAGE)
-        .map(|(key, device)| views::offer(oracle, key, device))
+        .filter_map(|key| Some(views::offer(oracle, key, &oracle.index.device(key)?)))
         .collect();
-    let next = (start + page.len() < all.len())
+    let next = more
         .then(|| page.last().map(|offer| offer.device.clone()))
         .flatten();
     Ok(Json(Offers {
@@ -805,7 +824,7 @@ fn device_page(
 
 #[utoipa::path(get, path = "/v1/offers", params(("after" = Option<String>, Query)), responses((status = 200, body = Offers)))]
 async fn offers(State(api): Shared, OriginalUri(uri): OriginalUri) -> Answer<Offers> {
-    device_page(&api, &uri, |oracle, key, _| {
+    device_page(&api, &uri, |oracle, key| {
         oracle
             .links
             .state(key)
@@ -815,7 +834,7 @@ async fn offers(State(api): Shared, OriginalUri(uri): OriginalUri) -> Answer<Off
 
 #[utoipa::path(get, path = "/v1/devices", params(("after" = Option<String>, Query)), responses((status = 200, body = Offers)))]
 async fn devices(State(api): Shared, OriginalUri(uri): OriginalUri) -> Answer<Offers> {
-    device_page(&api, &uri, |_, _, _| true)
+    device_page(&api, &uri, |_, _| true)
 }
 
 #[utoipa::path(get, path = "/v1/devices/{device}", params(("device" = String, Path)), responses((status = 200, body = Offer), (status = 404, body = ApiError)))]
@@ -1018,17 +1037,8 @@ async fn quote(
                 .iter()
                 .map(|(reason, count)| ((*reason).to_owned(), *count)),
         );
-        let devices: Vec<_> = oracle
-            .index
-            .read()
-            .devices
-            .iter()
-            .map(|(key, device)| (*key, *device))
-            .collect();
-        for (key, device) in devices {
-            if let Some(because) = oracle.unavailable(&key, &device) {
-                *removed.entry(because.to_owned()).or_default() += 1;
-            }
+        for (because, count) in api.idle.get(|| unavailable(oracle)) {
+            *removed.entry(because.to_owned()).or_default() += count;
         }
     }
     Ok(Json(Quote {

@@ -90,6 +90,9 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
             work::install(&Paths::find()?, Some(Path::new(folder)))?;
         }
         ("test", rest) => work::test(&Paths::find()?, rest)?,
+        ("demo", rest) if rest.iter().any(|flag| ["--help", "-h"].contains(flag)) => {
+            print!("{HELP}")
+        }
         ("demo", rest) => work::demo(&Paths::find()?, rest)?,
         ("bench", rest) => work::bench(&Paths::find()?, rest)?,
         ("clean-cache", rest) => work::clean_cache(&Paths::find()?, rest)?,

@@ -132,6 +132,7 @@ pub fn test(paths: &Paths, arguments: &[&str]) -> Result<()> {
 
 /// Sets up, builds, and becomes `io demo`, which prints to stdout and ends what it started.
 pub fn demo(paths: &Paths, arguments: &[&str]) -> Result<()> {
+    check_demo(arguments)?;
     check_text(arguments)?;
     let io = built_io(paths)?;
     let mut demo = Command::new(&io);
@@ -143,6 +144,46 @@ pub fn demo(paths: &Paths, arguments: &[&str]) -> Result<()> {
         demo.arg("--text").arg(setup::text_file(paths));
     }
     become_command(with_environment(paths, &mut demo)?)
+}
+
+/// Flags of `io demo`, and whether a value follows.
+const DEMO_FLAGS: [(&str, bool); 16] = [
+    ("--exit", false),
+    ("--text", true),
+    ("--passages", true),
+    ("--max-price", true),
+    ("--data-dir", true),
+    ("--slot-ms", true),
+    ("--workers", true),
+    ("-o", true),
+    ("--output", true),
+    ("-q", false),
+    ("--quiet", false),
+    ("-y", false),
+    ("--yes", false),
+    ("--dry-run", false),
+    ("-k", true),
+    ("--keypair", true),
+];
+
+/// A wrong flag is said before a quarter of an hour of building.
+fn check_demo(arguments: &[&str]) -> Result<()> {
+    let mut rest = arguments.iter();
+    while let Some(argument) = rest.next() {
+        let (name, value) = match argument.split_once('=') {
+            Some((name, value)) if name.starts_with("--") => (name, Some(value)),
+            _ => (*argument, None),
+        };
+        match DEMO_FLAGS.iter().find(|(flag, _)| *flag == name) {
+            Some((_, true)) if value.is_none() && rest.next().is_none() => {
+                bail!("{name} wants a value: ./x help lists what there is")
+            }
+            Some((_, false)) if value.is_some() => bail!("{name} takes no value"),
+            Some(_) => {}
+            None => bail!("./x demo doesn't know {argument:?}: ./x help lists what there is"),
+        }
+    }
+    Ok(())
 }
 
 /// A wrong path is said before a quarter of an hour of building.

@@ -174,6 +174,7 @@ mod tests {
         let mut set = OracleSet {
             version: 4,
             count: 3,
+            used: 3,
             quorum: 2,
             ..OracleSet::zeroed()
         };

@@ -381,8 +381,11 @@ export interface components {
     DeviceAttestRequest: {
       /** Format: int32 */
       bandwidth_mib_s: number;
-      /** Format: int64 */
-      epoch: number;
+      /**
+       * Format: int64
+       * @description Unix seconds by the chain's clock.
+       */
+      measured_at: number;
       /** Format: int32 */
       memory_mib: number;
       region?: string | null;
@@ -391,13 +394,25 @@ export interface components {
     };
     /** @description The oracle's signature over a `DeviceStatement` with the asked figures. */
     DeviceAttestation: {
+      /** Format: int32 */
+      class: number;
       device: string;
-      /** Format: int64 */
-      epoch: number;
+      /**
+       * Format: int64
+       * @description Unix seconds.
+       */
+      measured_at: number;
       oracle: string;
+      /** @description The registration that it is about. */
+      provider: string;
       /** Format: int64 */
       set_version: number;
       signature: string;
+      /**
+       * Format: int64
+       * @description Unix seconds.
+       */
+      since: number;
     };
     /** @description What a device asks for one engine. */
     EngineOffer: {

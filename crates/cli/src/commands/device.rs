@@ -339,8 +339,10 @@ pub async fn run(command: &DeviceCommand, ctx: &Context) -> Result<()> {
             let wallet = ctx.wallet()?;
             let (account, found) = fetch(ctx, device).await?;
             if found.attested_at != 0 {
-                return Err(Failure::failed(format!("the device {account} was attested"))
-                    .hint("Only its provider can retire it: io device retire."));
+                return Err(
+                    Failure::failed(format!("the device {account} was attested"))
+                        .hint("Only its provider can retire it: io device retire."),
+                );
             }
             let owner = accounts::fetch::<Provider>(&ctx.rpc, &found.provider).await?;
             let instruction = instructions::evict_device(&owner.authority, &account);
@@ -366,12 +368,12 @@ async fn register(args: &RegisterArgs, ctx: &Context) -> Result<()> {
         (Some(text), _) => address("--operator", text)?,
         (None, Some(path)) => crate::context::load_wallet(path)
             .map_err(|failure| {
-                failure.hint("Make one with `solana-keygen new -o FILE`, or name another with --operator-key.")
+                failure.hint("Make one with `io keygen FILE`, or name another with --operator-key.")
             })?
             .address(),
         (None, None) => {
             return Err(Failure::usage("the device's operator is missing").hint(
-                "Make a key for it (solana-keygen new -o operator.json) and pass --operator-key operator.json.",
+                "Make a key for it (`io keygen operator.json`) and pass --operator-key operator.json.",
             ));
         }
     };
@@ -450,7 +452,7 @@ async fn register(args: &RegisterArgs, ctx: &Context) -> Result<()> {
             "The operator {operator} pays for the device's transactions and has {}: send it some SOL before you start the worker{}.",
             Unit::sol().show(sol),
             if ctx.is_local() {
-                format!(" (on a local network: solana airdrop 1 {operator} -u {})", ctx.settings.rpc_url.value)
+                format!(" (on a local network: `io airdrop 1 --to {operator}`)")
             } else {
                 String::new()
             }

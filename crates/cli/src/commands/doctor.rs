@@ -300,7 +300,7 @@ async fn wallet(ctx: &Context, checks: &mut Checks, alive: bool, network: Option
             checks.error(
                 "wallet",
                 failure.message,
-                "Create one with solana-keygen new, or pass another with -k FILE.",
+                "Create one with `io keygen FILE`, or pass another with -k FILE.",
             );
             checks.skipped("balances", "needs the wallet");
             return;

@@ -21,4 +21,5 @@ pub mod stake;
 pub mod token;
 pub mod treasury;
 pub mod up;
+pub mod wallet;
 pub mod worker;

@@ -123,9 +123,15 @@ async fn show(ctx: &Context) -> Result<()> {
         object.insert("buy_back".into(), json!(rule.as_ref().map(buy_back_json)));
         values.push(Value::Object(object));
         rows.push(
-            [unswept, main, payment.burned, payment.withdrawn, payment.bought]
-                .map(|amount| unit.show(amount))
-                .to_vec(),
+            [
+                unswept,
+                main,
+                payment.burned,
+                payment.withdrawn,
+                payment.bought,
+            ]
+            .map(|amount| unit.show(amount))
+            .to_vec(),
         );
     }
     ctx.out.list(
@@ -156,8 +162,10 @@ async fn sweep(ctx: &Context, mint: &Mint) -> Result<()> {
         }
     }
     if shards.is_empty() {
-        return Err(Failure::not_found("there are no fees to sweep in this mint")
-            .hint("Fees come with settled jobs: io treasury show"));
+        return Err(
+            Failure::not_found("there are no fees to sweep in this mint")
+                .hint("Fees come with settled jobs: io treasury show"),
+        );
     }
     all.push(instructions::sweep_treasury(&payment, &shards));
     let done = ctx
@@ -258,7 +266,9 @@ pub async fn run(command: &TreasuryCommand, ctx: &Context) -> Result<()> {
             let instruction = instructions::migrate_account(&wallet.address(), &account);
             let fields = json!({"account": account.to_string()});
             let intent = format!("migrate:{account}");
-            let done = ctx.transact(intent, &wallet, &[], vec![instruction]).await?;
+            let done = ctx
+                .transact(intent, &wallet, &[], vec![instruction])
+                .await?;
             ctx.report(&done, "brought to today's layout", fields).await
         }
     }

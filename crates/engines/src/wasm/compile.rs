@@ -70,7 +70,14 @@ impl Compilers {
             .map_err(|e| EngineError::Host(format!("can't start a thread: {e}")))?;
         loop {
             match compiled.recv_timeout(LOOK_EVERY) {
-                Ok(module) => return module.map_err(|e| EngineError::Module(format!("{e:#}"))),
+                Ok(module) => {
+                    // Some of its messages have several lines.
+                    return module.map_err(|e| {
+                        let text = format!("{e:#}");
+                        let words: Vec<_> = text.split_whitespace().collect();
+                        EngineError::Module(words.join(" "))
+                    });
+                }
                 Err(RecvTimeoutError::Timeout) => {
                     cancel.check()?;
                     if Instant::now() >= until {
@@ -106,6 +113,11 @@ fn check_form(bytes: &[u8]) -> Result<(), EngineError> {
         }
     };
     let section = |what: &str, count: u32| most(what, count.into(), MAX_SECTION_ENTRIES.into());
+    if !bytes.starts_with(b"\0asm") {
+        return Err(EngineError::Module(
+            "it is no WebAssembly: the binary form starts with \\0asm (wat2wasm makes it from text)".into(),
+        ));
+    }
     let (mut longest, mut flow) = (0, 0);
     for payload in Parser::new(0).parse_all(bytes) {
         match payload.map_err(wrong)? {

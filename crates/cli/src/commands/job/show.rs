@@ -83,7 +83,9 @@ pub fn job_json(
     object.insert("output_hash".into(), json!(hash(&job.output_hash)));
     object.insert("max_units".into(), json!(job.max_units));
     object.insert("units".into(), json!((job.units > 0).then_some(job.units)));
-    put_amount(&mut object, "max_price", job.max_price, unit);
+    // As in `--max-price`: the most for the whole job. The chain's own figure is of 1,000 units.
+    put_amount(&mut object, "max_price", job.escrow, unit);
+    put_amount(&mut object, "max_price_per_1000", job.max_price, unit);
     if job.ask > 0 {
         put_amount(&mut object, "ask", job.ask, unit);
     }
@@ -183,6 +185,7 @@ pub fn show(ctx: &Context, value: &Value) -> Result<()> {
     let mut readable = value.clone();
     if let Some(object) = readable.as_object_mut() {
         for name in [
+            "since",
             "created_at",
             "deadline",
             "accepted_at",

@@ -139,8 +139,7 @@ pub async fn submit(
     price: &Price,
     options: &SubmitOptions<'_>,
 ) -> Result<Submitted> {
-    let payer_token =
-        tokens::associated_of(&mint.token_program, &wallet.address(), &mint.address);
+    let payer_token = tokens::associated_of(&mint.token_program, &wallet.address(), &mint.address);
     let spec = prepared.spec.canonical();
     if !ctx.dry_run {
         ctx.oracles()?
@@ -287,7 +286,13 @@ pub fn price_json(prepared: &Prepared, mint: &Mint, price: &Price) -> Map<String
             put_amount(&mut object, name, base, &mint.unit);
         }
     }
-    put_amount(&mut object, "max_price", price.max_price, &mint.unit);
+    put_amount(&mut object, "max_price", price.escrow, &mint.unit);
+    put_amount(
+        &mut object,
+        "max_price_per_1000",
+        price.max_price,
+        &mint.unit,
+    );
     put_amount(&mut object, "escrow", price.escrow, &mint.unit);
     object.insert("seconds".into(), json!(quote.seconds));
     object.insert("removed".into(), json!(quote.removed));
