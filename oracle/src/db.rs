@@ -43,7 +43,12 @@ const SCHEMA: &[&str] = &[
      evidence TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS slash_decisions (slash_case TEXT NOT NULL, opened_at INTEGER NOT NULL, verdict INTEGER NOT NULL, \
      PRIMARY KEY (slash_case, opened_at)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS leases (job TEXT PRIMARY KEY, created_slot INTEGER NOT NULL, seconds INTEGER NOT NULL, \
+     at INTEGER NOT NULL) WITHOUT ROWID",
 ];
+
+/// Leases whose counts are taken up after a restart.
+const MAX_LEASE_ROWS: i64 = 100_000;
 
 /// The database. Cheap to clone.
 #[derive(Clone)]
@@ -57,6 +62,15 @@ pub struct JobRow {
     pub closed: bool,
     /// The account's bytes, without discriminator.
     pub data: Vec<u8>,
+}
+
+/// What was counted of a lease.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeaseRow {
+    pub job: String,
+    pub created_slot: u64,
+    pub seconds: u64,
+    pub at: i64,
 }
 
 /// A transition to be stored.
@@ -365,6 +379,41 @@ impl Db {
         .await?;
         row.map(|row| Ok(u8::try_from(row.try_get::<i64, _>("verdict")?)?))
             .transpose()
+    }
+
+    // Leases
+
+    /// Keeps what was counted; a count of the same lease never falls.
+    pub async fn keep_lease(&self, row: &LeaseRow) -> Result<()> {
+        sqlx::query(
+            "INSERT INTO leases VALUES (?, ?, ?, ?) ON CONFLICT (job) DO UPDATE SET created_slot = excluded.created_slot, \
+             seconds = excluded.seconds, at = excluded.at \
+             WHERE excluded.created_slot > leases.created_slot OR excluded.seconds >= leases.seconds",
+        )
+        .bind(&row.job)
+        .bind(to_i64(row.created_slot))
+        .bind(to_i64(row.seconds))
+        .bind(row.at)
+        .execute(&self.0)
+        .await?;
+        Ok(())
+    }
+
+    pub async fn leases(&self) -> Result<Vec<LeaseRow>> {
+        let rows = sqlx::query("SELECT job, created_slot, seconds, at FROM leases ORDER BY at DESC LIMIT ?")
+            .bind(MAX_LEASE_ROWS)
+            .fetch_all(&self.0)
+            .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(LeaseRow {
+                    job: row.try_get("job")?,
+                    created_slot: u64::try_from(row.try_get::<i64, _>("created_slot")?)?,
+                    seconds: u64::try_from(row.try_get::<i64, _>("seconds")?)?,
+                    at: row.try_get("at")?,
+                })
+            })
+            .collect()
     }
 
     // Tickets

@@ -106,6 +106,8 @@ pub fn due(
     let state = job.state().ok()?;
     match state {
         JobState::Open => passed(job.deadline).then_some(Due::Expire),
+        // `leases` sees to those.
+        JobState::Running if job.is_lease() => None,
         JobState::Running => passed(job.run_until).then_some(Due::Expire),
         JobState::Submitted => match found {
             // At once, whatever the rank: one that objects is enough, and the window ends.

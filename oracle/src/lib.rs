@@ -17,6 +17,7 @@ pub mod chain;
 mod config;
 pub mod db;
 pub mod keeper;
+pub mod leases;
 pub mod link;
 pub mod live;
 mod market;
@@ -107,6 +108,7 @@ pub async fn run_with_ready(
     oracle.tasks.spawn(market::keep_matching(with(&oracle)));
     oracle.tasks.spawn(keeper::keep(with(&oracle)));
     oracle.tasks.spawn(rewards::keep(with(&oracle)));
+    oracle.tasks.spawn(leases::keep(with(&oracle)));
     oracle.tasks.spawn(slashes::keep(with(&oracle)));
     oracle.spawn(collect);
     let router = api::router(oracle.clone());

@@ -113,7 +113,7 @@ impl Links {
     }
 
     /// Whether a worker is at the other end of the device's link now: it answers a ping.
-    async fn is_alive(&self, device: &Pubkey) -> bool {
+    pub async fn is_alive(&self, device: &Pubkey) -> bool {
         let (answer, answered) = oneshot::channel();
         let asked = lock(&self.links)
             .get(device)
@@ -497,6 +497,24 @@ fn take(
         }
         ToOracle::Decline { job, reason } => {
             oracle.declined(device, &job_key(&job)?, &short(&reason));
+            Ok(())
+        }
+        ToOracle::Answer {
+            job,
+            request,
+            answer,
+            error,
+        } => {
+            let address = job_key(&job)?;
+            let serves = oracle
+                .index
+                .job(&address)
+                .is_some_and(|job| job.device == *device);
+            if !serves {
+                return Err(refusal("bad_request", "that lease is another device's"));
+            }
+            let answer = answer.ok_or_else(|| short(&error.unwrap_or_default()));
+            oracle.leases.answered(&address, request, answer);
             Ok(())
         }
         ToOracle::Accepting { job } => {

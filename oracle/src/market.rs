@@ -110,7 +110,8 @@ impl Market {
 /// What a job needs, for matching.
 pub fn want(job: &Job, engine: &str) -> Want {
     Want {
-        engine: engine.to_owned(),
+        // What a lease pays for is time, whatever runs in it.
+        engine: if job.is_lease() { lease::OFFER } else { engine }.to_owned(),
         class: (job.class != ANY_CLASS).then_some(job.class),
         min_multiplier_e2: job.min_multiplier_e2,
         min_memory_mib: job.min_memory_mib,

@@ -7,12 +7,13 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use io_api::types::Amount;
+use io_protocol::lease;
 use serde::{Deserialize, Serialize};
 
 use crate::limits::*;
 
 /// Engines that this build runs.
-pub const ENGINES: [&str; 2] = ["embed", "wasm"];
+pub const ENGINES: [&str; 3] = ["embed", "wasm", lease::OFFER];
 
 /// Configuration of one worker: one device, one operator key, one data folder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -59,10 +60,12 @@ impl Default for Config {
             operator: PathBuf::new(),
             device: DeviceSelection::default(),
             data_dir: PathBuf::from("io-worker"),
-            // 0.5 IO for 1,000 passages; 0.001 IO for 10⁹ fuel, about a second of one core.
+            // 0.5 IO for 1,000 passages; 0.001 IO for 10⁹ fuel, about a second of one core; 1 IO
+            // for 1,000 s of a lease.
             engines: BTreeMap::from([
                 ("embed".into(), ask(50_000_000)),
                 ("wasm".into(), ask(100_000)),
+                (lease::OFFER.into(), ask(100_000_000)),
             ]),
             model_dirs: Vec::new(),
             region: None,
@@ -157,7 +160,7 @@ impl Config {
                 let shown: String = name.chars().take(MAX_ENGINE_NAME_BYTES).collect();
                 bail!(
                     "engines names '{shown}', this worker has {}",
-                    ENGINES.join(" and ")
+                    ENGINES.join(", ")
                 );
             }
         }

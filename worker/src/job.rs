@@ -33,6 +33,7 @@ use crate::{
     blobs, faults,
     journal::{Next, Record, StoredResult, next},
     limits::*,
+    leases,
     link::jittered,
     offers,
     prove::{self, Progress, Run, self_test},
@@ -116,6 +117,14 @@ impl Drive {
             return Ok(true);
         }
         tracing::debug!(job = %self.address, ?next, "next");
+        let lease = job.as_ref().filter(|job| {
+            job.is_lease()
+                && job.state == JobState::Running as u8
+                && job.device == self.worker.address
+        });
+        if let Some(lease) = lease {
+            return self.serve(lease, now).await;
+        }
         match (next, job) {
             (Next::End(reason), job) => {
                 self.release();
@@ -133,6 +142,56 @@ impl Drive {
             }
             (Next::Expire, Some(job)) => self.expire(&job, now).await,
             (_, None) => bail!("the chain's account vanished"),
+        }
+    }
+
+    /// One turn of serving a lease: the renter's requests are run beside.
+    async fn serve(&mut self, job: &Job, now: i64) -> Result<bool> {
+        let worker = self.worker.clone();
+        worker.busy_with(Some(self.address));
+        let (intent, all) = match leases::next(job, now) {
+            leases::Next::Serve(seconds) => {
+                self.pause(Duration::from_secs(seconds.unsigned_abs())).await;
+                return Ok(true);
+            }
+            leases::Next::Checkpoint => {
+                match leases::checkpoint(&worker, &self.address, job).await? {
+                    Some((at, all)) => (format!("checkpoint:{at}"), all),
+                    None => {
+                        self.pause(CHAIN_EVERY).await;
+                        return Ok(true);
+                    }
+                }
+            }
+            leases::Next::Finish => (
+                "finish-lease".to_owned(),
+                vec![instructions::finish_lease(&self.address, job)],
+            ),
+        };
+        let intent = format!("{intent}:{}:{}", self.address, job.created_slot);
+        match worker.chain.send(intent, all).await {
+            Ok(landed) => {
+                tracing::info!(job = %self.address, signature = %landed.signature, "time brought to account");
+                if landed.earlier {
+                    sleep(RETRY).await;
+                }
+                Ok(true)
+            }
+            // Somebody else was first, or the renter ended or extended it: the next turn sees.
+            Err(error) if error.io_error().is_some() => {
+                tracing::debug!(job = %self.address, %error, "not brought to account");
+                sleep(RETRY).await;
+                Ok(true)
+            }
+            Err(error) => Err(error).context("bringing a lease's time to account"),
+        }
+    }
+
+    /// Waits until the job's account changes, or so long, but looks at the chain now and then.
+    async fn pause(&self, time: Duration) {
+        tokio::select! {
+            () = self.handle.changed.notified() => {}
+            () = sleep(time.min(CHAIN_EVERY)) => {}
         }
     }
 

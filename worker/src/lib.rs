@@ -24,6 +24,7 @@ pub mod lock;
 mod offers;
 pub mod prices;
 pub mod prove;
+mod leases;
 mod service;
 pub mod settle;
 mod worker;

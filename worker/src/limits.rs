@@ -66,6 +66,9 @@ pub const KEEPER_GRACE_SECONDS: i64 = 15;
 /// The chain's list of this device's jobs is read at least this often, in case a notification was lost.
 pub const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
+/// A lease's served time is brought to account this often, seconds.
+pub const CHECKPOINT_SECONDS: i64 = 60;
+
 /// Share of a job's time that its expected run may take, percent: the rest is for storing, submitting and bad luck.
 pub const MAX_RUN_SHARE_PERCENT: f64 = 80.0;
 /// How many times longer a renter's code may take for its fuel than the code that this device was measured with: divisions,

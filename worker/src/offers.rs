@@ -8,7 +8,7 @@ use io_client::{
     io_network::state::{Device, Job, JobState, Network, OracleSet, Provider, VerificationClass},
 };
 use io_engines::{BlobHash, BlobRef, EngineSpec, JobSpec, limits::MAX_SPEC_BYTES};
-use io_protocol::{messages::TicketStatement, money};
+use io_protocol::{lease, messages::TicketStatement, money};
 use tokio::time::{sleep, timeout};
 
 use crate::{
@@ -199,7 +199,8 @@ pub fn check_spec(spec: &JobSpec, job: &Job, memory_mib: u32) -> Result<(), Decl
         ),
         EngineSpec::Wasm(wasm) => (VerificationClass::Exact, u64::from(wasm.memory_mib)),
     };
-    if job.verification != class as u8 {
+    // A lease is metered: its spec says what it begins with.
+    if job.verification != class as u8 && !job.is_lease() {
         return Err(format!(
             "the job asks for verification class {}, and {} has {}",
             job.verification,
@@ -318,7 +319,10 @@ pub async fn evaluate(worker: &Worker, link: usize, offer: &Offer) -> Result<Rec
 
     // Before the spec is here, the cheapest engine must fit.
     let spec = fetch_spec(worker, link, BlobHash(job.spec_hash)).await?;
-    let engine = spec.engine.name();
+    let engine = match job.is_lease() {
+        true => lease::OFFER,
+        false => spec.engine.name(),
+    };
     let state = lock(&worker.state).clone();
     let (Some(ask), Some(speed)) = (state.asks.get(engine), state.speeds.get(engine)) else {
         return Err(format!("this device doesn't offer {engine}"));
@@ -335,6 +339,9 @@ pub async fn evaluate(worker: &Worker, link: usize, offer: &Offer) -> Result<Rec
         .await
         .map_err(|_| "the inputs come too slowly")?
         .map_err(|error| error.to_string())?;
+    if job.is_lease() {
+        return Ok(Record::new(&address, &job, ask, Some(ticket)));
+    }
     let quote = worker
         .engines
         .quote(&spec, &worker.blobs)

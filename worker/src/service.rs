@@ -28,7 +28,7 @@ use crate::{
     chain::{Chain, local_time},
     config::Config,
     devices::{self, Sampler},
-    job,
+    job, leases,
     journal::{Journal, Record},
     limits::*,
     link::{Event, Link, Offer, jittered},
@@ -276,6 +276,17 @@ fn hear(worker: &Arc<Worker>, event: Event) {
             }
         }
         Event::Offer { link, offer } => consider(worker, link, offer),
+        Event::Request {
+            link,
+            job,
+            request,
+            spec,
+        } => {
+            let of = worker.clone();
+            worker
+                .tasks
+                .spawn(leases::answer(of, link, job, request, spec));
+        }
         Event::Conflict { .. } => {}
     }
 }

@@ -67,6 +67,8 @@ pub struct Worker {
     /// Woken when a link comes up or the device's account changes.
     pub attest_now: Notify,
     pub shutdown: CancellationToken,
+    /// Held while a request of a lease runs.
+    pub requests: tokio::sync::Mutex<()>,
     pub tasks: TaskTracker,
 }
 
@@ -132,6 +134,7 @@ impl Worker {
             draining: AtomicBool::new(draining),
             jobs: Mutex::default(),
             attest_now: Notify::new(),
+            requests: tokio::sync::Mutex::new(()),
             tasks: TaskTracker::new(),
             journal: Arc::new(journal),
             config,

@@ -26,7 +26,7 @@ use crate::{
     text,
     types::{
         API_PREFIX, ApiError, Attestation, BlobStatus, DeviceAttestRequest, DeviceAttestation,
-        Identity, Info, JobView, Jobs, Offer, Offers, Quote, QuoteRequest, Rewards, SignRootRequest,
+        Identity, Info, JobView, Jobs, LeaseAnswer, LeaseCount, LeaseRequest, LeaseSignRequest, LeaseSignature, Offer, Offers, Quote, QuoteRequest, Rewards, SignRootRequest,
         SignedRoot, SlashDecision,
     },
 };
@@ -343,6 +343,36 @@ impl OracleClient {
             )))
             .await,
         )
+    }
+
+    /// What the oracle counted of a running lease; `None` while it counted nothing.
+    pub async fn lease_count(&self, job: &Bytes32) -> Result<Option<LeaseCount>> {
+        maybe(
+            self.json(&Call::get(format!("{API_PREFIX}/leases/{}", text::key(job))))
+                .await,
+        )
+    }
+
+    /// Asks for the oracle's signature over seconds of a lease.
+    pub async fn sign_lease(&self, job: &Bytes32, seconds: u64, at: i64) -> Result<LeaseSignature> {
+        let mut call = Call::get(format!("{API_PREFIX}/leases/{}/sign", text::key(job)));
+        call.method = Method::POST;
+        call.body = Some(json_body(&LeaseSignRequest { seconds, at }));
+        self.json(&call).await
+    }
+
+    /// Runs a spec on a leased device. `customer` is the lease's renter or payer. Takes as long as the work, up to two minutes.
+    pub async fn lease_request(
+        &self,
+        customer: &RequestKey,
+        job: &Bytes32,
+        request: &LeaseRequest,
+    ) -> Result<LeaseAnswer> {
+        let mut call = Call::get(format!("{API_PREFIX}/leases/{}/requests", text::key(job)));
+        call.method = Method::POST;
+        call.body = Some(json_body(request));
+        call.signed = Some((customer, *job, self.known().await?));
+        self.json(&call).await
     }
 
     /// The oracle's decision about an appealed slash case; `None` while it has none.

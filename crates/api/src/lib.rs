@@ -8,5 +8,7 @@
 pub mod auth;
 #[cfg(feature = "client")]
 pub mod client;
+#[cfg(feature = "client")]
+pub mod lease;
 pub mod text;
 pub mod types;

@@ -346,6 +346,58 @@ wire! {
 }
 
 wire! {
+    /// `GET /v1/leases/{job}`: what this oracle counted of a running lease. `404` with `not_found` while it counted nothing.
+    pub struct LeaseCount {
+        pub oracle: String,
+        pub job: String,
+        pub created_slot: u64,
+        /// Seconds in which the device served, since acceptance.
+        pub seconds: u64,
+        /// Unix seconds by the chain's clock: up to when.
+        pub at: i64,
+    }
+}
+
+wire! {
+    /// `POST /v1/leases/{job}/sign`: asks for a signature over seconds of a lease.
+    pub struct LeaseSignRequest {
+        pub seconds: u64,
+        /// Unix seconds.
+        pub at: i64,
+    }
+}
+
+wire! {
+    /// The oracle's signature over a `LeaseStatement`.
+    pub struct LeaseSignature {
+        pub oracle: String,
+        pub set_version: u64,
+        pub seconds: u64,
+        pub at: i64,
+        pub signature: String,
+    }
+}
+
+wire! {
+    /// `POST /v1/leases/{job}/requests` (signed by the renter or the payer): runs a spec on the leased device. What it names was
+    /// uploaded before.
+    pub struct LeaseRequest {
+        /// BLAKE3 of the spec.
+        pub spec: String,
+    }
+}
+
+wire! {
+    /// What came of a request: a result whose blobs this oracle has.
+    pub struct LeaseAnswer {
+        /// BLAKE3 of the output manifest.
+        pub output_hash: String,
+        /// In the engine's unit.
+        pub units: u64,
+    }
+}
+
+wire! {
     /// `GET /v1/slash/{case}/decision`: this oracle's signed decision about an appeal. `404` with `not_found` while it has none:
     /// it accused, or has no verdict about the job.
     pub struct SlashDecision {
@@ -462,6 +514,8 @@ wire! {
         Linked { device: String },
         /// A job reserved for this device at an ask (base units of the job's mint for 1,000 units), with the ticket's signature.
         Offer { job: String, created_slot: u64, set_version: u64, ask: Amount, expires_at: i64, signature: String },
+        /// The renter of a lease that this device serves wants a spec run.
+        Request { job: String, request: u64, spec: String },
         /// This oracle has reached a verdict about a job of this device.
         Attested { attestation: Attestation },
         /// The last message was refused.
@@ -478,6 +532,8 @@ wire! {
         /// Signed state of the device, every few seconds; `auth` covers action `heartbeat`, subject = device and the body =
         /// the exact bytes of `heartbeat` (JSON text of a [`Heartbeat`]).
         Heartbeat { heartbeat: String, auth: Auth },
+        /// What came of a renter's request.
+        Answer { job: String, request: u64, answer: Option<LeaseAnswer>, error: Option<String> },
         /// Answer to an offer.
         Decline { job: String, reason: String },
         Accepting { job: String },

@@ -8,6 +8,8 @@ use crate::messages::{Bytes32, Deployment, Writer};
 /// Domain of [`LeaseStatement`].
 pub const LEASE_DOMAIN: [u8; 16] = *b"io/lease/1......";
 
+/// Name under which devices ask for their time, beside their engines: base units for 1,000 seconds.
+pub const OFFER: &str = "lease";
 /// Shortest lease, seconds. A lease that was ended before cannot be held against the device.
 pub const MIN_LEASE_SECONDS: u64 = 60;
 /// A device's exposure in a lease is the price of this many seconds (an hour), however many are bought or added: time is

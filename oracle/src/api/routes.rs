@@ -22,7 +22,7 @@ use io_api::{
     text,
     types::{
         Amount, ApiError, Attestation, BlobStatus, DeviceAttestRequest, DeviceAttestation,
-        Identity, Info, JobView, Jobs, Limits, Offer, Offers, Peer, Quote, QuoteRequest, Rewards,
+        Identity, Info, JobView, Jobs, LeaseAnswer, LeaseCount, LeaseRequest, LeaseSignRequest, LeaseSignature, Limits, Offer, Offers, Peer, Quote, QuoteRequest, Rewards,
         SignRootRequest, SignedReport, SignedRoot, SlashDecision,
     },
 };
@@ -155,6 +155,9 @@ type Shared = State<Arc<Api>>;
         job,
         attestation,
         slash_decision,
+        lease,
+        sign_lease,
+        lease_request,
         devices,
         device,
         attest_device,
@@ -226,6 +229,9 @@ pub fn router(oracle: Arc<Oracle>) -> Router {
         .route("/v1/jobs/{job}", get(job))
         .route("/v1/jobs/{job}/attestation", get(attestation))
         .route("/v1/slash/{case}/decision", get(slash_decision))
+        .route("/v1/leases/{job}", get(lease))
+        .route("/v1/leases/{job}/sign", post(sign_lease))
+        .route("/v1/leases/{job}/requests", post(lease_request))
         .route("/v1/devices", get(devices))
         .route("/v1/devices/{device}", get(device))
         .route("/v1/devices/{device}/attest", post(attest_device))
@@ -1172,6 +1178,68 @@ async fn slash_decision(State(api): Shared, Path(address): Path<String>) -> Answ
         .await?
         .map(Json)
         .ok_or_else(|| Refusal::not_found(format!("this oracle has no decision about {address}")))
+}
+
+#[utoipa::path(get, path = "/v1/leases/{job}", params(("job" = String, Path)), responses((status = 200, body = LeaseCount), (status = 404, body = ApiError)))]
+async fn lease(State(api): Shared, Path(address): Path<String>) -> Answer<LeaseCount> {
+    let address = key_of(&address, "a lease")?;
+    leases::counted(&api.oracle, &address)
+        .map(Json)
+        .ok_or_else(|| Refusal::not_found(format!("this oracle counted nothing of {address}")))
+}
+
+#[utoipa::path(post, path = "/v1/leases/{job}/sign", params(("job" = String, Path)), request_body = LeaseSignRequest, responses((status = 200, body = LeaseSignature), (status = 409, body = ApiError, description = "More than this oracle counted")))]
+async fn sign_lease(
+    State(api): Shared,
+    Path(address): Path<String>,
+    headers: HeaderMap,
+    Extension(from): Extension<ConnectedFrom>,
+    request: Body,
+) -> Answer<LeaseSignature> {
+    let address = key_of(&address, "a lease")?;
+    let bytes = body(&api, from, &headers, request, MAX_JSON_BYTES).await?;
+    let request: LeaseSignRequest = parse(&bytes)?;
+    leases::sign(&api.oracle, &address, request.seconds, request.at)
+        .map(Json)
+        .map_err(|error| {
+            Refusal::conflict(
+                format!("{address} not signed: {error:#}"),
+                "ask for no more than GET /v1/leases says",
+            )
+        })
+}
+
+#[utoipa::path(post, path = "/v1/leases/{job}/requests", params(("job" = String, Path)), request_body = LeaseRequest, responses((status = 200, body = LeaseAnswer), (status = 401, body = ApiError), (status = 409, body = ApiError, description = "The device has no answer")))]
+async fn lease_request(
+    State(api): Shared,
+    Path(address): Path<String>,
+    OriginalUri(uri): OriginalUri,
+    method: Method,
+    headers: HeaderMap,
+    Extension(from): Extension<ConnectedFrom>,
+    request: Body,
+) -> Answer<LeaseAnswer> {
+    let address = key_of(&address, "a lease")?;
+    let bytes = body(&api, from, &headers, request, MAX_JSON_BYTES).await?;
+    let key = signer(&api, &method, &uri, &headers, address.to_bytes(), &bytes)?;
+    let job = api
+        .oracle
+        .index
+        .job(&address)
+        .filter(|job| job.require_running_lease().is_ok())
+        .ok_or_else(|| Refusal::not_found(format!("no running lease at {address}")))?;
+    if !job.is_customer(&Pubkey::new_from_array(key)) {
+        return Err(Refusal::unauthorized(format!(
+            "signed by {}, who is neither the lease's renter nor its payer",
+            text::key(&key)
+        )));
+    }
+    let request: LeaseRequest = parse(&bytes)?;
+    let spec = hash_of(&request.spec)?;
+    leases::request(&api.oracle, &address, &job, text::hash(&spec))
+        .await
+        .map(Json)
+        .map_err(|reason| Refusal::conflict(reason, "`io lease show` tells more"))
 }
 
 #[utoipa::path(get, path = "/v1/link", responses((status = 101, description = "WebSocket; the messages are ToWorker and ToOracle, as text frames of JSON")))]

@@ -253,7 +253,10 @@ impl Run {
             Op::Accept { lease: at, ask } => {
                 let Some(lease) = self.leases[at].clone() else { return };
                 let rig = self.rigs[at].clone();
-                self.world.attest(&rig);
+                // Only newer figures replace older ones.
+                if now > self.world.device(&rig.device).attested_at {
+                    self.world.attest(&rig);
+                }
                 let call =
                     self.world
                         .accept_with_ticket_call(&self.key(at), &rig, ask, now + 30);

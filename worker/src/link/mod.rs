@@ -37,6 +37,8 @@ pub enum Event {
     Up { link: usize, oracle: String },
     /// A job reserved for this device. The ticket isn't checked yet.
     Offer { link: usize, offer: Offer },
+    /// A renter wants a spec run in its lease.
+    Request { link: usize, job: String, request: u64, spec: String },
     /// A verdict. Its signature isn't checked yet.
     Attested { attestation: Box<Attestation> },
     /// The oracle says, again and again, that another worker is this device.
@@ -286,6 +288,13 @@ impl Link {
                                 session.send(&ToOracle::Decline { job, reason: "too many offers at once".into() }).await?;
                             }
                         }
+                        ToWorker::Request { job, request, spec } => {
+                            let event = Event::Request { link: self.index, job: job.clone(), request, spec };
+                            if events.try_send(event).is_err() {
+                                let error = Some("too much to do at once".into());
+                                session.send(&ToOracle::Answer { job, request, answer: None, error }).await?;
+                            }
+                        }
                         ToWorker::Attested { attestation } => {
                             // One that is lost is asked for.
                             let _ = events.try_send(Event::Attested { attestation: Box::new(attestation) });
@@ -369,6 +378,7 @@ fn kind(message: &ToWorker) -> &'static str {
         ToWorker::Welcome { .. } => "welcome",
         ToWorker::Linked { .. } => "linked",
         ToWorker::Offer { .. } => "offer",
+        ToWorker::Request { .. } => "request",
         ToWorker::Attested { .. } => "attested",
         ToWorker::Refused { .. } => "refused",
     }

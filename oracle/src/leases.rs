@@ -1,0 +1,473 @@
+//! Leases: counting the seconds in which devices serve them, signing them, seeing to their end, and passing renters' requests
+//! to the devices.
+//!
+//! Every oracle counts for itself. A device serves while it answers this oracle's probes on its link and says in its signed
+//! heartbeats that it works on the lease; the time between two answered probes counts, if it is short. What was counted is in
+//! the database before it is signed, and only grows. An oracle signs fewer seconds than it counted for whoever asks, since the
+//! largest number that a quorum can agree on is below somebody's; about the whole lease it signs only nearly all that it
+//! counted, since that ends it.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use anyhow::{Context, Result};
+use io_api::{
+    lease::{Source, gather},
+    text,
+    types::{LeaseAnswer, LeaseCount, LeaseSignature, ToWorker},
+};
+use io_client::{
+    Pubkey, Request, ed25519, instructions,
+    io_network::state::{Job, JobState},
+};
+use io_protocol::lease::{LeaseStatement, most_seconds};
+use tokio::{
+    sync::oneshot,
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+
+use crate::{
+    db::LeaseRow,
+    oracle::{Oracle, lock},
+};
+
+/// Pause between probes of a serving device.
+const PROBE_EVERY: Duration = Duration::from_secs(4);
+/// Longest time between two answered probes that counts as served, seconds.
+const MAX_GAP: i64 = 15;
+/// Leases probed in one round; the rest is not served by this oracle.
+const MAX_LEASES: usize = 10_000;
+/// Probes at once.
+const MAX_PROBES: usize = 256;
+/// What another oracle may have counted less of a whole lease, seconds.
+const TOLERANCE: u64 = 30;
+/// Seconds after a lease's end for its worker to bring the last checkpoint.
+const WORKER_GRACE: i64 = 10;
+/// Seconds past a deadline before it counts: the chain's clock wavers.
+const PAST: i64 = 1;
+/// Longest wait for a device's answer to a request.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
+/// Requests that wait for answers, all leases together.
+const MAX_REQUESTS: usize = 4_096;
+
+/// What this oracle counted of one lease.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    pub created_slot: u64,
+    /// Seconds served since acceptance.
+    pub seconds: u64,
+    /// Chain time of the last probe.
+    pub at: i64,
+    /// The last probe was answered.
+    pub serving: bool,
+}
+
+impl Count {
+    /// Takes a probe's outcome at a chain time. Pure.
+    pub fn probe(&mut self, job: &Job, now: i64, answered: bool) {
+        let now = now.min(job.run_until);
+        if now <= self.at {
+            return;
+        }
+        let gap = now - self.at.max(job.accepted_at);
+        // The first probe finds a device that began when it accepted.
+        let before = self.serving || self.at < job.accepted_at;
+        if answered && before && (1..=MAX_GAP).contains(&gap) {
+            let most = most_seconds(job.accepted_at, job.run_until, now);
+            self.seconds = self.seconds.saturating_add(gap as u64).min(most);
+        }
+        self.at = now;
+        self.serving = answered;
+    }
+
+    /// Whether these seconds up to this time may be signed. Pure.
+    pub fn covers(&self, job: &Job, seconds: u64, at: i64, now: i64) -> bool {
+        let whole = at >= job.run_until;
+        let nearly_all = seconds.saturating_add(TOLERANCE) >= self.seconds;
+        seconds <= self.seconds
+            && at <= now
+            && seconds <= most_seconds(job.accepted_at, job.run_until, at)
+            && (!whole || (nearly_all && self.at >= job.run_until))
+    }
+}
+
+/// Requests under way, by lease and number.
+type Requests = HashMap<(Pubkey, u64), oneshot::Sender<Result<LeaseAnswer, String>>>;
+
+/// What the oracle knows of leases.
+#[derive(Default)]
+pub struct Leases {
+    counts: std::sync::Mutex<HashMap<Pubkey, Count>>,
+    requests: std::sync::Mutex<(u64, Requests)>,
+}
+
+impl Leases {
+    pub fn count(&self, address: &Pubkey, created_slot: u64) -> Option<Count> {
+        let count = lock(&self.counts).get(address).copied();
+        count.filter(|count| count.created_slot == created_slot)
+    }
+
+    /// A device's answer to a request. Nobody may be waiting any more.
+    pub fn answered(&self, address: &Pubkey, request: u64, answer: Result<LeaseAnswer, String>) {
+        if let Some(waiting) = lock(&self.requests).1.remove(&(*address, request)) {
+            let _ = waiting.send(answer);
+        }
+    }
+}
+
+fn running(oracle: &Oracle) -> Vec<(Pubkey, Job)> {
+    let tables = oracle.index.read();
+    tables
+        .in_state(JobState::Running)
+        .iter()
+        .filter_map(|key| Some((*key, *tables.jobs.get(key)?)))
+        .filter(|(_, job)| job.is_lease())
+        .take(MAX_LEASES)
+        .collect()
+}
+
+/// Counts until shutdown.
+pub async fn keep(oracle: Arc<Oracle>) {
+    match oracle.db.leases().await {
+        Ok(rows) => {
+            let mut counts = lock(&oracle.leases.counts);
+            for row in rows {
+                let Ok(job) = row.job.parse() else { continue };
+                let count = Count {
+                    created_slot: row.created_slot,
+                    seconds: row.seconds,
+                    at: row.at,
+                    // While this oracle was away it saw nothing.
+                    serving: false,
+                };
+                counts.insert(job, count);
+            }
+        }
+        Err(error) => tracing::error!(error = %format!("{error:#}"), "can't read what was counted"),
+    }
+    loop {
+        tokio::select! {
+            () = oracle.shutdown.cancelled() => return,
+            () = sleep(PROBE_EVERY) => {}
+        }
+        round(&oracle).await;
+    }
+}
+
+async fn round(oracle: &Arc<Oracle>) {
+    let leases = running(oracle);
+    let live: std::collections::HashSet<Pubkey> = leases.iter().map(|(key, _)| *key).collect();
+    lock(&oracle.leases.counts).retain(|key, _| live.contains(key));
+    let mut probes = JoinSet::new();
+    for (address, job) in leases {
+        while probes.len() >= MAX_PROBES {
+            probes.join_next().await;
+        }
+        let oracle = oracle.clone();
+        probes.spawn(async move {
+            let answered = serves(&oracle, &address, &job).await;
+            if let Err(error) = note(&oracle, &address, &job, answered).await {
+                tracing::error!(job = %address, error = %format!("{error:#}"), "a count can't be stored");
+            }
+            see_to_end(&oracle, address, job);
+        });
+    }
+    while probes.join_next().await.is_some() {}
+}
+
+async fn serves(oracle: &Oracle, address: &Pubkey, job: &Job) -> bool {
+    let named = oracle
+        .links
+        .state(&job.device)
+        .and_then(|state| state.heartbeat)
+        .is_some_and(|heartbeat| heartbeat.job == Some(address.to_string()));
+    named && oracle.links.is_alive(&job.device).await
+}
+
+async fn note(oracle: &Oracle, address: &Pubkey, job: &Job, answered: bool) -> Result<()> {
+    let now = oracle.clock.now();
+    let mut count = oracle
+        .leases
+        .count(address, job.created_slot)
+        .unwrap_or(Count {
+            created_slot: job.created_slot,
+            ..Count::default()
+        });
+    count.probe(job, now, answered);
+    // On disk before anybody has a signature over it: after a restart it never says less.
+    oracle
+        .db
+        .keep_lease(&LeaseRow {
+            job: address.to_string(),
+            created_slot: count.created_slot,
+            seconds: count.seconds,
+            at: count.at,
+        })
+        .await?;
+    lock(&oracle.leases.counts).insert(*address, count);
+    Ok(())
+}
+
+/// What this oracle counted, for whoever gathers a checkpoint.
+pub fn counted(oracle: &Oracle, address: &Pubkey) -> Option<LeaseCount> {
+    let job = oracle.index.job(address)?;
+    let count = oracle.leases.count(address, job.created_slot)?;
+    Some(LeaseCount {
+        oracle: oracle.key.to_string(),
+        job: address.to_string(),
+        created_slot: job.created_slot,
+        seconds: count.seconds,
+        at: count.at,
+    })
+}
+
+/// This oracle's signature over seconds that it counted; an error says why not.
+pub fn sign(oracle: &Oracle, address: &Pubkey, seconds: u64, at: i64) -> Result<LeaseSignature> {
+    let job = oracle.index.job(address).context("the job is not indexed")?;
+    job.require_running_lease()
+        .map_err(|_| anyhow::anyhow!("the job is no running lease"))?;
+    let set = oracle.index.set().context("the oracle set is not indexed")?;
+    let count = oracle
+        .leases
+        .count(address, job.created_slot)
+        .context("nothing was counted yet")?;
+    anyhow::ensure!(
+        count.covers(&job, seconds, at, oracle.clock.now()),
+        "asked for {seconds} s up to {at}, and {} s were counted up to {}",
+        count.seconds,
+        count.at
+    );
+    let statement = LeaseStatement {
+        deployment: oracle.deployment,
+        set_version: set.version,
+        job: address.to_bytes(),
+        created_slot: job.created_slot,
+        seconds,
+        at,
+    };
+    let signature: [u8; 64] = oracle.wallet.sign(&statement.to_bytes()).into();
+    Ok(LeaseSignature {
+        oracle: oracle.key.to_string(),
+        set_version: set.version,
+        seconds,
+        at,
+        signature: text::signature(&signature),
+    })
+}
+
+/// A lease whose worker vanished is counted and finished by the oracles, one after the other.
+fn see_to_end(oracle: &Arc<Oracle>, address: Pubkey, job: Job) {
+    let now = oracle.clock.certain();
+    let rank = oracle.rank(&address).and_then(|rank| i64::try_from(rank).ok());
+    let wait = i64::from(oracle.config.keeper_seconds)
+        .saturating_mul(rank.unwrap_or(i64::from(u8::MAX)));
+    let passed = |deadline: i64| now > deadline.saturating_add(PAST).saturating_add(wait);
+    let counted = job.submitted_at >= job.run_until;
+    let finish = (counted && passed(job.run_until.saturating_add(WORKER_GRACE)))
+        || passed(job.run_until.saturating_add(job.challenge_seconds.into()));
+    let count = !counted && passed(job.run_until.saturating_add(WORKER_GRACE));
+    if !finish && !count {
+        return;
+    }
+    oracle.once(format!("lease:{address}:{}", job.created_slot), move |oracle| async move {
+        let done = match finish {
+            true => end(&oracle, &address, &job).await,
+            false => checkpoint(&oracle, &address, &job).await,
+        };
+        if let Err(error) = done {
+            tracing::debug!(job = %address, error = %format!("{error:#}"), "a lease's end has to wait");
+        }
+    });
+}
+
+async fn end(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job) -> Result<()> {
+    let intent = format!("finish-lease:{address}:{}", job.created_slot);
+    send(oracle, intent, vec![instructions::finish_lease(address, job)]).await?;
+    tracing::info!(job = %address, "a lease was finished");
+    Ok(())
+}
+
+async fn checkpoint(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job) -> Result<()> {
+    let set = oracle.index.set().context("the oracle set is not indexed")?;
+    let mut sources: Vec<Source> = oracle
+        .peers
+        .known()
+        .into_iter()
+        .filter(|(key, _)| set.position(key).is_some())
+        .map(|(_, client)| Source::Remote(client))
+        .collect();
+    if set.position(&oracle.key.to_bytes()).is_some()
+        && let Some(count) = counted(oracle, address)
+    {
+        let (own, address) = (oracle.clone(), *address);
+        sources.push(Source::Own(
+            count,
+            Box::new(move |seconds, at| sign(&own, &address, seconds, at).map_err(|e| e.to_string())),
+        ));
+    }
+    let quorum = usize::from(set.quorum);
+    let members: Vec<_> = set.active().map(Pubkey::to_bytes).collect();
+    let statement = LeaseStatement {
+        deployment: oracle.deployment,
+        set_version: set.version,
+        job: address.to_bytes(),
+        created_slot: job.created_slot,
+        seconds: job.units,
+        at: job.submitted_at,
+    };
+    let gathered = gather(&sources, statement, &members, quorum, job.run_until).await;
+    let Some(gathered) = gathered else {
+        return Ok(());
+    };
+    let message = gathered.statement.to_bytes();
+    let signatures: Vec<_> = gathered
+        .signatures
+        .iter()
+        .map(|(key, signature)| (Pubkey::new_from_array(*key), (*signature).into()))
+        .collect();
+    let args = instructions::CheckpointArgs {
+        seconds: gathered.statement.seconds,
+        at: gathered.statement.at,
+    };
+    let all = vec![
+        ed25519::verify(&message, &signatures)?,
+        instructions::checkpoint_job(address, job, args),
+    ];
+    let intent = format!("checkpoint:{address}:{}:{}", job.created_slot, args.at);
+    send(oracle, intent, all).await
+}
+
+async fn send(
+    oracle: &Oracle,
+    intent: String,
+    all: Vec<io_client::Instruction>,
+) -> Result<()> {
+    oracle
+        .sender
+        .send(&Request::new(intent, oracle.wallet.signer(), all))
+        .await?;
+    Ok(())
+}
+
+/// Passes a renter's request to the device and waits for its answer. `Err` says why there is none.
+pub async fn request(
+    oracle: &Oracle,
+    address: &Pubkey,
+    job: &Job,
+    spec: String,
+) -> Result<LeaseAnswer, String> {
+    let (answer, answered) = oneshot::channel();
+    let number = {
+        let mut requests = lock(&oracle.leases.requests);
+        if requests.1.keys().any(|(lease, _)| lease == address) {
+            return Err("the device works on an earlier request of this lease: wait for it".into());
+        }
+        if requests.1.len() >= MAX_REQUESTS {
+            return Err("this oracle passes on too many requests now: try another".into());
+        }
+        requests.0 += 1;
+        let number = requests.0;
+        requests.1.insert((*address, number), answer);
+        number
+    };
+    // However this ends, also when the renter goes away, the place is free again.
+    let _place = Place {
+        leases: &oracle.leases,
+        of: (*address, number),
+    };
+    let message = ToWorker::Request {
+        job: address.to_string(),
+        request: number,
+        spec,
+    };
+    if !oracle.links.send(&job.device, message) {
+        return Err("the device is not linked to this oracle now: try another".into());
+    }
+    match timeout(REQUEST_TIMEOUT, answered).await {
+        Ok(Ok(answer)) => answer,
+        _ => Err("the device did not answer in time".into()),
+    }
+}
+
+struct Place<'a> {
+    leases: &'a Leases,
+    of: (Pubkey, u64),
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        lock(&self.leases.requests).1.remove(&self.of);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytemuck::Zeroable;
+
+    use super::*;
+
+    fn job() -> Job {
+        Job {
+            accepted_at: 1_000,
+            run_until: 1_100,
+            ..Job::zeroed()
+        }
+    }
+
+    #[test]
+    fn time_counts_between_answered_probes() {
+        let (job, mut count) = (job(), Count::default());
+        count.probe(&job, 1_004, true);
+        assert_eq!(count.seconds, 4, "it began when it accepted");
+        count.probe(&job, 1_008, true);
+        assert_eq!(count.seconds, 8);
+        count.probe(&job, 1_008, true);
+        count.probe(&job, 1_003, true);
+        assert_eq!((count.seconds, count.at), (8, 1_008), "time only goes on");
+        count.probe(&job, 1_012, false);
+        count.probe(&job, 1_016, true);
+        assert_eq!(count.seconds, 8, "nobody saw it in between");
+        count.probe(&job, 1_020, true);
+        assert_eq!(count.seconds, 12);
+        count.probe(&job, 1_036, true);
+        assert_eq!(count.seconds, 12, "too long ago to vouch for");
+        count.probe(&job, 1_050, true);
+        assert_eq!(count.seconds, 26);
+        // Not a second after the end.
+        for now in [1_064, 1_078, 1_092, 1_106, 1_120] {
+            count.probe(&job, now, true);
+        }
+        assert_eq!((count.seconds, count.at), (26 + 50, 1_100));
+    }
+
+    #[test]
+    fn a_late_oracle_counts_nothing_of_before() {
+        let (job, mut count) = (job(), Count::default());
+        count.probe(&job, 1_050, true);
+        assert_eq!(count.seconds, 0);
+        count.probe(&job, 1_054, true);
+        assert_eq!(count.seconds, 4);
+    }
+
+    #[test]
+    fn only_what_was_counted_is_signed() {
+        let job = job();
+        let count = Count {
+            seconds: 60,
+            at: 1_080,
+            serving: true,
+            created_slot: 0,
+        };
+        assert!(count.covers(&job, 60, 1_080, 1_081));
+        assert!(count.covers(&job, 10, 1_080, 1_081), "others counted less");
+        assert!(!count.covers(&job, 61, 1_080, 1_081));
+        assert!(!count.covers(&job, 60, 1_082, 1_081), "not yet");
+        assert!(!count.covers(&job, 60, 1_059, 1_081), "more than had passed");
+        // The whole lease: only when it is over for this oracle, and only nearly all of it.
+        assert!(!count.covers(&job, 60, 1_100, 1_200));
+        let whole = Count { at: 1_100, ..count };
+        assert!(whole.covers(&job, 60, 1_100, 1_200));
+        assert!(whole.covers(&job, 30, 1_150, 1_200));
+        assert!(!whole.covers(&job, 29, 1_100, 1_200));
+    }
+}
