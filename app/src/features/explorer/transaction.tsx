@@ -111,14 +111,14 @@ function Shown({
               <li key={i}>
                 <details className="rounded-lg border border-line px-3 py-2 text-sm">
                   <summary>
-                    <span className="font-medium">{event.name}</span>{' '}
-                    {event.key && (
-                      <span className="text-muted">
-                        {event.key.name} <SearchLink id={event.key.address} />
-                      </span>
-                    )}
+                    <span className="font-medium">{event.name}</span>
                   </summary>
                   <div className="mt-3">
+                    {event.key && (
+                      <p className="mb-2">
+                        <span className="text-muted">{event.key.name}</span> <SearchLink id={event.key.address} />
+                      </p>
+                    )}
                     <Fields fields={event.fields} />
                   </div>
                 </details>

@@ -7,7 +7,7 @@ import type { Leaf } from './tree';
 const MAX_DEVICES = 1_000_000;
 const MAX_REPORTS = 32;
 const MAX_LEAVES = 1 << 24;
-const ROW = 107;
+const ROW = 95;
 
 export interface Row extends DeviceEpoch {
   /** Accounts, hex. */
