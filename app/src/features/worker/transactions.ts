@@ -96,7 +96,9 @@ export async function claimRewards(
       provider: provider.address,
       coVault: await pda.coVault(provider.address),
       destination: account,
-      ...leaf,
+      cumulative: leaf.cumulative,
+      index: leaf.index,
+      proof: leaf.proof,
     }),
   ];
 }
