@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    co_stake, completions, config, demo, device, doctor, job, net, network, offers, oracle,
+    co_stake, completions, config, demo, device, doctor, job, lease, net, network, offers, oracle,
     provider, quote, rewards, slash, stake, token, treasury, up, wallet, worker,
 };
 
@@ -115,6 +115,9 @@ pub enum Command {
     /// A provider's stake.
     #[command(subcommand)]
     Stake(stake::StakeCommand),
+    /// A device by the second: rent, extend, use and end it.
+    #[command(subcommand)]
+    Lease(lease::LeaseCommand),
     /// Stake beside a provider's own, and share its rewards and risk.
     #[command(subcommand)]
     CoStake(co_stake::CoStakeCommand),

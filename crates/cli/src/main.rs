@@ -177,6 +177,7 @@ async fn run(cli: &Cli) -> Result<()> {
         Command::Device(command) => commands::device::run(command, &ctx).await,
         Command::Provider(command) => commands::provider::run(command, &ctx).await,
         Command::Stake(command) => commands::stake::run(command, &ctx).await,
+        Command::Lease(command) => commands::lease::run(command, &ctx).await,
         Command::CoStake(command) => commands::co_stake::run(command, &ctx).await,
         Command::Slash(command) => commands::slash::run(command, &ctx).await,
         Command::Rewards(command) => commands::rewards::run(command, &ctx).await,

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use io_api::{
     auth::RequestKey,
     client::{BlobSource, ClientError, OracleClient},
-    types::{Attestation, JobView, Offer, Quote, QuoteRequest, Rewards},
+    types::{
+        Attestation, JobView, LeaseAnswer, LeaseRequest, Offer, Quote, QuoteRequest, Rewards,
+    },
 };
 use io_client::{Pubkey, Wallet};
 use io_engines::{BlobHash, BlobRef};
@@ -194,6 +196,21 @@ impl Oracles {
             }
         }
         all
+    }
+
+    /// Runs a spec on a leased device, through the first oracle that its device is linked to.
+    pub async fn lease_request(
+        &self,
+        wallet: &Wallet,
+        lease: &Pubkey,
+        spec: &BlobHash,
+    ) -> Result<LeaseAnswer> {
+        let key = request_key(wallet);
+        let request = LeaseRequest {
+            spec: spec.to_string(),
+        };
+        self.first(async |client| client.lease_request(&key, &lease.to_bytes(), &request).await)
+            .await
     }
 
     /// A small blob, verified.

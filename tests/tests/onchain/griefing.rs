@@ -643,6 +643,7 @@ fn vanishing_at_an_ask_of_nothing_ends_too() {
         stage.terms.nonce += 1;
         stage.terms.deadline = stage.world.now() + 3_600;
         stage.key = world::job(&stage.renter.pubkey(), stage.terms.nonce);
+        stage.world.advance(1);
         stage.create();
         let rig = stage.rig.clone();
         stage.world.attest(&rig);

@@ -457,8 +457,8 @@ fn table() -> BTreeMap<&'static str, Vec<(&'static str, Role)>> {
                 oracle_set,
                 ("provider", typed(WrongAccount)),
                 ("device", typed(NotOperator)),
-                // The ticket names another job.
-                ("job", typed(WrongMessage)),
+                // The arguments name another slot of creation.
+                ("job", typed(AnotherJob)),
                 ("provider_token", bad_token(Some(io(WrongOwner)))),
                 instructions,
             ],

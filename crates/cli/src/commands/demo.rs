@@ -254,6 +254,8 @@ async fn live(
         deadline: JOB_TIMEOUT,
         max_run: JOB_TIMEOUT,
         requirement: &requirement,
+        deposit: 0,
+        lease: None,
     };
     let before = Balances::read(net).await?;
     let price = job::price(ctx, prepared, &mint, &options).await?;

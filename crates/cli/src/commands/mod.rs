@@ -7,6 +7,7 @@ pub mod demo;
 pub mod device;
 pub mod doctor;
 pub mod job;
+pub mod lease;
 pub mod net;
 pub mod network;
 pub mod offers;

@@ -59,6 +59,8 @@ pub async fn run(command: &QuoteCommand, ctx: &Context) -> Result<()> {
         deadline: Duration::ZERO,
         max_run: Duration::ZERO,
         requirement: &ask.requirement,
+        deposit: 0,
+        lease: None,
     };
     let price = job::price(ctx, &prepared, &mint, &options).await?;
     ctx.out.record(

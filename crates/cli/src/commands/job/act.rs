@@ -1,11 +1,16 @@
 //! What a renter can do to a job under way.
 
-use io_client::{Pubkey, instructions, io_network::state::JobState};
+use io_client::{
+    Pubkey, accounts,
+    instructions::{self, FundJobArgs},
+    io_network::state::JobState,
+};
 use serde_json::json;
 
 use super::show::{fetch_job, state_name, state_of};
 use crate::{
-    context::Context,
+    commands::lease::sponsor_token,
+    context::{Context, random_u64},
     failure::{Failure, Result},
 };
 
@@ -39,7 +44,7 @@ pub async fn cancel(ctx: &Context, address: &Pubkey) -> Result<()> {
         .await?;
     let fields = json!({
         "job": address.to_string(), "state": "cancelled",
-        "refunded": job.escrow, "refunded_text": unit.show(job.escrow),
+        "refunded": job.funded, "refunded_text": unit.show(job.funded),
     });
     ctx.report(&done, "cancelled", fields).await
 }
@@ -71,6 +76,74 @@ pub async fn dispute(ctx: &Context, address: &Pubkey) -> Result<()> {
         fields,
     )
     .await
+}
+
+pub async fn fund(ctx: &Context, address: &Pubkey, amount: &str) -> Result<()> {
+    let wallet = ctx.wallet()?;
+    let job = fetch_job(ctx, address).await?;
+    let state = state_of(&job)?;
+    let unit = ctx.unit_of(&job.mint).await?;
+    let amount = unit.parse("AMOUNT", amount)?;
+    let missing = job.escrow.saturating_sub(job.funded);
+    if state != JobState::Open || missing == 0 {
+        return Err(Failure::failed(format!(
+            "the job is {}, and {} are missing in its escrow",
+            state_name(state),
+            unit.show(missing)
+        ))
+        .hint("Only open jobs that are not funded yet take deposits; `io lease extend` adds to a lease."));
+    }
+    let taken = amount.min(missing);
+    ctx.confirm_unless(
+        &format!(
+            "Put {} into this job's escrow? Its renter decides what becomes of it.",
+            unit.show(taken)
+        ),
+        false,
+    )?;
+    let (token, index) = (sponsor_token(ctx, &wallet, &job).await?, random_u64()? as u16);
+    let args = FundJobArgs {
+        created_slot: job.created_slot,
+        amount: taken,
+        index,
+    };
+    let fund = instructions::fund_job(&wallet.address(), address, &job, &token, args);
+    let intent = format!("fund:{address}:{}:{index}", job.created_slot);
+    let done = ctx.transact(intent, &wallet, &[], vec![fund]).await?;
+    let fields = json!({
+        "job": address.to_string(), "amount": taken, "amount_text": unit.show(taken),
+        "missing": missing - taken, "missing_text": unit.show(missing - taken),
+    });
+    ctx.report(&done, "put in", fields).await
+}
+
+pub async fn release(ctx: &Context, address: &Pubkey) -> Result<()> {
+    let wallet = ctx.wallet()?;
+    let job = fetch_job(ctx, address).await?;
+    let state = state_of(&job)?;
+    if !state.is_final() {
+        return Err(Failure::failed(format!(
+            "the job is {}: shares are known when it has ended",
+            state_name(state)
+        )));
+    }
+    let deposits = accounts::deposits_of_job(&ctx.rpc, address).await?;
+    let mut last = None;
+    for (key, deposit) in &deposits {
+        let release =
+            instructions::release_deposit(&wallet.address(), key, deposit, &job, &deposit.token_account);
+        last = Some(
+            ctx.transact(format!("release:{key}"), &wallet, &[], vec![release])
+                .await?,
+        );
+    }
+    let fields = json!({"job": address.to_string(), "released": deposits.len()});
+    match last {
+        Some(done) => ctx.report(&done, "delivered", fields).await,
+        None => Err(Failure::not_found(
+            "no sponsor of this job waits for its share",
+        )),
+    }
 }
 
 pub async fn close(ctx: &Context, address: &Pubkey) -> Result<()> {

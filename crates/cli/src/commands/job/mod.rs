@@ -10,8 +10,8 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand};
 pub use follow::{follow, words};
-pub use results::fetch;
-pub use submit::{SubmitOptions, price, price_json, price_rows, submit};
+pub use results::{fetch, put_result};
+pub use submit::{LeaseOptions, SubmitOptions, price, price_for, price_json, price_rows, submit};
 
 use crate::{
     cli,
@@ -44,6 +44,10 @@ pub enum JobCommand {
     Download(DownloadArgs),
     /// What a job costs or has cost.
     Cost(JobArgs),
+    /// Put into the escrow of a job that is not funded yet, anybody's: what comes back is shared.
+    Fund(FundArgs),
+    /// Deliver their shares to the sponsors of an ended job.
+    Release(JobArgs),
     /// Close an ended job and get its rent back.
     Close(JobArgs),
 }
@@ -75,6 +79,9 @@ pub struct TermsArgs {
     /// Payment token: IO, a mint's address, or its symbol in the configuration.
     #[arg(long, value_name = "MINT")]
     pub mint: Option<String>,
+    /// Put in only this much of the escrow; sponsors put in the rest with `io job fund`, and share what comes back.
+    #[arg(long, value_name = "AMOUNT")]
+    pub deposit: Option<String>,
     /// The result must be submitted within this time, or everything is refunded.
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = cli::duration)]
     pub deadline: Duration,
@@ -107,6 +114,14 @@ pub struct ResultArgs {
 pub struct JobArgs {
     /// The job's address.
     pub job: String,
+}
+
+#[derive(Debug, Args)]
+pub struct FundArgs {
+    /// The job's address.
+    pub job: String,
+    /// The most to put in; no more than is missing is taken.
+    pub amount: String,
 }
 
 #[derive(Debug, Args)]
@@ -186,6 +201,8 @@ pub async fn run(command: &JobCommand, ctx: &Context) -> Result<()> {
         JobCommand::Cancel(args) => act::cancel(ctx, &address("JOB", &args.job)?).await,
         JobCommand::Dispute(args) => act::dispute(ctx, &address("JOB", &args.job)?).await,
         JobCommand::Close(args) => act::close(ctx, &address("JOB", &args.job)?).await,
+        JobCommand::Fund(args) => act::fund(ctx, &address("JOB", &args.job)?, &args.amount).await,
+        JobCommand::Release(args) => act::release(ctx, &address("JOB", &args.job)?).await,
         JobCommand::Download(args) => {
             results::download(ctx, &address("JOB", &args.job)?, args).await
         }

@@ -6,7 +6,10 @@ use io_api::types::{Amount, Quote, QuoteRequest};
 use io_client::{
     Pubkey, Wallet,
     instructions::{self, JobTerms},
-    io_network::{constants::ANY_CLASS, state::Job},
+    io_network::{
+        constants::ANY_CLASS,
+        state::{Job, VerificationClass},
+    },
     pda, tokens,
 };
 use io_protocol::money::{self, FeeTerms};
@@ -31,6 +34,16 @@ pub struct SubmitOptions<'a> {
     pub deadline: Duration,
     pub max_run: Duration,
     pub requirement: &'a RequirementArgs,
+    /// The payer's part of the escrow, base units; 0 for all of it.
+    pub deposit: u64,
+    /// A lease instead of a task; `max_run` is what it may come to.
+    pub lease: Option<LeaseOptions>,
+}
+
+/// What makes it a lease.
+pub struct LeaseOptions {
+    /// Time to rent now.
+    pub seconds: u64,
 }
 
 /// A price that the renter can agree to.
@@ -77,9 +90,20 @@ pub async fn price(
     mint: &Mint,
     options: &SubmitOptions<'_>,
 ) -> Result<Price> {
+    price_for(ctx, prepared.engine(), prepared.units, mint, options).await
+}
+
+/// The same for so many units of what devices offer under a name.
+pub async fn price_for(
+    ctx: &Context,
+    engine: &str,
+    units: u64,
+    mint: &Mint,
+    options: &SubmitOptions<'_>,
+) -> Result<Price> {
     let request = QuoteRequest {
-        engine: prepared.engine().to_owned(),
-        units: prepared.units,
+        engine: engine.to_owned(),
+        units,
         requirement: options.requirement.wire()?,
         mint: Some(mint.address.to_string()),
     };
@@ -89,12 +113,12 @@ pub async fn price(
         || Failure::usage("the price overflows").hint("Split the input into several jobs.");
     let max_price = match options.max_total {
         Some(total) => {
-            let highest = highest_price(prepared.units, total, fees);
+            let highest = highest_price(units, total, fees);
             let least = quote.total.map(|Amount(total)| total);
             if highest == 0 || least.is_some_and(|least| least > total) {
                 let needed = least
                     .map(|least| format!("the cheapest device asks {}", mint.unit.show(least)))
-                    .unwrap_or_else(|| format!("{} units cost more at any price", prepared.units));
+                    .unwrap_or_else(|| format!("{units} units cost more at any price"));
                 return Err(Failure::funds(format!(
                     "--max-price is {}, and {needed}, fees included",
                     mint.unit.show(total)
@@ -122,7 +146,7 @@ pub async fn price(
             }
         },
     };
-    let escrow = money::escrow_for(prepared.units, max_price, fees).map_err(|_| overflow())?;
+    let escrow = money::escrow_for(units, max_price, fees).map_err(|_| overflow())?;
     Ok(Price {
         quote,
         max_price,
@@ -152,9 +176,12 @@ pub async fn submit(
         nonce: random_u64()?,
         spec_hash: prepared.spec.hash().0,
         max_price: price.max_price,
-        max_units: prepared.units,
+        max_units: options
+            .lease
+            .as_ref()
+            .map_or(prepared.units, |lease| lease.seconds),
         max_escrow: price.escrow,
-        deposit: 0,
+        deposit: options.deposit,
         deadline: ctx
             .rpc
             .chain_time()
@@ -166,9 +193,12 @@ pub async fn submit(
         class: requirement.class.unwrap_or(ANY_CLASS),
         region: options.requirement.region_code()?,
         min_reputation_bps: requirement.min_reputation_bps,
-        verification: prepared.verification_number(),
+        verification: match options.lease {
+            Some(_) => VerificationClass::Metered as u8,
+            None => prepared.verification_number(),
+        },
         devices: 1,
-        kind: 0,
+        kind: u8::from(options.lease.is_some()),
     };
     let job = pda::job(&wallet.address(), terms.nonce);
     let mut create = instructions::create_job(
@@ -188,7 +218,7 @@ pub async fn submit(
 }
 
 /// Whether the wallet holds what the job takes.
-async fn check_funds(ctx: &Context, wallet: &Wallet, mint: &Mint, price: &Price) -> Result<()> {
+async fn check_funds(ctx: &Context, wallet: &Wallet, mint: &Mint, escrow: u64) -> Result<()> {
     let token = tokens::associated_of(&mint.token_program, &wallet.address(), &mint.address);
     let held = tokens::balance(&ctx.rpc, &token).await?.unwrap_or(0);
     let mint_to = if ctx.is_local() {
@@ -196,12 +226,12 @@ async fn check_funds(ctx: &Context, wallet: &Wallet, mint: &Mint, price: &Price)
     } else {
         "Send it some."
     };
-    if held < price.escrow {
+    if held < escrow {
         return Err(Failure::funds(format!(
             "the wallet {} holds {}, and the job escrows {}",
             wallet.address(),
             mint.unit.show(held),
-            mint.unit.show(price.escrow)
+            mint.unit.show(escrow)
         ))
         .hint(format!("{mint_to} Or lower --max-price.")));
     }
@@ -307,21 +337,29 @@ pub async fn run(ctx: &Context, prepared: Prepared, terms: &TermsArgs) -> Result
         .as_ref()
         .map(|text| mint.unit.parse("--max-price", text))
         .transpose()?;
+    let deposit = terms
+        .deposit
+        .as_ref()
+        .map(|text| mint.unit.parse("--deposit", text))
+        .transpose()?;
     let options = SubmitOptions {
         max_total,
         deadline: terms.deadline,
         max_run: terms.max_run,
         requirement: &terms.requirement,
+        deposit: deposit.unwrap_or(0),
+        lease: None,
     };
     let price = price(ctx, &prepared, &mint, &options).await?;
     for (label, text) in price_rows(&prepared, &mint, &price) {
         ctx.say(format!("{label:<9} {text}"));
     }
-    check_funds(ctx, &wallet, &mint, &price).await?;
+    let own = deposit.unwrap_or(price.escrow);
+    check_funds(ctx, &wallet, &mint, own).await?;
     ctx.confirm_unless(
         &format!(
             "Submit this job and escrow {}?",
-            mint.unit.show(price.escrow)
+            mint.unit.show(own)
         ),
         max_total.is_some(),
     )?;
@@ -354,7 +392,7 @@ pub async fn run(ctx: &Context, prepared: Prepared, terms: &TermsArgs) -> Result
     object.insert("signature".into(), json!(signature));
     let rows = [
         ("submitted", submitted.job.to_string()),
-        ("escrowed", mint.unit.show(job.escrow)),
+        ("escrowed", mint.unit.show(job.funded)),
         ("signature", signature.clone()),
         ("next", format!("io job wait {}", submitted.job)),
     ];
