@@ -21,9 +21,9 @@ use io_client::{
 };
 use io_protocol::lease::{LeaseStatement, most_seconds};
 use tokio::{
-    sync::oneshot,
+    sync::watch,
     task::JoinSet,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 use crate::{
@@ -45,9 +45,11 @@ const TOLERANCE: u64 = 30;
 const WORKER_GRACE: i64 = 10;
 /// Seconds past a deadline before it counts: the chain's clock wavers.
 const PAST: i64 = 1;
-/// Longest wait for a device's answer to a request.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
-/// Requests that wait for answers, all leases together.
+/// Longest time that a device may work on a request.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(3_600);
+/// How long whoever asks is kept waiting at once.
+const REQUEST_WAIT: Duration = Duration::from_secs(10);
+/// Requests and their results that are remembered, all leases together.
 const MAX_REQUESTS: usize = 4_096;
 
 /// What this oracle counted of one lease.
@@ -91,14 +93,25 @@ impl Count {
     }
 }
 
-/// Requests under way, by lease and number.
-type Requests = HashMap<(Pubkey, u64), oneshot::Sender<Result<LeaseAnswer, String>>>;
+/// A request that a device works on, or has answered.
+struct Run {
+    number: u64,
+    since: Instant,
+    outcome: watch::Sender<Option<Result<LeaseAnswer, String>>>,
+}
+
+/// Requests by lease and spec.
+#[derive(Default)]
+struct Requests {
+    next: u64,
+    running: HashMap<(Pubkey, String), Run>,
+}
 
 /// What the oracle knows of leases.
 #[derive(Default)]
 pub struct Leases {
     counts: std::sync::Mutex<HashMap<Pubkey, Count>>,
-    requests: std::sync::Mutex<(u64, Requests)>,
+    requests: std::sync::Mutex<Requests>,
 }
 
 impl Leases {
@@ -109,8 +122,13 @@ impl Leases {
 
     /// A device's answer to a request. Nobody may be waiting any more.
     pub fn answered(&self, address: &Pubkey, request: u64, answer: Result<LeaseAnswer, String>) {
-        if let Some(waiting) = lock(&self.requests).1.remove(&(*address, request)) {
-            let _ = waiting.send(answer);
+        let requests = lock(&self.requests);
+        let run = requests
+            .running
+            .iter()
+            .find(|((lease, _), run)| lease == address && run.number == request);
+        if let Some((_, run)) = run {
+            run.outcome.send_replace(Some(answer));
         }
     }
 }
@@ -158,6 +176,9 @@ async fn round(oracle: &Arc<Oracle>) {
     let leases = running(oracle);
     let live: std::collections::HashSet<Pubkey> = leases.iter().map(|(key, _)| *key).collect();
     lock(&oracle.leases.counts).retain(|key, _| live.contains(key));
+    lock(&oracle.leases.requests)
+        .running
+        .retain(|(lease, _), _| live.contains(lease));
     let mut probes = JoinSet::new();
     for (address, job) in leases {
         while probes.len() >= MAX_PROBES {
@@ -349,54 +370,69 @@ async fn send(
     Ok(())
 }
 
-/// Passes a renter's request to the device and waits for its answer. `Err` says why there is none.
+/// Passes a renter's request to the device and waits a while for its answer; `None` while the device works on it. The same
+/// request again waits on for the same run.
 pub async fn request(
     oracle: &Oracle,
     address: &Pubkey,
     job: &Job,
     spec: String,
-) -> Result<LeaseAnswer, String> {
-    let (answer, answered) = oneshot::channel();
-    let number = {
+) -> Result<Option<LeaseAnswer>, String> {
+    let key = (*address, spec.clone());
+    let mut outcome = {
         let mut requests = lock(&oracle.leases.requests);
-        if requests.1.keys().any(|(lease, _)| lease == address) {
-            return Err("the device works on an earlier request of this lease: wait for it".into());
+        requests.running.retain(|_, run| {
+            run.outcome.borrow().is_some() || run.since.elapsed() < REQUEST_TIMEOUT
+        });
+        match requests.running.get(&key) {
+            Some(run) => run.outcome.subscribe(),
+            None => {
+                let busy = |(lease, run): (&(Pubkey, String), &Run)| {
+                    lease.0 == *address && run.outcome.borrow().is_none()
+                };
+                if requests.running.iter().any(busy) {
+                    return Err(
+                        "the device works on an earlier request of this lease: wait for it".into(),
+                    );
+                }
+                if requests.running.len() >= MAX_REQUESTS {
+                    return Err("this oracle passes on too many requests now: try another".into());
+                }
+                requests.next += 1;
+                let message = ToWorker::Request {
+                    job: address.to_string(),
+                    request: requests.next,
+                    spec,
+                };
+                if !oracle.links.send(&job.device, message) {
+                    return Err(
+                        "the device is not linked to this oracle now: try another".into(),
+                    );
+                }
+                let run = Run {
+                    number: requests.next,
+                    since: Instant::now(),
+                    outcome: watch::Sender::new(None),
+                };
+                let outcome = run.outcome.subscribe();
+                requests.running.insert(key.clone(), run);
+                outcome
+            }
         }
-        if requests.1.len() >= MAX_REQUESTS {
-            return Err("this oracle passes on too many requests now: try another".into());
-        }
-        requests.0 += 1;
-        let number = requests.0;
-        requests.1.insert((*address, number), answer);
-        number
     };
-    // However this ends, also when the renter goes away, the place is free again.
-    let _place = Place {
-        leases: &oracle.leases,
-        of: (*address, number),
-    };
-    let message = ToWorker::Request {
-        job: address.to_string(),
-        request: number,
-        spec,
-    };
-    if !oracle.links.send(&job.device, message) {
-        return Err("the device is not linked to this oracle now: try another".into());
-    }
-    match timeout(REQUEST_TIMEOUT, answered).await {
-        Ok(Ok(answer)) => answer,
-        _ => Err("the device did not answer in time".into()),
-    }
-}
-
-struct Place<'a> {
-    leases: &'a Leases,
-    of: (Pubkey, u64),
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        lock(&self.leases.requests).1.remove(&self.of);
+    match timeout(REQUEST_WAIT, outcome.wait_for(Option::is_some)).await {
+        Err(_) => Ok(None),
+        Ok(Err(_)) => Err("the device did not answer in time".into()),
+        Ok(Ok(found)) => match found.clone() {
+            Some(Ok(answer)) => Ok(Some(answer)),
+            other => {
+                // What failed may be tried again.
+                lock(&oracle.leases.requests).running.remove(&key);
+                Err(other
+                    .and_then(Result::err)
+                    .unwrap_or_else(|| "the device gave no answer".into()))
+            }
+        },
     }
 }
 

@@ -26,7 +26,7 @@ use crate::{
     text,
     types::{
         API_PREFIX, ApiError, Attestation, BlobStatus, DeviceAttestRequest, DeviceAttestation,
-        Identity, Info, JobView, Jobs, LeaseAnswer, LeaseCount, LeaseRequest, LeaseSignRequest, LeaseSignature, Offer, Offers, Quote, QuoteRequest, Rewards, SignRootRequest,
+        Identity, Info, JobView, Jobs, LeaseCount, LeaseReply, LeaseRequest, LeaseSignRequest, LeaseSignature, Offer, Offers, Quote, QuoteRequest, Rewards, SignRootRequest,
         SignedRoot, SlashDecision,
     },
 };
@@ -361,13 +361,13 @@ impl OracleClient {
         self.json(&call).await
     }
 
-    /// Runs a spec on a leased device. `customer` is the lease's renter or payer. Takes as long as the work, up to two minutes.
+    /// Runs a spec on a leased device, or waits a little longer for it. `customer` is the lease's renter or payer.
     pub async fn lease_request(
         &self,
         customer: &RequestKey,
         job: &Bytes32,
         request: &LeaseRequest,
-    ) -> Result<LeaseAnswer> {
+    ) -> Result<LeaseReply> {
         let mut call = Call::get(format!("{API_PREFIX}/leases/{}/requests", text::key(job)));
         call.method = Method::POST;
         call.body = Some(json_body(request));

@@ -380,10 +380,18 @@ wire! {
 
 wire! {
     /// `POST /v1/leases/{job}/requests` (signed by the renter or the payer): runs a spec on the leased device. What it names was
-    /// uploaded before.
+    /// uploaded before. The same request again waits for the same run, or gets its result.
     pub struct LeaseRequest {
         /// BLAKE3 of the spec.
         pub spec: String,
+    }
+}
+
+wire! {
+    /// What a request has come to so far.
+    pub struct LeaseReply {
+        /// Absent while the device works on it: ask again.
+        pub answer: Option<LeaseAnswer>,
     }
 }
 

@@ -198,7 +198,7 @@ impl Oracles {
         all
     }
 
-    /// Runs a spec on a leased device, through the first oracle that its device is linked to.
+    /// Runs a spec on a leased device, through the first oracle that its device is linked to, and waits for its answer.
     pub async fn lease_request(
         &self,
         wallet: &Wallet,
@@ -209,8 +209,15 @@ impl Oracles {
         let request = LeaseRequest {
             spec: spec.to_string(),
         };
-        self.first(async |client| client.lease_request(&key, &lease.to_bytes(), &request).await)
-            .await
+        loop {
+            let reply = self
+                .first(async |client| client.lease_request(&key, &lease.to_bytes(), &request).await)
+                .await?;
+            // The lease's end ends the wait: then the oracle refuses.
+            if let Some(answer) = reply.answer {
+                return Ok(answer);
+            }
+        }
     }
 
     /// A small blob, verified.

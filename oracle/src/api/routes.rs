@@ -22,7 +22,7 @@ use io_api::{
     text,
     types::{
         Amount, ApiError, Attestation, BlobStatus, DeviceAttestRequest, DeviceAttestation,
-        Identity, Info, JobView, Jobs, LeaseAnswer, LeaseCount, LeaseRequest, LeaseSignRequest, LeaseSignature, Limits, Offer, Offers, Peer, Quote, QuoteRequest, Rewards,
+        Identity, Info, JobView, Jobs, LeaseCount, LeaseReply, LeaseRequest, LeaseSignRequest, LeaseSignature, Limits, Offer, Offers, Peer, Quote, QuoteRequest, Rewards,
         SignRootRequest, SignedReport, SignedRoot, SlashDecision,
     },
 };
@@ -51,7 +51,7 @@ use crate::{
     matching::Want,
     nonces::Seen,
     oracle::{Oracle, lock},
-    rewards, verify,
+    leases, rewards, verify,
 };
 
 /// How old the count of devices that take no jobs may be.
@@ -1209,7 +1209,7 @@ async fn sign_lease(
         })
 }
 
-#[utoipa::path(post, path = "/v1/leases/{job}/requests", params(("job" = String, Path)), request_body = LeaseRequest, responses((status = 200, body = LeaseAnswer), (status = 401, body = ApiError), (status = 409, body = ApiError, description = "The device has no answer")))]
+#[utoipa::path(post, path = "/v1/leases/{job}/requests", params(("job" = String, Path)), request_body = LeaseRequest, responses((status = 200, body = LeaseReply), (status = 401, body = ApiError), (status = 409, body = ApiError, description = "The device has no answer")))]
 async fn lease_request(
     State(api): Shared,
     Path(address): Path<String>,
@@ -1218,7 +1218,7 @@ async fn lease_request(
     headers: HeaderMap,
     Extension(from): Extension<ConnectedFrom>,
     request: Body,
-) -> Answer<LeaseAnswer> {
+) -> Answer<LeaseReply> {
     let address = key_of(&address, "a lease")?;
     let bytes = body(&api, from, &headers, request, MAX_JSON_BYTES).await?;
     let key = signer(&api, &method, &uri, &headers, address.to_bytes(), &bytes)?;
@@ -1238,7 +1238,7 @@ async fn lease_request(
     let spec = hash_of(&request.spec)?;
     leases::request(&api.oracle, &address, &job, text::hash(&spec))
         .await
-        .map(Json)
+        .map(|answer| Json(LeaseReply { answer }))
         .map_err(|reason| Refusal::conflict(reason, "`io lease show` tells more"))
 }
 
