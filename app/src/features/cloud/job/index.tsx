@@ -24,7 +24,9 @@ import {
 import { CloudTabs } from '../tabs';
 import { Actions } from './actions';
 import { Attestations } from './attestations';
+import { LeaseCard } from './lease';
 import { Result } from './result';
+import { LEASE } from './runway';
 
 type Job = Read<Kinds['job']>;
 
@@ -117,6 +119,7 @@ function Live({ job, view, apiError }: { job: Job; view: JobView | null; apiErro
         )}
       </div>
       <div className="flex min-w-0 flex-col gap-4">
+        {data.kind === LEASE && data.state === 2 && <LeaseCard job={job} unit={unit} />}
         <Card
           title="Money"
           actions={
@@ -153,7 +156,7 @@ function Live({ job, view, apiError }: { job: Job; view: JobView | null; apiErro
               ],
             ]}
           />
-          {data.state === 5 && <SettlementCheck job={job} />}
+          {data.state === 5 && data.kind !== LEASE && <SettlementCheck job={job} />}
         </Card>
         <Card title="Terms">
           <Facts

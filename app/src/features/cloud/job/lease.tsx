@@ -1,0 +1,163 @@
+import {
+  type Address,
+  createNoopSigner,
+  getAddressEncoder,
+  getProgramDerivedAddress,
+  getU16Encoder,
+} from '@solana/kit';
+import { useQueryClient } from '@tanstack/react-query';
+import { useState } from 'react';
+import { getEndLeaseInstruction, getExtendJobInstruction } from '@/generated/program';
+import {
+  accountKey,
+  associatedToken,
+  type Kinds,
+  PROGRAM,
+  pda,
+  type Read,
+  type Step,
+  send,
+  tokenProgramOf,
+} from '@/shared/chain';
+import { duration, type Unit } from '@/shared/format';
+import { useNow } from '@/shared/live';
+import { Amount, Button, Card, Failure, Notice, Progress, SelectField } from '@/shared/ui';
+import { type ConnectedWallet, useWallet } from '@/shared/wallet';
+import { extensionCost, NOBODY, runway } from './runway';
+
+type Job = Read<Kinds['job']>;
+
+const MORE = [600, 3_600, 6 * 3_600, 86_400];
+const ENDED = ['', 'The renter has ended it.', 'The provider has given notice: it ends by itself.'];
+
+async function extend({ address, data }: Job, wallet: ConnectedWallet, seconds: bigint, most: bigint) {
+  const signer = createNoopSigner(wallet.address as Address);
+  // Any number that this wallet did not use in this job yet.
+  const index = crypto.getRandomValues(new Uint16Array(1))[0] ?? 0;
+  const key = (of: Address) => getAddressEncoder().encode(of);
+  const [deposit] = await getProgramDerivedAddress({
+    programAddress: PROGRAM,
+    seeds: ['deposit', key(address), key(signer.address), getU16Encoder().encode(index)],
+  });
+  const tokenProgram = await tokenProgramOf(data.mint);
+  return getExtendJobInstruction({
+    signer,
+    sponsor: signer,
+    network: await pda.network(),
+    job: address,
+    deposit,
+    vault: data.vault,
+    sponsorToken: await associatedToken(signer.address, data.mint, tokenProgram),
+    tokenProgram,
+    createdSlot: data.createdSlot,
+    seconds,
+    maxAmount: most,
+    index,
+  });
+}
+
+const STEPS: Record<Step, string> = {
+  preparing: 'Simulating…',
+  signing: 'Sign it in your wallet…',
+  sending: 'Sent. Waiting for the chain…',
+  confirmed: 'Done.',
+};
+
+/** A running lease: its runway as a clock, more time with one signature, and its end. */
+export function LeaseCard({ job, unit }: { job: Job; unit: Unit }) {
+  const wallet = useWallet();
+  const now = useNow();
+  const client = useQueryClient();
+  const [seconds, setSeconds] = useState(3_600);
+  const [step, setStep] = useState<Step | null>(null);
+  const [error, setError] = useState<unknown>(null);
+  const { data } = job;
+  const { left, low } = runway(data, now);
+  const goesOn = data.endedBy === NOBODY && left > 0;
+  const customer = wallet && (wallet.address === data.renter || wallet.address === data.payer) ? wallet : null;
+  const cost = extensionCost(data, BigInt(seconds));
+
+  async function act(
+    build: (
+      wallet: ConnectedWallet,
+    ) => Parameters<typeof send>[1][number] | Promise<Parameters<typeof send>[1][number]>,
+  ) {
+    if (!customer) return;
+    setError(null);
+    try {
+      await send(customer, [await build(customer)], { onStep: setStep });
+      await client.invalidateQueries({ queryKey: accountKey(job.address) });
+    } catch (failure) {
+      setError(failure);
+    }
+    setStep(null);
+  }
+
+  return (
+    <Card title="Runway">
+      <div className="flex flex-col gap-3">
+        <p role="timer" className="font-semibold text-2xl tabular-nums">
+          {duration(left)}
+        </p>
+        <Progress label="Time used" value={Number(data.maxUnits) - left} max={Number(data.maxUnits)} />
+        {low && goesOn && (
+          <Notice tone="warn">It ends soon, and what runs on it with it. Add time now to keep it.</Notice>
+        )}
+        {!goesOn && (
+          <Notice>{ENDED[data.endedBy] || 'Its time is over. Attested time is paid, the rest comes back.'}</Notice>
+        )}
+        {customer && goesOn && (
+          <>
+            <SelectField label="Add" value={seconds} onChange={(event) => setSeconds(Number(event.target.value))}>
+              {MORE.map((more) => (
+                <option key={more} value={more}>
+                  {duration(more)}
+                </option>
+              ))}
+            </SelectField>
+            {cost === null ? (
+              <p className="text-muted text-sm">
+                This lease may run {duration(data.maxRunSeconds)} at most: choose less, or rent anew.
+              </p>
+            ) : (
+              <p className="text-sm">
+                <Amount base={cost} unit={unit} /> more goes into its escrow, at most.
+              </p>
+            )}
+            <div className="flex gap-2">
+              <Button
+                variant="primary"
+                disabled={cost === null || step !== null}
+                onClick={() => act((by) => extend(job, by, BigInt(seconds), cost ?? 0n))}
+              >
+                Add time
+              </Button>
+              <Button
+                disabled={step !== null}
+                data-tip="Time up to now is paid, the rest comes back."
+                onClick={() =>
+                  act((by) =>
+                    getEndLeaseInstruction({
+                      signer: createNoopSigner(by.address as Address),
+                      provider: data.provider,
+                      device: data.device,
+                      job: job.address,
+                    }),
+                  )
+                }
+              >
+                End it now
+              </Button>
+            </div>
+            {step && (
+              <p role="status" className="text-sm">
+                {STEPS[step]}
+              </p>
+            )}
+          </>
+        )}
+        {error !== null && <Failure error={error} />}
+      </div>
+    </Card>
+  );
+}
