@@ -50,9 +50,21 @@ pub struct Shares {
 /// Divides a vault of `balance`: the provider is paid for its units (rounded down) less its fee, the treasury gets both
 /// sides' fees (rounded up), the payer the rest.
 pub fn shares(balance: u64, units: u64, ask: u64, reserve_bps: u16, mint_bps: u16) -> Shares {
+    shares_at(balance, units, ask, reserve_bps, reserve_bps, mint_bps)
+}
+
+/// The same for a provider whose side of the reservation fee is less, by its reputation.
+pub fn shares_at(
+    balance: u64,
+    units: u64,
+    ask: u64,
+    reserve_bps: u16,
+    provider_bps: u16,
+    mint_bps: u16,
+) -> Shares {
     let payment = down(u128::from(units) * u128::from(ask), 1_000);
     let from_renter = fee(payment, reserve_bps + mint_bps);
-    let from_provider = fee(payment, reserve_bps);
+    let from_provider = fee(payment, provider_bps);
     Shares {
         provider: payment - from_provider,
         treasury: from_renter + from_provider,

@@ -46,6 +46,8 @@ pub struct Job {
     pub max_units: u64,
     pub max_price: u64,
     pub reserve_bps: u16,
+    /// The provider's side of it, as its reputation was when it accepted.
+    pub provider_bps: u16,
     pub mint_bps: u16,
     pub weight_e9: u64,
     pub escrow: u64,
@@ -310,11 +312,12 @@ impl Model {
         if !silent && !decided {
             return false;
         }
-        let shares = reckon::shares(
+        let shares = reckon::shares_at(
             self.held(&job.vault),
             job.units,
             job.ask,
             job.reserve_bps,
+            job.provider_bps,
             job.mint_bps,
         );
         self.divide(place, [shares.provider, shares.treasury, shares.payer]);

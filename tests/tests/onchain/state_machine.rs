@@ -340,6 +340,14 @@ impl<'a> Run<'a> {
         if allowed { count.0 += 1 } else { count.1 += 1 }
     }
 
+    /// Reputation has tests of its own; here its discount is taken over, and held within its bounds.
+    fn note_discount(&mut self, place: usize) {
+        let on_chain = self.world.job(&self.key(place)).provider_reserve_bps;
+        let job = self.model.jobs.get_mut(&place).expect("it exists");
+        assert!(on_chain <= job.reserve_bps && on_chain >= job.reserve_bps / 2);
+        job.provider_bps = on_chain;
+    }
+
     fn apply(&mut self, op: &Op) {
         let cast = self.cast;
         match *op {
@@ -376,6 +384,7 @@ impl<'a> Run<'a> {
                     max_units: units,
                     max_price: price,
                     reserve_bps: self.model.reserve_bps,
+                    provider_bps: self.model.reserve_bps,
                     mint_bps: if usd { USD_FEE_BPS } else { 0 },
                     weight_e9: weight(mint),
                     escrow: 0,
@@ -431,6 +440,7 @@ impl<'a> Run<'a> {
                 };
                 let allowed = self.model.accept(place, device, ask, ticket);
                 self.check("accept", &call, allowed);
+                self.note_discount(place);
             }
             Op::Submit { job, percent } => {
                 let Some(place) = self.pick(job) else { return };
