@@ -26,8 +26,8 @@ use crate::{
     text,
     types::{
         API_PREFIX, ApiError, Attestation, BlobStatus, DeviceAttestRequest, DeviceAttestation,
-        Identity, Info, JobView, Jobs, Offer, Offers, Quote, QuoteRequest, Rewards, SignRootRequest,
-        SignedRoot, SlashDecision,
+        Identity, Info, JobView, Jobs, Offer, Offers, Quote, QuoteRequest, Rewards,
+        SignRootRequest, SignedRoot, SlashDecision,
     },
 };
 
