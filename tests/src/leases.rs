@@ -53,7 +53,8 @@ impl World {
 
     /// The job's account is closed.
     pub fn job_gone(&self, job: &Pubkey) -> bool {
-        self.account(job).is_none_or(|account| account.data.is_empty())
+        self.account(job)
+            .is_none_or(|account| account.data.is_empty())
     }
 
     fn mint_of(&self, job: &Pubkey) -> Mint {

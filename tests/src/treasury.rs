@@ -238,10 +238,7 @@ impl World {
         }
         for one in &mut all {
             let named = one.accounts.iter().any(|m| of_2022(&m.pubkey));
-            let both = one
-                .accounts
-                .iter()
-                .any(|m| m.pubkey == TOKEN_2022_PROGRAM);
+            let both = one.accounts.iter().any(|m| m.pubkey == TOKEN_2022_PROGRAM);
             if !named || both {
                 continue;
             }

@@ -4,8 +4,8 @@ use std::mem::size_of;
 
 use anchor_lang::{Discriminator, ZeroCopy, prelude::Pubkey};
 use io_network::state::{
-    CoStake, Oracle, BuyBack, Deposit, Device, DeviceClass, Emission, Job, JobState, Network, OracleSet, PaymentMint,
-    Proposal, Provider, SlashCase, Vesting,
+    BuyBack, CoStake, Deposit, Device, DeviceClass, Emission, Job, JobState, Network, Oracle,
+    OracleSet, PaymentMint, Proposal, Provider, SlashCase, Vesting,
 };
 use solana_account::Account;
 use solana_rpc_client_api::filter::{Memcmp, RpcFilterType};

@@ -178,7 +178,11 @@ mod tests {
             assert!(signature.verify(&data[by..by + KEY], message));
         }
         assert_eq!(data.len(), HEADER + 2 * (OFFSETS + SIGNATURE + KEY + 50));
-        let unlike = verify_pair(&key.pubkey(), [&first, &second[1..]], [&signed[0], &signed[1]]);
+        let unlike = verify_pair(
+            &key.pubkey(),
+            [&first, &second[1..]],
+            [&signed[0], &signed[1]],
+        );
         assert!(unlike.is_err());
     }
 

@@ -7,9 +7,10 @@
 use anchor_lang::{AnchorDeserialize, Discriminator, prelude::Pubkey};
 use base64::{Engine, prelude::BASE64_STANDARD};
 pub use io_network::events::{
-    CoStakeChanged, CoStakeClosed, OracleChanged, SlashCaseClosed, AccountMigrated, BuyBackChanged, DepositChanged, DepositClosed, DeviceChanged, DeviceClassChanged, DeviceRetired,
-    EmissionChanged, JobChanged, JobClosed, NetworkChanged, OracleSetChanged, PaymentMintChanged,
-    ProposalChanged, ProposalClosed, ProviderChanged, SlashCaseChanged, VestingChanged,
+    AccountMigrated, BuyBackChanged, CoStakeChanged, CoStakeClosed, DepositChanged, DepositClosed,
+    DeviceChanged, DeviceClassChanged, DeviceRetired, EmissionChanged, JobChanged, JobClosed,
+    NetworkChanged, OracleChanged, OracleSetChanged, PaymentMintChanged, ProposalChanged,
+    ProposalClosed, ProviderChanged, SlashCaseChanged, SlashCaseClosed, VestingChanged,
 };
 
 /// Deepest nesting of programs that a log is read for; the runtime allows less.

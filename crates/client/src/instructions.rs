@@ -7,12 +7,13 @@ use anchor_lang::{
     Discriminator, InstructionData, ToAccountMetas, prelude::Pubkey, solana_program::system_program,
 };
 pub use io_network::instructions::{
-    AcceptJobArgs, AttestDeviceArgs, BuyBackArgs, Change, CheckpointArgs, ExtendJobArgs, FundJobArgs, ClaimRewardsArgs, ClassArgs, InitializeEmissionArgs,
-    GuidanceArgs, InitializeNetworkArgs, Payee, PaymentMintArgs, PublishRootArgs, RegisterDeviceArgs, Roles,
+    AcceptJobArgs, AttestDeviceArgs, BuyBackArgs, Change, CheckpointArgs, ClaimRewardsArgs,
+    ClassArgs, ExtendJobArgs, FundJobArgs, GuidanceArgs, InitializeEmissionArgs,
+    InitializeNetworkArgs, Payee, PaymentMintArgs, PublishRootArgs, RegisterDeviceArgs, Roles,
     SetOraclesArgs, SubmitResultArgs, VestingArgs,
 };
-pub use io_network::state::{JobTerms, NetworkParams, StakeParams};
 pub use io_network::state::SlashParty;
+pub use io_network::state::{JobTerms, NetworkParams, StakeParams};
 use io_network::{
     ID, accounts, guard, instruction,
     state::{Deposit, Job, PaymentMint, SlashCase},

@@ -12,12 +12,7 @@ pub const MIN_DEPOSIT_SHARE: u64 = 64;
 
 /// Share of the deposit that covers `[start, start + amount)` of `funded` in a refund:
 /// `⌊refund · (start + amount) / funded⌋ − ⌊refund · start / funded⌋`.
-pub fn refund_share(
-    refund: u64,
-    start: u64,
-    amount: u64,
-    funded: u64,
-) -> Result<u64, MoneyError> {
+pub fn refund_share(refund: u64, start: u64, amount: u64, funded: u64) -> Result<u64, MoneyError> {
     let end = start.checked_add(amount).ok_or(MoneyError::Overflow)?;
     if funded == 0 || end > funded {
         return Err(MoneyError::Overflow);
@@ -63,7 +58,11 @@ mod tests {
         assert_eq!(accepted_deposit(10, 0, 640), Some(10));
         assert_eq!(accepted_deposit(9, 0, 640), None, "below a 64th");
         assert_eq!(accepted_deposit(10, 0, 641), None, "a 64th, rounded up");
-        assert_eq!(accepted_deposit(9, 635, 640), Some(5), "all that is missing");
+        assert_eq!(
+            accepted_deposit(9, 635, 640),
+            Some(5),
+            "all that is missing"
+        );
         assert_eq!(accepted_deposit(4, 635, 640), None);
         assert_eq!(accepted_deposit(9, 640, 640), None, "nothing is missing");
         assert_eq!(accepted_deposit(9, 641, 640), None);

@@ -145,7 +145,10 @@ mod tests {
         let (nobody, renter, provider) = (0, 1, 2);
         assert!(is_fault(0, 100, 160, nobody));
         assert!(is_fault(0, 100, 160, renter));
-        assert!(!is_fault(0, 100, 159, renter), "ended at once by the renter");
+        assert!(
+            !is_fault(0, 100, 159, renter),
+            "ended at once by the renter"
+        );
         assert!(is_fault(0, 100, 101, provider));
         for by in [nobody, renter, provider] {
             assert!(!is_fault(1, 100, 1_000, by));

@@ -124,7 +124,11 @@ fn rendezvous(job: &Bytes32, device: &Bytes32) -> Bytes32 {
 
 /// What the program takes as a device's gain by cheating in the job; `None` when it does not fit.
 fn exposure(want: &Want, ask: u64) -> Option<u64> {
-    let price = money::exposure_price(ask, want.max_price);
+    // Who only asks what a job would cost names no highest price.
+    let price = match want.max_price {
+        u64::MAX => ask,
+        most => money::exposure_price(ask, most),
+    };
     let payment = money::payment_ceil(want.max_units, price).ok()?;
     money::exposure_ceil(payment, want.io_per_unit_e9).ok()
 }

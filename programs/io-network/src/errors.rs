@@ -190,7 +190,9 @@ pub enum IoError {
     NoGuidance,
     #[msg("The account has today's layout already, or is too short to be one")]
     NothingToMigrate,
-    #[msg("Another job was created at this address since: look at it again before you sign for it")]
+    #[msg(
+        "Another job was created at this address since: look at it again before you sign for it"
+    )]
     AnotherJob,
     #[msg("The escrow would be above the most that the payer named: fees changed, ask for a new quote")]
     EscrowTooHigh,
@@ -198,7 +200,9 @@ pub enum IoError {
     NotFunded,
     #[msg("Nothing is missing in this job's escrow")]
     FundedAlready,
-    #[msg("The deposit is too small: put in at least a 64th of the escrow, or all that is missing")]
+    #[msg(
+        "The deposit is too small: put in at least a 64th of the escrow, or all that is missing"
+    )]
     DepositTooSmall,
     #[msg("The job is no lease")]
     NotALease,
@@ -208,7 +212,9 @@ pub enum IoError {
     LeaseNotOver,
     #[msg("The seconds or the time of this checkpoint are not later than the last one's, lie in the future, or are more than have passed")]
     BadCheckpoint,
-    #[msg("The treasury's main account holds less than that: sweep the shards first, or ask for less")]
+    #[msg(
+        "The treasury's main account holds less than that: sweep the shards first, or ask for less"
+    )]
     TreasuryTooSmall,
 }
 

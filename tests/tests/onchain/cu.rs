@@ -7,7 +7,9 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use io_network::{
-    constants::EVICT_SECONDS, ClaimRewardsArgs, Payee, PublishRootArgs, Roles, VestingArgs, state, token};
+    ClaimRewardsArgs, Payee, PublishRootArgs, Roles, VestingArgs, constants::EVICT_SECONDS, state,
+    token,
+};
 use io_protocol::{
     messages::epoch_of,
     money::IO,
@@ -22,7 +24,7 @@ use io_tests::{
     lease_terms,
     leases::deposit,
     treasury::BUY_BACK,
-    world::{self, slash_case, EMISSION_ARGS, class_args, payment_args},
+    world::{self, EMISSION_ARGS, class_args, payment_args, slash_case},
 };
 use serde_json::{Value, json};
 use solana_keypair::Keypair;

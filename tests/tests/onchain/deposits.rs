@@ -32,10 +32,14 @@ fn each_gets_its_share_of_what_is_left() {
     let mut stage = partly(230, 40);
     let job = stage.job();
     let payers = job.deposited;
-    assert_eq!((job.funded, stage.world.tokens(&stage.vault())), (payers, payers));
-    let accept = stage
-        .world
-        .accept_with_ticket_call(&stage.key, &stage.rig, ASK, stage.world.now() + 30);
+    assert_eq!(
+        (job.funded, stage.world.tokens(&stage.vault())),
+        (payers, payers)
+    );
+    let accept =
+        stage
+            .world
+            .accept_with_ticket_call(&stage.key, &stage.rig, ASK, stage.world.now() + 30);
     stage.world.refuse(&accept, IoError::NotFunded);
     let sponsors: Vec<Party> = (0..2).map(|_| stage.world.party()).collect();
     let third = job.escrow / 3;
@@ -55,7 +59,9 @@ fn each_gets_its_share_of_what_is_left() {
     stage.world.ok(&accept);
     stage.submit(UNITS);
     let released = deposit(&stage.key, &sponsors[1].pubkey(), 7);
-    let early = stage.world.release_deposit_call(&released, &sponsors[1].key);
+    let early = stage
+        .world
+        .release_deposit_call(&released, &sponsors[1].key);
     stage.world.refuse(&early, IoError::WrongState);
     stage.settle();
     let job = stage.job();
@@ -80,9 +86,10 @@ fn each_gets_its_share_of_what_is_left() {
         stage.world.ok(&call);
         assert_eq!(stage.world.tokens(&sponsor.io), had + share);
         assert_eq!(stage.world.lamports(&sponsor.pubkey()), rent + held);
-        stage
-            .world
-            .refuse(&call, anchor_lang::error::ErrorCode::AccountOwnedByWrongProgram);
+        stage.world.refuse(
+            &call,
+            anchor_lang::error::ErrorCode::AccountOwnedByWrongProgram,
+        );
     }
     assert_eq!(stage.world.tokens(&stage.vault()), 0);
     stage.world.ok(&close);
@@ -259,7 +266,10 @@ fn the_payers_part_is_at_most_the_escrow() {
     stage.world.refuse(&call, IoError::BadTerms);
     stage.terms.deposit = escrow;
     stage.create();
-    assert_eq!((stage.job().funded, stage.job().deposited), (escrow, escrow));
+    assert_eq!(
+        (stage.job().funded, stage.job().deposited),
+        (escrow, escrow)
+    );
 }
 
 /// A gift to the vault is divided like the rest, also among sponsors: no unit is lost or made.

@@ -680,9 +680,12 @@ fn honest_cheap_devices_can_still_accept() {
     stage.terms.max_units = 1_000;
     stage.terms.max_price = 4 * bond;
     stage.create();
-    let dear = stage
-        .world
-        .accept_with_ticket_call(&stage.key, &stage.rig, bond + 1, stage.world.now() + 30);
+    let dear = stage.world.accept_with_ticket_call(
+        &stage.key,
+        &stage.rig,
+        bond + 1,
+        stage.world.now() + 30,
+    );
     stage.world.refuse(&dear, IoError::ExposureExceedsBond);
     stage.accept(bond / 1_000);
     assert_eq!(stage.job().exposure, bond);

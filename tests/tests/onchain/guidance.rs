@@ -27,7 +27,11 @@ fn a_price_follows_utilisation_step_by_step() {
         );
         let class = w.class(&at);
         assert_eq!(
-            (class.reference_price, class.guidance_epoch, class.utilisation_bps),
+            (
+                class.reference_price,
+                class.guidance_epoch,
+                class.utilisation_bps
+            ),
             (price, epoch, utilisation),
             "step {i}"
         );

@@ -5,8 +5,8 @@ use std::{fmt::Debug, path::PathBuf};
 
 use anchor_lang::{AccountDeserialize, Discriminator, prelude::Pubkey};
 use io_network::state::{
-    BuyBack, CoStake, Deposit, Device, DeviceClass, Emission, Job, Network, Oracle, OracleSet, PaymentMint,
-    Proposal, Provider, Record, SlashCase, Unbonding, Vesting,
+    BuyBack, CoStake, Deposit, Device, DeviceClass, Emission, Job, Network, Oracle, OracleSet,
+    PaymentMint, Proposal, Provider, Record, SlashCase, Unbonding, Vesting,
 };
 
 fn key(n: u8) -> Pubkey {

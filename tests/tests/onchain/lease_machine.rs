@@ -24,19 +24,58 @@ const PRICE: u64 = 1_000_003;
 
 #[derive(Clone, Debug)]
 enum Op {
-    Create { lease: usize, seconds: u64, more: u32, deposit_percent: u64 },
-    Fund { lease: usize, sponsor: usize, percent: u64 },
-    Accept { lease: usize, ask: u64 },
-    Checkpoint { lease: usize, percent: u64, back: i64 },
-    Extend { lease: usize, sponsor: usize, seconds: u64 },
-    End { lease: usize, by_provider: bool },
-    Finish { lease: usize },
-    Cancel { lease: usize },
-    Expire { lease: usize },
-    Release { lease: usize, nth: usize },
-    Close { lease: usize },
-    Donate { lease: usize, amount: u64 },
-    Wait { seconds: i64 },
+    Create {
+        lease: usize,
+        seconds: u64,
+        more: u32,
+        deposit_percent: u64,
+    },
+    Fund {
+        lease: usize,
+        sponsor: usize,
+        percent: u64,
+    },
+    Accept {
+        lease: usize,
+        ask: u64,
+    },
+    Checkpoint {
+        lease: usize,
+        percent: u64,
+        back: i64,
+    },
+    Extend {
+        lease: usize,
+        sponsor: usize,
+        seconds: u64,
+    },
+    End {
+        lease: usize,
+        by_provider: bool,
+    },
+    Finish {
+        lease: usize,
+    },
+    Cancel {
+        lease: usize,
+    },
+    Expire {
+        lease: usize,
+    },
+    Release {
+        lease: usize,
+        nth: usize,
+    },
+    Close {
+        lease: usize,
+    },
+    Donate {
+        lease: usize,
+        amount: u64,
+    },
+    Wait {
+        seconds: i64,
+    },
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -188,7 +227,12 @@ impl Run {
     fn apply(&mut self, op: &Op) {
         let now = self.world.now();
         match *op {
-            Op::Create { lease: at, seconds, more, deposit_percent } => {
+            Op::Create {
+                lease: at,
+                seconds,
+                more,
+                deposit_percent,
+            } => {
                 let key = self.key(at);
                 let mut terms = lease_terms(&self.world, 1);
                 terms.max_price = PRICE;
@@ -205,7 +249,11 @@ impl Run {
                 let allowed = self.leases[at].is_none();
                 self.check("create", &call, allowed);
                 if allowed {
-                    let own = if terms.deposit == 0 { escrow } else { terms.deposit };
+                    let own = if terms.deposit == 0 {
+                        escrow
+                    } else {
+                        terms.deposit
+                    };
                     self.payers_io[at] -= own;
                     self.leases[at] = Some(Lease {
                         state: JobState::Open,
@@ -229,8 +277,14 @@ impl Run {
                     });
                 }
             }
-            Op::Fund { lease: at, sponsor, percent } => {
-                let Some(lease) = self.leases[at].clone() else { return };
+            Op::Fund {
+                lease: at,
+                sponsor,
+                percent,
+            } => {
+                let Some(lease) = self.leases[at].clone() else {
+                    return;
+                };
                 let amount = lease.escrow * percent / 100;
                 let index = self.next_index;
                 let call =
@@ -251,7 +305,9 @@ impl Run {
                 }
             }
             Op::Accept { lease: at, ask } => {
-                let Some(lease) = self.leases[at].clone() else { return };
+                let Some(lease) = self.leases[at].clone() else {
+                    return;
+                };
                 let rig = self.rigs[at].clone();
                 // Only newer figures replace older ones.
                 if now > self.world.device(&rig.device).attested_at {
@@ -275,8 +331,14 @@ impl Run {
                     lease.run_until = now + lease.seconds as i64;
                 }
             }
-            Op::Checkpoint { lease: at, percent, back } => {
-                let Some(lease) = self.leases[at].clone() else { return };
+            Op::Checkpoint {
+                lease: at,
+                percent,
+                back,
+            } => {
+                let Some(lease) = self.leases[at].clone() else {
+                    return;
+                };
                 if lease.accepted_at == 0 {
                     return;
                 }
@@ -305,8 +367,14 @@ impl Run {
                     lease.counted_at = when;
                 }
             }
-            Op::Extend { lease: at, sponsor, seconds } => {
-                let Some(lease) = self.leases[at].clone() else { return };
+            Op::Extend {
+                lease: at,
+                sponsor,
+                seconds,
+            } => {
+                let Some(lease) = self.leases[at].clone() else {
+                    return;
+                };
                 let index = self.next_index;
                 let call = self.world.extend_job_call(
                     &self.key(at),
@@ -315,8 +383,7 @@ impl Run {
                     seconds,
                     index,
                 );
-                let escrow =
-                    reckon::escrow(lease.seconds + seconds, PRICE, PARAMS.reserve_bps, 0);
+                let escrow = reckon::escrow(lease.seconds + seconds, PRICE, PARAMS.reserve_bps, 0);
                 let allowed = lease.state == JobState::Running
                     && lease.ended.is_none()
                     && now < lease.run_until
@@ -334,8 +401,13 @@ impl Run {
                     lease.run_until += seconds as i64;
                 }
             }
-            Op::End { lease: at, by_provider } => {
-                let Some(lease) = self.leases[at].clone() else { return };
+            Op::End {
+                lease: at,
+                by_provider,
+            } => {
+                let Some(lease) = self.leases[at].clone() else {
+                    return;
+                };
                 if lease.accepted_at == 0 {
                     return;
                 }
@@ -356,7 +428,9 @@ impl Run {
                 }
             }
             Op::Finish { lease: at } => {
-                let Some(lease) = self.leases[at].clone() else { return };
+                let Some(lease) = self.leases[at].clone() else {
+                    return;
+                };
                 if lease.accepted_at == 0 {
                     return;
                 }
@@ -367,8 +441,7 @@ impl Run {
                 self.check("finish", &call, allowed);
                 if allowed {
                     let fault = lease.attested == 0
-                        && (lease.ended == Some(true)
-                            || lease.run_until - lease.accepted_at >= 60);
+                        && (lease.ended == Some(true) || lease.run_until - lease.accepted_at >= 60);
                     let state = match fault {
                         true => JobState::Expired,
                         false => JobState::Settled,
@@ -382,10 +455,10 @@ impl Run {
                 }
             }
             Op::Cancel { lease: at } => {
-                let Some(lease) = self.leases[at].clone() else { return };
-                let call = self
-                    .world
-                    .cancel_call(&self.key(at), &self.renters[at].key);
+                let Some(lease) = self.leases[at].clone() else {
+                    return;
+                };
+                let call = self.world.cancel_call(&self.key(at), &self.renters[at].key);
                 let allowed = lease.state == JobState::Open;
                 self.check("cancel", &call, allowed);
                 if allowed {
@@ -393,7 +466,9 @@ impl Run {
                 }
             }
             Op::Expire { lease: at } => {
-                let Some(lease) = self.leases[at].clone() else { return };
+                let Some(lease) = self.leases[at].clone() else {
+                    return;
+                };
                 let call = self.world.expire_call(&self.key(at));
                 let allowed = lease.state == JobState::Open && now > lease.deadline;
                 self.check("expire", &call, allowed);
@@ -402,7 +477,9 @@ impl Run {
                 }
             }
             Op::Release { lease: at, nth } => {
-                let Some(lease) = self.leases[at].clone() else { return };
+                let Some(lease) = self.leases[at].clone() else {
+                    return;
+                };
                 // One that is there: released ones have no account that a call could name.
                 let left: Vec<usize> = match lease.state.is_final() {
                     true => lease.open_parts.clone(),
@@ -425,7 +502,9 @@ impl Run {
                 }
             }
             Op::Close { lease: at } => {
-                let Some(lease) = self.leases[at].clone() else { return };
+                let Some(lease) = self.leases[at].clone() else {
+                    return;
+                };
                 if lease.penalty > 0 && lease.open_parts.is_empty() {
                     let opener = self.payers[0].key.insecure_clone();
                     let call =
@@ -434,9 +513,7 @@ impl Run {
                     self.world.ok(&call);
                     self.leases[at].as_mut().expect("it is there").penalty = 0;
                 }
-                let call = self
-                    .world
-                    .close_call(&self.key(at), &self.payers[at].key);
+                let call = self.world.close_call(&self.key(at), &self.payers[at].key);
                 let allowed = lease.state.is_final()
                     && lease.open_parts.is_empty()
                     && lease.created_slot < self.world.slot();
@@ -481,7 +558,9 @@ impl Run {
     /// Brings every lease to its close: no history is a trap.
     fn drain(&mut self) {
         for at in 0..LEASES {
-            let Some(lease) = self.leases[at].clone() else { continue };
+            let Some(lease) = self.leases[at].clone() else {
+                continue;
+            };
             self.world.advance(10_000_000);
             match lease.state {
                 JobState::Open => self.apply(&Op::Expire { lease: at }),
@@ -535,8 +614,8 @@ fn an_unfunded_lease_says_so() {
         more: 0,
         deposit_percent: 50,
     });
-    let call = run
-        .world
-        .accept_with_ticket_call(&run.key(0), &run.rigs[0], PRICE, run.world.now() + 30);
+    let call =
+        run.world
+            .accept_with_ticket_call(&run.key(0), &run.rigs[0], PRICE, run.world.now() + 30);
     run.world.refuse(&call, IoError::NotFunded);
 }

@@ -8,8 +8,8 @@ use io_protocol::{
     money::IO,
 };
 use io_tests::{
-    ASK, At, CLASS_SMALL, FROZEN, LEASED, LONGEST, Mint, PARAMS, START_IO, Stage, World,
-    ed25519, lease_terms, reckon, world,
+    ASK, At, CLASS_SMALL, FROZEN, LEASED, LONGEST, Mint, PARAMS, START_IO, Stage, World, ed25519,
+    lease_terms, reckon, world,
 };
 
 /// What `seconds` of the stage's lease come to.
@@ -21,7 +21,11 @@ fn due(stage: &Stage, seconds: u64) -> reckon::Shares {
 /// However time is cut into checkpoints, the end is that of one settlement: to the base unit.
 #[test]
 fn checkpoints_add_up_to_one_settlement() {
-    for cuts in [vec![LEASED], vec![1, 2, 3, 500, 999, LEASED], (1..=40).map(|i| i * 25).collect()] {
+    for cuts in [
+        vec![LEASED],
+        vec![1, 2, 3, 500, 999, LEASED],
+        (1..=40).map(|i| i * 25).collect(),
+    ] {
         let mut stage = Stage::lease(200);
         let escrow = stage.job().escrow;
         let start = stage.world.now();
@@ -44,7 +48,10 @@ fn checkpoints_add_up_to_one_settlement() {
         assert_eq!(stage.world.tokens(&stage.vault()), 0);
         assert_eq!(job.state, JobState::Settled as u8);
         let device = stage.world.device(&stage.rig.device);
-        assert_eq!((device.completed, device.failed, device.open_jobs), (1, 0, 0));
+        assert_eq!(
+            (device.completed, device.failed, device.open_jobs),
+            (1, 0, 0)
+        );
         assert_eq!(device.volume, all.provider);
         stage.world.advance(1);
         stage.close();
@@ -57,7 +64,9 @@ fn checkpoints_stay_within_time() {
     let stage = Stage::lease(201);
     let start = stage.world.now();
     let refused = |stage: &mut Stage, seconds: u64, at: i64| {
-        let call = stage.world.checkpoint_call(&stage.key, seconds, at, &[0, 1]);
+        let call = stage
+            .world
+            .checkpoint_call(&stage.key, seconds, at, &[0, 1]);
         stage.world.refuse(&call, IoError::BadCheckpoint);
     };
     let mut early = stage.fork();
@@ -175,7 +184,10 @@ fn leases_and_tasks_do_not_mix() {
         let renter = task.renter.key.insecure_clone();
         let payer = task.payer.clone();
         let now = task.world.now();
-        let mut calls = vec![task.world.extend_job_call(&task.key, &renter, &payer, 60, 0)];
+        let mut calls = vec![
+            task.world
+                .extend_job_call(&task.key, &renter, &payer, 60, 0),
+        ];
         if at != At::Open {
             calls.extend([
                 task.world.checkpoint_call(&task.key, 0, now, &[0, 1]),
@@ -190,7 +202,9 @@ fn leases_and_tasks_do_not_mix() {
     // An open lease: nothing to check, to extend.
     let mut open = Stage::open_lease(205);
     let (renter, payer) = (open.renter.key.insecure_clone(), open.payer.clone());
-    let call = open.world.extend_job_call(&open.key, &renter, &payer, 60, 0);
+    let call = open
+        .world
+        .extend_job_call(&open.key, &renter, &payer, 60, 0);
     open.world.refuse(&call, IoError::WrongState);
 }
 
@@ -262,7 +276,10 @@ fn the_renter_ends_it() {
         stage.world.advance(300);
         let end = stage.world.end_lease_call(&stage.key, &signer);
         stage.world.ok(&end);
-        assert_eq!((stage.job().run_until, stage.job().ended_by), (start + 300, 1));
+        assert_eq!(
+            (stage.job().run_until, stage.job().ended_by),
+            (start + 300, 1)
+        );
         stage.world.refuse(&end, IoError::LeaseEnded);
         // The race that it must not win: ending before the last checkpoint lands.
         let finish = stage.world.finish_lease_call(&stage.key);
@@ -275,7 +292,10 @@ fn the_renter_ends_it() {
         stage.checkpoint(300);
         stage.world.ok(&finish);
         let due = due(&stage, 300);
-        assert_eq!((stage.job().paid, stage.job().refunded), (due.provider, due.payer));
+        assert_eq!(
+            (stage.job().paid, stage.job().refunded),
+            (due.provider, due.payer)
+        );
         assert!(stage.world.device(&stage.rig.device).is_idle());
     }
 }
@@ -309,13 +329,18 @@ fn the_provider_ends_it_with_notice() {
         assert_eq!(stage.job().run_until, start + 10 + notice);
         // Time that was given back is not extended; the renter may end it sooner.
         let payer = stage.payer.clone();
-        let extend = stage.world.extend_job_call(&stage.key, &payer.key, &payer, 60, 0);
+        let extend = stage
+            .world
+            .extend_job_call(&stage.key, &payer.key, &payer, 60, 0);
         stage.world.refuse(&extend, IoError::LeaseEnded);
         let mut sooner = stage.fork();
         sooner.world.advance(100);
         let call = sooner.world.end_lease_call(&sooner.key, &payer.key);
         sooner.world.ok(&call);
-        assert_eq!((sooner.job().run_until, sooner.job().ended_by), (start + 110, 2));
+        assert_eq!(
+            (sooner.job().run_until, sooner.job().ended_by),
+            (start + 110, 2)
+        );
         // Near the end notice shortens nothing.
         let mut near = base.fork();
         near.world.at(near.job().run_until - notice);
@@ -348,7 +373,10 @@ fn silence_is_the_devices_fault_if_it_had_time() {
     let job = vanished.job();
     let penalty = reckon::penalty(job.exposure, PARAMS.expire_penalty_bps);
     assert!(penalty > 0);
-    assert_eq!((job.state, job.penalty_due), (JobState::Expired as u8, penalty));
+    assert_eq!(
+        (job.state, job.penalty_due),
+        (JobState::Expired as u8, penalty)
+    );
     assert_eq!(job.refunded, job.escrow);
     let device = vanished.world.device(&vanished.rig.device);
     assert_eq!((device.failed, device.completed), (1, 0));
@@ -410,10 +438,15 @@ fn time_is_added() {
         .world
         .extend_job_call(&stage.key, &sponsor.key, &sponsor, 500, 0);
     stage.world.refuse(&stranger, IoError::NotRenter);
-    let extend = stage.world.extend_job_call(&stage.key, &renter, &sponsor, 500, 0);
+    let extend = stage
+        .world
+        .extend_job_call(&stage.key, &renter, &sponsor, 500, 0);
     stage.world.ok(&extend);
     let job = stage.job();
-    assert_eq!((job.max_units, job.run_until), (1_500, before.run_until + 500));
+    assert_eq!(
+        (job.max_units, job.run_until),
+        (1_500, before.run_until + 500)
+    );
     let escrow = reckon::escrow(1_500, job.max_price, PARAMS.reserve_bps, 0);
     assert_eq!((job.escrow, job.funded), (escrow, escrow));
     assert_eq!(
@@ -431,11 +464,15 @@ fn time_is_added() {
         stage.world.refuse(&call, expected);
     }
     // No more than the sponsor said, and only for the lease that it meant.
-    let mut dear = stage.world.extend_job_call(&stage.key, &renter, &sponsor, 60, 1);
+    let mut dear = stage
+        .world
+        .extend_job_call(&stage.key, &renter, &sponsor, 60, 1);
     let max_amount = dear.instruction.data.len() - 10;
     dear.instruction.data[max_amount..max_amount + 8].copy_from_slice(&1u64.to_le_bytes());
     stage.world.refuse(&dear, IoError::EscrowTooHigh);
-    let mut another = stage.world.extend_job_call(&stage.key, &renter, &sponsor, 60, 1);
+    let mut another = stage
+        .world
+        .extend_job_call(&stage.key, &renter, &sponsor, 60, 1);
     another.instruction.data[8] ^= 1;
     stage.world.refuse(&another, IoError::AnotherJob);
     // The rest of what it may become.
@@ -470,7 +507,9 @@ fn a_lease_that_is_over_is_not_extended() {
     let mut stage = Stage::lease(213);
     let payer = stage.payer.clone();
     stage.world.at(stage.job().run_until - 1);
-    let extend = stage.world.extend_job_call(&stage.key, &payer.key, &payer, 60, 0);
+    let extend = stage
+        .world
+        .extend_job_call(&stage.key, &payer.key, &payer, 60, 0);
     let mut late = stage.fork();
     late.world.advance(1);
     late.world.refuse(&extend, IoError::LeaseEnded);
@@ -533,7 +572,10 @@ fn a_frozen_provider_is_owed_while_the_lease_runs() {
     stage.world.advance(200);
     stage.checkpoint(200);
     let first = due(&stage, 200).provider;
-    assert_eq!((stage.job().owed_provider, stage.job().paid), (first, first));
+    assert_eq!(
+        (stage.job().owed_provider, stage.job().paid),
+        (first, first)
+    );
     stage.world.thaw(&mint, &to);
     stage.world.advance(200);
     stage.checkpoint(400);
@@ -605,7 +647,9 @@ fn a_recreated_lease_is_another_one() {
     let mut stage = Stage::lease(219);
     stage.world.at(stage.job().run_until);
     let now = stage.world.now();
-    let old = stage.world.checkpoint_call(&stage.key, LEASED, now, &[0, 1]);
+    let old = stage
+        .world
+        .checkpoint_call(&stage.key, LEASED, now, &[0, 1]);
     stage.world.ok(&old);
     stage.finish();
     stage.world.advance(1);
@@ -620,9 +664,11 @@ fn a_recreated_lease_is_another_one() {
     stage.world.advance(i64::from(LONGEST));
     // The same instruction, and its signatures under the new lease's time.
     stage.world.refuse(&old, IoError::BadCheckpoint);
-    let mut again = stage
-        .world
-        .checkpoint_unsigned_call(&stage.key, LEASED, stage.job().accepted_at + LEASED as i64);
+    let mut again = stage.world.checkpoint_unsigned_call(
+        &stage.key,
+        LEASED,
+        stage.job().accepted_at + LEASED as i64,
+    );
     again.before = old.before;
     stage.world.refuse(&again, IoError::WrongMessage);
 }
@@ -646,7 +692,10 @@ fn a_lease_is_paid_in_another_mint() {
         PARAMS.reserve_bps,
         world::USD_FEE_BPS,
     );
-    assert_eq!((job.paid, job.fees, job.refunded), (due.provider, due.treasury, due.payer));
+    assert_eq!(
+        (job.paid, job.fees, job.refunded),
+        (due.provider, due.treasury, due.payer)
+    );
     assert_eq!(stage.world.tokens(&stage.rig.payout.usd), due.provider);
 }
 

@@ -49,7 +49,10 @@ fn a_short_account_grows_and_keeps_what_it_held() {
         let before = w.lamports(&payer.pubkey());
         w.ok(&call);
         let after = w.account(&key).expect("the account");
-        assert_eq!(after.data, whole.data, "spare bytes are zero, and the version is {VERSION}");
+        assert_eq!(
+            after.data, whole.data,
+            "spare bytes are zero, and the version is {VERSION}"
+        );
         let full = w.svm.minimum_balance_for_rent_exemption(whole.data.len());
         assert_eq!(after.lamports, full);
         assert_eq!(w.lamports(&payer.pubkey()), before - (full - rent));

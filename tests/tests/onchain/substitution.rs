@@ -23,9 +23,10 @@ use io_protocol::{
 };
 use io_tests::{
     ASK, At, CLASS_BIG, CLASS_SMALL, Call, Mint, NOT_TOKEN_OWNER, PARAMS, Party, Refusal, Rig,
-    STAKE, Stage, UNITS, USD, World, lease_terms,
+    STAKE, Stage, UNITS, USD, World,
     calls::{proposal_of, with_proposal},
     ed25519::Ed25519,
+    lease_terms,
     treasury::BUY_BACK,
     world::{self, EMISSION_ARGS},
 };
@@ -211,11 +212,7 @@ fn table() -> BTreeMap<&'static str, Vec<(&'static str, Role)>> {
         ),
         (
             "migrate_account",
-            vec![
-                ("payer", Signs(None)),
-                ("account", Migratable),
-                system,
-            ],
+            vec![("payer", Signs(None)), ("account", Migratable), system],
         ),
         ("set_roles", vec![admin, network]),
         (
@@ -636,7 +633,10 @@ fn table() -> BTreeMap<&'static str, Vec<(&'static str, Role)>> {
                 system,
             ],
         ),
-        ("evict_device", vec![("authority", wrong), any_provider, own_device]),
+        (
+            "evict_device",
+            vec![("authority", wrong), any_provider, own_device],
+        ),
         (
             "appeal_slash",
             vec![
@@ -1225,7 +1225,8 @@ fn lease_scene(instruction: &str) -> Option<Scene> {
         world.advance(10);
     }
     let (key, renter) = (&stage.key, &stage.renter.key);
-    let deposit = |stage: &Stage, of: &Party| io_tests::leases::deposit(&stage.key, &of.pubkey(), 0);
+    let deposit =
+        |stage: &Stage, of: &Party| io_tests::leases::deposit(&stage.key, &of.pubkey(), 0);
     let call = match instruction {
         "fund_job" => world.fund_job_call(key, sponsor, u64::MAX, 0),
         "extend_job" => world.extend_job_call(key, renter, sponsor, 60, 0),
@@ -1859,7 +1860,11 @@ fn mutations(scene: &Scene, index: usize, listed: &Listed, role: Role) -> Vec<Mu
             all.push(swap(scene, index, "another mint", another(), expected));
         }
         Migratable => {
-            all.push(with_copy(foreign_owner, "wrong owner", io(IoError::WrongOwner)));
+            all.push(with_copy(
+                foreign_owner,
+                "wrong owner",
+                io(IoError::WrongOwner),
+            ));
             let vault = another();
             all.push(swap(
                 scene,
@@ -1965,10 +1970,7 @@ fn every_account_of_every_instruction() {
         let scene = scene(instruction);
         // A sweep's shards come after the accounts that are listed.
         let more = usize::from(instruction == "sweep_treasury");
-        assert_eq!(
-            scene.call.instruction.accounts.len(),
-            accounts.len() + more
-        );
+        assert_eq!(scene.call.instruction.accounts.len(), accounts.len() + more);
         for (meta, account) in scene.call.instruction.accounts.iter().zip(accounts) {
             assert_eq!(
                 (meta.is_signer, meta.is_writable),

@@ -15,7 +15,10 @@ use solana_signer::Signer;
 
 fn stage(seed: u64) -> Stage {
     let mut world = World::token_2022(seed, PARAMS);
-    assert_eq!(world.account(&world.usd_mint).unwrap().owner, TOKEN_2022_PROGRAM);
+    assert_eq!(
+        world.account(&world.usd_mint).unwrap().owner,
+        TOKEN_2022_PROGRAM
+    );
     let rig = world.rig(CLASS_SMALL, 100_000 * IO);
     Stage::with(world, rig, Mint::Usd)
 }
@@ -133,7 +136,14 @@ fn malformed_mints_are_refused() {
     let mut uninitialised = good.clone();
     uninitialised[45] = 0;
     let cut = good[..120].to_vec();
-    for data in [account_type, too_long, uninitialised, cut, vec![0; 82], vec![]] {
+    for data in [
+        account_type,
+        too_long,
+        uninitialised,
+        cut,
+        vec![0; 82],
+        vec![],
+    ] {
         let key = w.keys.pubkey();
         w.write(
             &key,

@@ -93,7 +93,11 @@ fn all_shards_are_swept_at_once() {
     let call = w.init_treasury_main_call(&mint);
     w.ok(&call);
     for shard in 0..16 {
-        w.mint_to(&mint, &world::treasury_shard(&mint, shard), u64::from(shard));
+        w.mint_to(
+            &mint,
+            &world::treasury_shard(&mint, shard),
+            u64::from(shard),
+        );
     }
     let all: Vec<u8> = (0..16).collect();
     let call = w.sweep_call(&mint, &all);

@@ -85,9 +85,10 @@ pub async fn run(command: &NetCommand, ctx: &Context) -> Result<()> {
                     object.insert("created_at".into(), json!(deposit.created_at));
                     ("deposit", Value::Object(object))
                 }
-                Some(AnyAccount::SlashCase(case)) => {
-                    ("slash_case", Value::Object(slash::case_json(&address, &case)))
-                }
+                Some(AnyAccount::SlashCase(case)) => (
+                    "slash_case",
+                    Value::Object(slash::case_json(&address, &case)),
+                ),
                 Some(AnyAccount::CoStake(stake)) => {
                     let io = Unit::io();
                     let mut object = Map::new();

@@ -17,8 +17,8 @@ mod record;
 mod slash;
 
 pub use {
-    buy_back::*, co_stake::*, deposit::*, device::*, emission::*, job::*, network::*, oracle::*, oracle_set::*,
-    payment::*, proposal::*, provider::*, record::*, slash::*,
+    buy_back::*, co_stake::*, deposit::*, device::*, emission::*, job::*, network::*, oracle::*,
+    oracle_set::*, payment::*, proposal::*, provider::*, record::*, slash::*,
 };
 
 /// Zero-copy accounts serialise as their bytes: fields are little-endian and there is no padding, so this is

@@ -4,7 +4,8 @@ use io_protocol::money::FeeTerms;
 use crate::{
     constants::*,
     errors::{IoError, MoneyResult},
-    state::serialise_as_bytes};
+    state::serialise_as_bytes,
+};
 
 /// A mint that jobs may be paid in.
 #[account(zero_copy)]

@@ -28,8 +28,8 @@ impl EndLease<'_> {
         if job.is_customer(&signer) {
             return Ok(EndedBy::Renter);
         }
-        let serves = signer == self.provider.load()?.authority
-            || signer == self.device.load()?.operator;
+        let serves =
+            signer == self.provider.load()?.authority || signer == self.device.load()?.operator;
         require!(serves, IoError::NotRenter);
         Ok(EndedBy::Provider)
     }
