@@ -400,10 +400,12 @@ impl Db {
     }
 
     pub async fn leases(&self) -> Result<Vec<LeaseRow>> {
-        let rows = sqlx::query("SELECT job, created_slot, seconds, at FROM leases ORDER BY at DESC LIMIT ?")
-            .bind(MAX_LEASE_ROWS)
-            .fetch_all(&self.0)
-            .await?;
+        let rows = sqlx::query(
+            "SELECT job, created_slot, seconds, at FROM leases ORDER BY at DESC LIMIT ?",
+        )
+        .bind(MAX_LEASE_ROWS)
+        .fetch_all(&self.0)
+        .await?;
         rows.iter()
             .map(|row| {
                 Ok(LeaseRow {

@@ -82,14 +82,27 @@ impl Count {
         self.serving = answered;
     }
 
+    /// What of it lies within the lease: one that was ended is over since then, also if it was counted a little longer. Pure.
+    pub fn within(self, job: &Job) -> Self {
+        let at = self.at.min(job.run_until);
+        Self {
+            seconds: self
+                .seconds
+                .min(most_seconds(job.accepted_at, job.run_until, at)),
+            at,
+            ..self
+        }
+    }
+
     /// Whether these seconds up to this time may be signed. Pure.
     pub fn covers(&self, job: &Job, seconds: u64, at: i64, now: i64) -> bool {
+        let counted = self.within(job);
         let whole = at >= job.run_until;
-        let nearly_all = seconds.saturating_add(TOLERANCE) >= self.seconds;
-        seconds <= self.seconds
+        let nearly_all = seconds.saturating_add(TOLERANCE) >= counted.seconds;
+        seconds <= counted.seconds
             && at <= now
             && seconds <= most_seconds(job.accepted_at, job.run_until, at)
-            && (!whole || (nearly_all && self.at >= job.run_until))
+            && (!whole || (nearly_all && counted.at >= job.run_until))
     }
 }
 
@@ -232,7 +245,7 @@ async fn note(oracle: &Oracle, address: &Pubkey, job: &Job, answered: bool) -> R
 /// What this oracle counted, for whoever gathers a checkpoint.
 pub fn counted(oracle: &Oracle, address: &Pubkey) -> Option<LeaseCount> {
     let job = oracle.index.job(address)?;
-    let count = oracle.leases.count(address, job.created_slot)?;
+    let count = oracle.leases.count(address, job.created_slot)?.within(&job);
     Some(LeaseCount {
         oracle: oracle.key.to_string(),
         job: address.to_string(),
@@ -244,10 +257,16 @@ pub fn counted(oracle: &Oracle, address: &Pubkey) -> Option<LeaseCount> {
 
 /// This oracle's signature over seconds that it counted; an error says why not.
 pub fn sign(oracle: &Oracle, address: &Pubkey, seconds: u64, at: i64) -> Result<LeaseSignature> {
-    let job = oracle.index.job(address).context("the job is not indexed")?;
+    let job = oracle
+        .index
+        .job(address)
+        .context("the job is not indexed")?;
     job.require_running_lease()
         .map_err(|_| anyhow::anyhow!("the job is no running lease"))?;
-    let set = oracle.index.set().context("the oracle set is not indexed")?;
+    let set = oracle
+        .index
+        .set()
+        .context("the oracle set is not indexed")?;
     let count = oracle
         .leases
         .count(address, job.created_slot)
@@ -279,9 +298,11 @@ pub fn sign(oracle: &Oracle, address: &Pubkey, seconds: u64, at: i64) -> Result<
 /// A lease whose worker vanished is counted and finished by the oracles, one after the other.
 fn see_to_end(oracle: &Arc<Oracle>, address: Pubkey, job: Job) {
     let now = oracle.clock.certain();
-    let rank = oracle.rank(&address).and_then(|rank| i64::try_from(rank).ok());
-    let wait = i64::from(oracle.config.keeper_seconds)
-        .saturating_mul(rank.unwrap_or(i64::from(u8::MAX)));
+    let rank = oracle
+        .rank(&address)
+        .and_then(|rank| i64::try_from(rank).ok());
+    let wait =
+        i64::from(oracle.config.keeper_seconds).saturating_mul(rank.unwrap_or(i64::from(u8::MAX)));
     let passed = |deadline: i64| now > deadline.saturating_add(PAST).saturating_add(wait);
     let counted = job.submitted_at >= job.run_until;
     let finish = (counted && passed(job.run_until.saturating_add(WORKER_GRACE)))
@@ -303,13 +324,21 @@ fn see_to_end(oracle: &Arc<Oracle>, address: Pubkey, job: Job) {
 
 async fn end(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job) -> Result<()> {
     let intent = format!("finish-lease:{address}:{}", job.created_slot);
-    send(oracle, intent, vec![instructions::finish_lease(address, job)]).await?;
+    send(
+        oracle,
+        intent,
+        vec![instructions::finish_lease(address, job)],
+    )
+    .await?;
     tracing::info!(job = %address, "a lease was finished");
     Ok(())
 }
 
 async fn checkpoint(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job) -> Result<()> {
-    let set = oracle.index.set().context("the oracle set is not indexed")?;
+    let set = oracle
+        .index
+        .set()
+        .context("the oracle set is not indexed")?;
     let mut sources: Vec<Source> = oracle
         .peers
         .known()
@@ -323,7 +352,9 @@ async fn checkpoint(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job) -> Result
         let (own, address) = (oracle.clone(), *address);
         sources.push(Source::Own(
             count,
-            Box::new(move |seconds, at| sign(&own, &address, seconds, at).map_err(|e| e.to_string())),
+            Box::new(move |seconds, at| {
+                sign(&own, &address, seconds, at).map_err(|e| e.to_string())
+            }),
         ));
     }
     let quorum = usize::from(set.quorum);
@@ -358,11 +389,7 @@ async fn checkpoint(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job) -> Result
     send(oracle, intent, all).await
 }
 
-async fn send(
-    oracle: &Oracle,
-    intent: String,
-    all: Vec<io_client::Instruction>,
-) -> Result<()> {
+async fn send(oracle: &Oracle, intent: String, all: Vec<io_client::Instruction>) -> Result<()> {
     oracle
         .sender
         .send(&Request::new(intent, oracle.wallet.signer(), all))
@@ -405,9 +432,7 @@ pub async fn request(
                     spec,
                 };
                 if !oracle.links.send(&job.device, message) {
-                    return Err(
-                        "the device is not linked to this oracle now: try another".into(),
-                    );
+                    return Err("the device is not linked to this oracle now: try another".into());
                 }
                 let run = Run {
                     number: requests.next,
@@ -498,7 +523,21 @@ mod tests {
         assert!(count.covers(&job, 10, 1_080, 1_081), "others counted less");
         assert!(!count.covers(&job, 61, 1_080, 1_081));
         assert!(!count.covers(&job, 60, 1_082, 1_081), "not yet");
-        assert!(!count.covers(&job, 60, 1_059, 1_081), "more than had passed");
+        assert!(
+            !count.covers(&job, 60, 1_059, 1_081),
+            "more than had passed"
+        );
+        // Ended a little before it was last probed.
+        let ended = Job {
+            run_until: 1_050,
+            ..job
+        };
+        assert_eq!(
+            (count.within(&ended).seconds, count.within(&ended).at),
+            (50, 1_050)
+        );
+        assert!(count.covers(&ended, 50, 1_050, 1_081));
+        assert!(!count.covers(&ended, 51, 1_050, 1_081));
         // The whole lease: only when it is over for this oracle, and only nearly all of it.
         assert!(!count.covers(&job, 60, 1_100, 1_200));
         let whole = Count { at: 1_100, ..count };

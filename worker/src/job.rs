@@ -32,8 +32,8 @@ use tokio::{
 use crate::{
     blobs, faults,
     journal::{Next, Record, StoredResult, next},
-    limits::*,
     leases,
+    limits::*,
     link::jittered,
     offers,
     prove::{self, Progress, Run, self_test},
@@ -151,7 +151,8 @@ impl Drive {
         worker.busy_with(Some(self.address));
         let (intent, all) = match leases::next(job, now) {
             leases::Next::Serve(seconds) => {
-                self.pause(Duration::from_secs(seconds.unsigned_abs())).await;
+                self.pause(Duration::from_secs(seconds.unsigned_abs()))
+                    .await;
                 return Ok(true);
             }
             leases::Next::Checkpoint => {

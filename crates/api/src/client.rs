@@ -26,8 +26,9 @@ use crate::{
     text,
     types::{
         API_PREFIX, ApiError, Attestation, BlobStatus, DeviceAttestRequest, DeviceAttestation,
-        Identity, Info, JobView, Jobs, LeaseCount, LeaseReply, LeaseRequest, LeaseSignRequest, LeaseSignature, Offer, Offers, Quote, QuoteRequest, Rewards, SignRootRequest,
-        SignedRoot, SlashDecision,
+        Identity, Info, JobView, Jobs, LeaseCount, LeaseReply, LeaseRequest, LeaseSignRequest,
+        LeaseSignature, Offer, Offers, Quote, QuoteRequest, Rewards, SignRootRequest, SignedRoot,
+        SlashDecision,
     },
 };
 
@@ -348,8 +349,11 @@ impl OracleClient {
     /// What the oracle counted of a running lease; `None` while it counted nothing.
     pub async fn lease_count(&self, job: &Bytes32) -> Result<Option<LeaseCount>> {
         maybe(
-            self.json(&Call::get(format!("{API_PREFIX}/leases/{}", text::key(job))))
-                .await,
+            self.json(&Call::get(format!(
+                "{API_PREFIX}/leases/{}",
+                text::key(job)
+            )))
+            .await,
         )
     }
 

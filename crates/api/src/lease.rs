@@ -55,7 +55,10 @@ pub async fn gather(
     let job = last.job;
     let counts = join_all(sources.iter().map(|source| async move {
         let count = match source {
-            Source::Remote(client) => timeout(TIMEOUT, client.lease_count(&job)).await.ok()?.ok()??,
+            Source::Remote(client) => timeout(TIMEOUT, client.lease_count(&job))
+                .await
+                .ok()?
+                .ok()??,
             Source::Own(count, _) => count.clone(),
         };
         (count.created_slot == last.created_slot).then_some((count.seconds, count.at))
@@ -68,7 +71,11 @@ pub async fn gather(
         if at <= last.at || seconds < last.seconds {
             continue;
         }
-        let statement = LeaseStatement { seconds, at, ..last };
+        let statement = LeaseStatement {
+            seconds,
+            at,
+            ..last
+        };
         let message = statement.to_bytes();
         let signed = join_all(sources.iter().map(|source| async move {
             let answer = match source {

@@ -5,9 +5,7 @@ use std::path::{Path, PathBuf};
 use io_api::{
     auth::RequestKey,
     client::{BlobSource, ClientError, OracleClient},
-    types::{
-        Attestation, JobView, LeaseAnswer, LeaseRequest, Offer, Quote, QuoteRequest, Rewards,
-    },
+    types::{Attestation, JobView, LeaseAnswer, LeaseRequest, Offer, Quote, QuoteRequest, Rewards},
 };
 use io_client::{Pubkey, Wallet};
 use io_engines::{BlobHash, BlobRef};
@@ -211,7 +209,11 @@ impl Oracles {
         };
         loop {
             let reply = self
-                .first(async |client| client.lease_request(&key, &lease.to_bytes(), &request).await)
+                .first(async |client| {
+                    client
+                        .lease_request(&key, &lease.to_bytes(), &request)
+                        .await
+                })
                 .await?;
             // The lease's end ends the wait: then the oracle refuses.
             if let Some(answer) = reply.answer {

@@ -22,8 +22,9 @@ use io_api::{
     text,
     types::{
         Amount, ApiError, Attestation, BlobStatus, DeviceAttestRequest, DeviceAttestation,
-        Identity, Info, JobView, Jobs, LeaseCount, LeaseReply, LeaseRequest, LeaseSignRequest, LeaseSignature, Limits, Offer, Offers, Peer, Quote, QuoteRequest, Rewards,
-        SignRootRequest, SignedReport, SignedRoot, SlashDecision,
+        Identity, Info, JobView, Jobs, LeaseCount, LeaseReply, LeaseRequest, LeaseSignRequest,
+        LeaseSignature, Limits, Offer, Offers, Peer, Quote, QuoteRequest, Rewards, SignRootRequest,
+        SignedReport, SignedRoot, SlashDecision,
     },
 };
 use io_client::{
@@ -47,11 +48,11 @@ use crate::{
         server::From as ConnectedFrom,
         views,
     },
-    attest, link,
+    attest, leases, link,
     matching::Want,
     nonces::Seen,
     oracle::{Oracle, lock},
-    leases, rewards, verify,
+    rewards, verify,
 };
 
 /// How old the count of devices that take no jobs may be.

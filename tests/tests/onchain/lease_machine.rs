@@ -313,9 +313,9 @@ impl Run {
                 if now > self.world.device(&rig.device).attested_at {
                     self.world.attest(&rig);
                 }
-                let call =
-                    self.world
-                        .accept_with_ticket_call(&self.key(at), &rig, ask, now + 30);
+                let call = self
+                    .world
+                    .accept_with_ticket_call(&self.key(at), &rig, ask, now + 30);
                 let device = self.world.device(&rig.device);
                 let allowed = lease.state == JobState::Open
                     && lease.funded() == lease.escrow

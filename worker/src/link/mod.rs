@@ -38,7 +38,12 @@ pub enum Event {
     /// A job reserved for this device. The ticket isn't checked yet.
     Offer { link: usize, offer: Offer },
     /// A renter wants a spec run in its lease.
-    Request { link: usize, job: String, request: u64, spec: String },
+    Request {
+        link: usize,
+        job: String,
+        request: u64,
+        spec: String,
+    },
     /// A verdict. Its signature isn't checked yet.
     Attested { attestation: Box<Attestation> },
     /// The oracle says, again and again, that another worker is this device.

@@ -4,8 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand};
 use io_client::{
-    Pubkey, Wallet,
-    accounts,
+    Pubkey, Wallet, accounts,
     instructions::{self, ExtendJobArgs},
     io_network::state::{Job, JobState},
     tokens,
@@ -203,7 +202,10 @@ async fn create(ctx: &Context, prepared: Prepared, args: &LeaseArgs) -> Result<(
         lease: Some(LeaseOptions { seconds: time }),
     };
     let price = price_for(ctx, lease::OFFER, time, &mint, &options).await?;
-    ctx.say(format!("devices   {} can serve it now", price.quote.devices));
+    ctx.say(format!(
+        "devices   {} can serve it now",
+        price.quote.devices
+    ));
     ctx.say(format!(
         "at most   {} for {}; time that nobody attested comes back",
         mint.unit.show(price.escrow),
@@ -235,9 +237,8 @@ async fn create(ctx: &Context, prepared: Prepared, args: &LeaseArgs) -> Result<(
 async fn lease_of(ctx: &Context, address: &Pubkey) -> Result<Job> {
     let job = fetch_job(ctx, address).await?;
     if !job.is_lease() {
-        return Err(
-            Failure::usage(format!("{address} is a task, not a lease")).hint("`io job get` shows it.")
-        );
+        return Err(Failure::usage(format!("{address} is a task, not a lease"))
+            .hint("`io job get` shows it."));
     }
     Ok(job)
 }
@@ -270,7 +271,12 @@ async fn lease_json(ctx: &Context, address: &Pubkey, job: &Job) -> Result<Map<St
         let all = lease::most_seconds(job.accepted_at, job.run_until, job.run_until);
         if let (Ok(now), Ok(all)) = (at(job.units), at(all)) {
             put_amount(&mut object, "returns_if_ended_now", now.payer, &unit);
-            put_amount(&mut object, "returns_if_served_to_the_end", all.payer, &unit);
+            put_amount(
+                &mut object,
+                "returns_if_served_to_the_end",
+                all.payer,
+                &unit,
+            );
         }
     }
     Ok(object)
@@ -339,7 +345,10 @@ async fn extend(ctx: &Context, args: &ExtendArgs) -> Result<()> {
         ),
         false,
     )?;
-    let (token, index) = (sponsor_token(ctx, &wallet, &job).await?, random_u64()? as u16);
+    let (token, index) = (
+        sponsor_token(ctx, &wallet, &job).await?,
+        random_u64()? as u16,
+    );
     let extend = instructions::extend_job(
         &wallet.address(),
         &wallet.address(),
@@ -395,7 +404,8 @@ async fn end(ctx: &Context, at: &Pubkey) -> Result<()> {
         true => "ended; what was served until now is paid, the rest comes back",
         false => "ended with notice; until then it is served and paid",
     };
-    ctx.report(&done, what, json!({"job": at.to_string()})).await
+    ctx.report(&done, what, json!({"job": at.to_string()}))
+        .await
 }
 
 async fn request(ctx: &Context, at: &Pubkey, prepared: Prepared, out: &OutArgs) -> Result<()> {

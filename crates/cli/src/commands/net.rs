@@ -113,37 +113,6 @@ pub async fn run(command: &NetCommand, ctx: &Context) -> Result<()> {
                     put_amount(&mut object, "slashed", oracle.slashed, &io);
                     ("oracle", Value::Object(object))
                 }
-                Some(AnyAccount::CoStake(found)) => {
-                    let io = Unit::io();
-                    let mut object = Map::new();
-                    object.insert("provider".into(), json!(found.provider.to_string()));
-                    object.insert("co_staker".into(), json!(found.co_staker.to_string()));
-                    put_amount(&mut object, "earning", found.earning, &io);
-                    put_amount(&mut object, "pending", found.pending, &io);
-                    put_amount(&mut object, "unbonding", found.unbonding, &io);
-                    object.insert("commission_bps".into(), json!(found.commission_bps));
-                    ("co_stake", Value::Object(object))
-                }
-                Some(AnyAccount::Oracle(found)) => {
-                    let io = Unit::io();
-                    let mut object = Map::new();
-                    object.insert("oracle".into(), json!(found.key.to_string()));
-                    object.insert("owner".into(), json!(found.owner.to_string()));
-                    put_amount(&mut object, "bond", found.bond, &io);
-                    put_amount(&mut object, "unbonding", found.unbonding, &io);
-                    put_amount(&mut object, "slashed", found.slashed, &io);
-                    object.insert("since".into(), json!(found.since));
-                    ("oracle", Value::Object(object))
-                }
-                Some(AnyAccount::Deposit(found)) => {
-                    let mut object = Map::new();
-                    object.insert("job".into(), json!(found.job.to_string()));
-                    object.insert("sponsor".into(), json!(found.sponsor.to_string()));
-                    object.insert("start".into(), json!(found.start));
-                    object.insert("amount".into(), json!(found.amount));
-                    object.insert("created_at".into(), json!(found.created_at));
-                    ("deposit", Value::Object(object))
-                }
                 Some(AnyAccount::Emission(emission)) => {
                     ("emission", token::emission_json(&emission))
                 }

@@ -22,11 +22,25 @@ async fn a_lease_is_served_used_extended_ended_and_paid_by_the_second() {
     let folder = market.folder().to_owned();
     let books = market.books().await;
     let echo = inputs::echo(&folder).display().to_string();
-    let message = inputs::write(&folder, "message.txt", b"by the second").display().to_string();
+    let message = inputs::write(&folder, "message.txt", b"by the second")
+        .display()
+        .to_string();
     let created = market
         .io(&[
-            "lease", "create", "wasm", &echo, "--input", &message, "--fuel", "1000000", "--for", "10m",
-            "--longest", "1h", "--max-price", "1",
+            "lease",
+            "create",
+            "wasm",
+            &echo,
+            "--input",
+            &message,
+            "--fuel",
+            "1000000",
+            "--for",
+            "10m",
+            "--longest",
+            "1h",
+            "--max-price",
+            "1",
         ])
         .await
         .ok();
@@ -52,7 +66,10 @@ async fn a_lease_is_served_used_extended_ended_and_paid_by_the_second() {
         );
     }
 
-    let extended = market.io(&["lease", "extend", &text, "--for", "5m", "--yes"]).await.ok();
+    let extended = market
+        .io(&["lease", "extend", &text, "--for", "5m", "--yes"])
+        .await
+        .ok();
     assert_eq!(extended["added_seconds"], 300);
     let job = market.job(&address).await;
     assert_eq!((job.max_units, job.deposits), (900, 1));
@@ -96,13 +113,21 @@ async fn a_sponsor_completes_a_jobs_escrow_and_gets_its_share() {
     let books = market.books().await;
     let echo = inputs::echo(&folder);
     let address = market
-        .submit_wasm(&echo, Some(&inputs::write(&folder, "in.txt", b"shared")), 1, &["--deposit", "0.5"])
+        .submit_wasm(
+            &echo,
+            Some(&inputs::write(&folder, "in.txt", b"shared")),
+            1,
+            &["--deposit", "0.5"],
+        )
         .await;
     let text = address.to_string();
     let job = market.job(&address).await;
     assert_eq!(job.funded, 50_000_000);
     // The same wallet may be its own sponsor: what counts is the deposit.
-    let funded = market.io(&["job", "fund", &text, "100", "--yes"]).await.ok();
+    let funded = market
+        .io(&["job", "fund", &text, "100", "--yes"])
+        .await
+        .ok();
     assert_eq!(funded["amount"], json!(job.escrow - job.funded));
     let job = market.ends(&address, JobState::Settled).await;
     assert_eq!(job.deposits, 1);

@@ -101,7 +101,10 @@ pub async fn fund(ctx: &Context, address: &Pubkey, amount: &str) -> Result<()> {
         ),
         false,
     )?;
-    let (token, index) = (sponsor_token(ctx, &wallet, &job).await?, random_u64()? as u16);
+    let (token, index) = (
+        sponsor_token(ctx, &wallet, &job).await?,
+        random_u64()? as u16,
+    );
     let args = FundJobArgs {
         created_slot: job.created_slot,
         amount: taken,
@@ -130,8 +133,13 @@ pub async fn release(ctx: &Context, address: &Pubkey) -> Result<()> {
     let deposits = accounts::deposits_of_job(&ctx.rpc, address).await?;
     let mut last = None;
     for (key, deposit) in &deposits {
-        let release =
-            instructions::release_deposit(&wallet.address(), key, deposit, &job, &deposit.token_account);
+        let release = instructions::release_deposit(
+            &wallet.address(),
+            key,
+            deposit,
+            &job,
+            &deposit.token_account,
+        );
         last = Some(
             ctx.transact(format!("release:{key}"), &wallet, &[], vec![release])
                 .await?,

@@ -357,10 +357,7 @@ pub async fn run(ctx: &Context, prepared: Prepared, terms: &TermsArgs) -> Result
     let own = deposit.unwrap_or(price.escrow);
     check_funds(ctx, &wallet, &mint, own).await?;
     ctx.confirm_unless(
-        &format!(
-            "Submit this job and escrow {}?",
-            mint.unit.show(own)
-        ),
+        &format!("Submit this job and escrow {}?", mint.unit.show(own)),
         max_total.is_some(),
     )?;
 
