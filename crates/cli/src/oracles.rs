@@ -1,6 +1,9 @@
 //! The oracles together: the first that answers serves a read; blobs go to all of them.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
 
 use io_api::{
     auth::RequestKey,
@@ -9,6 +12,7 @@ use io_api::{
 };
 use io_client::{Pubkey, Wallet};
 use io_engines::{BlobHash, BlobRef};
+use tokio::time::sleep;
 
 use crate::{
     context::Context,
@@ -17,6 +21,9 @@ use crate::{
     settings::Settings,
 };
 
+/// How long oracles and device may take to see that a lease has begun, and the pause between tries.
+const LEASE_PATIENCE: Duration = Duration::from_secs(10);
+const LEASE_AGAIN: Duration = Duration::from_millis(250);
 /// Offers that a command reads at most.
 const MAX_OFFERS: usize = 100_000;
 /// Blobs of more bytes are uploaded to one oracle only; the others fetch them from it.
@@ -207,6 +214,7 @@ impl Oracles {
         let request = LeaseRequest {
             spec: spec.to_string(),
         };
+        let started = Instant::now();
         loop {
             let reply = self
                 .first(async |client| {
@@ -214,10 +222,17 @@ impl Oracles {
                         .lease_request(&key, &lease.to_bytes(), &request)
                         .await
                 })
-                .await?;
-            // The lease's end ends the wait: then the oracle refuses.
-            if let Some(answer) = reply.answer {
-                return Ok(answer);
+                .await;
+            match reply {
+                // The lease's end ends the wait: then the oracle refuses.
+                Ok(reply) => {
+                    if let Some(answer) = reply.answer {
+                        return Ok(answer);
+                    }
+                }
+                // A lease that has just begun is seen by one after the other.
+                Err(_) if started.elapsed() < LEASE_PATIENCE => sleep(LEASE_AGAIN).await,
+                Err(failure) => return Err(failure),
             }
         }
     }
