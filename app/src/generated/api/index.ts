@@ -144,6 +144,22 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/v1/identity': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get: operations['identity'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/v1/info': {
     parameters: {
       query?: never;
@@ -202,6 +218,54 @@ export interface paths {
     get: operations['attestation'];
     put?: never;
     post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/v1/leases/{job}': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get: operations['lease'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/v1/leases/{job}/requests': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    post: operations['lease_request'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/v1/leases/{job}/sign': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    post: operations['sign_lease'];
     delete?: never;
     options?: never;
     head?: never;
@@ -282,6 +346,22 @@ export interface paths {
     get?: never;
     put?: never;
     post: operations['sign_root'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/v1/slash/{case}/decision': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get: operations['slash_decision'];
+    put?: never;
+    post?: never;
     delete?: never;
     options?: never;
     head?: never;
@@ -434,6 +514,19 @@ export interface components {
       /** Format: int64 */
       slot: number;
     };
+    /** @description `GET /v1/identity?nonce=`: which process this is, proven with the oracle's key. */
+    Identity: {
+      /** @description Base58, drawn at each start. */
+      instance: string;
+      oracle: string;
+      /** @description Ed25519 over `io/identity/1...` ‖ program ‖ cluster ‖ nonce ‖ instance ‖ started_ms as u64 LE. */
+      signature: string;
+      /**
+       * Format: int64
+       * @description Unix milliseconds, by its own clock.
+       */
+      started_ms: number;
+    };
     /** @description `GET /v1/info`: who this oracle is and where it stands. */
     Info: {
       active: boolean;
@@ -514,6 +607,66 @@ export interface components {
       next?: string | null;
       /** Format: int64 */
       total: number;
+    };
+    /** @description What came of a request: a result whose blobs this oracle has. */
+    LeaseAnswer: {
+      /** @description BLAKE3 of the output manifest. */
+      output_hash: string;
+      /**
+       * Format: int64
+       * @description In the engine's unit.
+       */
+      units: number;
+    };
+    /** @description `GET /v1/leases/{job}`: what this oracle counted of a running lease. `404` with `not_found` while it counted nothing. */
+    LeaseCount: {
+      /**
+       * Format: int64
+       * @description Unix seconds by the chain's clock: up to when.
+       */
+      at: number;
+      /** Format: int64 */
+      created_slot: number;
+      job: string;
+      oracle: string;
+      /**
+       * Format: int64
+       * @description Seconds in which the device served, since acceptance.
+       */
+      seconds: number;
+    };
+    /** @description What a request has come to so far. */
+    LeaseReply: {
+      answer?: null | components['schemas']['LeaseAnswer'];
+    };
+    /**
+     * @description `POST /v1/leases/{job}/requests` (signed by the renter or the payer): runs a spec on the leased device. What it names was
+     *     uploaded before. The same request again waits for the same run, or gets its result.
+     */
+    LeaseRequest: {
+      /** @description BLAKE3 of the spec. */
+      spec: string;
+    };
+    /** @description `POST /v1/leases/{job}/sign`: asks for a signature over seconds of a lease. */
+    LeaseSignRequest: {
+      /**
+       * Format: int64
+       * @description Unix seconds.
+       */
+      at: number;
+      /** Format: int64 */
+      seconds: number;
+    };
+    /** @description The oracle's signature over a `LeaseStatement`. */
+    LeaseSignature: {
+      /** Format: int64 */
+      at: number;
+      oracle: string;
+      /** Format: int64 */
+      seconds: number;
+      /** Format: int64 */
+      set_version: number;
+      signature: string;
     };
     /** @description Limits that a client should know before it sends. */
     Limits: {
@@ -674,12 +827,32 @@ export interface components {
       total: components['schemas']['Amount'];
     };
     /**
+     * @description `GET /v1/slash/{case}/decision`: this oracle's signed decision about an appeal. `404` with `not_found` while it has none:
+     *     it accused, or has no verdict about the job.
+     */
+    SlashDecision: {
+      case: string;
+      /**
+       * Format: int64
+       * @description When the case was opened, Unix seconds.
+       */
+      opened_at: number;
+      oracle: string;
+      /** Format: int64 */
+      set_version: number;
+      /** @description Ed25519 signature over the `SlashStatement` with these fields. */
+      signature: string;
+      /** @description The penalty stands; else everything goes back. */
+      upheld: boolean;
+    };
+    /**
      * @description Stage of a job that the chain does not show.
      * @enum {string}
      */
     Stage:
       | 'spec_missing'
       | 'spec_invalid'
+      | 'input_missing'
       | 'waiting'
       | 'matched'
       | 'running'
@@ -1062,6 +1235,36 @@ export interface operations {
       };
     };
   };
+  identity: {
+    parameters: {
+      query: {
+        /** @description 32 bytes, lower-case hex */
+        nonce: string;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Identity'];
+        };
+      };
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ApiError'];
+        };
+      };
+    };
+  };
   info: {
     parameters: {
       query?: never;
@@ -1161,6 +1364,111 @@ export interface operations {
         };
       };
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ApiError'];
+        };
+      };
+    };
+  };
+  lease: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        job: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['LeaseCount'];
+        };
+      };
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ApiError'];
+        };
+      };
+    };
+  };
+  lease_request: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        job: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['LeaseRequest'];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['LeaseReply'];
+        };
+      };
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ApiError'];
+        };
+      };
+      /** @description The device has no answer */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ApiError'];
+        };
+      };
+    };
+  };
+  sign_lease: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        job: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['LeaseSignRequest'];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['LeaseSignature'];
+        };
+      };
+      /** @description More than this oracle counted */
+      409: {
         headers: {
           [name: string]: unknown;
         };
@@ -1303,6 +1611,35 @@ export interface operations {
       };
       /** @description It does not follow from its evidence, or another was signed */
       409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ApiError'];
+        };
+      };
+    };
+  };
+  slash_decision: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        case: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['SlashDecision'];
+        };
+      };
+      404: {
         headers: {
           [name: string]: unknown;
         };

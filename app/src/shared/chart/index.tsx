@@ -67,7 +67,8 @@ export function Chart({ label, times, series, format = String, height = 200 }: C
     };
   }, [times, series, format, height]);
   return (
-    <figure>
+    // The drawing's width says nothing about the page's: it follows, also when the page narrows.
+    <figure className="w-full min-w-0 [contain:inline-size]">
       <div ref={box} role="img" aria-label={label} style={{ minHeight: height }} />
     </figure>
   );

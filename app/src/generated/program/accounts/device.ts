@@ -76,10 +76,11 @@ export type Device = {
   failed: bigint;
   /** Payments earned, weighed in IO base units. */
   volume: bigint;
-  /** Unix seconds of the newest attestation; 0 before the first. */
+  /** When the newest attested figures were measured, Unix seconds; 0 before the first. Only newer ones replace them. */
   attestedAt: bigint;
-  /** Epoch of the newest attestation. */
-  attestedEpoch: bigint;
+  /** Free: once the epoch of the newest attestation. */
+  spare: ReadonlyUint8Array;
+  /** When it was registered, Unix seconds. */
   since: bigint;
   /** Unsettled jobs that name this device. */
   openJobs: number;
@@ -118,10 +119,11 @@ export type DeviceArgs = {
   failed: number | bigint;
   /** Payments earned, weighed in IO base units. */
   volume: number | bigint;
-  /** Unix seconds of the newest attestation; 0 before the first. */
+  /** When the newest attested figures were measured, Unix seconds; 0 before the first. Only newer ones replace them. */
   attestedAt: number | bigint;
-  /** Epoch of the newest attestation. */
-  attestedEpoch: number | bigint;
+  /** Free: once the epoch of the newest attestation. */
+  spare: ReadonlyUint8Array;
+  /** When it was registered, Unix seconds. */
   since: number | bigint;
   /** Unsettled jobs that name this device. */
   openJobs: number;
@@ -154,7 +156,7 @@ export function getDeviceEncoder(): FixedSizeEncoder<DeviceArgs> {
       ['failed', getU64Encoder()],
       ['volume', getU64Encoder()],
       ['attestedAt', getI64Encoder()],
-      ['attestedEpoch', getU64Encoder()],
+      ['spare', fixEncoderSize(getBytesEncoder(), 8)],
       ['since', getI64Encoder()],
       ['openJobs', getU32Encoder()],
       ['multiplierE2', getU32Encoder()],
@@ -187,7 +189,7 @@ export function getDeviceDecoder(): FixedSizeDecoder<Device> {
     ['failed', getU64Decoder()],
     ['volume', getU64Decoder()],
     ['attestedAt', getI64Decoder()],
-    ['attestedEpoch', getU64Decoder()],
+    ['spare', fixDecoderSize(getBytesDecoder(), 8)],
     ['since', getI64Decoder()],
     ['openJobs', getU32Decoder()],
     ['multiplierE2', getU32Decoder()],

@@ -13,14 +13,14 @@ import {
   fixEncoderSize,
   getBytesDecoder,
   getBytesEncoder,
+  getI64Decoder,
+  getI64Encoder,
   getStructDecoder,
   getStructEncoder,
   getU16Decoder,
   getU16Encoder,
   getU32Decoder,
   getU32Encoder,
-  getU64Decoder,
-  getU64Encoder,
   SOLANA_ERROR__PROGRAM_CLIENTS__INSUFFICIENT_ACCOUNT_METAS,
   SolanaError,
   transformEncoder,
@@ -68,8 +68,8 @@ export type AttestDeviceInstruction<
 
 export type AttestDeviceInstructionData = {
   discriminator: ReadonlyUint8Array;
-  /** Epoch of the measurement: the current one or the one before. */
-  epoch: bigint;
+  /** When the figures were measured, Unix seconds: at most an hour ago, later than the figures on record. */
+  measuredAt: bigint;
   /** Int8 tera-operations a second, hundredths. */
   topsE2: number;
   /** MiB. */
@@ -81,8 +81,8 @@ export type AttestDeviceInstructionData = {
 };
 
 export type AttestDeviceInstructionDataArgs = {
-  /** Epoch of the measurement: the current one or the one before. */
-  epoch: number | bigint;
+  /** When the figures were measured, Unix seconds: at most an hour ago, later than the figures on record. */
+  measuredAt: number | bigint;
   /** Int8 tera-operations a second, hundredths. */
   topsE2: number;
   /** MiB. */
@@ -97,7 +97,7 @@ export function getAttestDeviceInstructionDataEncoder(): FixedSizeEncoder<Attest
   return transformEncoder(
     getStructEncoder([
       ['discriminator', fixEncoderSize(getBytesEncoder(), 8)],
-      ['epoch', getU64Encoder()],
+      ['measuredAt', getI64Encoder()],
       ['topsE2', getU32Encoder()],
       ['memoryMib', getU32Encoder()],
       ['bandwidthMibS', getU32Encoder()],
@@ -110,7 +110,7 @@ export function getAttestDeviceInstructionDataEncoder(): FixedSizeEncoder<Attest
 export function getAttestDeviceInstructionDataDecoder(): FixedSizeDecoder<AttestDeviceInstructionData> {
   return getStructDecoder([
     ['discriminator', fixDecoderSize(getBytesDecoder(), 8)],
-    ['epoch', getU64Decoder()],
+    ['measuredAt', getI64Decoder()],
     ['topsE2', getU32Decoder()],
     ['memoryMib', getU32Decoder()],
     ['bandwidthMibS', getU32Decoder()],
@@ -137,7 +137,7 @@ export type AttestDeviceInput<
   class: Address<TAccountClass>;
   device: Address<TAccountDevice>;
   instructions: Address<TAccountInstructions>;
-  epoch: AttestDeviceInstructionDataArgs['epoch'];
+  measuredAt: AttestDeviceInstructionDataArgs['measuredAt'];
   topsE2: AttestDeviceInstructionDataArgs['topsE2'];
   memoryMib: AttestDeviceInstructionDataArgs['memoryMib'];
   bandwidthMibS: AttestDeviceInstructionDataArgs['bandwidthMibS'];
