@@ -884,7 +884,7 @@ mod tests {
                     want.class.is_none_or(|class| class == c.class) && c.multiplier_e2 >= want.min_multiplier_e2
                         && c.memory_mib >= want.min_memory_mib && (want.region == 0 || want.region == c.region)
                         && c.reputation_bps >= want.min_reputation_bps && ask <= want.max_price
-                        && want.max_units * ask / 1_000 <= c.free_bond
+                        && (want.max_units * ask.max(want.max_price.div_ceil(4))).div_ceil(1_000) <= c.free_bond
                 };
                 let mut fitting: Vec<_> = plain.values().filter(|c| meets(c) && c.device != excluded).collect();
                 let place = |c: &Candidate| {

@@ -189,7 +189,10 @@ impl Model {
         let call = self.world.set_device_bond_call(&self.rig, bond);
         self.world.ok(&call);
         let rig = self.rig.clone();
-        self.world.attest(&rig);
+        // Figures are replaced by newer ones only.
+        if device.attested_at < self.world.now() {
+            self.world.attest(&rig);
+        }
         let blank = self.world.fork();
         let world = std::mem::replace(&mut self.world, blank);
         let mut stage = Stage::with(world, rig, Mint::Io);

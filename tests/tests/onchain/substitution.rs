@@ -1611,15 +1611,16 @@ fn call(instruction: &str, stage: &mut Stage, rig: &Rig, other: &Stage) -> Call 
             let admin = w.admin.insecure_clone();
             let account = w.token_account(&w.io_mint.clone(), &heir.pubkey(), 0);
             let propose = w.propose_beneficiary_call(&admin, 1, &heir.pubkey());
-            if instruction == "propose_beneficiary" {
-                return propose;
-            }
             w.ok(&propose);
             let accept = w.accept_beneficiary_call(&heir, 1);
             if instruction == "accept_beneficiary" {
                 return accept;
             }
             w.ok(&accept);
+            // The bank is the beneficiary of the other parts: only now is another's part somebody else's.
+            if instruction == "propose_beneficiary" {
+                return w.propose_beneficiary_call(&heir, 1, &admin.pubkey());
+            }
             w.claim_vested_call(&heir, 1, &account)
         }
         "advance_epoch" | "publish_root" | "claim_rewards" => {
