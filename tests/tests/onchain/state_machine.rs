@@ -189,6 +189,9 @@ struct Cast {
 impl Cast {
     fn new() -> Self {
         let mut world = World::new(160);
+        // Who may redirect what the treasury is owed.
+        let call = world.set_treasury_owner_call(&world.admin.pubkey());
+        world.ok(&call);
         let parties: Vec<Party> = (0..3).map(|_| world.party()).collect();
         let mut rigs = Vec::new();
         for i in 0..2 {
