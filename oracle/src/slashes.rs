@@ -148,6 +148,15 @@ async fn deliver(oracle: &Oracle, address: &Pubkey, case: &SlashCase) -> Result<
             Some(_) => {
                 instructions.push(instructions::pay_slash_share(address, party, &token));
             }
+            // One's own share is worth an account; other parties open theirs themselves.
+            None if owner == oracle.key => {
+                instructions.push(tokens::create_associated(
+                    &oracle.key,
+                    &owner,
+                    &oracle.io_mint,
+                ));
+                instructions.push(instructions::pay_slash_share(address, party, &token));
+            }
             None => left = true,
         }
     }

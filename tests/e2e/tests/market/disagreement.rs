@@ -28,7 +28,9 @@ async fn rejected(
         (job.escrow, 0, 0),
         "{fault}: refunded in full"
     );
-    let due = most * u64::from(market.network.reject_penalty_bps) / 10_000;
+    // Reckoned at a quarter of the job's highest price, at least.
+    let least = (job.max_units * job.max_price.div_ceil(4)).div_ceil(1_000);
+    let due = most.max(least) * u64::from(market.network.reject_penalty_bps) / 10_000;
     assert!(due > 0);
     let case = market.slash(&address).await;
     assert_eq!(

@@ -36,6 +36,7 @@ async fn the_payer_is_refunded_in_full_and_the_penalty_lies_in_a_slash_case() {
             .await,
     ];
     let mut devices = Vec::new();
+    let mut least = 0;
     for job in &jobs {
         let expired = market.ends(job, JobState::Expired).await;
         assert!(
@@ -47,11 +48,13 @@ async fn the_payer_is_refunded_in_full_and_the_penalty_lies_in_a_slash_case() {
             (expired.escrow, 0, 0)
         );
         devices.push(expired.device);
+        // Reckoned at a quarter of the job's highest price, at least.
+        least = (expired.max_units * expired.max_price.div_ceil(4)).div_ceil(1_000);
     }
     assert_ne!(devices[0], devices[1], "one job each");
 
     // The refund didn't wait for the penalty: `expire_penalty_bps` of what the device could have gained.
-    let most = UNITS * WASM_ASK / 1_000;
+    let most = least.max(UNITS * WASM_ASK / 1_000);
     let each = most * u64::from(market.network.expire_penalty_bps) / 10_000;
     assert!(each > 0);
     for job in &jobs {
