@@ -304,7 +304,7 @@ async fn the_readmes_commands_make_a_device_that_earns_and_can_be_left_again() {
     market
         .io(&["stake", "unstake", "801"])
         .await
-        .fails_with(5, &["800 IO is free"]);
+        .fails_with(5, &["800 IO can be taken out"]);
     let settled = market.ends(&waits, JobState::Settled).await;
     assert_eq!(settled.device, device);
     books
