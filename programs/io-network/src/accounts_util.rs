@@ -2,8 +2,8 @@
 
 use core::{cell::RefMut, mem::size_of};
 
+use crate::prelude::*;
 use anchor_lang::{
-    prelude::*,
     solana_program::{instruction::Instruction, program::invoke_signed_unchecked},
     system_program, Discriminator, Owner, ZeroCopy,
 };

@@ -9,7 +9,7 @@
 //! - the message equals, byte for byte, the one that this program built from its own accounts;
 //! - each key is an active oracle, none twice.
 
-use anchor_lang::prelude::*;
+use crate::prelude::*;
 
 use crate::{errors::IoError, state::OracleSet};
 

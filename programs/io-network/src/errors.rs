@@ -1,6 +1,6 @@
 //! Errors. Each text says what was expected and what to do.
 
-use anchor_lang::prelude::*;
+use crate::prelude::*;
 use io_protocol::money::MoneyError;
 
 #[error_code]

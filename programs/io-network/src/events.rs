@@ -1,7 +1,7 @@
 //! Events. Each carries the whole account after the change (and the state before), so that replaying the events of
 //! an account rebuilds it. Written straight from account bytes: no formatting, one log line.
 
-use anchor_lang::prelude::*;
+use crate::prelude::*;
 
 use crate::state::*;
 

@@ -1,6 +1,7 @@
 //! Who may change the configuration, and when: one check for every instruction that does.
 
-use anchor_lang::{prelude::*, Discriminator, InstructionData};
+use crate::prelude::*;
+use anchor_lang::{Discriminator, InstructionData};
 use io_protocol::change;
 
 use crate::{

@@ -4,10 +4,8 @@
 //! are allowed when they have harmless extensions only: no fee, hook, delegate or pause can then come between, so a plain
 //! transfer moves exactly what it says. Account layout and instruction encoding are the token programs' published interface.
 
-use anchor_lang::{
-    prelude::*,
-    solana_program::{instruction::Instruction, program::invoke_signed_unchecked},
-};
+use crate::prelude::*;
+use anchor_lang::solana_program::{instruction::Instruction, program::invoke_signed_unchecked};
 
 use crate::errors::IoError;
 

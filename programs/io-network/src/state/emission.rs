@@ -1,4 +1,4 @@
-use anchor_lang::prelude::*;
+use crate::prelude::*;
 use io_protocol::emission::{self, Calendar, VestingTerms, ALLOCATIONS};
 
 use crate::{constants::*, errors::IoError, state::serialise_as_bytes};

@@ -1,4 +1,5 @@
-use anchor_lang::{prelude::*, Discriminator};
+use crate::prelude::*;
+use anchor_lang::Discriminator;
 
 use crate::{
     errors::{IoError, MoneyResult},

@@ -1,4 +1,4 @@
-use anchor_lang::prelude::*;
+use crate::prelude::*;
 use io_protocol::reputation;
 
 /// What a device did, or the retired devices of a provider, weighed by age: see `io_protocol::reputation`.

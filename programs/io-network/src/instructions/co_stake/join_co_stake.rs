@@ -1,4 +1,5 @@
-use anchor_lang::{prelude::*, system_program, Discriminator};
+use crate::prelude::*;
+use anchor_lang::{system_program, Discriminator};
 use io_protocol::costake::{self, JoinError};
 
 use crate::{

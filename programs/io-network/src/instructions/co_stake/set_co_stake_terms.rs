@@ -1,4 +1,5 @@
-use anchor_lang::{prelude::*, system_program};
+use crate::prelude::*;
+use anchor_lang::system_program;
 
 use crate::{
     accounts_util::Creator,

@@ -1,4 +1,4 @@
-use anchor_lang::prelude::*;
+use crate::prelude::*;
 use io_protocol::{lease::EndedBy, money};
 
 use crate::{

@@ -21,7 +21,7 @@ pub use {
     release_deposit::*, release_owed::*, settle_job::*, submit_result::*,
 };
 
-use anchor_lang::prelude::*;
+use crate::prelude::*;
 
 use crate::{
     accounts_util::Creator,

@@ -1,6 +1,7 @@
 use core::mem::offset_of;
 
-use anchor_lang::{prelude::*, system_program, Discriminator};
+use crate::prelude::*;
+use anchor_lang::{system_program, Discriminator};
 
 use crate::{constants::VERSION, errors::IoError, events::AccountMigrated, state::*};
 

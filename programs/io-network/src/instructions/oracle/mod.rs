@@ -6,7 +6,7 @@ mod register_oracle;
 
 pub use {move_oracle_bond::*, prove_equivocation::*, register_oracle::*};
 
-use anchor_lang::prelude::*;
+use crate::prelude::*;
 
 use crate::{seeds, state::Oracle, token::Batch};
 

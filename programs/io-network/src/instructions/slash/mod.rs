@@ -11,7 +11,7 @@ pub use {
     pay_slash_share::*,
 };
 
-use anchor_lang::prelude::*;
+use crate::prelude::*;
 use io_protocol::slashing;
 
 use crate::{
