@@ -1,10 +1,11 @@
 //! What survives a restart: history of jobs, verdicts, tickets, uploads. One SQLite file. All but verdicts in progress
 //! and uploads comes back from the chain when it is deleted.
 
-use std::{path::Path, time::Duration};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use io_client::subscribe::Cursor;
+use io_protocol::lease::totals_contradict;
 use sqlx::{
     Row, SqlitePool,
     sqlite::{
@@ -41,14 +42,26 @@ const SCHEMA: &[&str] = &[
     "CREATE TABLE IF NOT EXISTS reports (epoch INTEGER PRIMARY KEY, report TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS roots (epoch INTEGER PRIMARY KEY, root TEXT NOT NULL, total INTEGER NOT NULL, leaves TEXT NOT NULL, \
      evidence TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS guidance_epochs (epoch INTEGER PRIMARY KEY)",
+    "CREATE TABLE IF NOT EXISTS guidance (epoch INTEGER NOT NULL, class INTEGER NOT NULL, utilisation_bps INTEGER NOT NULL, \
+     PRIMARY KEY (epoch, class)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS slash_decisions (slash_case TEXT NOT NULL, opened_at INTEGER NOT NULL, verdict INTEGER NOT NULL, \
      PRIMARY KEY (slash_case, opened_at)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS evidence (hash TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS leases (job TEXT PRIMARY KEY, created_slot INTEGER NOT NULL, seconds INTEGER NOT NULL, \
      at INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS lease_signatures (job TEXT NOT NULL, created_slot INTEGER NOT NULL, at INTEGER NOT NULL, \
+     seconds INTEGER NOT NULL, PRIMARY KEY (job, created_slot, at)) WITHOUT ROWID",
 ];
 
+/// Evidence of slash cases is kept this long, seconds (180 days): longer than an appeal and its decision may take.
+const KEEP_EVIDENCE: i64 = 180 * 24 * 3_600;
 /// Leases whose counts are taken up after a restart.
 const MAX_LEASE_ROWS: i64 = 100_000;
+/// Signed totals of one lease that are remembered: the newest.
+const MAX_LEASE_SIGNATURES: usize = 16;
+/// Signed totals are forgotten this long after the time that they are of, seconds: no lease is as long (60 days).
+const KEEP_LEASE_SIGNATURES: i64 = 60 * 24 * 3_600;
 
 /// The database. Cheap to clone.
 #[derive(Clone)]
@@ -381,6 +394,20 @@ impl Db {
             .transpose()
     }
 
+    /// Keeps a slash case's evidence from being dropped.
+    pub async fn keep_evidence(&self, hash: &str, now: i64) -> Result<()> {
+        sqlx::query("INSERT OR IGNORE INTO evidence VALUES (?, ?)")
+            .bind(hash)
+            .bind(now)
+            .execute(&self.0)
+            .await?;
+        sqlx::query("DELETE FROM evidence WHERE at < ?")
+            .bind(now.saturating_sub(KEEP_EVIDENCE))
+            .execute(&self.0)
+            .await?;
+        Ok(())
+    }
+
     // Leases
 
     /// Keeps what was counted; a count of the same lease never falls.
@@ -397,6 +424,59 @@ impl Db {
         .execute(&self.0)
         .await?;
         Ok(())
+    }
+
+    /// Keeps that a total of a lease is signed, before it is, unless it contradicts what was signed of that lease before: then
+    /// `false`. What is older than all that is remembered counts as contradicting.
+    pub async fn keep_lease_signature(&self, row: &LeaseRow) -> Result<bool> {
+        let mut transaction = self.0.begin_with("BEGIN IMMEDIATE").await?;
+        let before = sqlx::query(
+            "SELECT seconds, at FROM lease_signatures WHERE job = ? AND created_slot = ? ORDER BY at DESC",
+        )
+        .bind(&row.job)
+        .bind(to_i64(row.created_slot))
+        .fetch_all(&mut *transaction)
+        .await?;
+        let before: Vec<(u64, i64)> = before
+            .iter()
+            .map(|row| Ok((u64_of(row, "seconds")?, row.try_get("at")?)))
+            .collect::<Result<_>>()?;
+        let total = (row.seconds, row.at);
+        if before.contains(&total) {
+            return Ok(true);
+        }
+        let full = before.len() >= MAX_LEASE_SIGNATURES;
+        let oldest = before.last().filter(|_| full);
+        if oldest.is_some_and(|(_, oldest)| row.at < *oldest)
+            || before
+                .iter()
+                .any(|signed| totals_contradict(*signed, total))
+        {
+            return Ok(false);
+        }
+        sqlx::query("INSERT INTO lease_signatures VALUES (?, ?, ?, ?)")
+            .bind(&row.job)
+            .bind(to_i64(row.created_slot))
+            .bind(row.at)
+            .bind(to_i64(row.seconds))
+            .execute(&mut *transaction)
+            .await?;
+        if let Some((_, oldest)) = oldest {
+            sqlx::query(
+                "DELETE FROM lease_signatures WHERE job = ? AND created_slot = ? AND at = ?",
+            )
+            .bind(&row.job)
+            .bind(to_i64(row.created_slot))
+            .bind(oldest)
+            .execute(&mut *transaction)
+            .await?;
+        }
+        sqlx::query("DELETE FROM lease_signatures WHERE at < ?")
+            .bind(row.at.saturating_sub(KEEP_LEASE_SIGNATURES))
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(true)
     }
 
     pub async fn leases(&self) -> Result<Vec<LeaseRow>> {
@@ -553,14 +633,74 @@ impl Db {
         Ok(())
     }
 
-    /// Blobs that reports and roots name.
-    pub async fn reward_blobs(&self) -> Result<Vec<String>> {
+    /// Blobs that reports, roots and slash cases name.
+    pub async fn named_blobs(&self) -> Result<Vec<String>> {
         let rows = sqlx::query(
-            "SELECT report AS hash FROM reports UNION SELECT leaves FROM roots UNION SELECT evidence FROM roots",
+            "SELECT report AS hash FROM reports UNION SELECT leaves FROM roots UNION SELECT evidence FROM roots UNION SELECT hash FROM evidence",
         )
         .fetch_all(&self.0)
         .await?;
         rows.iter().map(|row| Ok(row.try_get("hash")?)).collect()
+    }
+
+    // Reference prices
+
+    /// Keeps the first figures of an epoch, before they are signed, and returns what is kept: an oracle signs one for each class.
+    /// Forgets epochs before `forget`.
+    pub async fn keep_guidance(
+        &self,
+        epoch: u64,
+        figures: &BTreeMap<u16, u16>,
+        forget: u64,
+    ) -> Result<BTreeMap<u16, u16>> {
+        let mut transaction = self.0.begin().await?;
+        let first = sqlx::query("INSERT OR IGNORE INTO guidance_epochs VALUES (?)")
+            .bind(to_i64(epoch))
+            .execute(&mut *transaction)
+            .await?;
+        if first.rows_affected() == 1 {
+            for (class, bps) in figures {
+                sqlx::query("INSERT INTO guidance VALUES (?, ?, ?)")
+                    .bind(to_i64(epoch))
+                    .bind(i64::from(*class))
+                    .bind(i64::from(*bps))
+                    .execute(&mut *transaction)
+                    .await?;
+            }
+        }
+        for table in ["guidance_epochs", "guidance"] {
+            sqlx::query(sqlx::AssertSqlSafe(format!(
+                "DELETE FROM {table} WHERE epoch < ?"
+            )))
+            .bind(to_i64(forget))
+            .execute(&mut *transaction)
+            .await?;
+        }
+        transaction.commit().await?;
+        let kept = self.guidance(epoch).await?;
+        kept.context("figures that were just stored are gone")
+    }
+
+    /// Utilisation by class in an epoch, basis points; `None` before it was computed.
+    pub async fn guidance(&self, epoch: u64) -> Result<Option<BTreeMap<u16, u16>>> {
+        let known = sqlx::query("SELECT 1 FROM guidance_epochs WHERE epoch = ?")
+            .bind(to_i64(epoch))
+            .fetch_optional(&self.0)
+            .await?;
+        if known.is_none() {
+            return Ok(None);
+        }
+        let rows = sqlx::query("SELECT class, utilisation_bps FROM guidance WHERE epoch = ?")
+            .bind(to_i64(epoch))
+            .fetch_all(&self.0)
+            .await?;
+        let figure = |row: &SqliteRow| {
+            Ok((
+                u16::try_from(row.try_get::<i64, _>("class")?)?,
+                u16::try_from(row.try_get::<i64, _>("utilisation_bps")?)?,
+            ))
+        };
+        rows.iter().map(figure).collect::<Result<_>>().map(Some)
     }
 
     // Blobs
@@ -663,6 +803,70 @@ mod tests {
         assert_eq!(db.decide("b", 1, "invalid", 6).await.unwrap(), "invalid");
         // The first stays, whatever comes later.
         assert_eq!(db.decide("b", 1, "valid", 7).await.unwrap(), "invalid");
+    }
+
+    /// Whoever asks for what, in whichever order: no two totals of a lease that were signed contradict each other.
+    #[tokio::test]
+    async fn signed_totals_of_a_lease_add_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::open(&folder.path().join("db.sqlite")).await.unwrap();
+        let sign = async |job: &str, seconds, at| {
+            let row = LeaseRow {
+                job: job.to_owned(),
+                created_slot: 1,
+                seconds,
+                at,
+            };
+            db.keep_lease_signature(&row).await.unwrap()
+        };
+        assert!(sign("a", 50, 1_050).await);
+        assert!(sign("a", 50, 1_050).await, "the same again");
+        assert!(!sign("a", 51, 1_050).await);
+        assert!(!sign("a", 49, 1_060).await);
+        assert!(sign("a", 50, 1_049).await, "a little earlier, as many");
+        assert!(!sign("a", 49, 1_049).await);
+        assert!(sign("a", 60, 1_060).await);
+        assert!(sign("b", 1, 1_060).await, "another lease");
+        // Of many the newest are remembered, and nothing before those is signed any more.
+        for n in 0..MAX_LEASE_SIGNATURES as u64 {
+            assert!(sign("a", 100 + n, 1_100 + n as i64).await);
+        }
+        assert!(!sign("a", 60, 1_060).await, "forgotten");
+        assert!(!sign("a", 70, 1_070).await);
+        assert!(sign("a", 100, 1_100).await);
+        let mut signed = Vec::new();
+        for at in 0..200 {
+            for seconds in [7, 3, 9, at] {
+                if sign("c", seconds, 5_000 + (at * 37 % 101) as i64).await {
+                    signed.push((seconds, 5_000 + (at * 37 % 101) as i64));
+                }
+            }
+        }
+        assert!(signed.len() > 3);
+        for a in &signed {
+            for b in &signed {
+                assert!(!totals_contradict(*a, *b), "{a:?} {b:?}");
+            }
+        }
+    }
+
+    /// Whatever is computed later, an oracle signs what it kept first.
+    #[tokio::test]
+    async fn an_epochs_utilisation_is_kept_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::open(&folder.path().join("db.sqlite")).await.unwrap();
+        assert_eq!(db.guidance(5).await.unwrap(), None);
+        let (first, other) = (
+            BTreeMap::from([(0, 0), (7, 10_000)]),
+            BTreeMap::from([(0, 1)]),
+        );
+        assert_eq!(db.keep_guidance(5, &first, 0).await.unwrap(), first);
+        assert_eq!(db.keep_guidance(5, &other, 0).await.unwrap(), first);
+        // An epoch in which no class was up is known, and empty.
+        let none = BTreeMap::new();
+        assert_eq!(db.keep_guidance(6, &none, 0).await.unwrap(), none);
+        assert_eq!(db.keep_guidance(6, &other, 6).await.unwrap(), none);
+        assert_eq!(db.guidance(5).await.unwrap(), None, "forgotten");
     }
 
     /// A disk without room: nothing half of a verdict is there, and what was said before it stays said.

@@ -5,21 +5,26 @@
 //! heartbeats that it works on the lease; the time between two answered probes counts, if it is short. What was counted is in
 //! the database before it is signed, and only grows. An oracle signs fewer seconds than it counted for whoever asks, since the
 //! largest number that a quorum can agree on is below somebody's; about the whole lease it signs only nearly all that it
-//! counted, since that ends it.
+//! counted, since that ends it. All that it signs about one lease adds up, whoever asks in whichever order: two totals that
+//! contradict each other would cost its bond.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use io_api::{
+    auth::RequestKey,
     lease::{Source, gather},
     text,
     types::{LeaseAnswer, LeaseCount, LeaseSignature, ToWorker},
 };
 use io_client::{
     Pubkey, Request, ed25519, instructions,
-    io_network::state::{Job, JobState},
+    io_network::state::{Job, JobState, OracleSet},
 };
-use io_protocol::lease::{LeaseStatement, most_seconds};
+use io_protocol::{
+    lease::{LeaseStatement, most_seconds},
+    messages::Bytes32,
+};
 use tokio::{
     sync::watch,
     task::JoinSet,
@@ -255,8 +260,19 @@ pub fn counted(oracle: &Oracle, address: &Pubkey) -> Option<LeaseCount> {
     })
 }
 
+/// Whether somebody may ask for signatures about a lease: the device's operator, whose payment it is, and once the lease is over the
+/// other oracles, for a worker that vanished. Anybody else could ask for few seconds, and more could never be signed for that time.
+pub fn may_ask(job: &Job, set: &OracleSet, key: &Bytes32, operator: &Bytes32, now: i64) -> bool {
+    key == operator || (now >= job.run_until && set.position(key).is_some())
+}
+
 /// This oracle's signature over seconds that it counted; an error says why not.
-pub fn sign(oracle: &Oracle, address: &Pubkey, seconds: u64, at: i64) -> Result<LeaseSignature> {
+pub async fn sign(
+    oracle: &Oracle,
+    address: &Pubkey,
+    seconds: u64,
+    at: i64,
+) -> Result<LeaseSignature> {
     let job = oracle
         .index
         .job(address)
@@ -276,6 +292,16 @@ pub fn sign(oracle: &Oracle, address: &Pubkey, seconds: u64, at: i64) -> Result<
         "asked for {seconds} s up to {at}, and {} s were counted up to {}",
         count.seconds,
         count.at
+    );
+    let total = LeaseRow {
+        job: address.to_string(),
+        created_slot: job.created_slot,
+        seconds,
+        at,
+    };
+    anyhow::ensure!(
+        oracle.db.keep_lease_signature(&total).await?,
+        "{seconds} s up to {at} contradict what this oracle has signed of this lease"
     );
     let statement = LeaseStatement {
         deployment: oracle.deployment,
@@ -353,7 +379,11 @@ async fn checkpoint(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job) -> Result
         sources.push(Source::Own(
             count,
             Box::new(move |seconds, at| {
-                sign(&own, &address, seconds, at).map_err(|e| e.to_string())
+                let own = own.clone();
+                Box::pin(async move {
+                    let signed = sign(&own, &address, seconds, at).await;
+                    signed.map_err(|error| error.to_string())
+                })
             }),
         ));
     }
@@ -367,7 +397,11 @@ async fn checkpoint(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job) -> Result
         seconds: job.units,
         at: job.submitted_at,
     };
-    let gathered = gather(&sources, statement, &members, quorum, job.run_until).await;
+    let wallet = oracle.wallet.clone();
+    let key = RequestKey::new(oracle.key.to_bytes(), move |message| {
+        wallet.sign(message).into()
+    });
+    let gathered = gather(&key, &sources, statement, &members, quorum, job.run_until).await;
     let Some(gathered) = gathered else {
         return Ok(());
     };
@@ -499,6 +533,32 @@ mod tests {
             count.probe(&job, now, true);
         }
         assert_eq!((count.seconds, count.at), (26 + 50, 1_100));
+    }
+
+    #[test]
+    fn only_whose_payment_it_is_asks_for_signatures() {
+        let (job, key) = (job(), [1; 32]);
+        let mut set = OracleSet {
+            count: 1,
+            used: 1,
+            quorum: 1,
+            ..OracleSet::zeroed()
+        };
+        set.oracles[0] = Pubkey::new_from_array(key);
+        let operator = [2; 32];
+        for (who, now, may) in [
+            (operator, 1_000, true),
+            (operator, 1_100, true),
+            (key, 1_099, false),
+            (key, 1_100, true),
+            ([3; 32], 1_100, false),
+        ] {
+            assert_eq!(
+                may_ask(&job, &set, &who, &operator, now),
+                may,
+                "{who:?} at {now}"
+            );
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! - [`chain`]: the index of accounts, and the history of jobs;
 //! - [`matching`]: which device is best for a job, pure; `market`: the tickets that follow from it;
 //! - [`verify`]: fetching and re-running what was submitted, deciding once; [`attest`]: devices' figures;
-//! - [`keeper`]: disputes, rejections, deadlines; [`rewards`]: who was up, who earned what;
+//! - [`keeper`]: disputes, rejections, deadlines; [`rewards`]: who was up, who earned what; [`guidance`]: reference prices;
 //! - [`blobs`]: bytes by their hash; [`api`] and [`link`]: HTTP, and the workers' WebSockets.
 //!
 //! What the oracle knows comes from the chain and comes back from it; what it must not forget (verdicts, tickets, sent
@@ -16,6 +16,7 @@ pub mod blobs;
 pub mod chain;
 mod config;
 pub mod db;
+pub mod guidance;
 pub mod keeper;
 pub mod leases;
 pub mod link;
@@ -108,6 +109,7 @@ pub async fn run_with_ready(
     oracle.tasks.spawn(market::keep_matching(with(&oracle)));
     oracle.tasks.spawn(keeper::keep(with(&oracle)));
     oracle.tasks.spawn(rewards::keep(with(&oracle)));
+    oracle.tasks.spawn(guidance::keep(with(&oracle)));
     oracle.tasks.spawn(leases::keep(with(&oracle)));
     oracle.tasks.spawn(slashes::keep(with(&oracle)));
     oracle.spawn(collect);
@@ -175,15 +177,15 @@ async fn collect(oracle: Arc<Oracle>) {
         sleep(COLLECT_EVERY).await;
         let jobs: Vec<_> = oracle.index.read().jobs.values().copied().collect();
         let mut named = HashSet::new();
-        match oracle.db.reward_blobs().await {
+        match oracle.db.named_blobs().await {
             Ok(hashes) => named.extend(
                 hashes
                     .iter()
                     .filter_map(|text| io_api::text::parse_hash(text)),
             ),
             Err(error) => {
-                // Rather keep all than lose what a root was computed from.
-                tracing::warn!(error = %format!("{error:#}"), "can't read which blobs rewards name");
+                // Rather keep all than lose what a root or a penalty stands on.
+                tracing::warn!(error = %format!("{error:#}"), "can't read which blobs roots and slash cases name");
                 continue;
             }
         }

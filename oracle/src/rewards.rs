@@ -45,8 +45,8 @@ use crate::{
 };
 
 /// Pauses between looks, on a chain far away and on one here.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
-const LOOK_EVERY_LOCAL: Duration = Duration::from_millis(500);
+pub const LOOK_EVERY: Duration = Duration::from_secs(5);
+pub const LOOK_EVERY_LOCAL: Duration = Duration::from_millis(500);
 /// A report is made this long after its epoch's end, seconds: late heartbeats and the index settle.
 const REPORT_AFTER: i64 = 4;
 /// Leaders take turns, seconds.
@@ -236,7 +236,7 @@ async fn write_slots(oracle: &Oracle) -> Result<()> {
 }
 
 /// The epoch in which this oracle's database was made. A database that was lost may have signed roots of earlier ones.
-async fn since(oracle: &Oracle, now: u64) -> Result<u64> {
+pub async fn since(oracle: &Oracle, now: u64) -> Result<u64> {
     if let Some(text) = oracle.db.meta(SINCE).await? {
         return text.parse().context("the epoch in the database");
     }
@@ -283,7 +283,7 @@ async fn make_report(oracle: &Arc<Oracle>, emission: &Emission, epoch: u64) -> R
 }
 
 /// Keeps bytes of this oracle's own making as a blob.
-async fn store(oracle: &Oracle, bytes: &[u8]) -> Result<Bytes32> {
+pub async fn store(oracle: &Oracle, bytes: &[u8]) -> Result<Bytes32> {
     let hash = *blake3::hash(bytes).as_bytes();
     let guard = oracle.blobs.puller(&hash);
     let _alone = guard.lock().await;
@@ -298,7 +298,7 @@ async fn store(oracle: &Oracle, bytes: &[u8]) -> Result<Bytes32> {
 }
 
 /// A blob of rewards, from here or a peer.
-async fn fetch(oracle: &Arc<Oracle>, hash: &Bytes32) -> Result<Vec<u8>> {
+pub async fn fetch(oracle: &Arc<Oracle>, hash: &Bytes32) -> Result<Vec<u8>> {
     ensure!(
         specs::pull(oracle, hash, MAX_BYTES).await,
         "no oracle has blob {} now",

@@ -1,4 +1,7 @@
-//! Slash cases: what time has decided is finalised, appeals are decided, shares delivered.
+//! Slash cases: accusers file what they found, what time has decided is finalised, appeals are decided, shares delivered.
+//!
+//! The evidence is the accuser's attestation (its signed statement, the verdict's reason, how many steps it checked and the signature
+//! that its sample follows from) as a blob, which every oracle keeps. The case names it by its hash. Nobody decides by it.
 //!
 //! An oracle that did not accuse decides an appeal by its own verdict about the job, made when the result was submitted, or
 //! now if it has none and the data is still to be had; without a verdict it abstains. A device that let a job expire is a fact of
@@ -17,7 +20,7 @@ use io_client::{
 use io_protocol::slashing::{SlashStatement, SlashVerdict, signatures_needed};
 use tokio::time::{sleep, timeout};
 
-use crate::{oracle::Oracle, verify};
+use crate::{oracle::Oracle, rewards, specs, verify};
 
 /// Pauses between looks at the cases, on a chain far away and on one here.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
@@ -26,6 +29,8 @@ const LOOK_EVERY_LOCAL: Duration = Duration::from_secs(3);
 const MAX_ACTIONS: usize = 64;
 /// Longest wait for one peer's decision.
 const PEER_TIMEOUT: Duration = Duration::from_secs(5);
+/// Largest evidence that is kept for others, bytes.
+const MAX_EVIDENCE_BYTES: u64 = 64 * 1024;
 /// Seconds past a deadline before it counts: the chain's clock wavers.
 const PAST: i64 = 1;
 
@@ -85,10 +90,13 @@ async fn look(oracle: &Arc<Oracle>) -> Result<()> {
             return Ok(());
         };
         let seconds = i64::from(oracle.config.keeper_seconds);
+        let slot = set.position(oracle.key.as_ref());
+        if let Err(error) = see_to_evidence(oracle, &address, &case, slot, rank, now).await {
+            tracing::debug!(case = %address, error = %format!("{error:#}"), "evidence has to wait");
+        }
         let Some(due) = due(&case, rank, now, seconds) else {
             continue;
         };
-        let slot = set.position(oracle.key.as_ref());
         let done = match due {
             Due::Decide if slot.is_none_or(|slot| case.accusers & (1 << slot) != 0) => continue,
             Due::Decide => decide(oracle, &set, &address, &case, rank).await,
@@ -109,6 +117,55 @@ async fn look(oracle: &Arc<Oracle>) -> Result<()> {
             break;
         }
     }
+    Ok(())
+}
+
+/// Files what this oracle found, if it accused and nobody has yet; else keeps a copy of what another filed, so that it can be had
+/// when that oracle is away.
+async fn see_to_evidence(
+    oracle: &Arc<Oracle>,
+    address: &Pubkey,
+    case: &SlashCase,
+    slot: Option<usize>,
+    rank: usize,
+    now: i64,
+) -> Result<()> {
+    if case.state()?.is_final() {
+        return Ok(());
+    }
+    if case.evidence != [0; 32] {
+        if !oracle.blobs.has(&case.evidence)
+            && specs::pull(oracle, &case.evidence, MAX_EVIDENCE_BYTES).await
+        {
+            let hash = text::hash(&case.evidence);
+            oracle.db.keep_evidence(&hash, now).await?;
+        }
+        return Ok(());
+    }
+    let wait = i64::from(oracle.config.keeper_seconds).saturating_mul(rank as i64);
+    let accused = slot.is_some_and(|slot| case.accusers & (1 << slot) != 0);
+    if !accused || now < case.opened_at.saturating_add(wait) {
+        return Ok(());
+    }
+    let Some(row) = oracle.db.job(&case.job.to_string()).await? else {
+        return Ok(());
+    };
+    let found = verify::decision(oracle, &case.job, row.created_slot).await?;
+    let about = |found: &verify::Decision| {
+        !found.valid && text::parse_hash(&found.output_hash) == Some(case.subject)
+    };
+    let Some(found) = found.filter(about) else {
+        return Ok(());
+    };
+    let said = verify::attest(oracle, &case.job, row.created_slot, &found)
+        .context("the oracle set is not indexed")?;
+    let hash = rewards::store(oracle, &serde_json::to_vec(&said)?).await?;
+    oracle.db.keep_evidence(&text::hash(&hash), now).await?;
+    let instruction = instructions::file_evidence(&oracle.key, address, hash);
+    let intent = format!("slash-evidence:{address}:{}", text::hash(&hash));
+    let request = Request::new(intent, oracle.wallet.signer(), vec![instruction]);
+    oracle.sender.send(&request).await?;
+    tracing::info!(case = %address, "filed what was found");
     Ok(())
 }
 
@@ -210,7 +267,7 @@ pub async fn decision(
         };
         match verify::decision(oracle, &case.job, row.created_slot).await? {
             // A verdict about another output than the one that was rejected says nothing here.
-            Some(found) if text::parse_hash(&found.output_hash) == Some(case.evidence) => {
+            Some(found) if text::parse_hash(&found.output_hash) == Some(case.subject) => {
                 if found.valid {
                     SlashVerdict::Returned
                 } else {
@@ -238,7 +295,7 @@ async fn review(oracle: &Arc<Oracle>, case: &SlashCase) -> Result<()> {
     let Ok(job) = bytemuck::try_pod_read_unaligned::<Job>(&row.data) else {
         return Ok(());
     };
-    if job.output_hash == case.evidence {
+    if job.output_hash == case.subject {
         verify::review(oracle, &case.job, &job).await?;
     }
     Ok(())

@@ -73,6 +73,19 @@ impl World {
         )
     }
 
+    /// An oracle of the set says what it found.
+    pub fn file_evidence_call(&self, oracle: &Keypair, case: &Pubkey, evidence: [u8; 32]) -> Call {
+        Call::new(
+            accounts::FileEvidence {
+                oracle: oracle.pubkey(),
+                oracle_set: oracle_set(),
+                slash_case: *case,
+            },
+            instruction::FileEvidence { evidence },
+            &[oracle],
+        )
+    }
+
     pub fn finalise_slash_case_call(&self, case: &Pubkey) -> Call {
         let provider = self.slash_case(case).provider;
         Call::new(
@@ -425,23 +438,15 @@ impl World {
         who
     }
 
-    /// One more epoch passes, a quorum says what each provider has earned since genesis, and each claims it.
-    pub fn pay_rewards(&mut self, cumulative: &[(&Rig, u64)]) {
+    /// One more epoch passes, and a quorum puts the root of these leaves on chain. Returns the epoch and the tree.
+    pub fn publish_epoch(&mut self, leaves: &[Leaf]) -> (u64, Tree) {
         let emission = self.emission();
         let epoch = emission.calendar().epoch_at(self.now()).max(1);
         self.at(emission.calendar().ends_at(epoch));
         let call = self.advance_epoch_call();
         self.ok(&call);
-        let mut leaves: Vec<Leaf> = cumulative
-            .iter()
-            .map(|(rig, cumulative)| Leaf {
-                provider: rig.provider.to_bytes(),
-                cumulative: *cumulative,
-            })
-            .collect();
-        leaves.sort();
         let tree =
-            Tree::build::<Native>(&io_network::ID.to_bytes(), &leaves).expect("a tree of leaves");
+            Tree::build::<Native>(&io_network::ID.to_bytes(), leaves).expect("a tree of leaves");
         let root = PublishRootArgs {
             epoch,
             root: tree.root(),
@@ -450,6 +455,20 @@ impl World {
         };
         let call = self.publish_root_call(root, &[0, 1]);
         self.ok(&call);
+        (epoch, tree)
+    }
+
+    /// One more epoch passes, a quorum says what each provider has earned since genesis, and each claims it.
+    pub fn pay_rewards(&mut self, cumulative: &[(&Rig, u64)]) {
+        let mut leaves: Vec<Leaf> = cumulative
+            .iter()
+            .map(|(rig, cumulative)| Leaf {
+                provider: rig.provider.to_bytes(),
+                cumulative: *cumulative,
+            })
+            .collect();
+        leaves.sort();
+        let (_, tree) = self.publish_epoch(&leaves);
         for (rig, cumulative) in cumulative {
             let place = leaves
                 .iter()

@@ -165,6 +165,7 @@ impl World {
             accounts::UpdateGuidance {
                 network: network(),
                 oracle_set: oracle_set(),
+                emission: world::emission(),
                 class: world::class(class),
                 instructions: INSTRUCTIONS_SYSVAR,
             },

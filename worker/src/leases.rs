@@ -75,7 +75,9 @@ pub async fn checkpoint(
         at: job.submitted_at,
     };
     let quorum = usize::from(set.quorum);
-    let Some(gathered) = gather(&sources, last, &members, quorum, job.run_until).await else {
+    let key = worker.chain.request_key();
+    let gathered = gather(&key, &sources, last, &members, quorum, job.run_until).await;
+    let Some(gathered) = gathered else {
         return Ok(None);
     };
     let signatures: Vec<_> = gathered

@@ -26,9 +26,9 @@ use crate::{
     text,
     types::{
         API_PREFIX, ApiError, Attestation, BlobStatus, DeviceAttestRequest, DeviceAttestation,
-        Identity, Info, JobView, Jobs, LeaseCount, LeaseReply, LeaseRequest, LeaseSignRequest,
-        LeaseSignature, Offer, Offers, Quote, QuoteRequest, Rewards, SignRootRequest, SignedRoot,
-        SlashDecision,
+        Guidance, Identity, Info, JobView, Jobs, LeaseCount, LeaseReply, LeaseRequest,
+        LeaseSignRequest, LeaseSignature, Offer, Offers, Quote, QuoteRequest, Rewards,
+        SignRootRequest, SignedRoot, SlashDecision,
     },
 };
 
@@ -358,10 +358,17 @@ impl OracleClient {
     }
 
     /// Asks for the oracle's signature over seconds of a lease.
-    pub async fn sign_lease(&self, job: &Bytes32, seconds: u64, at: i64) -> Result<LeaseSignature> {
+    pub async fn sign_lease(
+        &self,
+        asker: &RequestKey,
+        job: &Bytes32,
+        seconds: u64,
+        at: i64,
+    ) -> Result<LeaseSignature> {
         let mut call = Call::get(format!("{API_PREFIX}/leases/{}/sign", text::key(job)));
         call.method = Method::POST;
         call.body = Some(json_body(&LeaseSignRequest { seconds, at }));
+        call.signed = Some((asker, *job, self.known().await?));
         self.json(&call).await
     }
 
@@ -410,6 +417,14 @@ impl OracleClient {
     pub async fn rewards(&self, epoch: u64) -> Result<Option<Rewards>> {
         maybe(
             self.json(&Call::get(format!("{API_PREFIX}/rewards/{epoch}")))
+                .await,
+        )
+    }
+
+    /// How much of each class's time was hired in an epoch of emission, signed by the oracle; `None` while it has computed nothing.
+    pub async fn guidance(&self, epoch: u64) -> Result<Option<Guidance>> {
+        maybe(
+            self.json(&Call::get(format!("{API_PREFIX}/guidance/{epoch}")))
                 .await,
         )
     }

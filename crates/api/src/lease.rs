@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::future::{BoxFuture, join_all};
 use io_protocol::{lease::LeaseStatement, messages::Bytes32};
 use tokio::time::timeout;
 
 use crate::{
-    auth::verify_signature,
+    auth::{RequestKey, verify_signature},
     client::OracleClient,
     text,
     types::{LeaseCount, LeaseSignature},
@@ -17,7 +17,8 @@ use crate::{
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Signs seconds up to a time, or says why not.
-pub type Sign = Box<dyn Fn(u64, i64) -> Result<LeaseSignature, String> + Send + Sync>;
+pub type Sign =
+    Box<dyn Fn(u64, i64) -> BoxFuture<'static, Result<LeaseSignature, String>> + Send + Sync>;
 
 /// Where a count and a signature come from.
 pub enum Source {
@@ -44,8 +45,10 @@ pub fn agreed(counts: &[(u64, i64)], quorum: usize) -> Option<(u64, i64)> {
 }
 
 /// Gathers a checkpoint that goes beyond `last`, the job's newest one (with its deployment, set and job). `None` when the
-/// oracles of the set have counted nothing more, or too few of them sign.
+/// oracles of the set have counted nothing more, or too few of them sign. `asker` is the device's operator, or an active oracle once
+/// the lease is over.
 pub async fn gather(
+    asker: &RequestKey,
     sources: &[Source],
     last: LeaseStatement,
     members: &[Bytes32],
@@ -79,11 +82,11 @@ pub async fn gather(
         let message = statement.to_bytes();
         let signed = join_all(sources.iter().map(|source| async move {
             let answer = match source {
-                Source::Remote(client) => timeout(TIMEOUT, client.sign_lease(&job, seconds, at))
-                    .await
-                    .ok()?
-                    .ok()?,
-                Source::Own(_, sign) => sign(seconds, at).ok()?,
+                Source::Remote(client) => {
+                    let answer = client.sign_lease(asker, &job, seconds, at);
+                    timeout(TIMEOUT, answer).await.ok()?.ok()?
+                }
+                Source::Own(_, sign) => sign(seconds, at).await.ok()?,
             };
             Some((
                 text::parse_key(&answer.oracle)?,

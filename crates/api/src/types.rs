@@ -146,6 +146,9 @@ wire! {
         pub unavailable_because: Option<String>,
         /// Engine name → what it asks and does.
         pub engines: BTreeMap<String, EngineOffer>,
+        /// What an hour of a device of its class costs, as a guide, base units of IO; absent while the class has no reference
+        /// price.
+        pub reference_hour: Option<Amount>,
         pub last_heartbeat_ms: u64,
     }
 }
@@ -158,6 +161,20 @@ wire! {
         /// Units of work a second, by its own measurement.
         pub speed: f64,
     }
+}
+
+impl EngineOffer {
+    /// What an hour of the device comes to at this ask, base units of IO; `None` when no amount can hold it.
+    pub fn hour(&self) -> Option<Amount> {
+        hour_at(self.ask, self.speed)
+    }
+}
+
+/// What an hour comes to at an ask for 1,000 units, on a device that does so many units a second.
+pub fn hour_at(ask: Amount, speed: f64) -> Option<Amount> {
+    // A speed is measured: thousandths of a unit are as exact as it gets. Nonsense is no speed.
+    let units_e3 = (speed.max(0.0) * 1_000.0).round() as u64;
+    io_protocol::guidance::price_of_an_hour(ask.0, units_e3).map(Amount)
 }
 
 wire! {
@@ -215,6 +232,11 @@ wire! {
         pub payment_bps: u16,
         /// Expected run time at the lowest ask's device, seconds.
         pub seconds: Option<f64>,
+        /// What an hour of that device comes to at its ask, base units of the mint.
+        pub hour: Option<Amount>,
+        /// What an hour of a device of its class costs, as a guide, base units of the mint; absent while the class has no
+        /// reference price.
+        pub reference_hour: Option<Amount>,
         /// When no device is left: which requirement removed how many.
         pub removed: BTreeMap<String, u32>,
     }
@@ -359,7 +381,9 @@ wire! {
 }
 
 wire! {
-    /// `POST /v1/leases/{job}/sign`: asks for a signature over seconds of a lease.
+    /// `POST /v1/leases/{job}/sign` (signed by the device's operator, or by an active oracle once the lease is over): asks for a
+    /// signature over seconds of a lease. What an oracle signs about one lease adds up: no other seconds for the same time, and
+    /// never fewer later.
     pub struct LeaseSignRequest {
         pub seconds: u64,
         /// Unix seconds.
@@ -495,6 +519,29 @@ wire! {
     pub struct SignRootRequest {
         /// BLAKE3 of the leaf set.
         pub leaves: String,
+    }
+}
+
+wire! {
+    /// `GET /v1/guidance/{epoch}`: how much of each class's time was hired in an epoch of emission, signed by this oracle. `404`
+    /// with `not_found` until the epoch's root is on chain. Classes that no device was up in are absent.
+    pub struct Guidance {
+        pub oracle: String,
+        pub set_version: u64,
+        pub epoch: u64,
+        /// By class, ascending.
+        pub classes: Vec<ClassUtilisation>,
+    }
+}
+
+wire! {
+    /// A class's utilisation in an epoch.
+    pub struct ClassUtilisation {
+        pub class: u16,
+        /// Hired share of the time in which its devices were up, basis points.
+        pub utilisation_bps: u16,
+        /// Ed25519 signature over the `GuidanceStatement` with these fields.
+        pub signature: String,
     }
 }
 

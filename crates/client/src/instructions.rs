@@ -880,6 +880,18 @@ pub fn open_slash_case(
     )
 }
 
+/// An oracle that accused names the blob that holds what it found.
+pub fn file_evidence(oracle: &Pubkey, slash_case: &Pubkey, evidence: [u8; 32]) -> Instruction {
+    build(
+        accounts::FileEvidence {
+            oracle: *oracle,
+            oracle_set: pda::oracle_set(),
+            slash_case: *slash_case,
+        },
+        instruction::FileEvidence { evidence },
+    )
+}
+
 /// The renter or the payer at any time; anybody once the retention is over. `payer_token` receives what strangers added to
 /// the vault: the job's own refund account will do.
 pub fn close_job(
@@ -1025,6 +1037,7 @@ pub fn update_guidance(class: u16, args: GuidanceArgs) -> Instruction {
         accounts::UpdateGuidance {
             network: pda::network(),
             oracle_set: pda::oracle_set(),
+            emission: pda::emission(),
             class: pda::class(class),
             instructions: INSTRUCTIONS_SYSVAR,
         },

@@ -4,10 +4,17 @@
 //! the utilisation `t` that the network aims at, as block prices do under EIP-1559:
 //!
 //! price′ = price · (1 + (u − t) / t / 8), at most ± 1/8 in one epoch, inside the class's floor and ceiling.
+//!
+//! Utilisation is not an opinion: it follows from the evidence of an epoch whose root is on chain ([`utilisation`]), so that every
+//! oracle signs the same bytes, and anybody can compute them again.
+
+use std::collections::BTreeMap;
 
 use crate::{
+    evidence::Row,
     messages::{Bytes32, Deployment, Writer},
     money::BPS,
+    scores::ALL_SLOTS,
 };
 
 /// Domain of [`GuidanceStatement`].
@@ -24,7 +31,7 @@ pub struct GuidanceStatement {
     pub set_version: u64,
     /// Class account.
     pub class: Bytes32,
-    /// The epoch, hours since the Unix epoch.
+    /// Epoch of emission (see [`crate::emission::Calendar`]), the first is 1.
     pub epoch: u64,
     /// Hired share of the class's attested time, basis points.
     pub utilisation_bps: u16,
@@ -54,6 +61,25 @@ pub fn utilisation_bps(hired: u64, available: u64) -> u16 {
         return 0;
     }
     (u128::from(hired.min(available)) * u128::from(BPS) / u128::from(available)) as u16
+}
+
+/// Utilisation of each class in an epoch, basis points, from its rows as [`crate::evidence::merge`] gives them: slots in which
+/// devices of the class were hired over slots in which they were up. `class_of` names a device's class; devices without one don't
+/// count. A class that nobody was up in is absent: without supply there is nothing to learn about demand, and its price stays.
+pub fn utilisation(rows: &[Row], class_of: impl Fn(&Bytes32) -> Option<u16>) -> BTreeMap<u16, u16> {
+    let mut slots: BTreeMap<u16, (u64, u64)> = BTreeMap::new();
+    for row in rows {
+        let up = u64::from(row.seen.slots());
+        if let Some(class) = class_of(&row.device).filter(|_| up > 0) {
+            let (hired, available) = slots.entry(class).or_default();
+            *hired += u64::from((row.seen.hired & ALL_SLOTS).count_ones());
+            *available += up;
+        }
+    }
+    slots
+        .into_iter()
+        .map(|(class, (hired, available))| (class, utilisation_bps(hired, available)))
+        .collect()
 }
 
 /// The next reference price. Steps are rounded down, but a price that should rise rises by at least one base unit; the result
@@ -115,6 +141,42 @@ mod tests {
         assert_eq!(utilisation_bps(3, 3), 10_000);
         assert_eq!(utilisation_bps(u64::MAX, 1), 10_000);
         assert_eq!(utilisation_bps(u64::MAX, u64::MAX), 10_000);
+    }
+
+    #[test]
+    fn a_classs_utilisation_is_that_of_all_its_devices_together() {
+        use crate::scores::DeviceEpoch;
+        let row = |device: u8, seen, hired| Row {
+            device: [device; 32],
+            provider: [9; 32],
+            seen: DeviceEpoch {
+                seen,
+                hired,
+                ..DeviceEpoch::default()
+            },
+        };
+        let rows = [
+            row(1, 0b1111, 0b0001),
+            row(2, 0b0011, 0b0100),
+            // Bits beyond the slots of an epoch are nothing.
+            row(3, ALL_SLOTS | 1 << 60, u64::MAX),
+            row(4, 0, 0),
+            row(5, 0b1, 0),
+            row(6, 0b1, 0b1),
+        ];
+        let class_of = |device: &Bytes32| match device[0] {
+            1 | 2 => Some(7),
+            3 => Some(8),
+            4 => Some(9),
+            5 => Some(10),
+            _ => None,
+        };
+        // Class 7: one of four slots, and one of three, of which the hired one was not seen.
+        assert_eq!(
+            utilisation(&rows, class_of),
+            BTreeMap::from([(7, 2_857), (8, 10_000), (10, 0)])
+        );
+        assert_eq!(utilisation(&[], class_of), BTreeMap::new());
     }
 
     #[test]

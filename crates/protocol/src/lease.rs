@@ -64,6 +64,17 @@ impl LeaseStatement {
     }
 }
 
+/// Whether two statements of one oracle about one lease cannot both be meant, each as its seconds and the time up to which they
+/// were counted: another total for the same time, or one that fell. An oracle may know of fewer seconds than it counted and vouch
+/// for those, as long as what it said adds up.
+pub fn totals_contradict(a: (u64, i64), b: (u64, i64)) -> bool {
+    match a.1.cmp(&b.1) {
+        core::cmp::Ordering::Less => a.0 > b.0,
+        core::cmp::Ordering::Equal => a.0 != b.0,
+        core::cmp::Ordering::Greater => a.0 < b.0,
+    }
+}
+
 /// Most seconds that can have been served up to `at` in a lease accepted at `accepted_at` that ends at `run_until`.
 pub fn most_seconds(accepted_at: i64, run_until: i64, at: i64) -> u64 {
     at.min(run_until).saturating_sub(accepted_at).max(0) as u64
@@ -129,6 +140,20 @@ mod tests {
         assert_eq!(all.len(), variants.len());
         assert_eq!(base.to_bytes().len(), 144);
         assert_eq!(base.to_bytes()[..16], *b"io/lease/1......");
+    }
+
+    #[test]
+    fn totals_go_on_and_are_one_at_a_time() {
+        for (a, b, contradict) in [
+            ((5, 10), (5, 10), false),
+            ((5, 10), (6, 10), true),
+            ((5, 10), (5, 11), false),
+            ((5, 10), (6, 11), false),
+            ((5, 10), (4, 11), true),
+        ] {
+            assert_eq!(totals_contradict(a, b), contradict, "{a:?} {b:?}");
+            assert_eq!(totals_contradict(b, a), contradict, "{b:?} {a:?}");
+        }
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Slashing with due process: who decides an appeal, where a penalty goes, and what proves that an oracle contradicted itself.
 
 use crate::{
+    guidance::{GUIDANCE_DOMAIN, GUIDANCE_LEN},
+    lease::{LEASE_DOMAIN, LEASE_LEN, totals_contradict},
     messages::{Bytes32, Deployment, RESULT_DOMAIN, RESULT_LEN, REWARD_DOMAIN, REWARD_LEN, Writer},
     money::{BPS, MoneyError, share_floor},
 };
@@ -112,6 +114,10 @@ pub enum Contradiction {
     Reward = 2,
     /// Two decisions of one case.
     Slash = 3,
+    /// Two totals of one lease that don't add up ([`totals_contradict`]).
+    Lease = 4,
+    /// Two figures of a class's utilisation in one epoch.
+    Guidance = 5,
 }
 
 /// Where a statement says what it is about, and what it says: byte ranges.
@@ -126,7 +132,7 @@ struct Layout {
 /// Start of what follows domain, program, cluster and set version.
 const BODY: usize = 16 + 32 + 32 + 8;
 
-const LAYOUTS: [Layout; 3] = [
+const LAYOUTS: [Layout; 5] = [
     Layout {
         kind: Contradiction::Result,
         domain: RESULT_DOMAIN,
@@ -150,9 +156,35 @@ const LAYOUTS: [Layout; 3] = [
         subject: (BODY, BODY + 40),
         said: (BODY + 40, SLASH_LEN),
     },
+    Layout {
+        kind: Contradiction::Lease,
+        domain: LEASE_DOMAIN,
+        len: LEASE_LEN,
+        // Job and slot of creation.
+        subject: (BODY, BODY + 40),
+        said: (BODY + 40, LEASE_LEN),
+    },
+    Layout {
+        kind: Contradiction::Guidance,
+        domain: GUIDANCE_DOMAIN,
+        len: GUIDANCE_LEN,
+        // Class and epoch.
+        subject: (BODY, BODY + 40),
+        said: (BODY + 40, GUIDANCE_LEN),
+    },
 ];
 
-/// Whether two signed messages of one oracle contradict each other: same deployment, same subject, something else said. The
+/// Seconds and time of a lease's statement.
+fn total(said: &[u8]) -> Option<(u64, i64)> {
+    let (seconds, at) = said.split_first_chunk()?;
+    Some((
+        u64::from_le_bytes(*seconds),
+        i64::from_le_bytes(at.try_into().ok()?),
+    ))
+}
+
+/// Whether two signed messages of one oracle contradict each other: same deployment, same subject, something else said (about a
+/// lease, whose statements follow each other: totals that don't add up). The
 /// oracle set's version may differ: a verdict does not change with it.
 pub fn contradiction(deployment: &Deployment, a: &[u8], b: &[u8]) -> Option<Contradiction> {
     let layout = LAYOUTS
@@ -164,7 +196,14 @@ pub fn contradiction(deployment: &Deployment, a: &[u8], b: &[u8]) -> Option<Cont
             && m[16..48] == deployment.program
             && m[48..80] == deployment.cluster
     };
-    let contradicts = ours(a) && ours(b) && !differ(layout.subject) && differ(layout.said);
+    if !ours(a) || !ours(b) || differ(layout.subject) {
+        return None;
+    }
+    let (from, to) = layout.said;
+    let contradicts = match layout.kind {
+        Contradiction::Lease => totals_contradict(total(&a[from..to])?, total(&b[from..to])?),
+        _ => differ(layout.said),
+    };
     contradicts.then_some(layout.kind)
 }
 
@@ -173,7 +212,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::messages::{ResultStatement, RewardStatement, Verdict};
+    use crate::{
+        guidance::GuidanceStatement,
+        lease::LeaseStatement,
+        messages::{ResultStatement, RewardStatement, Verdict},
+    };
 
     const HERE: Deployment = Deployment {
         program: [1; 32],
@@ -200,6 +243,27 @@ mod tests {
             case: [4; 32],
             opened_at: 5,
             verdict: SlashVerdict::Upheld,
+        }
+    }
+
+    fn lease() -> LeaseStatement {
+        LeaseStatement {
+            deployment: HERE,
+            set_version: 3,
+            job: [4; 32],
+            created_slot: 5,
+            seconds: 6,
+            at: 7,
+        }
+    }
+
+    fn guidance() -> GuidanceStatement {
+        GuidanceStatement {
+            deployment: HERE,
+            set_version: 3,
+            class: [4; 32],
+            epoch: 5,
+            utilisation_bps: 6,
         }
     }
 
@@ -342,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn another_root_of_an_epoch_and_another_decision_of_a_case_contradict() {
+    fn another_word_about_an_epoch_a_case_or_a_lease_contradicts() {
         let (a, b) = (reward(), slash());
         for other in [
             RewardStatement { root: [9; 32], ..a },
@@ -375,6 +439,114 @@ mod tests {
             contradiction(&HERE, &b.to_bytes(), &elsewhere.to_bytes()),
             None
         );
+        let lease = lease();
+        for (other, expected) in [
+            (
+                LeaseStatement {
+                    seconds: 7,
+                    ..lease
+                },
+                true,
+            ),
+            (
+                LeaseStatement {
+                    seconds: 5,
+                    at: 8,
+                    ..lease
+                },
+                true,
+            ),
+            (
+                LeaseStatement {
+                    seconds: 7,
+                    at: 6,
+                    ..lease
+                },
+                true,
+            ),
+            (
+                LeaseStatement {
+                    set_version: 9,
+                    seconds: 7,
+                    ..lease
+                },
+                true,
+            ),
+            (LeaseStatement { at: 8, ..lease }, false),
+            (
+                LeaseStatement {
+                    seconds: 9,
+                    at: 8,
+                    ..lease
+                },
+                false,
+            ),
+            (
+                LeaseStatement {
+                    set_version: 9,
+                    ..lease
+                },
+                false,
+            ),
+            (
+                LeaseStatement {
+                    job: [9; 32],
+                    seconds: 7,
+                    ..lease
+                },
+                false,
+            ),
+            (
+                LeaseStatement {
+                    created_slot: 9,
+                    seconds: 7,
+                    ..lease
+                },
+                false,
+            ),
+        ] {
+            let expected = expected.then_some(Contradiction::Lease);
+            let (one, two) = (lease.to_bytes(), other.to_bytes());
+            assert_eq!(contradiction(&HERE, &one, &two), expected, "{other:?}");
+            assert_eq!(contradiction(&HERE, &two, &one), expected, "{other:?}");
+        }
+        let guidance = guidance();
+        for (other, expected) in [
+            (
+                GuidanceStatement {
+                    utilisation_bps: 7,
+                    ..guidance
+                },
+                true,
+            ),
+            (
+                GuidanceStatement {
+                    set_version: 9,
+                    ..guidance
+                },
+                false,
+            ),
+            (
+                GuidanceStatement {
+                    class: [9; 32],
+                    utilisation_bps: 7,
+                    ..guidance
+                },
+                false,
+            ),
+            (
+                GuidanceStatement {
+                    epoch: 9,
+                    utilisation_bps: 7,
+                    ..guidance
+                },
+                false,
+            ),
+        ] {
+            let expected = expected.then_some(Contradiction::Guidance);
+            let (one, two) = (guidance.to_bytes(), other.to_bytes());
+            assert_eq!(contradiction(&HERE, &one, &two), expected, "{other:?}");
+        }
         // Statements of two kinds never contradict each other.
         assert_eq!(contradiction(&HERE, &a.to_bytes(), &b.to_bytes()), None);
     }

@@ -21,10 +21,10 @@ use io_api::{
     auth::{self, About, NO_SUBJECT, now_ms},
     text,
     types::{
-        Amount, ApiError, Attestation, BlobStatus, DeviceAttestRequest, DeviceAttestation,
-        Identity, Info, JobView, Jobs, LeaseCount, LeaseReply, LeaseRequest, LeaseSignRequest,
-        LeaseSignature, Limits, Offer, Offers, Peer, Quote, QuoteRequest, Rewards, SignRootRequest,
-        SignedReport, SignedRoot, SlashDecision,
+        Amount, ApiError, Attestation, BlobStatus, ClassUtilisation, DeviceAttestRequest,
+        DeviceAttestation, Guidance, Identity, Info, JobView, Jobs, LeaseCount, LeaseReply,
+        LeaseRequest, LeaseSignRequest, LeaseSignature, Limits, Offer, Offers, Peer, Quote,
+        QuoteRequest, Rewards, SignRootRequest, SignedReport, SignedRoot, SlashDecision, hour_at,
     },
 };
 use io_client::{
@@ -164,6 +164,7 @@ type Shared = State<Arc<Api>>;
         attest_device,
         reward,
         sign_root,
+        guidance,
         link_upgrade,
         app_config,
         event_stream
@@ -188,6 +189,8 @@ type Shared = State<Arc<Api>>;
         SignedReport,
         SignedRoot,
         SignRootRequest,
+        Guidance,
+        ClassUtilisation,
         Health,
         app::AppConfig
     ))
@@ -238,6 +241,7 @@ pub fn router(oracle: Arc<Oracle>) -> Router {
         .route("/v1/devices/{device}/attest", post(attest_device))
         .route("/v1/rewards/{epoch}", get(reward))
         .route("/v1/rewards/{epoch}/sign", post(sign_root))
+        .route("/v1/guidance/{epoch}", get(guidance))
         .route("/v1/link", get(link_upgrade))
         .route("/v1/app", get(app_config))
         .route("/v1/events", get(event_stream))
@@ -965,6 +969,29 @@ async fn sign_root(
         })
 }
 
+#[utoipa::path(
+    get,
+    path = "/v1/guidance/{epoch}",
+    params(("epoch" = u64, Path, description = "Epoch of emission, the first is 1")),
+    responses((status = 200, body = Guidance), (status = 404, body = ApiError))
+)]
+async fn guidance(
+    State(api): Shared,
+    Path(epoch): Path<String>,
+    OriginalUri(uri): OriginalUri,
+) -> Answer<Guidance> {
+    query(&uri, &[])?;
+    let epoch = epoch_number(&epoch)?;
+    crate::guidance::view(&api.oracle, epoch)
+        .await?
+        .map(Json)
+        .ok_or_else(|| {
+            Refusal::not_found(format!(
+                "this oracle has no figures of epoch {epoch}: it computes them when the epoch's root is on chain"
+            ))
+        })
+}
+
 #[utoipa::path(post, path = "/v1/quote", request_body = QuoteRequest, responses((status = 200, body = Quote), (status = 400, body = ApiError)))]
 async fn quote(
     State(api): Shared,
@@ -1029,6 +1056,11 @@ async fn quote(
         cost = Some(amount);
         fee = Some(money::fee_ceil(amount, fees.renter_bps()).map_err(too_much)?);
     }
+    let class = survey.class;
+    let reference = {
+        let tables = oracle.index.read();
+        class.and_then(|class| views::reference(tables.classes.get(&class)?))
+    };
     let total = match (cost, fee) {
         (Some(cost), Some(fee)) => Some(
             cost.checked_add(fee)
@@ -1070,6 +1102,10 @@ async fn quote(
             .speed
             .filter(|speed| *speed > 0.0)
             .map(|speed| request.units as f64 / speed),
+        hour: ask_min
+            .zip(survey.speed)
+            .and_then(|(ask, speed)| hour_at(Amount(ask), speed)),
+        reference_hour: reference.map(in_mint).map(Amount),
         removed,
     }))
 }
@@ -1189,23 +1225,46 @@ async fn lease(State(api): Shared, Path(address): Path<String>) -> Answer<LeaseC
         .ok_or_else(|| Refusal::not_found(format!("this oracle counted nothing of {address}")))
 }
 
-#[utoipa::path(post, path = "/v1/leases/{job}/sign", params(("job" = String, Path)), request_body = LeaseSignRequest, responses((status = 200, body = LeaseSignature), (status = 409, body = ApiError, description = "More than this oracle counted")))]
+#[utoipa::path(post, path = "/v1/leases/{job}/sign", params(("job" = String, Path), ("x-io-auth" = String, Header, description = "By the device's operator, or an active oracle once the lease is over")), request_body = LeaseSignRequest, responses((status = 200, body = LeaseSignature), (status = 401, body = ApiError), (status = 409, body = ApiError, description = "More than this oracle counted, or another total than it signed")))]
 async fn sign_lease(
     State(api): Shared,
     Path(address): Path<String>,
+    OriginalUri(uri): OriginalUri,
+    method: Method,
     headers: HeaderMap,
     Extension(from): Extension<ConnectedFrom>,
     request: Body,
 ) -> Answer<LeaseSignature> {
     let address = key_of(&address, "a lease")?;
+    query(&uri, &[])?;
     let bytes = body(&api, from, &headers, request, MAX_JSON_BYTES).await?;
+    let key = signer(&api, &method, &uri, &headers, address.to_bytes(), &bytes)?;
     let request: LeaseSignRequest = parse(&bytes)?;
-    leases::sign(&api.oracle, &address, request.seconds, request.at)
+    let oracle = &api.oracle;
+    let job = oracle
+        .index
+        .job(&address)
+        .filter(|job| job.require_running_lease().is_ok())
+        .ok_or_else(|| Refusal::not_found(format!("no running lease at {address}")))?;
+    let (Some(set), Some(device)) = (oracle.index.set(), oracle.index.device(&job.device)) else {
+        return Err(Refusal::unavailable(
+            "the lease's device is not indexed yet",
+        ));
+    };
+    let (operator, now) = (device.operator.to_bytes(), oracle.clock.now());
+    if !leases::may_ask(&job, &set, &key, &operator, now) {
+        return Err(Refusal::unauthorized(format!(
+            "signed by {}, who is neither the device's operator nor, once the lease is over, an active oracle",
+            text::key(&key)
+        )));
+    }
+    leases::sign(oracle, &address, request.seconds, request.at)
+        .await
         .map(Json)
         .map_err(|error| {
             Refusal::conflict(
                 format!("{address} not signed: {error:#}"),
-                "ask for no more than GET /v1/leases says",
+                "ask for no more than GET /v1/leases says, and for what follows the last signature",
             )
         })
 }

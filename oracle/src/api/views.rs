@@ -27,6 +27,11 @@ pub fn class_name(class: &DeviceClass) -> String {
     String::from_utf8_lossy(&class.name[..end]).into_owned()
 }
 
+/// A class's reference price, base units of IO for an hour; `None` while it has none.
+pub fn reference(class: &DeviceClass) -> Option<u64> {
+    (class.price_ceiling > 0).then_some(class.reference_price)
+}
+
 pub fn offer(oracle: &Oracle, address: &Pubkey, device: &Device) -> Offer {
     let (class, provider): (Option<DeviceClass>, Option<Provider>) = {
         let tables = oracle.index.read();
@@ -60,6 +65,7 @@ pub fn offer(oracle: &Oracle, address: &Pubkey, device: &Device) -> Offer {
         available: because.is_none(),
         unavailable_because: because.map(str::to_owned),
         engines,
+        reference_hour: class.as_ref().and_then(reference).map(Amount),
         last_heartbeat_ms: state
             .heartbeat_at
             .map_or(0, |_| io_api::auth::now_ms().saturating_sub(age_ms)),

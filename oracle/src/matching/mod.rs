@@ -442,8 +442,9 @@ pub struct Match {
 pub struct Survey {
     /// Asks of those that meet it, lowest first.
     pub asks: Vec<u64>,
-    /// Speed of a device with the lowest ask.
+    /// Speed and class of a device with the lowest ask: of several the fastest.
     pub speed: Option<f64>,
+    pub class: Option<u16>,
     /// The first requirement that a device does not meet → devices.
     pub removed: BTreeMap<&'static str, u32>,
 }
@@ -566,7 +567,7 @@ impl Matcher {
     /// What meets a requirement, looking at every device that offers the engine.
     pub fn survey(&self, want: &Want) -> Survey {
         let mut survey = Survey::default();
-        let mut lowest: Option<(u64, f64)> = None;
+        let mut lowest: Option<&Entry> = None;
         for entry in self
             .shelves
             .get(&want.engine)
@@ -577,8 +578,9 @@ impl Matcher {
                 Some(reason) => *survey.removed.entry(reason).or_default() += 1,
                 None => {
                     survey.asks.push(entry.ask);
-                    if lowest.is_none_or(|(ask, speed)| (entry.ask, -entry.speed) < (ask, -speed)) {
-                        lowest = Some((entry.ask, entry.speed));
+                    let key = |entry: &Entry| (entry.ask, -entry.speed);
+                    if lowest.is_none_or(|lowest| key(entry) < key(lowest)) {
+                        lowest = Some(entry);
                     }
                 }
             }
@@ -591,7 +593,8 @@ impl Matcher {
                 .insert("engine", u32::try_from(others).unwrap_or(u32::MAX));
         }
         survey.asks.sort_unstable();
-        survey.speed = lowest.map(|(_, speed)| speed);
+        survey.speed = lowest.map(|entry| entry.speed);
+        survey.class = lowest.map(|entry| entry.class);
         survey
     }
 }
@@ -774,7 +777,7 @@ mod tests {
             survey.removed,
             BTreeMap::from([("class", 4), ("max_price", 1), ("engine", 1)])
         );
-        assert_eq!(survey.speed, Some(100.0));
+        assert_eq!((survey.speed, survey.class), (Some(100.0), Some(0)));
     }
 
     #[test]

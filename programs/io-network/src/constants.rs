@@ -21,7 +21,7 @@ pub const MAX_WINDOW_SECONDS: u32 = 60 * 24 * 3_600;
 pub const MAX_FEE_BPS: u16 = 500;
 /// Largest penalty as a share of a job's exposure, basis points.
 pub const MAX_PENALTY_BPS: u16 = 10_000;
-/// Oldest epoch (hours back) whose utilisation moves a reference price.
+/// Oldest epoch whose utilisation moves a reference price, epochs before the newest root's.
 pub const MAX_GUIDANCE_EPOCHS: u64 = 2;
 /// Basis points in a whole.
 pub const MAX_BPS: u16 = 10_000;

@@ -96,7 +96,7 @@ pub enum IoError {
     QuorumNotReached,
     #[msg("The oracle set or its quorum is not valid")]
     BadOracleSet,
-    #[msg("The measurement is older than one already recorded, too old, or from the future")]
+    #[msg("The measurement or the epoch is no newer than one already recorded, too old, or from the future")]
     EpochNotAcceptable,
     #[msg("Something is still owed from this job: release it first")]
     StillOwed,

@@ -245,6 +245,11 @@ pub mod io_network {
         instructions::appeal_slash(ctx)
     }
 
+    /// An accusing oracle names the blob that holds what it found: its BLAKE3.
+    pub fn file_evidence(ctx: Context<FileEvidence>, evidence: [u8; 32]) -> Result<()> {
+        instructions::file_evidence(ctx, evidence)
+    }
+
     /// Decides a case by time: unappealed it is upheld, undecided it is returned. Anybody may send it.
     pub fn finalise_slash_case(ctx: Context<FinaliseSlashCase>) -> Result<()> {
         instructions::finalise_slash_case(ctx)

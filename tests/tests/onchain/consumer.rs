@@ -37,15 +37,18 @@ fn desk(user: &Pubkey) -> Pubkey {
 }
 
 /// A stage whose job belongs to a desk: the stage's payer is the desk's user.
-struct Office {
-    stage: Stage,
+pub struct Office {
+    pub stage: Stage,
     desk: Pubkey,
     terms: JobTerms,
 }
 
 impl Office {
     fn new(seed: u64) -> Self {
-        let mut stage = Stage::empty(seed, Mint::Io);
+        Self::with(Stage::empty(seed, Mint::Io))
+    }
+
+    pub fn with(mut stage: Stage) -> Self {
         stage
             .world
             .svm
@@ -68,7 +71,7 @@ impl Office {
         call(accounts, io_consumer::instruction::OpenDesk {}, Some(user))
     }
 
-    fn request_call(&self, user: &Party) -> Call {
+    pub fn request_call(&self, user: &Party) -> Call {
         let mint = self.stage.world.io_mint;
         let accounts = io_consumer::accounts::RequestJob {
             user: user.pubkey(),

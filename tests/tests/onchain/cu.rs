@@ -11,7 +11,6 @@ use io_network::{
     token,
 };
 use io_protocol::{
-    messages::epoch_of,
     money::IO,
     rewards::{Leaf, Native, root_of},
     slashing::SlashVerdict,
@@ -30,12 +29,15 @@ use serde_json::{Value, json};
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 
+use crate::consumer::Office;
+
 /// Sets of keys.
 const SAMPLES: usize = 128;
 
 /// The most that an instruction may cost at the median, compute units.
-const AIMS: [(&str, u64); 13] = [
+const AIMS: [(&str, u64); 14] = [
     ("create_job", 16_000),
+    ("create_job, by another program, in all", 20_000),
     ("accept_job", 9_000),
     ("accept_job, with a ticket", 9_000),
     ("submit_result", 5_000),
@@ -151,9 +153,6 @@ fn treasury(ledger: &mut Ledger, w: &World, shard: u8) {
     ledger.run(&mut w, "sell_to_treasury", &call);
     let call = w.add_class_call(class_args(CLASS_SMALL, 125));
     w.ok(&call);
-    let epoch = epoch_of(w.now()) - 1;
-    let call = w.update_guidance_call(CLASS_SMALL, epoch, 9_000, &[0, 1]);
-    ledger.run(&mut w, "update_guidance, 2 signatures", &call);
     let at = world::class(CLASS_SMALL);
     let mut short = w.account(&at).expect("the class");
     short.data.truncate(short.data.len() - 16);
@@ -337,6 +336,18 @@ fn leases(ledger: &mut Ledger, mut stage: Stage) {
     ledger.run(&mut stage.world, "release_deposit", &call);
 }
 
+/// A job that the example integrator escrows from its own account: its work and the call to this program together.
+fn integrator(ledger: &mut Ledger, stage: Stage) {
+    let mut office = Office::with(stage);
+    let user = office.stage.payer.clone();
+    let call = office.request_call(&user);
+    ledger.run(
+        &mut office.stage.world,
+        "create_job, by another program, in all",
+        &call,
+    );
+}
+
 /// IO's supply, from a new mint on. `w` is not initialised but for its network.
 fn emission(ledger: &mut Ledger, unminted: &World, sample: usize) {
     let mut w = reseeded(unminted, sample);
@@ -396,6 +407,8 @@ fn emission(ledger: &mut Ledger, unminted: &World, sample: usize) {
     };
     let call = w.publish_root_call(args, &[0, 1]);
     ledger.run(&mut w, "publish_root, 2 signatures", &call);
+    let call = w.update_guidance_call(CLASS_SMALL, args.epoch, 9_000, &[0, 1]);
+    ledger.run(&mut w, "update_guidance, 2 signatures", &call);
     let args = ClaimRewardsArgs {
         cumulative: leaf.cumulative,
         index,
@@ -462,6 +475,9 @@ fn stakes(ledger: &mut Ledger, base: &World, sample: usize) {
     let call = w.open_slash_case_call(&stage.key, &rig, &opener);
     ledger.run(&mut w, "open_slash_case, with co-stake", &call);
     let case = slash_case(&rig.provider, 0);
+    let accuser = w.oracles[0].insecure_clone();
+    let call = w.file_evidence_call(&accuser, &case, [9; 32]);
+    ledger.run(&mut w, "file_evidence", &call);
     let mut unappealed = w.fork();
     unappealed.advance(i64::from(PARAMS.stake.appeal_seconds) + 1);
     let call = unappealed.finalise_slash_case_call(&case);
@@ -518,6 +534,7 @@ fn measure() -> BTreeMap<&'static str, Vec<u64>> {
         emission(&mut ledger, &unminted, sample);
         let mut w = reseeded(&base, sample);
         let rig = provider(&mut ledger, &mut w);
+        integrator(&mut ledger, Stage::with(w.fork(), rig.clone(), Mint::Io));
         leases(&mut ledger, Stage::with(w.fork(), rig.clone(), Mint::Io));
         jobs(&mut ledger, Stage::with(w, rig, Mint::Io));
         stakes(&mut ledger, &emitting, sample);

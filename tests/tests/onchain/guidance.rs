@@ -1,12 +1,21 @@
 //! Reference prices move by attested utilisation, a bounded step an epoch.
 
 use io_network::{ClassArgs, errors::IoError};
-use io_protocol::{guidance::next_price, messages::epoch_of, money::IO};
+use io_protocol::{guidance::next_price, money::IO, rewards::Leaf};
 use io_tests::{CLASS_BIG, CLASS_SMALL, PARAMS, World, ed25519, world};
+
+/// Another epoch is over and has its root on chain.
+fn next_epoch(w: &mut World) -> u64 {
+    let leaf = Leaf {
+        provider: [7; 32],
+        cumulative: 1,
+    };
+    w.publish_epoch(&[leaf]).0
+}
 
 #[test]
 fn a_price_follows_utilisation_step_by_step() {
-    let mut w = World::new(750);
+    let mut w = World::emitting(750);
     let at = world::class(CLASS_SMALL);
     assert_eq!(w.class(&at).reference_price, IO);
     let mut price = IO;
@@ -14,8 +23,7 @@ fn a_price_follows_utilisation_step_by_step() {
         .into_iter()
         .enumerate()
     {
-        let epoch = epoch_of(w.now());
-        w.advance(3_600);
+        let epoch = next_epoch(&mut w);
         let call = w.update_guidance_call(CLASS_SMALL, epoch, utilisation, &[0, 2]);
         w.ok(&call);
         price = next_price(
@@ -41,12 +49,19 @@ fn a_price_follows_utilisation_step_by_step() {
 }
 
 #[test]
-fn an_epoch_counts_once_it_is_over_and_while_it_is_new() {
-    let mut w = World::new(751);
-    let now = epoch_of(w.now());
+fn an_epoch_counts_once_its_root_is_on_chain_and_while_it_is_new() {
+    let mut w = World::emitting(751);
+    // It is over, and nobody has signed what it was.
+    w.advance(3_600);
+    let call = w.update_guidance_call(CLASS_SMALL, 1, 1, &[0, 1]);
+    w.refuse(&call, IoError::EpochNotAcceptable);
+    let mut now = 0;
+    for _ in 0..5 {
+        now = next_epoch(&mut w);
+    }
     for (epoch, good) in [
         (now + 1, false),
-        (now, false),
+        (now, true),
         (now - 1, true),
         (now - 2, true),
         (now - 3, false),
@@ -64,16 +79,15 @@ fn an_epoch_counts_once_it_is_over_and_while_it_is_new() {
     w.ok(&late);
     let early = w.update_guidance_call(CLASS_SMALL, now - 2, 1, &[0, 1]);
     w.refuse(&early, IoError::EpochNotAcceptable);
-    let next = w.now() + 3_600;
-    w.at(next);
     let call = w.update_guidance_call(CLASS_SMALL, now, 10_001, &[0, 1]);
     w.refuse(&call, IoError::ParameterOutOfBounds);
 }
 
 #[test]
 fn a_quorum_signs_exactly_this() {
-    let mut w = World::new(752);
-    let epoch = epoch_of(w.now()) - 1;
+    let mut w = World::emitting(752);
+    next_epoch(&mut w);
+    let epoch = next_epoch(&mut w);
     let call = w.update_guidance_call(CLASS_SMALL, epoch, 5_000, &[1]);
     w.refuse(&call, IoError::QuorumNotReached);
     // Another class, epoch or figure; signed for an earlier set.
@@ -120,6 +134,6 @@ fn classes_bound_their_price() {
         assert_eq!(w.class(&at).reference_price, price);
     }
     // A class without bounds has no reference price.
-    let call = w.update_guidance_call(CLASS_SMALL, epoch_of(w.now()) - 1, 1, &[0, 1]);
+    let call = w.update_guidance_call(CLASS_SMALL, 1, 1, &[0, 1]);
     w.refuse(&call, IoError::NoGuidance);
 }

@@ -394,7 +394,7 @@ fn slash_case() {
             challenger: key(5),
             appellant: key(6),
             opener: key(7),
-            evidence: [8; 32],
+            subject: [8; 32],
             number: number(9),
             amount: number(10),
             owner_part: number(11),
@@ -417,7 +417,8 @@ fn slash_case() {
             bump: 245,
             vault_bump: 244,
             version: 1,
-            reserved: [0; 55],
+            evidence: [0; 32],
+            reserved: [0; 23],
         },
     );
 }

@@ -29,3 +29,4 @@ mod timelock;
 mod token_2022;
 mod transitions;
 mod treasury;
+mod write_sets;

@@ -3,6 +3,8 @@
 use anchor_lang::prelude::Pubkey;
 use io_network::errors::IoError;
 use io_protocol::{
+    guidance::GuidanceStatement,
+    lease::LeaseStatement,
     messages::{ResultStatement, RewardStatement, Verdict},
     money::IO,
     slashing::{SlashStatement, SlashVerdict},
@@ -40,6 +42,27 @@ fn result(w: &World) -> ResultStatement {
         verdict: Verdict::Valid,
         output_hash: [4; 32],
         units: 5,
+    }
+}
+
+fn lease(w: &World) -> LeaseStatement {
+    LeaseStatement {
+        deployment: w.deployment(),
+        set_version: 1,
+        job: [1; 32],
+        created_slot: 2,
+        seconds: 5,
+        at: 6,
+    }
+}
+
+fn guidance(w: &World) -> GuidanceStatement {
+    GuidanceStatement {
+        deployment: w.deployment(),
+        set_version: 1,
+        class: [1; 32],
+        epoch: 2,
+        utilisation_bps: 5,
     }
 }
 
@@ -224,7 +247,8 @@ fn contradictions_cost_the_bond() {
         blob: [2; 32],
     };
     let r = result(&start);
-    let proofs: [(&str, Vec<u8>, Vec<u8>); 5] = [
+    let (lease, figure) = (lease(&start), guidance(&start));
+    let proofs: [(&str, Vec<u8>, Vec<u8>); 8] = [
         (
             "another verdict",
             r.to_bytes().to_vec(),
@@ -267,6 +291,37 @@ fn contradictions_cost_the_bond() {
             SlashStatement {
                 verdict: SlashVerdict::Returned,
                 ..case
+            }
+            .to_bytes()
+            .to_vec(),
+        ),
+        (
+            "other seconds for the same time",
+            lease.to_bytes().to_vec(),
+            LeaseStatement {
+                seconds: 6,
+                ..lease
+            }
+            .to_bytes()
+            .to_vec(),
+        ),
+        (
+            "fewer seconds later",
+            lease.to_bytes().to_vec(),
+            LeaseStatement {
+                seconds: 4,
+                at: 7,
+                ..lease
+            }
+            .to_bytes()
+            .to_vec(),
+        ),
+        (
+            "another utilisation",
+            figure.to_bytes().to_vec(),
+            GuidanceStatement {
+                utilisation_bps: 6,
+                ..figure
             }
             .to_bytes()
             .to_vec(),
@@ -384,6 +439,29 @@ fn honest_signatures_prove_nothing() {
                 .is_err_and(|f| f.is(IoError::NoContradiction.into())),
             "{what}"
         );
+    }
+    // A lease goes on, and epochs follow each other.
+    let (l, g) = (lease(&w), guidance(&w));
+    let more = LeaseStatement {
+        seconds: 9,
+        at: 10,
+        ..l
+    };
+    let as_many = LeaseStatement { at: 10, ..l };
+    for other in [l, more, as_many] {
+        let proof = Ed25519::pair(&oracle, &l.to_bytes(), &other.to_bytes());
+        let call = w.prove_equivocation_call(&oracle.pubkey(), &reporter.io, proof);
+        w.refuse(&call, IoError::NoContradiction);
+    }
+    let next = GuidanceStatement {
+        epoch: 3,
+        utilisation_bps: 9,
+        ..g
+    };
+    for other in [g, next] {
+        let proof = Ed25519::pair(&oracle, &g.to_bytes(), &other.to_bytes());
+        let call = w.prove_equivocation_call(&oracle.pubkey(), &reporter.io, proof);
+        w.refuse(&call, IoError::NoContradiction);
     }
     // Both of another network.
     let both = [

@@ -487,3 +487,56 @@ fn a_frozen_party_waits_alone() {
     c.world().thaw(&mint, &renter);
     c.world().ok(&call);
 }
+
+/// What an accuser found is filed under its own word: not by others, once, and while there is something to decide.
+#[test]
+fn an_accuser_files_what_it_found_once() {
+    let start = Case::rejected(410);
+    let oracles: Vec<Keypair> = start
+        .stage
+        .world
+        .oracles
+        .iter()
+        .map(Keypair::insecure_clone)
+        .collect();
+    let key = start.key;
+    let file = |world: &World, oracle: &Keypair, hash| world.file_evidence_call(oracle, &key, hash);
+
+    let mut case = start.fork();
+    let opener = case.opener.insecure_clone();
+    let world = case.world();
+    for (who, hash, refusal) in [
+        (&oracles[2], [7; 32], IoError::NotAnOracle),
+        (&opener, [7; 32], IoError::NotAnOracle),
+        (&oracles[0], [0; 32], IoError::ParameterOutOfBounds),
+    ] {
+        let call = file(world, who, hash);
+        world.refuse(&call, refusal);
+    }
+    let call = file(world, &oracles[1], [7; 32]);
+    world.ok(&call);
+    assert_eq!(case.case().evidence, [7; 32]);
+    assert_eq!(case.case().subject, case.stage.job().output_hash);
+    let world = case.world();
+    for oracle in &oracles[..2] {
+        let call = file(world, oracle, [8; 32]);
+        world.refuse(&call, IoError::WrongState);
+    }
+    // It decides nothing by itself, and after the decision there is nothing to add.
+    let mut appealed = start.fork();
+    appealed.appeal();
+    let mut undecided = appealed.fork();
+    let call = file(undecided.world(), &oracles[0], [7; 32]);
+    undecided.world().ok(&call);
+    appealed.decide(SlashVerdict::Returned, &[2]);
+    let call = file(appealed.world(), &oracles[0], [7; 32]);
+    appealed.world().refuse(&call, IoError::WrongState);
+    // Nobody accused a device that vanished: the chain itself shows it.
+    let mut vanished = Case::of(Stage::at(411, At::ExpiredRunning));
+    let oracle = vanished.stage.world.oracles[0].insecure_clone();
+    let call = vanished
+        .stage
+        .world
+        .file_evidence_call(&oracle, &vanished.key, [7; 32]);
+    vanished.world().refuse(&call, IoError::NotAnOracle);
+}

@@ -16,7 +16,7 @@ use io_network::{
     token::{self, TOKEN_PROGRAM},
 };
 use io_protocol::{
-    messages::{ResultStatement, Verdict, epoch_of},
+    messages::{ResultStatement, Verdict},
     money::IO,
     rewards::{Leaf, Native, Tree},
     slashing::SlashVerdict,
@@ -206,6 +206,7 @@ fn table() -> BTreeMap<&'static str, Vec<(&'static str, Role)>> {
             vec![
                 network,
                 oracle_set,
+                ("emission", Only),
                 ("class", typed(WrongMessage)),
                 instructions,
             ],
@@ -663,6 +664,15 @@ fn table() -> BTreeMap<&'static str, Vec<(&'static str, Role)>> {
             ],
         ),
         (
+            "file_evidence",
+            vec![
+                ("oracle", signs(NotAnOracle)),
+                oracle_set,
+                // It accused in both.
+                ("slash_case", Typed(None)),
+            ],
+        ),
+        (
             "decide_slash",
             vec![
                 network,
@@ -930,6 +940,7 @@ fn slash_scene(instruction: &str) -> Option<Scene> {
     let known = [
         "appeal_slash",
         "finalise_slash_case",
+        "file_evidence",
         "decide_slash",
         "pay_slash_share",
         "close_slash_case",
@@ -953,7 +964,7 @@ fn slash_scene(instruction: &str) -> Option<Scene> {
             let call = w.appeal_slash_call(rig, &case);
             w.ok(&call);
         }
-    } else if instruction != "appeal_slash" {
+    } else if !["appeal_slash", "file_evidence"].contains(&instruction) {
         w.advance(i64::from(STAKE.appeal_seconds) + 1);
     }
     if ["pay_slash_share", "close_slash_case"].contains(&instruction) {
@@ -971,6 +982,10 @@ fn slash_scene(instruction: &str) -> Option<Scene> {
     let call = match instruction {
         "appeal_slash" => w.appeal_slash_call(rig, &case),
         "finalise_slash_case" => w.finalise_slash_case_call(&case),
+        "file_evidence" => {
+            let accuser = w.oracles[0].insecure_clone();
+            w.file_evidence_call(&accuser, &case, [5; 32])
+        }
         "decide_slash" => w.decide_slash_call(&case, SlashVerdict::Returned, &[2]),
         "pay_slash_share" => w.pay_slash_share_call(&case, SlashParty::Renter, &renter.io),
         _ => w.close_slash_case_call(&case),
@@ -1269,6 +1284,7 @@ fn scene(instruction: &str) -> Scene {
         .or_else(|| co_stake_scene(instruction))
         .or_else(|| oracle_scene(instruction))
         .or_else(|| treasury_scene(instruction))
+        .or_else(|| guidance_scene(instruction))
         .or_else(|| lease_scene(instruction));
     if let Some(scene) = of_stakes {
         return scene;
@@ -1394,7 +1410,27 @@ fn matured(world: &mut World, call: &Call) -> (Call, Pubkey) {
     )
 }
 
-/// Instructions about the treasury, reference prices and migration.
+/// A step of a class's reference price, by an epoch that has its root.
+fn guidance_scene(instruction: &str) -> Option<Scene> {
+    if instruction != "update_guidance" {
+        return None;
+    }
+    let mut world = World::emitting(139);
+    let leaf = Leaf {
+        provider: [7; 32],
+        cumulative: 1,
+    };
+    let (epoch, _) = world.publish_epoch(&[leaf]);
+    let call = world.update_guidance_call(CLASS_SMALL, epoch, 9_000, &[0, 1]);
+    let others = BTreeMap::from([("class", world::class(CLASS_BIG)), ("instructions", CLOCK)]);
+    Some(Scene {
+        world,
+        call,
+        others,
+    })
+}
+
+/// Instructions about the treasury and migration.
 fn treasury_scene(instruction: &str) -> Option<Scene> {
     let known = [
         "set_treasury_owner",
@@ -1403,7 +1439,6 @@ fn treasury_scene(instruction: &str) -> Option<Scene> {
         "init_treasury_main",
         "sweep_treasury",
         "sell_to_treasury",
-        "update_guidance",
         "migrate_account",
     ];
     if !known.contains(&instruction) {
@@ -1452,10 +1487,6 @@ fn treasury_scene(instruction: &str) -> Option<Scene> {
             }
             w.sell_call(&someone, IO, 1)
         }
-        "update_guidance" => {
-            let epoch = epoch_of(w.now()) - 1;
-            w.update_guidance_call(CLASS_SMALL, epoch, 9_000, &[0, 1])
-        }
         _ => {
             let mut short = w.account(&job).expect("the job");
             short.data.truncate(short.data.len() - 16);
@@ -1476,9 +1507,7 @@ fn treasury_scene(instruction: &str) -> Option<Scene> {
         ("destination", other.usd),
         ("seller_io", other.io),
         ("seller_token", other.usd),
-        ("class", world::class(CLASS_BIG)),
         ("account", stage.payer.io),
-        ("instructions", CLOCK),
         ("io_token_program", TOKEN_2022),
         ("token_program", TOKEN_2022),
         ("system_program", TOKEN_PROGRAM),

@@ -17,7 +17,8 @@ use serde_json::{Map, Value, json};
 
 use super::{
     job::{
-        JobArgs, LeaseOptions, SubmitOptions, fetch, price_for, put_result,
+        JobArgs, LeaseOptions, SubmitOptions, fetch, price_for, put_reference, put_result,
+        reference_row,
         show::{fetch_job, job_json, show, state_name, state_of},
         submit,
     },
@@ -206,6 +207,9 @@ async fn create(ctx: &Context, prepared: Prepared, args: &LeaseArgs) -> Result<(
         "devices   {} can serve it now",
         price.quote.devices
     ));
+    if let Some((label, text)) = reference_row(&mint, &price.quote) {
+        ctx.say(format!("{label} {text}"));
+    }
     ctx.say(format!(
         "at most   {} for {}; time that nobody attested comes back",
         mint.unit.show(price.escrow),
@@ -218,9 +222,16 @@ async fn create(ctx: &Context, prepared: Prepared, args: &LeaseArgs) -> Result<(
     )?;
     let submitted = submit(ctx, &wallet, &prepared, &mint, &price, &options).await?;
     let Done::Landed(landed) = &submitted.done else {
-        let fields = json!({"seconds": time, "escrow": price.escrow});
+        let mut fields = Map::new();
+        fields.insert("seconds".into(), json!(time));
+        fields.insert("escrow".into(), json!(price.escrow));
+        put_reference(&mut fields, &mint, &price.quote);
         return ctx
-            .report(&submitted.done, "would rent a device", fields)
+            .report(
+                &submitted.done,
+                "would rent a device",
+                Value::Object(fields),
+            )
             .await;
     };
     let job = fetch_job(ctx, &submitted.job).await?;

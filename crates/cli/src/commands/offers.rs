@@ -6,8 +6,11 @@ use serde_json::{Value, json};
 
 use crate::{
     amount::Unit,
-    commands::requirement::RequirementArgs,
-    context::Context,
+    commands::{
+        job::{put_reference, reference_row},
+        requirement::RequirementArgs,
+    },
+    context::{Context, put_amount},
     failure::{Failure, Result},
     output::short,
 };
@@ -105,11 +108,10 @@ async fn search(args: &SearchArgs, ctx: &Context) -> Result<()> {
             .engines
             .iter()
             .map(|(name, engine)| {
-                format!(
-                    "{name} {} ({:.0}/s)",
-                    crate::amount::decimal(engine.ask.0, unit.decimals),
-                    engine.speed
-                )
+                let ask = crate::amount::decimal(engine.ask.0, unit.decimals);
+                let hour = engine.hour().map(|hour| hour_text(hour.0, &unit));
+                let hour = hour.map(|hour| format!(", {hour}/h")).unwrap_or_default();
+                format!("{name} {ask} ({:.0}/s{hour})", engine.speed)
             })
             .collect();
         cells.push(vec![
@@ -119,6 +121,10 @@ async fn search(args: &SearchArgs, ctx: &Context) -> Result<()> {
             offer.region.clone().unwrap_or_default(),
             format!("{:.1} %", f64::from(offer.reputation_bps) / 100.0),
             engines.join(", "),
+            offer
+                .reference_hour
+                .map(|hour| hour_text(hour.0, &unit))
+                .unwrap_or_default(),
             if offer.available {
                 "yes".to_owned()
             } else {
@@ -132,7 +138,8 @@ async fn search(args: &SearchArgs, ctx: &Context) -> Result<()> {
         "MEMORY",
         "REGION",
         "REPUTATION",
-        "IO PER 1,000 UNITS (SPEED)",
+        "IO PER 1,000 UNITS (SPEED, IO AN HOUR)",
+        "REFERENCE",
         "AVAILABLE",
     ];
     ctx.out.list(
@@ -143,20 +150,36 @@ async fn search(args: &SearchArgs, ctx: &Context) -> Result<()> {
     )
 }
 
+/// An hour's price, short: it is a guide, and the exact amount is among the fields.
+fn hour_text(base: u64, unit: &Unit) -> String {
+    let whole = base as f64 / 10_f64.powi(i32::from(unit.decimals));
+    format!("{whole:.3}")
+}
+
 pub fn offer_json(offer: &Offer, unit: &Unit) -> Value {
     let engines: serde_json::Map<String, Value> = offer
         .engines
         .iter()
         .map(|(name, engine)| {
-            (name.clone(), json!({"ask": engine.ask.0, "ask_text": unit.show(engine.ask.0), "speed": engine.speed}))
+            let mut fields = serde_json::Map::new();
+            put_amount(&mut fields, "ask", engine.ask.0, unit);
+            fields.insert("speed".into(), json!(engine.speed));
+            if let Some(hour) = engine.hour() {
+                put_amount(&mut fields, "hour", hour.0, unit);
+            }
+            (name.clone(), Value::Object(fields))
         })
         .collect();
-    json!({
+    let mut value = json!({
         "device": offer.device, "provider": offer.provider, "class": offer.class, "class_name": offer.class_name,
         "memory_mib": offer.memory_mib, "tops_e2": offer.tops_e2, "region": offer.region,
         "reputation_bps": offer.reputation_bps, "available": offer.available,
         "unavailable_because": offer.unavailable_because, "engines": engines, "last_heartbeat_ms": offer.last_heartbeat_ms,
-    })
+    });
+    if let (Some(object), Some(hour)) = (value.as_object_mut(), offer.reference_hour) {
+        put_amount(object, "reference_hour", hour.0, unit);
+    }
+    value
 }
 
 async fn explain(args: &ExplainArgs, ctx: &Context) -> Result<()> {
@@ -179,8 +202,11 @@ async fn explain(args: &ExplainArgs, ctx: &Context) -> Result<()> {
         "engine": quote.engine, "units": quote.units, "mint": quote.mint, "known": devices.len(), "devices": quote.devices,
         "removed": quote.removed, "unavailable": away,
     });
-    if let (Some(object), Some(total)) = (value.as_object_mut(), quote.total) {
-        crate::context::put_amount(object, "total", total.0, &mint.unit);
+    if let Some(object) = value.as_object_mut() {
+        if let Some(total) = quote.total {
+            put_amount(object, "total", total.0, &mint.unit);
+        }
+        put_reference(object, &mint, &quote);
     }
     let mut rows = vec![
         (
@@ -199,6 +225,7 @@ async fn explain(args: &ExplainArgs, ctx: &Context) -> Result<()> {
                 .unwrap_or_default(),
         ),
     ];
+    rows.extend(reference_row(&mint, &quote));
     for (why, count) in &quote.removed {
         rows.push(("left out", format!("{count}: {why}")));
     }

@@ -227,10 +227,23 @@ fn parse(
         });
     }
     let said: Attestation = serde_json::from_str(content).map_err(|e| e.to_string())?;
-    let statement = ResultStatement {
+    let statement = statement_of(&said, deployment)?;
+    Ok(Signed {
+        message: statement.to_bytes().to_vec(),
+        signature: signature(&said.signature)?,
+        by: Some(key(&said.oracle)?),
+    })
+}
+
+/// What an attestation's signature is over.
+pub fn statement_of(
+    said: &Attestation,
+    deployment: io_protocol::messages::Deployment,
+) -> std::result::Result<ResultStatement, String> {
+    Ok(ResultStatement {
         deployment,
         set_version: said.set_version,
-        job: key(&said.job)?.to_bytes(),
+        job: text::parse_key(&said.job).ok_or("the job is no address")?,
         created_slot: said.created_slot,
         epoch: said.epoch,
         verdict: match said.verdict {
@@ -239,11 +252,6 @@ fn parse(
         },
         output_hash: text::parse_hash(&said.output_hash).ok_or("the output hash is not one")?,
         units: said.units,
-    };
-    Ok(Signed {
-        message: statement.to_bytes().to_vec(),
-        signature: signature(&said.signature)?,
-        by: Some(key(&said.oracle)?),
     })
 }
 
@@ -288,9 +296,11 @@ pub async fn equivocation(args: &EquivocationArgs, ctx: &Context) -> Result<()> 
         Some(Contradiction::Result) => "two verdicts about one result",
         Some(Contradiction::Reward) => "two roots of one epoch",
         Some(Contradiction::Slash) => "two decisions of one case",
+        Some(Contradiction::Lease) => "two totals of one lease that don't add up",
+        Some(Contradiction::Guidance) => "two figures of one class and epoch",
         None => {
             return Err(Failure::failed("the two statements do not contradict each other")
-                .hint("They must be about the same job, epoch or case on this network, and say something else."));
+                .hint("They must be about the same job, epoch, case or lease on this network, and say something else."));
         }
     };
     let token = tokens::associated(&wallet.address(), &network.io_mint);

@@ -1,21 +1,27 @@
 //! `io slash`.
 
 use clap::{Subcommand, ValueEnum};
+use io_api::types::Attestation;
 use io_client::{
     Pubkey, accounts, instructions,
     instructions::SlashParty,
     io_network::state::{SlashCase, SlashState},
     pda, tokens,
 };
+use io_engines::BlobHash;
+use io_protocol::messages::{Deployment, Verdict};
 use serde_json::{Map, Value, json};
 
-use super::provider;
+use super::{oracle_bond::statement_of, provider};
 use crate::{
     amount::Unit,
     context::{Context, address, put_amount, random_u64},
     failure::{Failure, Result},
     output::utc,
 };
+
+/// Largest evidence that is read, bytes.
+const MAX_EVIDENCE_BYTES: u64 = 64 * 1024;
 
 #[derive(Debug, Subcommand)]
 pub enum SlashCommand {
@@ -24,7 +30,7 @@ pub enum SlashCommand {
         /// The provider's authority or account; the wallet's own when absent.
         provider: Option<String>,
     },
-    /// One case: what was taken, why, and until when what can be done.
+    /// One case: what was taken, why, what the accuser found (fetched and verified), and until when what can be done.
     Show {
         /// Account of the case.
         case: String,
@@ -113,7 +119,11 @@ pub fn case_json(account: &Pubkey, case: &SlashCase) -> Map<String, Value> {
     object.insert("provider".into(), json!(case.provider.to_string()));
     object.insert("device".into(), json!(case.device.to_string()));
     object.insert("job".into(), json!(case.job.to_string()));
-    object.insert("evidence".into(), json!(hex(&case.evidence)));
+    object.insert("subject".into(), json!(hex(&case.subject)));
+    object.insert(
+        "evidence".into(),
+        json!(filed(case).map(|hash| hash.to_string())),
+    );
     for (name, amount) in [
         ("amount", case.amount),
         ("of_the_owner", case.owner_part),
@@ -144,6 +154,49 @@ pub fn case_json(account: &Pubkey, case: &SlashCase) -> Map<String, Value> {
         object.insert(name.into(), json!((at != 0).then_some(at)));
     }
     object
+}
+
+/// The blob that an accuser filed.
+fn filed(case: &SlashCase) -> Option<BlobHash> {
+    (case.evidence != [0; 32]).then_some(BlobHash(case.evidence))
+}
+
+/// What an accuser found, from whichever oracle has it; its hash is checked.
+async fn evidence(ctx: &Context, hash: &BlobHash) -> Result<Attestation> {
+    let bytes = ctx.oracles()?.blob(hash, MAX_EVIDENCE_BYTES).await?;
+    serde_json::from_slice(&bytes)
+        .map_err(|error| Failure::failed(format!("the evidence {hash} is no attestation: {error}")))
+}
+
+/// Whether evidence is what the case needs: an accuser's own signed word against this very result. An accuser that has left the set
+/// is known by its signature alone.
+fn check(
+    case: &SlashCase,
+    slots: &[Pubkey],
+    deployment: Deployment,
+    said: &Attestation,
+) -> std::result::Result<(), String> {
+    let statement = statement_of(said, deployment)?;
+    if statement.job != case.job.to_bytes() || statement.output_hash != case.subject {
+        return Err("the evidence is about another result".to_owned());
+    }
+    if statement.verdict != Verdict::Invalid {
+        return Err("the evidence says that the result is right".to_owned());
+    }
+    let key = io_api::text::parse_key(&said.oracle).ok_or("the evidence names no oracle")?;
+    let slot = slots.iter().position(|slot| slot.to_bytes() == key);
+    if slot.is_some_and(|slot| case.accusers & (1 << slot) == 0) {
+        return Err(format!(
+            "the evidence is by {}, who did not accuse",
+            said.oracle
+        ));
+    }
+    let signature = io_api::text::parse_signature(&said.signature)
+        .ok_or("the evidence's signature isn't one")?;
+    if !io_api::auth::verify_signature(&key, &statement.to_bytes(), &signature) {
+        return Err(format!("the evidence is not signed by {}", said.oracle));
+    }
+    Ok(())
 }
 
 fn hex(bytes: &[u8; 32]) -> String {
@@ -213,6 +266,17 @@ pub async fn run(command: &SlashCommand, ctx: &Context) -> Result<()> {
             let set = accounts::oracle_set(&ctx.rpc).await?;
             let mut object = case_json(&account, &case);
             object.insert("accusers".into(), json!(accusers(&case, &set.oracles)));
+            if let Some(hash) = filed(&case) {
+                let deployment = ctx.network().await?.deployment();
+                let found = match evidence(ctx, &hash).await {
+                    Ok(said) => check(&case, &set.oracles, deployment, &said).map(|()| said),
+                    Err(failure) => Err(failure.message),
+                };
+                match found {
+                    Ok(said) => object.insert("found".into(), json!(said)),
+                    Err(problem) => object.insert("evidence_problem".into(), json!(problem)),
+                };
+            }
             if ctx.out.for_people() {
                 for name in ["opened_at", "appeal_until", "decide_until", "decided_at"] {
                     if let Some(at) = object.get(name).and_then(Value::as_i64) {
@@ -316,7 +380,7 @@ pub async fn run(command: &SlashCommand, ctx: &Context) -> Result<()> {
             object.insert("case".into(), json!(account.to_string()));
             object.insert("job".into(), json!(case.job.to_string()));
             object.insert("cause".into(), json!(cause_name(&case)));
-            object.insert("evidence".into(), json!(hex(&case.evidence)));
+            object.insert("subject".into(), json!(hex(&case.subject)));
             let cells: Vec<Vec<String>> = said
                 .iter()
                 .map(|a| {
@@ -336,7 +400,7 @@ pub async fn run(command: &SlashCommand, ctx: &Context) -> Result<()> {
                 "{} of job {}, about {}\n",
                 cause_name(&case),
                 case.job,
-                hex(&case.evidence)
+                hex(&case.subject)
             ))?;
             ctx.out.list(
                 &[],

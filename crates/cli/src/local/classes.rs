@@ -1,11 +1,17 @@
 //! The device classes that a network starts with.
 
 use io_client::instructions::{ClassArgs, class_name};
+use io_protocol::money::IO;
 
 /// Share of a data sheet's int8 figure (dense) that a device of the class must measure, percent.
 const LEAST_TOPS_PERCENT: u32 = 40;
 /// Share of the nominal memory that must be usable, percent.
 const LEAST_MEMORY_PERCENT: u32 = 90;
+/// Where a class's reference price begins, IO base units an hour for each hundredth of its reward multiplier: 10 IO for an H100. There
+/// is no market here to ask.
+const REFERENCE_E2: u64 = IO / 100;
+/// A reference price stays between this part and this multiple of where it began.
+const PRICE_RANGE: u64 = 10;
 
 struct Class {
     id: u16,
@@ -57,6 +63,15 @@ pub const CPU: u16 = 0;
 
 /// A host's CPU and the GPUs.
 pub fn all() -> Vec<ClassArgs> {
+    let priced = |class: ClassArgs| {
+        let reference_price = REFERENCE_E2 * u64::from(class.multiplier_e2);
+        ClassArgs {
+            price_floor: reference_price / PRICE_RANGE,
+            price_ceiling: reference_price * PRICE_RANGE,
+            reference_price,
+            ..class
+        }
+    };
     let cpu = ClassArgs {
         id: CPU,
         name: class_name("CPU"),
@@ -82,7 +97,7 @@ pub fn all() -> Vec<ClassArgs> {
         price_ceiling: 0,
         reference_price: 0,
     });
-    std::iter::once(cpu).chain(gpus).collect()
+    std::iter::once(cpu).chain(gpus).map(priced).collect()
 }
 
 #[cfg(test)]
@@ -100,5 +115,11 @@ mod tests {
             );
         }
         assert_eq!(all[3].min_tops_e2, 79_160);
+        let h100 = [
+            all[3].price_floor,
+            all[3].reference_price,
+            all[3].price_ceiling,
+        ];
+        assert_eq!(h100, [IO, 10 * IO, 100 * IO]);
     }
 }

@@ -18,7 +18,7 @@ pub struct DeviceClass {
     /// Least and highest reference price, IO base units; both 0 for no guidance.
     pub price_floor: u64,
     pub price_ceiling: u64,
-    /// Epoch (hours since the Unix epoch) whose utilisation moved the reference price last.
+    /// Epoch of emission whose utilisation moved the reference price last; 0 before the first.
     pub guidance_epoch: u64,
     /// Reward multiplier, hundredths (H100 = 1000).
     pub multiplier_e2: u32,

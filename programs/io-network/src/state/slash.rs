@@ -73,8 +73,8 @@ pub struct SlashCase {
     pub appellant: Pubkey,
     /// Who paid for this account's rent.
     pub opener: Pubkey,
-    /// Hash of the evidence: the output hash that was rejected, or the spec hash of a job that expired.
-    pub evidence: [u8; 32],
+    /// What it is about: the output hash that was rejected, or the spec hash of a job that expired.
+    pub subject: [u8; 32],
     pub number: u64,
     /// The penalty, IO base units.
     pub amount: u64,
@@ -107,7 +107,9 @@ pub struct SlashCase {
     pub bump: u8,
     pub vault_bump: u8,
     pub version: u8,
-    pub reserved: [u8; 55],
+    /// BLAKE3 of what an accusing oracle found, a blob; zero while none has filed it.
+    pub evidence: [u8; 32],
+    pub reserved: [u8; 23],
 }
 serialise_as_bytes!(SlashCase);
 

@@ -1,7 +1,10 @@
 //! A penalty that its provider contests: oracles that did not accuse look at the work themselves.
 
 use io_client::pda;
-use io_e2e::{JobState, Market, Options, inputs};
+use io_e2e::{
+    JobState, Market, Options, inputs,
+    jobs::{PATIENCE, until},
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_appeal_is_decided_by_those_that_did_not_accuse() {
@@ -21,6 +24,36 @@ async fn an_appeal_is_decided_by_those_that_did_not_accuse() {
     assert_eq!(listed[0]["case"], name, "the case is listed");
     let evidence = market.io(&["slash", "evidence", &name]).await.ok();
     assert_eq!(evidence["attestations"][0]["verdict"], "invalid");
+    // An accuser files what it found: a blob that the case names, with its signed statement against this very output.
+    let shown = until(
+        "an accuser's evidence",
+        PATIENCE,
+        || market.logs(),
+        async || {
+            let shown = market.io(&["slash", "show", &name]).await.ok();
+            shown["found"].is_object().then_some(shown)
+        },
+    )
+    .await;
+    let found = &shown["found"];
+    assert_eq!(found["job"], address.to_string(), "{shown}");
+    assert_eq!(
+        (&found["verdict"], &found["output_hash"]),
+        (&"invalid".into(), &shown["subject"])
+    );
+    assert!(
+        found["reason"].as_str().is_some_and(|r| !r.is_empty()),
+        "{shown}"
+    );
+    assert!(
+        found["checked_steps"]
+            .as_u64()
+            .is_some_and(|steps| steps > 0),
+        "{shown}"
+    );
+    let accusers = shown["accusers"].as_array().unwrap();
+    assert!(accusers.contains(&found["oracle"]), "{shown}");
+    assert!(shown["evidence_problem"].is_null(), "{shown}");
     // Only the provider appeals.
     market.io(&["slash", "appeal", &name]).await.fails(3);
     market

@@ -34,7 +34,7 @@ async fn rejected(
     assert!(due > 0);
     let case = market.slash(&address).await;
     assert_eq!(
-        (case.amount, case.cause, case.evidence),
+        (case.amount, case.cause, case.subject),
         (due, SlashCause::Rejected as u8, job.output_hash),
         "{fault}"
     );

@@ -61,7 +61,7 @@ async fn the_payer_is_refunded_in_full_and_the_penalty_lies_in_a_slash_case() {
         let case = market.slash(job).await;
         let job = market.job(job).await;
         assert_eq!(
-            (case.amount, case.cause, case.evidence),
+            (case.amount, case.cause, case.subject),
             (each, SlashCause::Expired as u8, job.spec_hash)
         );
         assert_eq!(

@@ -11,7 +11,10 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Subcommand};
 pub use follow::{follow, words};
 pub use results::{fetch, put_result};
-pub use submit::{LeaseOptions, SubmitOptions, price, price_for, price_json, price_rows, submit};
+pub use submit::{
+    LeaseOptions, SubmitOptions, price, price_for, price_json, price_rows, put_reference,
+    reference_row, submit,
+};
 
 use crate::{
     cli,

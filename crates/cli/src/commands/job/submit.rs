@@ -284,6 +284,7 @@ pub fn price_rows(prepared: &Prepared, mint: &Mint, price: &Price) -> Vec<(&'sta
             ),
         ));
     }
+    rows.extend(reference_row(mint, quote));
     rows.push((
         "at most",
         format!(
@@ -292,6 +293,29 @@ pub fn price_rows(prepared: &Prepared, mint: &Mint, price: &Price) -> Vec<(&'sta
         ),
     ));
     rows
+}
+
+/// The cheapest device's hour beside the reference price of its class, for those that have one.
+pub fn reference_row(mint: &Mint, quote: &Quote) -> Option<(&'static str, String)> {
+    let reference = quote.reference_hour?;
+    let hour = quote
+        .hour
+        .map(|hour| format!("; that device's comes to {}", mint.unit.show(hour.0)))
+        .unwrap_or_default();
+    let text = format!("{} an hour{hour}", mint.unit.show(reference.0));
+    Some(("reference", text))
+}
+
+/// The hour and the reference price as fields.
+pub fn put_reference(object: &mut Map<String, Value>, mint: &Mint, quote: &Quote) {
+    for (name, amount) in [
+        ("hour", quote.hour),
+        ("reference_hour", quote.reference_hour),
+    ] {
+        if let Some(Amount(base)) = amount {
+            put_amount(object, name, base, &mint.unit);
+        }
+    }
 }
 
 /// The same as fields.
@@ -316,6 +340,7 @@ pub fn price_json(prepared: &Prepared, mint: &Mint, price: &Price) -> Map<String
             put_amount(&mut object, name, base, &mint.unit);
         }
     }
+    put_reference(&mut object, mint, quote);
     put_amount(&mut object, "max_price", price.escrow, &mint.unit);
     put_amount(
         &mut object,

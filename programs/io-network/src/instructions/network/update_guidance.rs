@@ -1,20 +1,17 @@
 use crate::prelude::*;
-use io_protocol::{
-    guidance::{next_price, GuidanceStatement},
-    messages::epoch_of,
-};
+use io_protocol::guidance::{next_price, GuidanceStatement};
 
 use crate::{
     attest,
     constants::{MAX_BPS, MAX_GUIDANCE_EPOCHS},
     errors::IoError,
     events::{log_snapshot, DeviceClassChanged},
-    state::{DeviceClass, Network, OracleSet},
+    state::{DeviceClass, Emission, Network, OracleSet},
 };
 
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug)]
 pub struct GuidanceArgs {
-    /// The epoch (hours since the Unix epoch) that was observed; it is over.
+    /// Epoch of emission that was observed: one whose root, or a later one's, is on chain.
     pub epoch: u64,
     /// Hired share of the class's attested time, basis points.
     pub utilisation_bps: u16,
@@ -24,6 +21,7 @@ pub struct GuidanceArgs {
 pub struct UpdateGuidance<'info> {
     pub network: AccountLoader<'info, Network>,
     pub oracle_set: AccountLoader<'info, OracleSet>,
+    pub emission: AccountLoader<'info, Emission>,
     #[account(mut)]
     pub class: AccountLoader<'info, DeviceClass>,
     /// CHECK: the instructions sysvar, checked by `attest`.
@@ -31,15 +29,16 @@ pub struct UpdateGuidance<'info> {
 }
 
 impl UpdateGuidance<'_> {
-    /// network, oracle_set: the only accounts of their types · class: named by the signed statement, with guidance ·
+    /// network, oracle_set, emission: the only accounts of their types · class: named by the signed statement, with guidance ·
     /// instructions: by address, in `attest`. Anybody may send it: the quorum's signatures decide.
-    fn validate(&self, args: &GuidanceArgs, now: i64) -> Result<()> {
+    fn validate(&self, args: &GuidanceArgs) -> Result<()> {
         let class = self.class.load()?;
         require!(class.price_ceiling > 0, IoError::NoGuidance);
-        let current = epoch_of(now);
+        // What the figure follows from is committed to by that epoch's root.
+        let newest = self.emission.load()?.root_epoch;
         require!(
-            args.epoch < current
-                && args.epoch.saturating_add(MAX_GUIDANCE_EPOCHS) >= current
+            args.epoch <= newest
+                && args.epoch.saturating_add(MAX_GUIDANCE_EPOCHS) >= newest
                 && args.epoch > class.guidance_epoch,
             IoError::EpochNotAcceptable
         );
@@ -67,7 +66,7 @@ impl UpdateGuidance<'_> {
 
 pub fn update_guidance(ctx: Context<UpdateGuidance>, args: GuidanceArgs) -> Result<()> {
     let a = ctx.accounts;
-    a.validate(&args, Clock::get()?.unix_timestamp)?;
+    a.validate(&args)?;
     let target_bps = a.network.load()?.target_utilisation_bps;
     let mut class = a.class.load_mut()?;
     class.reference_price = next_price(

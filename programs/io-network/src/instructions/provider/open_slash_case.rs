@@ -99,7 +99,7 @@ pub fn open_slash_case(ctx: Context<OpenSlashCase>) -> Result<()> {
         case.job = a.job.key();
         case.renter = job.renter;
         case.opener = a.opener.key();
-        (case.cause, case.evidence) = match state {
+        (case.cause, case.subject) = match state {
             JobState::Rejected => {
                 case.challenger = job.challenger;
                 case.accusers = job.accusers;

@@ -3,12 +3,13 @@
 mod appeal_slash;
 mod close_slash_case;
 mod decide_slash;
+mod file_evidence;
 mod finalise_slash_case;
 mod pay_slash_share;
 
 pub use {
-    appeal_slash::*, close_slash_case::*, decide_slash::*, finalise_slash_case::*,
-    pay_slash_share::*,
+    appeal_slash::*, close_slash_case::*, decide_slash::*, file_evidence::*,
+    finalise_slash_case::*, pay_slash_share::*,
 };
 
 use crate::prelude::*;
