@@ -1,6 +1,9 @@
 //! A network on a virtual machine: the program's real bytecode, the real token program, mints, oracles and classes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cell::Cell,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use anchor_lang::{
     InstructionData, ToAccountMetas,
@@ -173,6 +176,15 @@ impl Clone for Bank {
             ..*self
         }
     }
+}
+
+thread_local! {
+    static ATTEMPTS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Calls that this thread's test has tried, in all its worlds.
+pub fn attempts() -> u64 {
+    ATTEMPTS.get()
 }
 
 impl World {
@@ -402,8 +414,9 @@ impl World {
         }
     }
 
-    /// Tries a call. Afterwards the accounts are what the events tell, whatever came of it, and all books balance.
+    /// Tries a call, and counts it. Afterwards the accounts are what the events tell, whatever came of it, and all books balance.
     pub fn attempt(&mut self, call: &Call) -> Outcome {
+        ATTEMPTS.set(ATTEMPTS.get() + 1);
         let instructions = call.instructions();
         let mut touched: Vec<Pubkey> = instructions
             .iter()

@@ -1,14 +1,14 @@
 //! Random lives of leases and sponsored jobs, several on one chain at once, against a small model that works out by itself
 //! what each call comes to. The harness holds after every step that all vaults hold what is owed.
 //!
-//! `IO_LEASE_MACHINE_CASES=5000` runs for long.
+//! `./x fuzz` runs it for long.
 
 use anchor_lang::prelude::Pubkey;
 use io_network::{errors::IoError, state::JobState};
 use io_protocol::money::IO;
 use io_tests::{
-    CLASS_SMALL, Mint, PARAMS, Party, Rig, START_IO, World, lease_terms, leases::deposit, reckon,
-    world,
+    CLASS_SMALL, Mint, PARAMS, Party, Rig, START_IO, World, fuzz::Budget, lease_terms,
+    leases::deposit, reckon, world,
 };
 use proptest::{
     prelude::*,
@@ -581,27 +581,33 @@ impl Run {
 
 #[test]
 fn any_life_of_a_lease_keeps_the_books() {
-    let cases = std::env::var("IO_LEASE_MACHINE_CASES")
-        .ok()
-        .and_then(|n| n.parse().ok())
-        .unwrap_or(CASES);
-    let config = Config {
-        cases,
-        failure_persistence: None,
-        ..Config::default()
-    };
-    let mut runner =
-        TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &[24; 32]));
-    runner
-        .run(&prop::collection::vec(op(), STEPS..=STEPS), |ops| {
+    let budget = Budget::of("lease_machine", 25);
+    for round in 0.. {
+        let config = Config {
+            cases: CASES,
+            failure_persistence: None,
+            ..Config::default()
+        };
+        let mut seed = [24; 32];
+        seed[..8].copy_from_slice(&(budget.seed + round).to_le_bytes());
+        let mut runner =
+            TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
+        let result = runner.run(&prop::collection::vec(op(), STEPS..=STEPS), |ops| {
             let mut run = Run::new();
             for op in &ops {
                 run.apply(op);
             }
             run.drain();
             Ok(())
-        })
-        .expect("every history keeps to the rules");
+        });
+        if let Err(error) = result {
+            panic!("seed {}: {error}", budget.seed + round);
+        }
+        if !budget.more() {
+            break;
+        }
+    }
+    budget.done();
 }
 
 /// The errors that random lives meet are the ones that say what is wrong.

@@ -1,15 +1,19 @@
 //! Any history of staking, co-staking, rewards and slash cases, against exact fractions that share no code with the program:
 //! nobody gets more than is theirs, nobody misses more than rounding, and the books balance after every step.
 //!
-//! `STAKE_STEPS` sets how many steps are taken (default 400).
+//! `./x fuzz` runs it for long.
 
 use std::collections::BTreeMap;
 
 use anchor_lang::prelude::Pubkey;
 use io_protocol::{money::IO, slashing::SlashVerdict};
-use io_tests::{CLASS_SMALL, Mint, PARAMS, Party, Rig, STAKE, Stage, World, world};
+use io_tests::{CLASS_SMALL, Mint, PARAMS, Party, Rig, STAKE, Stage, World, fuzz::Budget, world};
 use num_bigint::BigInt;
 use num_rational::BigRational;
+
+/// Histories in a run, at least, and the steps of each.
+const LIVES: u64 = 2;
+const STEPS: usize = 200;
 
 fn big(x: u64) -> BigRational {
     BigRational::from_integer(BigInt::from(x))
@@ -286,11 +290,12 @@ fn fair_share(x: &BigRational) -> BigRational {
 
 #[test]
 fn any_history_keeps_everybodys_part() {
-    let steps: u64 = std::env::var("STAKE_STEPS")
-        .ok()
-        .and_then(|s| s.parse().ok())
-        .unwrap_or(400);
-    for seed in 0..2u64 {
+    let budget = Budget::of("stake_machine", 10);
+    for round in 0.. {
+        if round >= LIVES && !budget.more() {
+            break;
+        }
+        let seed = budget.seed + round;
         let mut world = World::emitting(460 + seed);
         let rig = world.rig(CLASS_SMALL, 2_000 * IO);
         for call in [
@@ -307,7 +312,7 @@ fn any_history_keeps_everybodys_part() {
             commission_bps: 1_500,
         };
         let mut dice = Dice(seed);
-        for _ in 0..steps / 2 {
+        for _ in 0..STEPS {
             match dice.roll(12) {
                 0..=2 => model.join(&mut dice),
                 3..=5 => model.reward(&mut dice),
@@ -321,6 +326,7 @@ fn any_history_keeps_everybodys_part() {
         while !model.members.is_empty() {
             model.leave(&mut dice);
         }
-        assert!(model.cumulative > 0);
+        assert!(model.cumulative > 0, "seed {seed}");
     }
+    budget.done();
 }

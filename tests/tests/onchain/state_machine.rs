@@ -2,7 +2,7 @@
 //! gifts that nobody asked for. After every step the chain is compared with a model of the rules, balance by balance; at the
 //! end everything is driven to its close and every token is with somebody whom the rules name.
 //!
-//! `IO_STATE_MACHINE_CASES=5000 IO_STATE_MACHINE_SEED=1 cargo nextest run -p io-tests state_machine` runs for long.
+//! `./x fuzz` runs it for long.
 
 use std::{cell::RefCell, collections::BTreeMap};
 
@@ -10,7 +10,9 @@ use anchor_lang::prelude::Pubkey;
 use io_network::{Payee, state::JobTerms};
 use io_protocol::money::IO;
 use io_tests::{
-    CLASS_SMALL, Call, Mint, PARAMS, Party, Rig, USD, World, reckon,
+    CLASS_SMALL, Call, Mint, PARAMS, Party, Rig, USD, World,
+    fuzz::Budget,
+    reckon,
     world::{self, USD_FEE_BPS, USD_IO_E9},
 };
 use proptest::{
@@ -938,36 +940,38 @@ impl<'a> Run<'a> {
 
 #[test]
 fn any_history_keeps_the_books() {
-    let number = |name: &str, default: u32| match std::env::var(name) {
-        Ok(text) => text
-            .parse()
-            .unwrap_or_else(|_| panic!("{name} must be a number, not {text:?}")),
-        Err(_) => default,
-    };
-    let cases = number("IO_STATE_MACHINE_CASES", CASES);
-    let mut seed = [0u8; 32];
-    seed[..4].copy_from_slice(&number("IO_STATE_MACHINE_SEED", 0).to_le_bytes());
-    let config = Config {
-        cases,
-        failure_persistence: None,
-        max_shrink_iters: 2_000,
-        ..Config::default()
-    };
-    let mut runner =
-        TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
+    let budget = Budget::of("state_machine", 50);
     let cast = Cast::new();
     let counts = RefCell::new(Counts::new());
-    let result = runner.run(&prop::collection::vec(op(), STEPS), |ops| {
-        let mut run = Run::new(&cast, &counts);
-        for op in &ops {
-            run.apply(op);
+    let mut cases = 0;
+    for round in 0.. {
+        let config = Config {
+            cases: CASES,
+            failure_persistence: None,
+            max_shrink_iters: 2_000,
+            ..Config::default()
+        };
+        let mut seed = [0u8; 32];
+        seed[..8].copy_from_slice(&(budget.seed + round).to_le_bytes());
+        let mut runner =
+            TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
+        let result = runner.run(&prop::collection::vec(op(), STEPS), |ops| {
+            let mut run = Run::new(&cast, &counts);
+            for op in &ops {
+                run.apply(op);
+            }
+            run.wind_up();
+            Ok(())
+        });
+        if let Err(error) = result {
+            panic!("seed {}: {error}", budget.seed + round);
         }
-        run.wind_up();
-        Ok(())
-    });
-    if let Err(error) = result {
-        panic!("{error}");
+        cases += CASES;
+        if !budget.more() {
+            break;
+        }
     }
+    budget.done();
     // A test that never gets anywhere shows nothing: each operation went through, and was refused, a number of times.
     let counts = counts.into_inner();
     for what in [

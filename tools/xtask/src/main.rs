@@ -3,6 +3,7 @@
 
 mod app;
 mod debian;
+mod fuzz;
 mod idl;
 mod paths;
 mod program;
@@ -24,6 +25,8 @@ const HELP: &str = "\
                                 a market on this machine, and one job through all of it
   install [DIR]                 builds the io command and puts it into DIR (~/.local/bin)
   test [NEXTEST ARGUMENT…]      everything that must hold: formatting, lints, programs, interfaces, tests
+  fuzz [OPERATIONS] [--seed N]  random operations against the on-chain program, a million unless said: the books are checked
+                                after each, and every balance against a model
   bench                         measures, and writes docs/benchmarks.md
   build [PROGRAM…]              the on-chain programs, to $CARGO_TARGET_DIR/deploy
         --check-reproducible    … and once more from nothing: the bytes must be the same
@@ -90,6 +93,7 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
             work::install(&Paths::find()?, Some(Path::new(folder)))?;
         }
         ("test", rest) => work::test(&Paths::find()?, rest)?,
+        ("fuzz", rest) => fuzz::fuzz(&Paths::find()?, rest)?,
         ("demo", rest) if rest.iter().any(|flag| ["--help", "-h"].contains(flag)) => {
             print!("{HELP}")
         }

@@ -53,7 +53,7 @@ impl Steps {
 }
 
 /// Two checkouts that share a target folder would test each other's binaries: one works at a time.
-fn one_at_a_time(paths: &Paths) -> Result<Lock> {
+pub fn one_at_a_time(paths: &Paths) -> Result<Lock> {
     lock(&paths.target.join(".x"))
 }
 
@@ -250,7 +250,7 @@ fn built_io(paths: &Paths) -> Result<PathBuf> {
 }
 
 /// Where the programs that run find what was set up.
-fn with_environment<'a>(paths: &Paths, command: &'a mut Command) -> Result<&'a mut Command> {
+pub fn with_environment<'a>(paths: &Paths, command: &'a mut Command) -> Result<&'a mut Command> {
     Ok(command
         .env("PATH", setup::path_with_tools(paths)?)
         .env("IO_LOCALNET_BIN", setup::localnet_binary(paths))
@@ -258,7 +258,7 @@ fn with_environment<'a>(paths: &Paths, command: &'a mut Command) -> Result<&'a m
         .env("IO_MODEL_DIR", setup::model_folder(paths)))
 }
 
-fn workspace(paths: &Paths) -> Command {
+pub fn workspace(paths: &Paths) -> Command {
     let mut cargo = cargo();
     cargo
         .current_dir(&paths.root)
