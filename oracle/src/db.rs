@@ -694,7 +694,7 @@ impl Db {
             .bind(to_i64(epoch))
             .fetch_all(&self.0)
             .await?;
-        let figure = |row: &SqliteRow| {
+        let figure = |row: &SqliteRow| -> Result<(u16, u16)> {
             Ok((
                 u16::try_from(row.try_get::<i64, _>("class")?)?,
                 u16::try_from(row.try_get::<i64, _>("utilisation_bps")?)?,

@@ -11,6 +11,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
+use futures_util::FutureExt as _;
 use io_api::{
     auth::RequestKey,
     lease::{Source, gather},
@@ -380,10 +381,11 @@ async fn checkpoint(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job) -> Result
             count,
             Box::new(move |seconds, at| {
                 let own = own.clone();
-                Box::pin(async move {
+                async move {
                     let signed = sign(&own, &address, seconds, at).await;
                     signed.map_err(|error| error.to_string())
-                })
+                }
+                .boxed()
             }),
         ));
     }

@@ -37,7 +37,8 @@ pub fn shares_for(amount: u64, shares: u64, assets: u64) -> Result<u64, JoinErro
     let all_shares = shares.checked_add(issued).ok_or(JoinError::Overflow)?;
     let all_assets = assets.checked_add(amount).ok_or(JoinError::Overflow)?;
     let worth = assets_of(issued, all_shares, all_assets);
-    if issued == 0 || worth < amount - amount / BPS - u64::from(amount > 0) {
+    // Who gets a share puts in at least a base unit.
+    if issued == 0 || worth < amount - amount / BPS - 1 {
         return Err(JoinError::Dust);
     }
     Ok(issued)
@@ -132,6 +133,15 @@ mod tests {
         assert_eq!(shares_for(999, 1, 1_000), Err(JoinError::Dust));
         assert_eq!(shares_for(2_000, 1, 1_000), Ok(2));
         assert_eq!(shares_for(0, 10, 10), Err(JoinError::Dust));
+    }
+
+    #[test]
+    fn a_join_may_lose_a_ten_thousandth_and_one_base_unit() {
+        // 3,327 shares, worth 19,997 of the 20,000: two for the ten-thousandth, and one.
+        assert_eq!(shares_for(20_000, 46_602, 280_113), Ok(3_327));
+        // 4,119 shares, worth 24,996 of the 25,000: one too many.
+        assert_eq!(shares_for(25_000, 31_025, 188_273), Err(JoinError::Dust));
+        assert_eq!(shares_for(0, 5, 5), Err(JoinError::Dust));
     }
 
     #[test]

@@ -1449,6 +1449,7 @@ mod tests {
             "/v1/blobs/{hash}",
             "/v1/blobs/{hash}/status",
             "/v1/quote",
+            "/v1/guidance/{epoch}",
             "/v1/jobs/{job}/attestation",
             "/v1/slash/{case}/decision",
             "/v1/link",

@@ -2060,12 +2060,39 @@ fn no_account_may_be_missing() {
     }
 }
 
+/// What comes of one account of an instruction standing in another's place too, by what that place is for.
+fn in_its_place(world: &World, key: &Pubkey, place: Role, signs: bool) -> Option<Refusal> {
+    let account = world.account(key).unwrap_or_default();
+    let ours = account.owner == io_network::ID;
+    let token_account =
+        account.owner == TOKEN_PROGRAM && account.data.len() == token::TOKEN_ACCOUNT_LEN;
+    match place {
+        Signs(_) if !signs => Some(ErrorCode::AccountNotSigner.into()),
+        Signs(another) => another,
+        Typed(_) | Only | Proposed | Migratable | ProgramData if !ours => {
+            Some(ErrorCode::AccountOwnedByWrongProgram.into())
+        }
+        // No two places that are written are for accounts of one type.
+        Typed(_) | Only | Proposed | Migratable | ProgramData => {
+            Some(ErrorCode::AccountDiscriminatorMismatch.into())
+        }
+        New => Some(seeds()),
+        Bound(refusal) => Some(refusal),
+        Token { another, .. } if token_account => another,
+        Token { not_one, .. } => Some(not_one),
+        Role::Mint { foreign, .. } if account.owner != TOKEN_PROGRAM => Some(foreign),
+        Role::Mint { not_one, .. } => Some(not_one),
+    }
+}
+
 /// No two accounts that are written may be one and the same, in any instruction and any order.
 #[test]
 fn no_two_written_accounts_are_the_same() {
-    let mut tried = 0;
-    for (instruction, accounts) in interface() {
-        let scene = scene(&instruction);
+    let (table, interface) = (table(), interface());
+    let (mut tried, mut wrong) = (0, Vec::new());
+    for (instruction, accounts) in &interface {
+        let scene = scene(instruction);
+        let roles = &table[instruction.as_str()];
         for (i, first) in accounts.iter().enumerate().filter(|(_, a)| a.writable) {
             for (j, second) in accounts.iter().enumerate().filter(|(_, a)| a.writable) {
                 if i == j {
@@ -2083,16 +2110,31 @@ fn no_two_written_accounts_are_the_same() {
                     .iter()
                     .any(|k: &Keypair| k.pubkey() == key);
                 scene.call.instruction.accounts[j].is_signer = keep_signing && can_sign;
+                let expected = in_its_place(&scene.world, &key, roles[j].1, can_sign);
                 let outcome = scene.world.attempt(&scene.call);
-                assert!(
-                    outcome.is_err(),
-                    "{instruction}: {} in the place of {}",
-                    first.name,
-                    second.name
-                );
+                let as_expected = match (&outcome, expected) {
+                    (Err(failed), Some(expected)) => failed.is(expected),
+                    _ => false,
+                };
+                if !as_expected {
+                    let got = match &outcome {
+                        Ok(_) => "it went through".to_owned(),
+                        Err(failed) => format!("{:?}", failed.error),
+                    };
+                    wrong.push(format!(
+                        "{instruction}: {} in the place of {}: expected {expected:?}, {got}",
+                        first.name, second.name
+                    ));
+                }
             }
         }
     }
+    assert!(
+        wrong.is_empty(),
+        "{} of {tried}:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
     assert!(
         tried > 150 || std::env::var_os("SUBSTITUTE").is_some(),
         "only {tried} pairs"
