@@ -12,7 +12,6 @@ use io_protocol::money::IO;
 use io_tests::{
     ASK, CLASS_SMALL, Call, Mint, Rig, Stage, UNITS, World, calls::terms, lease_terms, world,
 };
-use solana_signer::Signer;
 
 type Keys = BTreeSet<Pubkey>;
 /// Every step of a job's life → what it writes.
