@@ -4,6 +4,7 @@
 //! - [`chain`]: the index of accounts, and the history of jobs;
 //! - [`matching`]: which device is best for a job, pure; `market`: the tickets that follow from it;
 //! - [`verify`]: fetching and re-running what was submitted, deciding once; [`attest`]: devices' figures;
+//! - [`hardware`]: what devices are, measured in rounds;
 //! - [`keeper`]: disputes, rejections, deadlines; [`rewards`]: who was up, who earned what;
 //! - [`blobs`]: bytes by their hash; [`api`] and [`link`]: HTTP, and the workers' WebSockets.
 //!
@@ -16,6 +17,7 @@ pub mod blobs;
 pub mod chain;
 mod config;
 pub mod db;
+pub mod hardware;
 pub mod keeper;
 pub mod leases;
 pub mod link;
@@ -108,6 +110,7 @@ pub async fn run_with_ready(
     oracle.tasks.spawn(market::keep_matching(with(&oracle)));
     oracle.tasks.spawn(keeper::keep(with(&oracle)));
     oracle.tasks.spawn(rewards::keep(with(&oracle)));
+    oracle.tasks.spawn(hardware::keep(with(&oracle)));
     oracle.tasks.spawn(leases::keep(with(&oracle)));
     oracle.tasks.spawn(slashes::keep(with(&oracle)));
     oracle.spawn(collect);

@@ -6,6 +6,7 @@ pub mod books;
 pub mod calls;
 pub mod ed25519;
 pub mod events;
+pub mod hardware;
 pub mod keys;
 pub mod leases;
 pub mod outcome;

@@ -7,6 +7,7 @@ mod commands;
 mod crashes;
 mod disagreement;
 mod happy;
+mod hardware;
 mod leases;
 mod outages;
 mod provider;
