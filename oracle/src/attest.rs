@@ -1,7 +1,7 @@
-//! Signatures over devices' measured figures: only for devices that are linked here, within their class, and not beyond
-//! what the link shows.
+//! Signatures over devices' figures: only for devices that are linked here, within their class, and not beyond what this oracle has
+//! measured itself ([`crate::hardware`]).
 
-use io_api::types::{DeviceAttestRequest, DeviceAttestation};
+use io_api::types::{DeviceAttestRequest, DeviceAttestation, Figures};
 use io_client::{
     Pubkey,
     io_network::state::{Device, DeviceClass},
@@ -10,11 +10,8 @@ use io_protocol::messages::{DeviceStatement, Measured};
 
 use crate::{api::error::Refusal, link::LinkState, oracle::Oracle};
 
-/// Figures beyond these are a mistake whatever the device: int8 TOPS in hundredths, MiB, MiB/s.
-const MOST_TOPS_E2: u32 = 2_000_000;
-const MOST_MEMORY_MIB: u32 = 16 * 1024 * 1024;
-const MOST_BANDWIDTH_MIB_S: u32 = 64 * 1024 * 1024;
-/// Oldest figures that are signed, and how far a device's clock may be ahead of the chain's, seconds.
+/// Oldest requests that are signed, and how far a device's clock may be ahead of the chain's, seconds. How old a measurement may be is the
+/// configuration's `rounds.figures_seconds`.
 const MOST_AGE: i64 = 120;
 const MOST_AHEAD: i64 = 5;
 
@@ -26,6 +23,8 @@ struct View<'a> {
     /// Whether this oracle is in the active set.
     active: bool,
     link: Option<&'a LinkState>,
+    /// What this oracle measured lately.
+    figures: Option<Figures>,
     /// Heartbeats older than this are none, seconds.
     stale_seconds: u32,
     /// By the chain's clock.
@@ -57,6 +56,7 @@ pub fn device(
         class: &class,
         active: set.position(oracle.key.as_ref()).is_some(),
         link: link.as_ref(),
+        figures: oracle.hardware.figures(oracle, address),
         stale_seconds: oracle.config.stale_seconds,
         now: oracle.clock.now(),
     };
@@ -130,6 +130,12 @@ fn check(view: &View<'_>, request: &DeviceAttestRequest) -> Result<Measured, Ref
             "try again in a few seconds",
         ));
     }
+    let Some(figures) = view.figures else {
+        return Err(Refusal::conflict(
+            "this oracle has not measured the device lately, or has found its proofs wrong",
+            "keep the worker linked: a device without figures is asked for a hardware proof at once",
+        ));
+    };
     if request.tops_e2 < class.min_tops_e2 || request.memory_mib < class.min_memory_mib {
         return Err(Refusal::bad(format!(
             "{}.{:02} TOPS and {} MiB are below the class's least, {}.{:02} TOPS and {} MiB",
@@ -141,20 +147,16 @@ fn check(view: &View<'_>, request: &DeviceAttestRequest) -> Result<Measured, Ref
             class.min_memory_mib
         )));
     }
-    if request.tops_e2 > MOST_TOPS_E2
-        || request.memory_mib > MOST_MEMORY_MIB
-        || request.bandwidth_mib_s > MOST_BANDWIDTH_MIB_S
+    if request.tops_e2 > figures.tops_e2
+        || request.memory_mib > figures.memory_mib
+        || request.bandwidth_mib_s > figures.bandwidth_mib_s
     {
-        return Err(Refusal::bad("the figures are beyond any device's"));
-    }
-    let used = link
-        .heartbeat
-        .as_ref()
-        .map_or(0, |heartbeat| heartbeat.memory_used_mib);
-    if used > request.memory_mib {
         return Err(Refusal::bad(format!(
-            "the device uses {used} MiB by its heartbeat, and claims to have {}",
-            request.memory_mib
+            "this oracle measured {}.{:02} TOPS, {} MiB and {} MiB/s, and signs no more than that",
+            figures.tops_e2 / 100,
+            figures.tops_e2 % 100,
+            figures.memory_mib,
+            figures.bandwidth_mib_s
         )));
     }
     Ok(Measured {
@@ -172,6 +174,15 @@ mod tests {
     use bytemuck::Zeroable;
 
     use super::*;
+
+    const FIGURES: Figures = Figures {
+        measured_at: 1_900,
+        tops_e2: 10,
+        memory_mib: 64,
+        bandwidth_mib_s: 5,
+        latency_ms: None,
+        up_kib_s: None,
+    };
 
     #[test]
     fn figures_are_signed_by_an_active_oracle_for_a_device_that_beats() {
@@ -202,6 +213,7 @@ mod tests {
             class: &class,
             active: true,
             link: Some(&fresh),
+            figures: Some(FIGURES),
             stale_seconds: 30,
             now: 2_000,
         };
@@ -229,6 +241,31 @@ mod tests {
             }),
             409
         );
+        // Nothing beyond what was measured here, in any figure; and nothing unmeasured.
+        assert_eq!(
+            status(&View {
+                figures: None,
+                ..good
+            }),
+            409
+        );
+        for less in [
+            Figures {
+                tops_e2: 9,
+                ..FIGURES
+            },
+            Figures {
+                memory_mib: 63,
+                ..FIGURES
+            },
+            Figures {
+                bandwidth_mib_s: 4,
+                ..FIGURES
+            },
+        ] {
+            let figures = Some(less);
+            assert_eq!(status(&View { figures, ..good }), 400, "{less:?}");
+        }
         for now in [2_000 + MOST_AGE + 1, 2_000 - MOST_AHEAD - 1] {
             assert_eq!(status(&View { now, ..good }), 400, "at {now}");
         }

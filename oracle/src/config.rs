@@ -8,6 +8,8 @@ use std::{
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 
+use crate::hardware::Rounds;
+
 /// Configuration of one oracle: one key, one data folder. Every field but the key file has a default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -52,6 +54,9 @@ pub struct Config {
     pub verify_threads: usize,
     /// Steps of a tolerant job that are run again; 0 for the engine's own number.
     pub sample_steps: u32,
+
+    /// Rounds of the hardware proof.
+    pub rounds: Rounds,
 
     /// Largest blob, bytes.
     pub max_blob_bytes: u64,
@@ -106,6 +111,7 @@ impl Default for Config {
             verify_concurrency: 1,
             verify_threads: 0,
             sample_steps: 0,
+            rounds: Rounds::default(),
             max_blob_bytes: 4 << 30,
             max_part_bytes: 8 << 20,
             max_uploader_bytes: 16 << 30,
@@ -150,6 +156,7 @@ impl Config {
             "`verify_concurrency` is {}: it must be 1 to 64",
             self.verify_concurrency
         );
+        self.rounds.check()?;
         ensure!(
             (1..=1 << 26).contains(&self.max_part_bytes),
             "`max_part_bytes` is {}: it must be 1 to {} (a part is held in memory)",

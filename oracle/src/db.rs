@@ -52,6 +52,8 @@ const SCHEMA: &[&str] = &[
      at INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS lease_signatures (job TEXT NOT NULL, created_slot INTEGER NOT NULL, at INTEGER NOT NULL, \
      seconds INTEGER NOT NULL, PRIMARY KEY (job, created_slot, at)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS proofs (epoch INTEGER NOT NULL, round BLOB NOT NULL, device BLOB NOT NULL, at INTEGER NOT NULL, \
+     record TEXT NOT NULL, PRIMARY KEY (epoch, round, device)) WITHOUT ROWID",
 ];
 
 /// Evidence of slash cases is kept this long, seconds (180 days): longer than an appeal and its decision may take.
@@ -116,6 +118,18 @@ pub struct RootRow {
     pub total: u64,
     pub leaves: String,
     pub evidence: String,
+}
+
+/// One device's hardware proof in one round. The record is JSON of a `HardwareProof`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProofRow {
+    /// Hours since the Unix epoch.
+    pub epoch: u64,
+    /// Unix seconds.
+    pub at: i64,
+    pub round: [u8; 32],
+    pub device: [u8; 32],
+    pub record: String,
 }
 
 /// What one transaction did to a job.
@@ -701,6 +715,63 @@ impl Db {
             ))
         };
         rows.iter().map(figure).collect::<Result<_>>().map(Some)
+    }
+
+    // Hardware proofs
+
+    pub async fn keep_proof(&self, row: &ProofRow) -> Result<()> {
+        sqlx::query("INSERT OR IGNORE INTO proofs VALUES (?, ?, ?, ?, ?)")
+            .bind(to_i64(row.epoch))
+            .bind(&row.round[..])
+            .bind(&row.device[..])
+            .bind(row.at)
+            .bind(&row.record)
+            .execute(&self.0)
+            .await?;
+        Ok(())
+    }
+
+    /// Records of an epoch after a round and device, in their order.
+    pub async fn proofs(
+        &self,
+        epoch: u64,
+        after: Option<&([u8; 32], [u8; 32])>,
+        limit: i64,
+    ) -> Result<Vec<String>> {
+        let (round, device): (&[u8], &[u8]) = match after {
+            Some((round, device)) => (round, device),
+            None => (&[], &[]),
+        };
+        let rows = sqlx::query(
+            "SELECT record FROM proofs WHERE epoch = ? AND (round, device) > (?, ?) ORDER BY round, device LIMIT ?",
+        )
+        .bind(to_i64(epoch))
+        .bind(round)
+        .bind(device)
+        .bind(limit)
+        .fetch_all(&self.0)
+        .await?;
+        rows.iter().map(|row| Ok(row.try_get("record")?)).collect()
+    }
+
+    /// Records since a time, Unix seconds, oldest first.
+    pub async fn proofs_since(&self, at: i64) -> Result<Vec<String>> {
+        let first = to_i64(io_protocol::messages::epoch_of(at));
+        let rows =
+            sqlx::query("SELECT record FROM proofs WHERE epoch >= ? AND at >= ? ORDER BY at")
+                .bind(first)
+                .bind(at)
+                .fetch_all(&self.0)
+                .await?;
+        rows.iter().map(|row| Ok(row.try_get("record")?)).collect()
+    }
+
+    pub async fn forget_proofs(&self, before: u64) -> Result<()> {
+        sqlx::query("DELETE FROM proofs WHERE epoch < ?")
+            .bind(to_i64(before))
+            .execute(&self.0)
+            .await?;
+        Ok(())
     }
 
     // Blobs

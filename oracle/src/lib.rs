@@ -4,6 +4,7 @@
 //! - [`chain`]: the index of accounts, and the history of jobs;
 //! - [`matching`]: which device is best for a job, pure; `market`: the tickets that follow from it;
 //! - [`verify`]: fetching and re-running what was submitted, deciding once; [`attest`]: devices' figures;
+//! - [`hardware`]: what devices are, measured in rounds;
 //! - [`keeper`]: disputes, rejections, deadlines; [`rewards`]: who was up, who earned what; [`guidance`]: reference prices;
 //! - [`blobs`]: bytes by their hash; [`api`] and [`link`]: HTTP, and the workers' WebSockets.
 //!
@@ -17,6 +18,7 @@ pub mod chain;
 mod config;
 pub mod db;
 pub mod guidance;
+pub mod hardware;
 pub mod keeper;
 pub mod leases;
 pub mod link;
@@ -110,6 +112,7 @@ pub async fn run_with_ready(
     oracle.tasks.spawn(keeper::keep(with(&oracle)));
     oracle.tasks.spawn(rewards::keep(with(&oracle)));
     oracle.tasks.spawn(guidance::keep(with(&oracle)));
+    oracle.tasks.spawn(hardware::keep(with(&oracle)));
     oracle.tasks.spawn(leases::keep(with(&oracle)));
     oracle.tasks.spawn(slashes::keep(with(&oracle)));
     oracle.spawn(collect);

@@ -26,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     api::limits::Bucket,
+    hardware::Said,
     matching::MAX_ENGINES,
     nonces::Seen,
     oracle::{Oracle, lock},
@@ -154,11 +155,14 @@ impl Links {
         })
     }
 
-    fn close(&self, device: &Pubkey, id: u64) {
+    /// Whether it was the device's newest link.
+    fn close(&self, device: &Pubkey, id: u64) -> bool {
         let mut links = lock(&self.links);
-        if links.get(device).is_some_and(|link| link.id == id) {
+        let newest = links.get(device).is_some_and(|link| link.id == id);
+        if newest {
             links.remove(device);
         }
+        newest
     }
 
     fn beat(&self, device: &Pubkey, id: u64, heartbeat: Heartbeat) {
@@ -263,7 +267,9 @@ struct Close {
 
 impl Drop for Close {
     fn drop(&mut self) {
-        self.oracle.links.close(&self.device, self.id);
+        if self.oracle.links.close(&self.device, self.id) {
+            self.oracle.hardware.unlinked(&self.device);
+        }
         self.oracle
             .metrics
             .links
@@ -386,6 +392,7 @@ async fn session(
         mut probes,
     } = opened;
     let mut asking: Vec<oneshot::Sender<()>> = Vec::new();
+    let started = Instant::now();
     let mut bucket = Bucket::full(MESSAGES_BURST);
     let mut sequence = None;
     let mut refusals = 0;
@@ -407,12 +414,34 @@ async fn session(
                 if send(socket, &message).await.is_err() {
                     return End::Closed;
                 }
+                // Its answer tells the link's latency.
+                if matches!(message, ToWorker::Round { .. }) {
+                    let sent = (started.elapsed().as_micros() as u64).to_le_bytes().to_vec();
+                    match timeout(SEND_TIMEOUT, socket.send(Message::Ping(sent.into()))).await {
+                        Ok(Ok(())) => {}
+                        _ => return End::Closed,
+                    }
+                }
                 continue;
             }
             message = timeout(SILENCE, socket.recv()) => message,
         };
         let text = match message {
             Ok(Some(Ok(Message::Text(text)))) => text,
+            Ok(Some(Ok(Message::Pong(payload)))) if payload.len() == 8 => {
+                let mut sent = [0; 8];
+                sent.copy_from_slice(&payload);
+                let now = started.elapsed().as_micros() as u64;
+                if let Some(micros) = now.checked_sub(u64::from_le_bytes(sent)) {
+                    oracle
+                        .hardware
+                        .latency(&device, Duration::from_micros(micros));
+                }
+                if !bucket.take(MESSAGES_PER_SECOND, MESSAGES_BURST) {
+                    return End::Refused(refusal("rate_limited", "too many messages"));
+                }
+                continue;
+            }
             Ok(Some(Ok(Message::Pong(_)))) if !asking.is_empty() => {
                 for probe in asking.drain(..) {
                     let _ = probe.send(());
@@ -517,6 +546,35 @@ fn take(
             oracle.leases.answered(&address, request, answer);
             Ok(())
         }
+        ToOracle::Claim { claim } => oracle
+            .hardware
+            .claim(oracle, device, claim)
+            .map_err(|reason| refusal("bad_request", reason)),
+        ToOracle::Committed {
+            round,
+            roots,
+            signature,
+        } => in_round(oracle, device, &round, Said::Committed { roots, signature }),
+        ToOracle::Filled { round } => in_round(oracle, device, &round, Said::Filled),
+        ToOracle::Walked { round, root } => in_round(oracle, device, &round, Said::Walked { root }),
+        ToOracle::Opened {
+            round,
+            rows,
+            strides,
+        } => in_round(oracle, device, &round, Said::Opened { rows, strides }),
+        ToOracle::Reopened {
+            request,
+            blob,
+            error,
+        } => {
+            let answer = blob.ok_or_else(|| short(&error.unwrap_or_default()));
+            oracle.hardware.reopened(device, request, answer);
+            Ok(())
+        }
+        ToOracle::Unready { round, reason } => {
+            let reason = short(&reason);
+            in_round(oracle, device, &round, Said::Unready { reason })
+        }
         ToOracle::Accepting { job } => {
             tracing::debug!(job, %device, "accepting");
             Ok(())
@@ -540,6 +598,16 @@ fn take(
             Ok(())
         }
     }
+}
+
+fn in_round(oracle: &Oracle, device: &Pubkey, round: &str, said: Said) -> Result<(), Refusal> {
+    if oracle.hardware.heard(device, round, said) {
+        return Ok(());
+    }
+    Err(refusal(
+        "not_found",
+        format!("no round {} takes this now: it is over", short(round)),
+    ))
 }
 
 fn job_key(text: &str) -> Result<Pubkey, Refusal> {

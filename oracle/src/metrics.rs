@@ -32,6 +32,10 @@ pub struct Metrics {
     pub blobs: Gauge,
     pub requests: Family<[(&'static str, String); 1], Counter>,
     pub limited: Counter,
+    pub proofs: Family<Label, Counter>,
+    pub proofs_put_off: Counter,
+    pub proof_share: Gauge<f64, AtomicU64>,
+    pub proof_check_seconds: Histogram,
 }
 
 impl Default for Metrics {
@@ -107,6 +111,31 @@ impl Default for Metrics {
             "Requests refused by a rate limit",
             limited.clone(),
         );
+        let proofs = Family::<Label, Counter>::default();
+        registry.register(
+            "hardware_proofs",
+            "Hardware proofs of devices, by outcome",
+            proofs.clone(),
+        );
+        let proofs_put_off = Counter::default();
+        registry.register(
+            "hardware_proofs_put_off",
+            "Hardware proofs not asked for yet, because the device's budget was spent",
+            proofs_put_off.clone(),
+        );
+        let proof_share = Gauge::<f64, AtomicU64>::default();
+        registry.register(
+            "hardware_device_time_share",
+            "Largest share of a device's time that this oracle's rounds took lately, at most 0.005 over the number of oracles",
+            proof_share.clone(),
+        );
+        let proof_check_seconds = Histogram::new(exponential_buckets(0.000_25, 2.0, 16));
+        registry.register_with_unit(
+            "hardware_check",
+            "Time of checking one device's opened rows and strides",
+            Unit::Seconds,
+            proof_check_seconds.clone(),
+        );
         Self {
             registry,
             transactions,
@@ -124,6 +153,10 @@ impl Default for Metrics {
             blobs,
             requests,
             limited,
+            proofs,
+            proofs_put_off,
+            proof_share,
+            proof_check_seconds,
         }
     }
 }

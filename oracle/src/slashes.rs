@@ -258,7 +258,8 @@ pub async fn decision(
     {
         return Ok(None);
     }
-    let verdict = if case.cause == SlashCause::Expired as u8 {
+    // A deadline that passed and a cell that is wrong are facts of the chain.
+    let verdict = if case.cause != SlashCause::Rejected as u8 {
         SlashVerdict::Upheld
     } else {
         // The job may be closed meanwhile: what was decided about it is kept by its address and creation.

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     net::SocketAddr,
     path::PathBuf,
-    sync::LazyLock,
+    sync::{LazyLock, atomic::AtomicBool},
     time::{Duration, Instant},
 };
 
@@ -26,8 +26,17 @@ use io_client::{
     tokens,
 };
 use io_engines::{BlobRef, EngineSpec, JobSpec, WasmSpec};
-use io_oracle::Config;
-use io_protocol::messages::{Deployment, DeviceStatement, Measured, TicketStatement};
+use io_oracle::{Config, hardware::Rounds};
+use io_proof::hardware::{
+    Shape,
+    memory::{Walk, drawn_strides},
+    reveal_seed, round_seed,
+    seeds::{memory_seed, walk_subject},
+};
+use io_protocol::{
+    hardware::{CommitmentStatement, RoundStatement},
+    messages::{Deployment, DeviceStatement, Measured, TicketStatement},
+};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -90,6 +99,11 @@ fn config(chain_urls: (&str, &str), key: PathBuf, data_dir: PathBuf) -> Config {
         max_part_bytes: PART,
         max_blob_bytes: BLOB,
         io_timeout_seconds: IO_TIMEOUT,
+        rounds: Rounds {
+            window_ms: 400,
+            strides: 4_096,
+            ..Rounds::default()
+        },
         ..Config::default()
     }
 }
@@ -962,6 +976,213 @@ impl World {
     }
 }
 
+/// What a device sends at the end of a round.
+struct Opening {
+    rows: Vec<u8>,
+    strides: Vec<Stride>,
+}
+
+impl World {
+    /// Proves a device over its link, with the worker's own prover. `tamper` changes what is opened.
+    async fn prove(
+        &self,
+        link: &mut Socket,
+        device: &Pubkey,
+        operator: &Wallet,
+        tamper: impl FnOnce(&mut Opening),
+    ) -> (ProofOutcome, Option<Figures>) {
+        let cpu = io_prover::for_host(2);
+        let claim = HardwareClaim {
+            backend: "test".into(),
+            n: 1_024,
+            pass_micros: 20_000,
+            memory_mib: 64,
+            fill_mib_s: 10,
+        };
+        say(link, &ToOracle::Claim { claim }).await;
+        let ToWorker::Round { opening, ask } = receive(link).await else {
+            panic!("no round");
+        };
+        let statement = RoundStatement {
+            deployment: self.deployment,
+            oracle: self.oracle.to_bytes(),
+            epoch: opening.epoch,
+            blockhash: text::parse_key(&opening.blockhash).unwrap(),
+        }
+        .to_bytes();
+        let signature = text::parse_signature(&opening.signature).unwrap();
+        assert!(auth::verify_signature(
+            &self.oracle.to_bytes(),
+            &statement,
+            &signature
+        ));
+        let seed = round_seed(&statement, &signature);
+        let round = text::hash(&seed);
+        let shape = Shape {
+            n: ask.n,
+            passes: ask.passes,
+        };
+        let (stop, key) = (AtomicBool::new(false), device.to_bytes());
+        let proof = io_prover::prove(&cpu, &seed, &key, shape, &stop).unwrap();
+        let statement = CommitmentStatement {
+            deployment: self.deployment,
+            device: key,
+            epoch: opening.epoch,
+            round_seed: seed,
+            commitment: proof.committed.commitment(),
+        };
+        let committed = ToOracle::Committed {
+            round: round.clone(),
+            roots: proof.committed.roots.iter().map(text::hash).collect(),
+            signature: operator.sign(&statement.to_bytes()).to_string(),
+        };
+        say(link, &committed).await;
+        let walk = Walk {
+            seed: memory_seed(&seed, &key),
+            segments: ask.segments,
+            strides: ask.strides,
+        };
+        let filled = io_prover::memory::fill(walk, 2).unwrap();
+        say(
+            link,
+            &ToOracle::Filled {
+                round: round.clone(),
+            },
+        )
+        .await;
+        let ToWorker::Reveal { signature, .. } = receive(link).await else {
+            panic!("no reveal");
+        };
+        let reveal = reveal_seed(&seed, &text::parse_signature(&signature).unwrap());
+        let walked = filled.walk(&reveal).unwrap();
+        let root = walked.root();
+        let message = ToOracle::Walked {
+            round: round.clone(),
+            root: text::hash(&root),
+        };
+        say(link, &message).await;
+        let ToWorker::Draw { signature, .. } = receive(link).await else {
+            panic!("no draw");
+        };
+        let subject = walk_subject(&seed, &key, &root);
+        let draw = reveal_seed(&subject, &text::parse_signature(&signature).unwrap());
+        let strides = drawn_strides(&draw, &walk, &root, ask.open_strides);
+        let strides = strides.into_iter().map(|stride| {
+            let opened = walked.open(stride).unwrap();
+            Stride {
+                index: opened.proof.index,
+                from: opened.from,
+                to: opened.to,
+                siblings: opened.proof.siblings.iter().map(text::hash).collect(),
+            }
+        });
+        let rows = proof.open(&cpu, &reveal, ask.rows);
+        let mut opening = Opening {
+            rows: rows.iter().flat_map(|row| row.to_bytes()).collect(),
+            strides: strides.collect(),
+        };
+        tamper(&mut opening);
+        let blob = hash(&opening.rows);
+        self.client()
+            .put_blob(
+                &request_key(operator),
+                &blob,
+                BlobSource::Bytes(&opening.rows),
+                |_| {},
+            )
+            .await
+            .unwrap();
+        let opened = ToOracle::Opened {
+            round,
+            rows: text::hash(&blob),
+            strides: opening.strides,
+        };
+        say(link, &opened).await;
+        let ToWorker::Measured {
+            figures, outcome, ..
+        } = receive(link).await
+        else {
+            panic!("no outcome");
+        };
+        (outcome, figures)
+    }
+}
+
+/// A wrong row, or a stride that doesn't follow from the memory, refuses the device, and everybody can read why.
+#[tokio::test]
+async fn a_wrong_hardware_proof_refuses_the_device_and_is_published() {
+    let world = &*WORLD;
+    let client = world.client();
+    let owner = world.provider.address();
+    let wrongs: [(u8, &str, fn(&mut Opening)); 3] = [
+        (20, "is not the committed one", |o| o.rows[8] ^= 1),
+        (21, "the memory was not there", |o| {
+            // Both ends of a stride are in its leaf: only a path to a wrong leaf can differ, so another's word is claimed.
+            o.strides[0].to ^= 1;
+        }),
+        (22, "0 of 16 drawn rows", |o| o.rows.clear()),
+    ];
+    for (number, said, tamper) in wrongs {
+        let hardware = [number; 32];
+        let (device, operator) = (pda::device(&hardware), Wallet::generate());
+        let args = RegisterDeviceArgs {
+            hardware,
+            operator: operator.address(),
+            bond: 400_000_000,
+        };
+        let register = instructions::register_device(&owner, 1, args);
+        let request = Request::new("register", world.provider.signer(), vec![register]);
+        world.chain.sender().send(&request).await.unwrap();
+        eventually("the device in the index", async || {
+            client.device(&device.to_bytes()).await.unwrap()
+        })
+        .await;
+        let mut link = world.connect().await;
+        let auth = world.sign_link_of(&device, &operator, auth::LINK, b"");
+        let hello = ToOracle::Hello {
+            device: device.to_string(),
+            auth,
+        };
+        say(&mut link, &hello).await;
+        assert!(matches!(receive(&mut link).await, ToWorker::Linked { .. }));
+        let beat = world.heartbeat_of(&device, &operator, 1);
+        say(&mut link, &beat).await;
+        let (outcome, figures) = world.prove(&mut link, &device, &operator, tamper).await;
+        assert_eq!((outcome, figures), (ProofOutcome::Wrong, None), "{said}");
+        let request = DeviceAttestRequest {
+            measured_at: world.chain.rpc().chain_time().await.unwrap(),
+            tops_e2: 1,
+            memory_mib: 64,
+            bandwidth_mib_s: 0,
+            region: None,
+        };
+        let key = request_key(&operator);
+        let refused = client
+            .attest_device(&key, &device.to_bytes(), &request)
+            .await;
+        assert!(
+            matches!(refused, Err(ClientError::Api { status: 409, .. })),
+            "{refused:?}"
+        );
+        // The record says what was asked, committed and found.
+        let epoch = io_protocol::messages::epoch_of(request.measured_at);
+        let proofs = client.hardware_proofs(epoch, None).await.unwrap().proofs;
+        let mine = device.to_string();
+        let record = proofs
+            .iter()
+            .find(|proof| proof.device == mine)
+            .expect("the record");
+        let reason = record.reason.as_deref().unwrap_or_default();
+        assert!(
+            reason.contains(said) || reason.contains("leads to another root"),
+            "{reason} for {said}"
+        );
+        assert_eq!(record.operator, operator.address().to_string());
+        assert_eq!(record.roots.len(), record.ask.passes as usize);
+        assert!(record.commitment_signature.is_some() && record.rows.is_some());
+    }
+}
+
 /// A link is its operator's alone, for as long as it is the operator; it is bounded in what it may say, and how often wrong.
 #[tokio::test]
 async fn links_are_their_operators_and_bounded() {
@@ -1174,9 +1395,34 @@ async fn a_device_is_linked_attested_and_offered_a_job() {
             .attest_device(&operator, &world.device.to_bytes(), &figures)
             .await
     };
+    // What it says of itself is not enough: it proves itself, and this oracle signs what it measured, in no figure more.
+    let unproven = ask(figures.clone()).await.unwrap_err();
+    assert!(
+        matches!(&unproven, ClientError::Api { status: 409, .. })
+            && unproven.to_string().contains("not measured"),
+        "{unproven}"
+    );
+    let (outcome, measured) = world
+        .prove(&mut link, &world.device, &world.operator, |_| {})
+        .await;
+    assert_eq!(outcome, ProofOutcome::Proven);
+    let measured = measured.expect("figures");
+    assert_eq!(measured.memory_mib, 64, "what the class needs");
+    let now = world.chain.rpc().chain_time().await.unwrap();
+    let figures = DeviceAttestRequest {
+        measured_at: now,
+        tops_e2: measured.tops_e2,
+        memory_mib: measured.memory_mib,
+        bandwidth_mib_s: measured.bandwidth_mib_s,
+        region: Some("DE".into()),
+    };
     for bad in [
         DeviceAttestRequest {
             tops_e2: 0,
+            ..figures.clone()
+        },
+        DeviceAttestRequest {
+            tops_e2: figures.tops_e2 + 1,
             ..figures.clone()
         },
         DeviceAttestRequest {
@@ -1184,11 +1430,11 @@ async fn a_device_is_linked_attested_and_offered_a_job() {
             ..figures.clone()
         },
         DeviceAttestRequest {
-            memory_mib: 99,
+            memory_mib: 65,
             ..figures.clone()
         },
         DeviceAttestRequest {
-            tops_e2: u32::MAX,
+            bandwidth_mib_s: figures.bandwidth_mib_s + 1,
             ..figures.clone()
         },
         DeviceAttestRequest {
@@ -1214,9 +1460,9 @@ async fn a_device_is_linked_attested_and_offered_a_job() {
     }
     let attested = ask(figures.clone()).await.unwrap();
     let measured = Measured {
-        tops_e2: 50,
-        memory_mib: 1_000,
-        bandwidth_mib_s: 10,
+        tops_e2: figures.tops_e2,
+        memory_mib: figures.memory_mib,
+        bandwidth_mib_s: figures.bandwidth_mib_s,
         region: 0x4445,
     };
     let statement = DeviceStatement {
@@ -1232,9 +1478,9 @@ async fn a_device_is_linked_attested_and_offered_a_job() {
     let signature = Signature::from(text::parse_signature(&attested.signature).unwrap());
     let args = AttestDeviceArgs {
         measured_at: figures.measured_at,
-        tops_e2: 50,
-        memory_mib: 1_000,
-        bandwidth_mib_s: 10,
+        tops_e2: figures.tops_e2,
+        memory_mib: figures.memory_mib,
+        bandwidth_mib_s: figures.bandwidth_mib_s,
         region: 0x4445,
     };
     let check = ed25519::verify(&statement.to_bytes(), &[(world.oracle, signature)]).unwrap();

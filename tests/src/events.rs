@@ -132,6 +132,23 @@ fn decode(bytes: &[u8]) -> Event {
             e.vesting,
             account_data::<state::Vesting>(&e.after),
         )
+    } else if is!(wire::EvidenceChanged) {
+        let e: wire::EvidenceChanged = read(body);
+        changed(
+            "EvidenceChanged",
+            e.evidence,
+            account_data::<state::Evidence>(&e.after),
+        )
+    } else if is!(wire::EvidenceClosed) {
+        let e: wire::EvidenceClosed = read(body);
+        Event {
+            closed: true,
+            ..changed(
+                "EvidenceClosed",
+                e.evidence,
+                account_data::<state::Evidence>(&e.last),
+            )
+        }
     } else if is!(wire::ProposalChanged) {
         let e: wire::ProposalChanged = read(body);
         changed(

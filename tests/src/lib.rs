@@ -7,6 +7,7 @@ pub mod calls;
 pub mod ed25519;
 pub mod events;
 pub mod fuzz;
+pub mod hardware;
 pub mod keys;
 pub mod leases;
 pub mod outcome;

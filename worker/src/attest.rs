@@ -1,4 +1,5 @@
-//! Keeping the device attested: a quorum of oracles signs its measured figures, and the signatures go on chain.
+//! Keeping the device attested: a quorum of oracles signs what each of them has measured ([`crate::prove::hardware`]), and the
+//! signatures go on chain.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,14 +8,14 @@ use futures_util::future::join_all;
 use io_api::{
     auth::verify_signature,
     text,
-    types::{DeviceAttestRequest, DeviceAttestation},
+    types::{DeviceAttestRequest, DeviceAttestation, Figures},
 };
 use io_client::{
     Pubkey, Signature, ed25519,
     instructions::{self, AttestDeviceArgs},
     io_network::state::{Device, OracleSet},
 };
-use io_protocol::messages::DeviceStatement;
+use io_protocol::messages::{DeviceStatement, Measured};
 use tokio::time::sleep;
 
 use crate::{limits::*, link::jittered, worker::Worker};
@@ -65,7 +66,13 @@ async fn once(worker: &Worker) -> Result<Duration> {
         return Ok(jittered(Duration::from_secs(renew_after - age)).max(Duration::from_secs(1)));
     }
     let set = chain.oracle_set().await?;
-    let measured = worker.test.measured(worker.config.region_code()?);
+    let quorum = usize::from(set.quorum).max(1);
+    let figures: Vec<Figures> = (worker.proving.measured().into_iter())
+        .map(|(_, figures)| figures)
+        .collect();
+    let count = figures.len();
+    let measured = least_of_the_best(figures, quorum, worker.config.region_code()?)
+        .with_context(|| format!("{count} of {quorum} oracles have measured the device yet"))?;
     let statement = DeviceStatement {
         deployment: chain.deployment(),
         set_version: set.version,
@@ -106,7 +113,6 @@ async fn once(worker: &Worker) -> Result<Duration> {
             Err(reason) => refusals.push(format!("{}: {reason}", oracle.host())),
         }
     }
-    let quorum = usize::from(set.quorum).max(1);
     if signatures.len() < quorum {
         anyhow::bail!(
             "{} of {quorum} oracles signed its figures; {}",
@@ -124,6 +130,19 @@ async fn once(worker: &Worker) -> Result<Duration> {
     );
     worker.tell();
     Ok(jittered(Duration::from_secs(renew_after)).max(Duration::from_secs(1)))
+}
+
+/// What a quorum of oracles signs: in each figure the least of those that measured the most operations a second.
+fn least_of_the_best(mut figures: Vec<Figures>, quorum: usize, region: u16) -> Option<Measured> {
+    figures.sort_by_key(|figures| std::cmp::Reverse(figures.tops_e2));
+    let best = figures.get(..quorum)?;
+    let least = |of: fn(&Figures) -> u32| best.iter().map(of).min();
+    Some(Measured {
+        tops_e2: least(|f| f.tops_e2)?,
+        memory_mib: least(|f| f.memory_mib)?,
+        bandwidth_mib_s: least(|f| f.bandwidth_mib_s)?,
+        region,
+    })
 }
 
 /// The signer and its signature, if the answer is worth something.
@@ -178,7 +197,32 @@ async fn send(
 mod tests {
     use super::*;
     use io_client::Wallet;
-    use io_protocol::messages::{Deployment, Measured};
+    use io_protocol::messages::Deployment;
+
+    #[test]
+    fn a_quorum_is_asked_for_the_least_that_its_best_measured() {
+        let of = |tops_e2, memory_mib, bandwidth_mib_s| Figures {
+            measured_at: 0,
+            tops_e2,
+            memory_mib,
+            bandwidth_mib_s,
+            latency_ms: None,
+            up_kib_s: None,
+        };
+        let three = vec![of(5, 1, 1), of(30, 64, 9), of(20, 80, 7)];
+        let asked = least_of_the_best(three.clone(), 2, 7).unwrap();
+        assert_eq!(
+            asked,
+            Measured {
+                tops_e2: 20,
+                memory_mib: 64,
+                bandwidth_mib_s: 7,
+                region: 7
+            }
+        );
+        assert_eq!(least_of_the_best(three.clone(), 3, 0).unwrap().tops_e2, 5);
+        assert_eq!(least_of_the_best(three, 4, 0), None);
+    }
 
     #[test]
     fn only_an_active_oracles_signature_over_these_figures_counts() {

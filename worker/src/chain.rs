@@ -99,6 +99,11 @@ impl Chain {
         })
     }
 
+    /// This key's signature, base58.
+    pub fn sign(&self, message: &[u8]) -> String {
+        self.0.wallet.sign(message).to_string()
+    }
+
     /// A job's account, `None` when there is none.
     pub async fn job(&self, job: &Pubkey) -> Result<Option<Job>> {
         Ok(accounts::fetch_maybe(self.rpc(), job).await?)

@@ -63,3 +63,43 @@ pub(crate) fn tamper(
     outcome.output_hash = manifest.hash();
     Ok(())
 }
+
+/// Where `wrong_cell` is wrong: a row of the last pass, and a column.
+#[cfg(feature = "faults")]
+const WRONG: (u32, usize) = (123, 77);
+
+/// `wrong_cell`: commits to one cell that is one too large.
+#[cfg(feature = "faults")]
+pub(crate) fn with_a_wrong_cell(
+    proof: io_prover::Proof,
+    cpu: &io_prover::cpu::Cpu,
+) -> io_prover::Proof {
+    use io_proof::hardware::{RowTree, tree::row_root};
+    if !is("wrong_cell") {
+        return proof;
+    }
+    let last = proof.committed.roots.len() as u32 - 1;
+    let mut opened = proof.open_rows(cpu, &[(last, WRONG.0)]);
+    opened[0].cells[WRONG.1] += 1;
+    let (mut committed, mut trees) = (proof.committed.clone(), proof.trees().to_vec());
+    let mut roots = trees[last as usize].row_roots().to_vec();
+    roots[WRONG.0 as usize] = row_root(&opened[0].cells);
+    let tree = RowTree::new(roots);
+    committed.roots[last as usize] = tree.root(&committed.a_seed(last), &committed.b_seed());
+    trees[last as usize] = tree;
+    io_prover::Proof::new(committed, trees)
+}
+
+/// And opens it as it was committed.
+#[cfg(feature = "faults")]
+pub(crate) fn open_the_wrong_cell(
+    opened: &mut [io_proof::hardware::OpenedRow],
+    proof: &io_prover::Proof,
+) {
+    let last = proof.committed.roots.len() as u32 - 1;
+    for row in opened {
+        if is("wrong_cell") && (row.pass, row.row) == (last, WRONG.0) {
+            row.cells[WRONG.1] += 1;
+        }
+    }
+}

@@ -4,7 +4,7 @@
 //! - [`devices`]: which hardware is here (the command line registers it);
 //! - [`link`]: one WebSocket to each oracle; `offers`: which jobs to take;
 //! - [`journal`]: what survives a crash, and what to do next; `job`: doing it;
-//! - [`prove`]: running the engines, and the self-test; [`settle`]: verdicts and the settlement;
+//! - [`prove`]: running the engines, proving the hardware, the self-test; [`settle`]: verdicts and the settlement;
 //! - `attest`: keeping the device's figures attested; [`prices`]: what it asks.
 //!
 //! The chain is the truth about a job; the journal only adds what was intended and what lies on this disk. So a worker

@@ -22,6 +22,17 @@ pub const MAX_REASON_BYTES: usize = 512;
 
 /// Largest message on a link.
 pub const MAX_LINK_MESSAGE_BYTES: usize = 256 * 1024;
+/// An oracle that was told of this device has so long to measure it before the next one is told.
+pub const CLAIM_TURN: Duration = Duration::from_secs(20);
+/// Longest wait for an oracle's next step in a round of the hardware proof.
+pub const ROUND_PATIENCE: Duration = Duration::from_secs(120);
+/// Rounds whose trees are kept for audits, and rows of all their passes (64 bytes each: 256 MiB).
+pub const KEPT_ROUNDS: usize = 12;
+pub const KEPT_ROWS: usize = 4 << 20;
+/// Rows of one audit.
+pub const MAX_AUDIT_ROWS: usize = 16;
+/// A running proof looks this often whether the worker shuts down.
+pub const LOOK_FOR_SHUTDOWN: Duration = Duration::from_millis(50);
 /// Looks for an offered job that this worker's node doesn't show yet.
 pub const LOOKS_FOR_JOB: u32 = 8;
 /// Messages that wait for a slow link; progress beyond that is dropped, the rest waits in the journal.
@@ -75,7 +86,7 @@ pub const MAX_RUN_SHARE_PERCENT: f64 = 80.0;
 /// memory far apart, calls of the host.
 pub const SLOWEST_CODE: f64 = 64.0;
 
-/// An oracle's signature over measured figures must come within this.
+/// Pauses between tries to have figures attested.
 pub const ATTEST_RETRY: Duration = Duration::from_secs(2);
 pub const ATTEST_LONGEST_RETRY: Duration = Duration::from_secs(60);
 /// Attested figures are renewed at this share of their life, percent, and at least hourly; with jitter.

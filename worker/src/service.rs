@@ -35,7 +35,10 @@ use crate::{
     link::{Event, Link, Offer, jittered},
     lock::{Lock, device_lock_path},
     offers, prices,
-    prove::self_test::self_test,
+    prove::{
+        hardware::{self, Proving},
+        self_test::{self, self_test},
+    },
     worker::{Worker, lock},
 };
 
@@ -82,7 +85,12 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<()> {
         "no engine can run here: {}",
         test.notes.join("; ")
     );
-    tracing::info!(engines = ?test.engines, tops = f64::from(test.tops_e2) / 100.0, "self-test (units a second)");
+    tracing::info!(engines = ?test.engines, tops = f64::from(test.tops_e2()) / 100.0, backend = test.hardware.backend, "self-test (units a second)");
+    let threads = self_test::threads(&config, &device);
+    let of_device = device.clone();
+    let prover =
+        tokio::task::spawn_blocking(move || hardware::Prover::open(&of_device, threads)).await??;
+    let proving = Proving::new(prover, test.hardware.clone(), threads);
 
     let oracles = config
         .oracles
@@ -106,6 +114,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<()> {
         device,
         account.provider,
         test,
+        proving,
         journal,
         oracles,
         outbound,
@@ -262,7 +271,11 @@ fn resume(worker: &Arc<Worker>) {
 
 fn hear(worker: &Arc<Worker>, event: Event) {
     match event {
-        Event::Up { .. } => worker.attest_now.notify_one(),
+        Event::Up { link, .. } => {
+            worker.attest_now.notify_one();
+            worker.tasks.spawn(hardware::claim(worker.clone(), link));
+        }
+        Event::Hardware { link, message } => hardware::hear(worker, link, *message),
         Event::Attested { attestation } => {
             let handle = attestation
                 .job

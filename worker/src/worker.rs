@@ -27,7 +27,7 @@ use crate::{
     journal::{Journal, Record},
     limits::*,
     prices::Asks,
-    prove::{EngineHost, self_test::SelfTest},
+    prove::{EngineHost, hardware::Proving, self_test::SelfTest},
 };
 
 /// Jobs worked on at once: until a result is submitted, the program binds a device to one.
@@ -48,6 +48,7 @@ pub struct Worker {
     pub address: Pubkey,
     pub provider: Pubkey,
     pub test: SelfTest,
+    pub proving: Proving,
     pub journal: Arc<Journal>,
     pub blobs: LocalBlobs,
     pub engines: Arc<EngineHost>,
@@ -110,6 +111,7 @@ impl Worker {
         device: Device,
         provider: Pubkey,
         test: SelfTest,
+        proving: Proving,
         journal: Journal,
         oracles: Vec<OracleClient>,
         outbound: Vec<mpsc::Sender<ToOracle>>,
@@ -142,6 +144,7 @@ impl Worker {
             device,
             provider,
             test,
+            proving,
             oracles,
             outbound,
             shutdown,

@@ -26,9 +26,7 @@ use crate::{
     text,
     types::{
         API_PREFIX, ApiError, Attestation, BlobStatus, DeviceAttestRequest, DeviceAttestation,
-        Guidance, Identity, Info, JobView, Jobs, LeaseCount, LeaseReply, LeaseRequest,
-        LeaseSignRequest, LeaseSignature, Offer, Offers, Quote, QuoteRequest, Rewards,
-        SignRootRequest, SignedRoot, SlashDecision,
+        Guidance, HardwareProofs, Identity, Info, JobView, Jobs, LeaseCount, LeaseReply, LeaseRequest, LeaseSignRequest, LeaseSignature, Offer, Offers, OpenReply, OpenRequest, Quote, QuoteRequest, Rewards, SignRootRequest, SignedRoot, SlashDecision,
     },
 };
 
@@ -456,6 +454,31 @@ impl OracleClient {
         call.method = Method::POST;
         call.body = Some(json_body(request));
         call.signed = Some((operator, *device, self.known().await?));
+        self.json(&call).await
+    }
+
+    /// A page of an hour's hardware proofs (hours since the Unix epoch).
+    pub async fn hardware_proofs(&self, epoch: u64, after: Option<&str>) -> Result<HardwareProofs> {
+        let path = paged(&format!("hardware/{epoch}"), &[("after", after)]);
+        self.json(&Call::get(path)).await
+    }
+
+    /// Asks a device, through this oracle, to open rows of a pass that it committed to in a round; the roots of all its rows when none
+    /// are named. Returns the blob's hash.
+    pub async fn open_rows(
+        &self,
+        round: &Bytes32,
+        device: &Bytes32,
+        request: &OpenRequest,
+    ) -> Result<OpenReply> {
+        let path = format!(
+            "{API_PREFIX}/hardware/{}/{}/open",
+            text::hash(round),
+            text::key(device)
+        );
+        let mut call = Call::get(path);
+        call.method = Method::POST;
+        call.body = Some(json_body(request));
         self.json(&call).await
     }
 

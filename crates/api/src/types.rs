@@ -450,6 +450,7 @@ wire! {
     pub struct DeviceAttestRequest {
         /// Unix seconds by the chain's clock.
         pub measured_at: i64,
+        /// At most what the oracle measured; so are the next two.
         pub tops_e2: u32,
         pub memory_mib: u32,
         pub bandwidth_mib_s: u32,
@@ -573,6 +574,16 @@ wire! {
         Request { job: String, request: u64, spec: String },
         /// This oracle has reached a verdict about a job of this device.
         Attested { attestation: Attestation },
+        /// A hardware proof is asked for, now: see [`RoundOpening`].
+        Round { opening: RoundOpening, ask: ProofAsk },
+        /// The round is closed: the oracle's signature over its `RevealStatement` draws rows and starts the walk.
+        Reveal { round: String, signature: String },
+        /// The oracle's signature over the `RevealStatement` of this walk draws the strides to open.
+        Draw { round: String, signature: String },
+        /// Somebody audits a round that this device committed to: rows of a pass are to be opened, or all its row roots when none are named.
+        Open { round: String, request: u64, pass: u32, rows: Vec<u32> },
+        /// What came of this device's newest proof here: the figures that this oracle signs, if it signs any.
+        Measured { figures: Option<Figures>, outcome: ProofOutcome, reason: Option<String> },
         /// The last message was refused.
         Refused { code: String, message: String },
     }
@@ -593,6 +604,175 @@ wire! {
         Decline { job: String, reason: String },
         Accepting { job: String },
         Progress { job: String, progress: Progress },
+        /// The device is ready for a hardware proof.
+        Claim { claim: HardwareClaim },
+        /// The roots of a round's passes (hex), and the operator's signature over the `CommitmentStatement` of all of them.
+        Committed { round: String, roots: Vec<String>, signature: String },
+        /// The memory that was asked for is filled.
+        Filled { round: String },
+        /// Root (hex) of the walk's states.
+        Walked { round: String, root: String },
+        /// The drawn rows, an uploaded blob, and the drawn strides.
+        Opened { round: String, rows: String, strides: Vec<Stride> },
+        /// What was opened for an audit, an uploaded blob; or why nothing is.
+        Reopened { request: u64, blob: Option<String>, error: Option<String> },
+        /// Why the round can't be answered: the device proves itself to another oracle, or its budget is spent.
+        Unready { round: String, reason: String },
+    }
+}
+
+wire! {
+    /// What a device says of itself, for the size of its rounds. A figure is never above the claim, nor above what was measured.
+    pub struct HardwareClaim {
+        /// What computes: `vnni, 8 threads`, or a GPU's name.
+        pub backend: String,
+        /// Matrix size that was timed.
+        pub n: u32,
+        /// Time of one pass of that size, microseconds.
+        pub pass_micros: u64,
+        pub memory_mib: u32,
+        /// How fast memory is filled for a walk, MiB/s.
+        pub fill_mib_s: u32,
+    }
+}
+
+wire! {
+    /// What opens a round. Its seed is SHA-256 over the `RoundStatement` and the signature.
+    pub struct RoundOpening {
+        pub oracle: String,
+        /// Hours since the Unix epoch.
+        pub epoch: u64,
+        /// The newest blockhash when the round was opened (base58), and a slot at which the chain had it.
+        pub blockhash: String,
+        pub slot: u64,
+        /// The oracle's, over the `RoundStatement`.
+        pub signature: String,
+    }
+}
+
+wire! {
+    /// The work of one device in a round.
+    #[derive(Copy)]
+    pub struct ProofAsk {
+        pub n: u32,
+        pub passes: u32,
+        /// Rows to open.
+        pub rows: u32,
+        /// 4 KiB segments of memory to fill.
+        pub segments: u64,
+        /// Strides of the walk, and how many are opened.
+        pub strides: u32,
+        pub open_strides: u32,
+    }
+}
+
+wire! {
+    /// An opened stride of a memory walk: both states, and the siblings (hex) to the committed root.
+    pub struct Stride {
+        pub index: u64,
+        pub from: u64,
+        pub to: u64,
+        pub siblings: Vec<String>,
+    }
+}
+
+wire! {
+    /// What an oracle measured of a device with its own clock.
+    #[derive(Copy, Eq)]
+    pub struct Figures {
+        /// Unix seconds by the chain's clock.
+        pub measured_at: i64,
+        /// Hundredths of int8 TOPS: operations of all passes over the time from the round's opening to the commitment.
+        pub tops_e2: u32,
+        /// MiB that the walk went through.
+        pub memory_mib: u32,
+        /// MiB/s of a walk of dependent reads, a cache line (64 bytes) each.
+        pub bandwidth_mib_s: u32,
+        /// Round trip over the link, milliseconds.
+        pub latency_ms: Option<u32>,
+        /// Pace of the device's last upload of rows, KiB/s.
+        pub up_kib_s: Option<u32>,
+    }
+}
+
+wire! {
+    /// How a hardware proof ended.
+    #[derive(Copy, Eq)]
+    #[serde(rename_all = "snake_case")]
+    pub enum ProofOutcome {
+        /// The rows and the walk are right.
+        Proven,
+        /// No commitment came in time, or the device was not ready.
+        Missed,
+        /// It committed, and did not open what was drawn.
+        Withheld,
+        /// An opened row is not that of the product, a stride does not follow from the memory, or a path leads elsewhere.
+        Wrong,
+    }
+}
+
+wire! {
+    /// One device's proof in one round, with everything that it was judged by. Hashes are hex, keys and signatures base58.
+    pub struct HardwareProof {
+        pub device: String,
+        pub provider: String,
+        /// Who had to sign the commitment.
+        pub operator: String,
+        pub class: u16,
+        pub backend: String,
+        /// Unix seconds by the chain's clock.
+        pub at: i64,
+        pub opening: RoundOpening,
+        pub round: String,
+        pub ask: ProofAsk,
+        /// Whether it was asked for less because a renter used it.
+        pub hired: bool,
+        /// Whether it was a round of all devices; else one for devices without usable figures.
+        pub regular: bool,
+        /// Microseconds from sending the opening to the commitment's arrival, by this oracle's clock.
+        pub commit_micros: Option<u64>,
+        pub roots: Vec<String>,
+        pub commitment: Option<String>,
+        /// The operator's, over the `CommitmentStatement`.
+        pub commitment_signature: Option<String>,
+        pub reveal_signature: Option<String>,
+        pub walk_root: Option<String>,
+        /// Microseconds from the reveal to the walk's root.
+        pub walk_micros: Option<u64>,
+        pub draw_signature: Option<String>,
+        /// The blob of opened rows, one after the other: `pass ‖ row ‖ cells ‖ path`, integers 32-bit little-endian. Kept for a day.
+        pub rows: Option<String>,
+        pub strides: Vec<Stride>,
+        pub outcome: ProofOutcome,
+        pub reason: Option<String>,
+        pub figures: Option<Figures>,
+    }
+}
+
+wire! {
+    /// `POST /v1/hardware/{round}/{device}/open`: asks a device to open more of what it committed to.
+    pub struct OpenRequest {
+        pub pass: u32,
+        /// At most 16 rows; none for the roots of all rows of the pass.
+        pub rows: Vec<u32>,
+    }
+}
+
+wire! {
+    /// The blob that the device uploaded: opened rows as in a proof, or row roots (32 bytes each, in order). Nothing in it is checked here.
+    pub struct OpenReply {
+        pub blob: String,
+    }
+}
+
+wire! {
+    /// `GET /v1/hardware/{epoch}`: proofs of an hour (since the Unix epoch), 100 a page, ordered by round and device.
+    pub struct HardwareProofs {
+        pub oracle: String,
+        pub epoch: u64,
+        pub proofs: Vec<HardwareProof>,
+        /// `after` of the next page.
+        pub next: Option<String>,
     }
 }
 

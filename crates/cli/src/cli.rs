@@ -5,8 +5,8 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    co_stake, completions, config, demo, device, doctor, job, lease, net, network, offers, oracle,
-    provider, quote, rewards, slash, stake, token, treasury, up, wallet, worker,
+    audit, co_stake, completions, config, demo, device, doctor, job, lease, net, network, offers,
+    oracle, provider, quote, rewards, slash, stake, token, treasury, up, wallet, worker,
 };
 
 #[derive(Debug, Parser)]
@@ -124,6 +124,9 @@ pub enum Command {
     /// Penalties: evidence, appeals, decisions.
     #[command(subcommand)]
     Slash(slash::SlashCommand),
+    /// Check what oracles accepted, and prove what was wrong.
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// What providers earn for being up.
     #[command(subcommand)]
     Rewards(rewards::RewardsCommand),

@@ -8,9 +8,10 @@ use anchor_lang::{AnchorDeserialize, Discriminator, prelude::Pubkey};
 use base64::{Engine, prelude::BASE64_STANDARD};
 pub use io_network::events::{
     AccountMigrated, BuyBackChanged, CoStakeChanged, CoStakeClosed, DepositChanged, DepositClosed,
-    DeviceChanged, DeviceClassChanged, DeviceRetired, EmissionChanged, JobChanged, JobClosed,
-    NetworkChanged, OracleChanged, OracleSetChanged, PaymentMintChanged, ProposalChanged,
-    ProposalClosed, ProviderChanged, SlashCaseChanged, SlashCaseClosed, VestingChanged,
+    DeviceChanged, DeviceClassChanged, DeviceRetired, EmissionChanged, EvidenceChanged,
+    EvidenceClosed, JobChanged, JobClosed, NetworkChanged, OracleChanged, OracleSetChanged,
+    PaymentMintChanged, ProposalChanged, ProposalClosed, ProviderChanged, SlashCaseChanged,
+    SlashCaseClosed, VestingChanged,
 };
 
 /// Deepest nesting of programs that a log is read for; the runtime allows less.
@@ -72,6 +73,8 @@ events!(
     BuyBackChanged,
     DepositChanged,
     DepositClosed,
+    EvidenceChanged,
+    EvidenceClosed,
     ProposalClosed,
     EmissionChanged,
     VestingChanged,

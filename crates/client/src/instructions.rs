@@ -16,8 +16,9 @@ pub use io_network::state::SlashParty;
 pub use io_network::state::{JobTerms, NetworkParams, StakeParams};
 use io_network::{
     ID, accounts, guard, instruction,
-    state::{Deposit, Job, PaymentMint, SlashCase},
+    state::{CLAIM_BYTES, Deposit, Job, PaymentMint, SlashCase},
 };
+use io_proof::hardware::cell::{CellClaim, MAX_CELL_PATH, MAX_ITEM_PATH};
 pub use io_protocol::slashing::SlashVerdict;
 use solana_instruction::{AccountMeta, Instruction};
 
@@ -1390,6 +1391,91 @@ pub fn prove_equivocation(key: &Pubkey, io_mint: &Pubkey, destination: &Pubkey) 
             token_program: TOKEN_PROGRAM,
         },
         instruction::ProveEquivocation {},
+    )
+}
+
+/// Writes a part of a cell's claim ([`evidence_bytes`]) before the proof: [`MAX_EVIDENCE_PART`] bytes fit into a transaction.
+pub fn write_evidence(challenger: &Pubkey, offset: u16, bytes: &[u8]) -> Instruction {
+    build(
+        accounts::WriteEvidence {
+            challenger: *challenger,
+            evidence: pda::evidence(challenger),
+            system_program: system_program::ID,
+        },
+        instruction::WriteEvidence {
+            offset,
+            bytes: bytes.to_vec(),
+        },
+    )
+}
+
+/// Bytes of a claim that one transaction can write.
+pub const MAX_EVIDENCE_PART: usize = 800;
+
+/// A claim as the program reads it: integers little-endian, paths padded with zeroes. `None` if a path is longer than any.
+pub fn evidence_bytes(claim: &CellClaim) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(CLAIM_BYTES);
+    let lengths = [claim.path.len(), claim.item_path.len()];
+    if lengths[0] > MAX_CELL_PATH || lengths[1] > MAX_ITEM_PATH {
+        return None;
+    }
+    for number in [claim.n, claim.passes, claim.pass, claim.row, claim.col] {
+        bytes.extend(number.to_le_bytes());
+    }
+    for length in lengths {
+        bytes.extend((length as u32).to_le_bytes());
+    }
+    bytes.extend([0; 4]);
+    bytes.extend(claim.a_seed);
+    bytes.extend(claim.b_seed);
+    bytes.extend(claim.leaf);
+    for (path, most) in [
+        (claim.path, MAX_CELL_PATH),
+        (claim.item_path, MAX_ITEM_PATH),
+    ] {
+        bytes.extend(path.as_flattened());
+        bytes.resize(bytes.len() + (most - path.len()) * 32, 0);
+    }
+    Some(bytes)
+}
+
+pub fn close_evidence(challenger: &Pubkey) -> Instruction {
+    build(
+        accounts::CloseEvidence {
+            challenger: *challenger,
+            evidence: pda::evidence(challenger),
+        },
+        instruction::CloseEvidence {},
+    )
+}
+
+/// Put it directly behind [`crate::ed25519::verify`] with the operator's signature over the commitment, when the claim is written.
+/// `number` is the provider's count of slash cases.
+pub fn prove_bad_cell(
+    challenger: &Pubkey,
+    device: &Pubkey,
+    provider: &Pubkey,
+    number: u64,
+    io_mint: &Pubkey,
+) -> Instruction {
+    let slash_case = pda::slash_case(provider, number);
+    build(
+        accounts::ProveBadCell {
+            challenger: *challenger,
+            network: pda::network(),
+            evidence: pda::evidence(challenger),
+            device: *device,
+            provider: *provider,
+            stake_vault: pda::stake_vault(provider),
+            co_vault: pda::co_vault(provider),
+            slash_case,
+            slash_vault: pda::vault(&slash_case),
+            io_mint: *io_mint,
+            instructions: INSTRUCTIONS_SYSVAR,
+            token_program: TOKEN_PROGRAM,
+            system_program: system_program::ID,
+        },
+        instruction::ProveBadCell {},
     )
 }
 

@@ -88,6 +88,11 @@ pub fn slash_case(provider: &Pubkey, number: u64) -> Pubkey {
     find(&[seeds::SLASH, provider.as_ref(), &number.to_le_bytes()])
 }
 
+/// What a challenger writes to prove a wrong cell.
+pub fn evidence(challenger: &Pubkey) -> Pubkey {
+    find(&[seeds::EVIDENCE, challenger.as_ref()])
+}
+
 /// The schedule of emission: mint authority of IO, and what rewards are claimed from.
 pub fn emission() -> Pubkey {
     find(&[seeds::EMISSION])

@@ -92,6 +92,33 @@ impl CommitmentStatement {
         w.put(&self.commitment);
         w.finish()
     }
+
+    /// The statement that these bytes are; `None` for another domain's.
+    pub fn read(bytes: &[u8; COMMITMENT_LEN]) -> Option<Self> {
+        let (domain, mut rest) = bytes.split_first_chunk::<16>()?;
+        if *domain != COMMITMENT_DOMAIN {
+            return None;
+        }
+        let mut next = || {
+            let (head, tail) = rest.split_first_chunk::<32>()?;
+            rest = tail;
+            Some(*head)
+        };
+        let deployment = Deployment {
+            program: next()?,
+            cluster: next()?,
+        };
+        let device = next()?;
+        let (epoch, rest) = rest.split_first_chunk::<8>()?;
+        let (round_seed, rest) = rest.split_first_chunk::<32>()?;
+        Some(Self {
+            deployment,
+            device,
+            epoch: u64::from_le_bytes(*epoch),
+            round_seed: *round_seed,
+            commitment: *rest.first_chunk::<32>()?,
+        })
+    }
 }
 
 #[cfg(test)]
@@ -225,6 +252,13 @@ mod tests {
             .to_vec(),
         ];
         assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len());
+        assert_eq!(
+            CommitmentStatement::read(&commitment.to_bytes()),
+            Some(commitment)
+        );
+        let mut other = commitment.to_bytes();
+        other[0] ^= 1;
+        assert_eq!(CommitmentStatement::read(&other), None);
         let domains = [
             ROUND_DOMAIN,
             REVEAL_DOMAIN,

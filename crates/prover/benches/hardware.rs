@@ -119,7 +119,7 @@ fn main() {
         time.elapsed().as_secs_f64()
     );
     let time = Instant::now();
-    let rows = proof.open(&cpu, &[3; 32], ROWS).unwrap();
+    let rows = proof.open(&cpu, &[3; 32], ROWS);
     println!(
         "| opening {ROWS} rows | {:.2} s |",
         time.elapsed().as_secs_f64()

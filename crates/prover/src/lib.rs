@@ -11,8 +11,8 @@ pub mod memory;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use io_proof::hardware::{
-    CheckError, Committed, Hash, OpenedRow, RowTree, Shape, a_seed, b_seed, cell::CellError,
-    check::ColumnSums, drawn_rows,
+    Committed, Hash, OpenedRow, RowTree, Shape, a_seed, b_seed, cell::CellError, check::ColumnSums,
+    drawn_rows,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -80,28 +80,36 @@ pub fn prove(
 }
 
 impl Proof {
-    /// Opens the drawn rows. They are computed again: nothing but trees is kept between commitment and opening.
-    pub fn open(
-        &self,
-        cpu: &cpu::Cpu,
-        reveal: &Hash,
-        k: u32,
-    ) -> Result<Vec<OpenedRow>, CheckError> {
-        let drawn = drawn_rows(reveal, &self.committed, k);
-        let lines: Vec<_> = drawn
+    /// From what was committed and the trees of its passes, in order.
+    pub fn new(committed: Committed, trees: Vec<RowTree>) -> Self {
+        Self { committed, trees }
+    }
+
+    /// Opens the drawn rows.
+    pub fn open(&self, cpu: &cpu::Cpu, reveal: &Hash, k: u32) -> Vec<OpenedRow> {
+        self.open_rows(cpu, &drawn_rows(reveal, &self.committed, k))
+    }
+
+    /// Opens rows (pass, row) that there are. They are computed again: nothing but trees is kept between commitment and opening.
+    pub fn open_rows(&self, cpu: &cpu::Cpu, rows: &[(u32, u32)]) -> Vec<OpenedRow> {
+        let lines: Vec<_> = rows
             .iter()
             .map(|(pass, row)| (self.committed.a_seed(*pass), *row))
             .collect();
-        let rows = cpu.rows(&self.committed.b_seed(), self.committed.n, &lines);
-        let opened = drawn.into_iter().zip(rows);
-        Ok(opened
-            .map(|((pass, row), cells)| OpenedRow {
+        let cells = cpu.rows(&self.committed.b_seed(), self.committed.n, &lines);
+        let opened = rows.iter().zip(cells);
+        opened
+            .map(|(&(pass, row), cells)| OpenedRow {
                 pass,
                 row,
                 cells,
                 path: self.trees[pass as usize].row_path(row),
             })
-            .collect())
+            .collect()
+    }
+
+    pub fn trees(&self) -> &[RowTree] {
+        &self.trees
     }
 
     /// The tree of one pass.

@@ -21,10 +21,7 @@ use io_api::{
     auth::{self, About, NO_SUBJECT, now_ms},
     text,
     types::{
-        Amount, ApiError, Attestation, BlobStatus, ClassUtilisation, DeviceAttestRequest,
-        DeviceAttestation, Guidance, Identity, Info, JobView, Jobs, LeaseCount, LeaseReply,
-        LeaseRequest, LeaseSignRequest, LeaseSignature, Limits, Offer, Offers, Peer, Quote,
-        QuoteRequest, Rewards, SignRootRequest, SignedReport, SignedRoot, SlashDecision, hour_at,
+        Amount, ApiError, Attestation, BlobStatus, ClassUtilisation, DeviceAttestRequest, DeviceAttestation, Figures, Guidance, HardwareProof, HardwareProofs, Identity, Info, JobView, Jobs, LeaseCount, LeaseReply, LeaseRequest, LeaseSignRequest, LeaseSignature, Limits, Offer, Offers, OpenReply, OpenRequest, Peer, ProofAsk, ProofOutcome, Quote, QuoteRequest, Rewards, RoundOpening, SignRootRequest, SignedReport, SignedRoot, SlashDecision, Stride, hour_at,
     },
 };
 use io_client::{
@@ -48,7 +45,7 @@ use crate::{
         server::From as ConnectedFrom,
         views,
     },
-    attest, leases, link,
+    attest, hardware, leases, link,
     matching::Want,
     nonces::Seen,
     oracle::{Oracle, lock},
@@ -162,6 +159,8 @@ type Shared = State<Arc<Api>>;
         devices,
         device,
         attest_device,
+        hardware_proofs,
+        open_rows,
         reward,
         sign_root,
         guidance,
@@ -185,6 +184,15 @@ type Shared = State<Arc<Api>>;
         Attestation,
         DeviceAttestRequest,
         DeviceAttestation,
+        HardwareProofs,
+        HardwareProof,
+        OpenRequest,
+        OpenReply,
+        RoundOpening,
+        ProofAsk,
+        ProofOutcome,
+        Stride,
+        Figures,
         Rewards,
         SignedReport,
         SignedRoot,
@@ -239,6 +247,8 @@ pub fn router(oracle: Arc<Oracle>) -> Router {
         .route("/v1/devices", get(devices))
         .route("/v1/devices/{device}", get(device))
         .route("/v1/devices/{device}/attest", post(attest_device))
+        .route("/v1/hardware/{epoch}", get(hardware_proofs))
+        .route("/v1/hardware/{round}/{device}/open", post(open_rows))
         .route("/v1/rewards/{epoch}", get(reward))
         .route("/v1/rewards/{epoch}/sign", post(sign_root))
         .route("/v1/guidance/{epoch}", get(guidance))
@@ -606,6 +616,7 @@ async fn put_blob(
     if !headers.contains_key(auth::HEADER) {
         return Err(auth::AuthError::Missing.into());
     }
+    let started = std::time::Instant::now();
     let part = body(
         &api,
         from,
@@ -614,7 +625,9 @@ async fn put_blob(
         api.oracle.config.max_part_bytes,
     )
     .await?;
+    let took = started.elapsed();
     let key = signer(&api, &method, &uri, &headers, NO_SUBJECT, &part)?;
+    api.oracle.hardware.uploaded(&key, part.len(), took);
     // Asked only when it matters: it looks through all devices.
     let device = api.oracle.blobs.is_crowded() && api.oracle.index.operates(&key);
     let status = api
@@ -900,6 +913,35 @@ async fn attest_device(
 
 #[utoipa::path(
     get,
+    path = "/v1/hardware/{epoch}",
+    params(
+        ("epoch" = u64, Path, description = "Hours since the Unix epoch"),
+        ("after" = Option<String>, Query, description = "`next` of the page before")
+    ),
+    responses((status = 200, body = HardwareProofs), (status = 400, body = ApiError))
+)]
+async fn hardware_proofs(
+    State(api): Shared,
+    Path(epoch): Path<String>,
+    OriginalUri(uri): OriginalUri,
+) -> Answer<HardwareProofs> {
+    let fields = query(&uri, &["after"])?;
+    let epoch = epoch_number(&epoch)?;
+    let after = fields
+        .get("after")
+        .map(|text| {
+            hardware::parse_after(text)
+                .ok_or_else(|| Refusal::bad("`after` is not what a page's `next` said"))
+        })
+        .transpose()?;
+    hardware::view(&api.oracle, epoch, after.as_ref())
+        .await
+        .map(Json)
+        .map_err(|error| Refusal::internal(&error))
+}
+
+#[utoipa::path(
+    get,
     path = "/v1/rewards/{epoch}",
     params(("epoch" = u64, Path, description = "Epoch of emission, the first is 1")),
     responses((status = 200, body = Rewards), (status = 404, body = ApiError))
@@ -917,6 +959,40 @@ async fn reward(
             "this oracle has nothing about epoch {epoch}"
         ))),
         Err(error) => Err(Refusal::internal(&error)),
+    }
+}
+
+#[utoipa::path(
+    post,
+    path = "/v1/hardware/{round}/{device}/open",
+    params(("round" = String, Path), ("device" = String, Path)),
+    request_body = OpenRequest,
+    responses((status = 200, body = OpenReply), (status = 409, body = ApiError, description = "The device has no answer"))
+)]
+async fn open_rows(
+    State(api): Shared,
+    Path((round, device)): Path<(String, String)>,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+    Extension(from): Extension<ConnectedFrom>,
+    request: Body,
+) -> Answer<OpenReply> {
+    query(&uri, &[])?;
+    let (round, device) = (hash_of(&round)?, key_of(&device, "a device")?);
+    let asked = parse(&body(&api, from, &headers, request, MAX_JSON_BYTES).await?)?;
+    if api.oracle.index.device(&device).is_none() {
+        return Err(Refusal::not_found(format!("no device at {device}")));
+    }
+    let opened = api
+        .oracle
+        .hardware
+        .open(&api.oracle, &device, &round, asked);
+    match opened.await {
+        Ok(blob) => Ok(Json(OpenReply { blob })),
+        Err(reason) => Err(Refusal::conflict(
+            format!("nothing opened: {reason}"),
+            "a device keeps its newest rounds only, and answers while it is linked",
+        )),
     }
 }
 

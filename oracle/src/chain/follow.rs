@@ -149,6 +149,8 @@ fn account_of(event: IoEvent) -> Option<(Pubkey, Option<AnyAccount>)> {
             event.buy_back,
             Some(AnyAccount::BuyBack(Box::new(event.after))),
         ),
+        // Whoever proves with it reads the account.
+        IoEvent::EvidenceChanged(_) | IoEvent::EvidenceClosed(_) => return None,
         IoEvent::AccountMigrated(event) => {
             match AnyAccount::from_data(&event.account, &event.data) {
                 Ok(Some(account)) => (event.account, Some(account)),

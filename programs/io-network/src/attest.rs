@@ -162,3 +162,41 @@ pub fn require_pair<T>(
     let (first, second) = data[messages..].split_at(message_len);
     judge(first, second)
 }
+
+/// Requires one signature in the Ed25519 instruction directly before the current one, over a message of `LEN` bytes, and hands key and
+/// message to `judge`. The layout is that of [`require_signatures`] with one signer.
+pub fn require_single<const LEN: usize, T>(
+    instructions: &AccountInfo,
+    judge: impl FnOnce(&[u8], &[u8; LEN]) -> Result<T>,
+) -> Result<T> {
+    require_keys_eq!(
+        *instructions.key,
+        INSTRUCTIONS_SYSVAR,
+        IoError::WrongAccount
+    );
+    let sysvar_data = instructions.try_borrow_data()?;
+    let data =
+        previous_ed25519(&sysvar_data).ok_or_else(|| error!(IoError::NoSignatureInstruction))?;
+    const SIGNATURE_AT: usize = HEADER + RECORD;
+    const KEY_AT: usize = SIGNATURE_AT + SIGNATURE;
+    const MESSAGE_AT: usize = KEY_AT + KEY;
+    let expected = [
+        SIGNATURE_AT,
+        usize::from(SELF),
+        KEY_AT,
+        usize::from(SELF),
+        MESSAGE_AT,
+        LEN,
+        usize::from(SELF),
+    ];
+    let fits = data.len() == instruction_len(1, LEN) && data[..HEADER] == [1, 0];
+    let agreed = expected
+        .into_iter()
+        .enumerate()
+        .all(|(field, want)| u16_at(data, HEADER + field * 2) == Some(want));
+    let message = data.get(MESSAGE_AT..).and_then(|m| m.first_chunk::<LEN>());
+    match message {
+        Some(message) if fits && agreed => judge(&data[KEY_AT..MESSAGE_AT], message),
+        _ => err!(IoError::MalformedSignatureInstruction),
+    }
+}

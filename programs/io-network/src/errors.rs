@@ -216,6 +216,8 @@ pub enum IoError {
         "The treasury's main account holds less than that: sweep the shards first, or ask for less"
     )]
     TreasuryTooSmall,
+    #[msg("The committed cell is right: there is nothing to prove")]
+    CellIsRight,
 }
 
 impl From<MoneyError> for IoError {

@@ -161,6 +161,20 @@ pub struct DepositClosed {
     pub last: Deposit,
 }
 
+/// A part of what proves a wrong cell was written.
+#[event]
+pub struct EvidenceChanged {
+    pub evidence: Pubkey,
+    pub after: Evidence,
+}
+
+/// Evidence was closed.
+#[event]
+pub struct EvidenceClosed {
+    pub evidence: Pubkey,
+    pub last: Evidence,
+}
+
 /// Logs an event whose fields are `key` (if any), `before` (if any) and an account snapshot. Byte for byte what
 /// `emit!` would write, without building the event on the stack.
 pub fn log_snapshot<E: Discriminator, T: bytemuck::NoUninit>(

@@ -347,6 +347,23 @@ pub mod io_network {
         instructions::prove_equivocation(ctx)
     }
 
+    // Hardware proofs
+
+    /// Writes a part of what proves a wrong cell, before the proof.
+    pub fn write_evidence(ctx: Context<WriteEvidence>, offset: u16, bytes: Vec<u8>) -> Result<()> {
+        instructions::write_evidence(ctx, offset, bytes)
+    }
+
+    /// Closes evidence that is not needed.
+    pub fn close_evidence(ctx: Context<CloseEvidence>) -> Result<()> {
+        instructions::close_evidence(ctx)
+    }
+
+    /// Proves a wrong cell under a device's signed hardware commitment: a slash case opens. Anybody may send it.
+    pub fn prove_bad_cell(ctx: Context<ProveBadCell>) -> Result<()> {
+        instructions::prove_bad_cell(ctx)
+    }
+
     // Network
 
     /// Creates the network and its empty oracle set. Only the program's upgrade authority.

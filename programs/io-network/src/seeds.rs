@@ -19,4 +19,5 @@ pub const BUY_BACK: &[u8] = b"buy-back";
 pub const PROPOSAL: &[u8] = b"proposal";
 pub const EMISSION: &[u8] = b"emission";
 pub const VESTING: &[u8] = b"vesting";
+pub const EVIDENCE: &[u8] = b"evidence";
 pub const DEPOSIT: &[u8] = b"deposit";

@@ -325,7 +325,7 @@ pub fn all(runs: u32) -> Vec<Outcome> {
     let claim = |tops: f64| {
         let n = io_proof::hardware::sizes::n_for((tops * 100.0) as u32);
         let pass = tops_ms(Shape { n, passes: 1 }, tops) * 1e3;
-        Shape::for_window(n, pass as u32, FILL_PERCENT)
+        Shape::for_window(n, pass as u64, FILL_PERCENT, WINDOW_MS)
     };
     let spread = |run: u32| 1.0 + f64::from(seed(b"time", run)[0]) / 255.0 * 0.05;
     add(outcome(

@@ -19,6 +19,7 @@ use io_tests::{
     ASK, At, CLASS_SMALL, Call, Mint, PARAMS, Rig, Stage, UNITS, USD, World, artifacts,
     calls::{proposal_of, with_proposal},
     ed25519::Ed25519,
+    hardware::Cell,
     keys::Keys,
     lease_terms,
     leases::deposit,
@@ -35,7 +36,7 @@ use crate::consumer::Office;
 const SAMPLES: usize = 128;
 
 /// The most that an instruction may cost at the median, compute units.
-const AIMS: [(&str, u64); 14] = [
+const AIMS: [(&str, u64); 16] = [
     ("create_job", 16_000),
     ("create_job, by another program, in all", 20_000),
     ("accept_job", 9_000),
@@ -50,6 +51,8 @@ const AIMS: [(&str, u64); 14] = [
     ("finish_lease", 12_000),
     ("claim_rewards, 20 levels", 12_000),
     ("stake", 12_000),
+    ("prove_bad_cell, n = 16384", 300_000),
+    ("attest_device, 2 signatures", 16_000),
 ];
 
 #[derive(Default)]
@@ -524,6 +527,24 @@ fn stakes(ledger: &mut Ledger, base: &World, sample: usize) {
     ledger.run(&mut w, "prove_equivocation", &call);
 }
 
+fn hardware(ledger: &mut Ledger, base: &World, sample: usize) {
+    let mut w = reseeded(base, sample);
+    let rig = w.rig(CLASS_SMALL, 300 * IO);
+    let challenger = w.person();
+    let cell = Cell::off_by(16_384, 16, 1);
+    let bytes = cell.bytes();
+    let (first, second) = bytes.split_at(800);
+    let call = w.write_evidence_call(&challenger, 0, first);
+    ledger.run(&mut w, "write_evidence, first", &call);
+    let call = w.write_evidence_call(&challenger, 800, second);
+    ledger.run(&mut w, "write_evidence", &call);
+    let said = w.committed(&rig, &cell);
+    let call = w.prove_bad_cell_call(&challenger, &rig, &said, &rig.operator);
+    ledger.run(&mut w, "prove_bad_cell, n = 16384", &call);
+    let call = w.close_evidence_call(&challenger);
+    ledger.run(&mut w, "close_evidence", &call);
+}
+
 fn measure() -> BTreeMap<&'static str, Vec<u64>> {
     let (bare, base) = (World::bare(170), World::new(170));
     let unminted = World::unminted(170);
@@ -538,6 +559,7 @@ fn measure() -> BTreeMap<&'static str, Vec<u64>> {
         leases(&mut ledger, Stage::with(w.fork(), rig.clone(), Mint::Io));
         jobs(&mut ledger, Stage::with(w, rig, Mint::Io));
         stakes(&mut ledger, &emitting, sample);
+        hardware(&mut ledger, &emitting, sample);
     }
     ledger.0
 }
@@ -562,6 +584,7 @@ fn accounts() -> Value {
         "Job": rent(state::Job::SPACE),
         "Deposit": rent(state::Deposit::SPACE),
         "SlashCase": rent(state::SlashCase::SPACE),
+        "Evidence": rent(state::Evidence::SPACE),
         "CoStake": rent(state::CoStake::SPACE),
         "Oracle": rent(state::Oracle::SPACE),
         "Emission": rent(state::Emission::SPACE),

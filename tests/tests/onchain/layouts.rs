@@ -5,8 +5,8 @@ use std::{fmt::Debug, path::PathBuf};
 
 use anchor_lang::{AccountDeserialize, Discriminator, prelude::Pubkey};
 use io_network::state::{
-    BuyBack, CoStake, Deposit, Device, DeviceClass, Emission, Job, Network, Oracle, OracleSet,
-    PaymentMint, Proposal, Provider, Record, SlashCase, Unbonding, Vesting,
+    BuyBack, CoStake, Deposit, Device, DeviceClass, Emission, Evidence, Job, Network, Oracle,
+    OracleSet, PaymentMint, Proposal, Provider, Record, SlashCase, Unbonding, Vesting,
 };
 
 fn key(n: u8) -> Pubkey {
@@ -269,7 +269,8 @@ fn device() {
             failed: number(8),
             volume: number(9),
             attested_at: time(10),
-            spare: number(11).to_le_bytes(),
+            // Stored when this was the epoch of an attestation.
+            operator_since: number(11) as i64,
             since: time(12),
             open_jobs: half(13),
             multiplier_e2: half(14),
@@ -281,7 +282,35 @@ fn device() {
             state: 1,
             bump: 248,
             version: 1,
-            reserved: [0; 61],
+            former_operator: Pubkey::default(),
+            faulty_epoch: [0; 8],
+            reserved: [0; 21],
+        },
+    );
+}
+
+#[test]
+fn evidence() {
+    check(
+        "evidence",
+        &Evidence {
+            challenger: key(1),
+            n: half(2),
+            passes: half(3),
+            pass: half(4),
+            row: half(5),
+            col: half(6),
+            path_len: half(7),
+            item_path_len: half(8),
+            spare: 0,
+            a_seed: [9; 32],
+            b_seed: [10; 32],
+            leaf: [11; 128],
+            path: std::array::from_fn(|i| [i as u8; 32]),
+            item_path: std::array::from_fn(|i| [100 + i as u8; 32]),
+            bump: 247,
+            version: 1,
+            reserved: [0; 30],
         },
     );
 }
@@ -523,6 +552,7 @@ fn discriminators() {
     assert_eq!(Job::DISCRIMINATOR, of("account", "Job"));
     assert_eq!(Deposit::DISCRIMINATOR, of("account", "Deposit"));
     assert_eq!(Device::DISCRIMINATOR, of("account", "Device"));
+    assert_eq!(Evidence::DISCRIMINATOR, of("account", "Evidence"));
     assert_eq!(Provider::DISCRIMINATOR, of("account", "Provider"));
     assert_eq!(Network::DISCRIMINATOR, of("account", "Network"));
     assert_eq!(OracleSet::DISCRIMINATOR, of("account", "OracleSet"));

@@ -11,6 +11,7 @@ mod emission;
 mod events;
 mod griefing;
 mod guidance;
+mod hardware;
 mod layouts;
 mod lease_machine;
 mod leases;

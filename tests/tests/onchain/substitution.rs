@@ -26,6 +26,7 @@ use io_tests::{
     STAKE, Stage, UNITS, USD, World,
     calls::{proposal_of, with_proposal},
     ed25519::Ed25519,
+    hardware::{Cell, evidence},
     lease_terms,
     treasury::BUY_BACK,
     world::{self, EMISSION_ARGS},
@@ -630,6 +631,41 @@ fn table() -> BTreeMap<&'static str, Vec<(&'static str, Role)>> {
                 ("slash_case", New),
                 ("slash_vault", New),
                 io_mint,
+                token,
+                system,
+            ],
+        ),
+        // The challenger is the evidence's seed.
+        (
+            "write_evidence",
+            vec![
+                ("challenger", Signs(Some(seeds()))),
+                ("evidence", New),
+                system,
+            ],
+        ),
+        (
+            "close_evidence",
+            vec![
+                ("challenger", signs(WrongAccount)),
+                ("evidence", typed(WrongAccount)),
+            ],
+        ),
+        (
+            "prove_bad_cell",
+            vec![
+                ("challenger", signs(WrongAccount)),
+                network,
+                ("evidence", typed(WrongAccount)),
+                ("device", typed(WrongAccount)),
+                // The provider is one of the case's seeds.
+                ("provider", Typed(Some(seeds()))),
+                stake_vault,
+                co_vault,
+                ("slash_case", New),
+                ("slash_vault", New),
+                io_mint,
+                instructions,
                 token,
                 system,
             ],
@@ -1279,10 +1315,53 @@ fn lease_scene(instruction: &str) -> Option<Scene> {
     })
 }
 
+/// Instructions about hardware proofs.
+fn hardware_scene(instruction: &str) -> Option<Scene> {
+    if !["write_evidence", "close_evidence", "prove_bad_cell"].contains(&instruction) {
+        return None;
+    }
+    let mut w = World::new(141);
+    let rigs = [0, 1].map(|_| w.rig(CLASS_SMALL, 1_000 * IO));
+    let challengers = [0, 1].map(|_| w.person());
+    let cell = Cell::off_by(32, 1, 1);
+    if instruction != "write_evidence" {
+        for challenger in &challengers {
+            w.write_claim(challenger, &cell);
+        }
+    }
+    let (rig, challenger) = (&rigs[0], &challengers[0]);
+    let call = match instruction {
+        "write_evidence" => w.write_evidence_call(challenger, 0, &[1]),
+        "close_evidence" => w.close_evidence_call(challenger),
+        _ => {
+            let said = w.committed(rig, &cell);
+            w.prove_bad_cell_call(challenger, rig, &said, &rig.operator)
+        }
+    };
+    let other = &rigs[1];
+    let others = BTreeMap::from([
+        ("evidence", evidence(&challengers[1].pubkey())),
+        ("device", other.device),
+        ("provider", other.provider),
+        ("stake_vault", other.stake_vault()),
+        ("co_vault", world::co_vault(&other.provider)),
+        ("io_mint", w.usd_mint),
+        ("instructions", CLOCK),
+        ("token_program", TOKEN_2022),
+        ("system_program", TOKEN_PROGRAM),
+    ]);
+    Some(Scene {
+        world: w,
+        call,
+        others,
+    })
+}
+
 fn scene(instruction: &str) -> Scene {
     let of_stakes = slash_scene(instruction)
         .or_else(|| co_stake_scene(instruction))
         .or_else(|| oracle_scene(instruction))
+        .or_else(|| hardware_scene(instruction))
         .or_else(|| treasury_scene(instruction))
         .or_else(|| guidance_scene(instruction))
         .or_else(|| lease_scene(instruction));

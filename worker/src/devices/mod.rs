@@ -5,7 +5,6 @@
 //! invented.
 
 pub mod host;
-pub mod measure;
 pub mod nvidia;
 
 use anyhow::{Result, bail};

@@ -46,6 +46,8 @@ pub enum Event {
     },
     /// A verdict. Its signature isn't checked yet.
     Attested { attestation: Box<Attestation> },
+    /// About the hardware proof: [`ToWorker::Round`], `Reveal`, `Draw`, `Open` or `Measured`.
+    Hardware { link: usize, message: Box<ToWorker> },
     /// The oracle says, again and again, that another worker is this device.
     Conflict { link: usize, message: String },
 }
@@ -304,6 +306,10 @@ impl Link {
                             // One that is lost is asked for.
                             let _ = events.try_send(Event::Attested { attestation: Box::new(attestation) });
                         }
+                        message @ (ToWorker::Round { .. } | ToWorker::Reveal { .. } | ToWorker::Draw { .. } | ToWorker::Open { .. } | ToWorker::Measured { .. }) => {
+                            // One that is lost is a round that is missed; there is another.
+                            let _ = events.try_send(Event::Hardware { link: self.index, message: Box::new(message) });
+                        }
                         ToWorker::Refused { code, message } => {
                             tracing::warn!(oracle = %session.oracle, code, message, "the oracle refused a message");
                         }
@@ -386,6 +392,11 @@ fn kind(message: &ToWorker) -> &'static str {
         ToWorker::Request { .. } => "request",
         ToWorker::Attested { .. } => "attested",
         ToWorker::Refused { .. } => "refused",
+        ToWorker::Round { .. } => "round",
+        ToWorker::Reveal { .. } => "reveal",
+        ToWorker::Draw { .. } => "draw",
+        ToWorker::Open { .. } => "open",
+        ToWorker::Measured { .. } => "measured",
     }
 }
 

@@ -1,4 +1,5 @@
-//! Doing a job's work and committing to it: the engine, on threads that may block, with a result that survives a crash.
+//! Doing a job's work and committing to it: the engine, on threads that may block, with a result that survives a crash. And the
+//! [`hardware`]'s own proof.
 
 use std::{
     path::{Path, PathBuf},
@@ -17,6 +18,7 @@ use io_engines::{
 
 use crate::{blobs::LocalBlobs, config::sync_folder, faults};
 
+pub mod hardware;
 pub mod self_test;
 
 /// How far a run is; read by whoever reports it.

@@ -8,19 +8,23 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use io_api::types::HardwareClaim;
 use io_client::Pubkey;
 use io_engines::{
     BlobHash, BlobRef, Blobs, CancelToken, EmbedSpec, EngineSpec, InputFormat, JobSpec, WasmSpec,
     models::KNOWN_MODELS, spec::SPEC_VERSION,
 };
-use io_protocol::{lease, messages::Measured};
+use io_protocol::lease;
 use serde::{Deserialize, Serialize};
 
-use super::{EngineHost, Progress, Run};
+use super::{
+    EngineHost, Progress, Run,
+    hardware::{self, Prover},
+};
 use crate::{
     blobs::LocalBlobs,
     config::{Config, read_small, write_durably},
-    devices::{Device, measure},
+    devices::Device,
     limits::MAX_STATE_FILE_BYTES,
 };
 
@@ -60,12 +64,8 @@ pub struct SelfTest {
     pub device: String,
     /// Threads that were used.
     pub threads: usize,
-    /// Int8 TOPS, hundredths.
-    pub tops_e2: u32,
-    /// MiB.
-    pub memory_mib: u32,
-    /// MiB/s.
-    pub bandwidth_mib_s: u32,
+    /// What computes hardware proofs, and how fast: what this device claims to the oracles, which measure it.
+    pub hardware: HardwareClaim,
     /// Engine → units of work a second. Engines that can't run here are missing.
     pub engines: BTreeMap<String, f64>,
     /// Why an engine is missing.
@@ -73,13 +73,9 @@ pub struct SelfTest {
 }
 
 impl SelfTest {
-    pub fn measured(&self, region: u16) -> Measured {
-        Measured {
-            tops_e2: self.tops_e2,
-            memory_mib: self.memory_mib,
-            bandwidth_mib_s: self.bandwidth_mib_s,
-            region,
-        }
+    /// Int8 TOPS of a whole pass with its hashing, hundredths.
+    pub fn tops_e2(&self) -> u32 {
+        hardware::claimed_tops_e2(&self.hardware)
     }
 }
 
@@ -126,16 +122,15 @@ pub async fn self_test(config: &Config, device: &Device, again: bool) -> Result<
 
 async fn measure_all(config: &Config, device: &Device, threads: usize) -> Result<SelfTest> {
     let of_device = device.clone();
-    let measured = tokio::task::spawn_blocking(move || measure::measure(&of_device, 0))
+    let measure = move || Prover::open(&of_device, threads)?.claim(of_device.memory_mib, threads);
+    let hardware = tokio::task::spawn_blocking(measure)
         .await
-        .context("measuring was interrupted")?;
+        .context("measuring was interrupted")??;
     let mut test = SelfTest {
         version: version(),
         device: device.address().to_string(),
         threads,
-        tops_e2: measured.tops_e2,
-        memory_mib: measured.memory_mib,
-        bandwidth_mib_s: measured.bandwidth_mib_s,
+        hardware,
         engines: BTreeMap::new(),
         notes: Vec::new(),
     };
@@ -290,7 +285,9 @@ mod tests {
         let test = self_test(&config, &device, false).await.unwrap();
         // Slower than a million instructions a second would be broken, faster than 10¹⁴ impossible.
         assert!((1.0..1e8).contains(&test.engines["wasm"]), "{test:?}");
-        assert!(test.tops_e2 >= 1 && test.memory_mib > 0);
+        assert!(
+            test.tops_e2() >= 1 && test.hardware.memory_mib > 0 && test.hardware.fill_mib_s > 0
+        );
         assert_eq!(
             self_test(&config, &device, false).await.unwrap(),
             test,

@@ -5,7 +5,13 @@ export const SLASH_STATES = ['open', 'appealed', 'upheld', 'returned'] as const;
 export type SlashStateName = (typeof SLASH_STATES)[number];
 export const slashState = (state: number): SlashStateName => SLASH_STATES[state] ?? 'open';
 export const slashCause = (cause: number) =>
-  cause === 1 ? 'let a deadline pass' : cause === 2 ? 'result rejected' : `cause ${cause}`;
+  cause === 1
+    ? 'let a deadline pass'
+    : cause === 2
+      ? 'result rejected'
+      : cause === 3
+        ? 'wrong hardware proof'
+        : `cause ${cause}`;
 export const SLASH_TONES: Record<SlashStateName, Tone> = {
   open: 'warn',
   appealed: 'info',

@@ -174,13 +174,24 @@ pub async fn run(command: &DeviceCommand, ctx: &Context) -> Result<()> {
             let config = worker::read_config(config)?;
             let device = devices::select(&config.device)?;
             let test = io_worker::prove::self_test::self_test(&config, &device, *again).await?;
-            let value = serde_json::to_value(&test).unwrap_or_default();
+            let mut value = serde_json::to_value(&test).unwrap_or_default();
+            value["tops_e2"] = json!(test.tops_e2());
+            let hardware = &test.hardware;
             let mut rows = vec![
                 ("device", device.name.clone()),
-                ("TOPS", crate::amount::decimal(u64::from(test.tops_e2), 2)),
-                ("memory", format!("{} MiB", test.memory_mib)),
-                ("bandwidth", format!("{} MiB/s", test.bandwidth_mib_s)),
+                ("proof", hardware.backend.clone()),
+                ("TOPS", crate::amount::decimal(u64::from(test.tops_e2()), 2)),
+                (
+                    "memory",
+                    format!(
+                        "{} MiB, filled at {} MiB/s",
+                        hardware.memory_mib, hardware.fill_mib_s
+                    ),
+                ),
             ];
+            if let Err(reason) = devices::nvidia::find() {
+                rows.push(("GPU", format!("none ({reason}): the CPU computes")));
+            }
             for (engine, speed) in &test.engines {
                 rows.push(("engine", format!("{engine}, {speed:.1} units a second")));
             }

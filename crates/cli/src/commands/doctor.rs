@@ -9,7 +9,10 @@ use clap::Args;
 use io_api::client::OracleClient;
 use io_client::{accounts, io_network::state::Network, keys, pda, tokens};
 use io_engines::{Engines, models};
-use io_worker::devices;
+use io_worker::{
+    devices,
+    prove::hardware::{Prover, claimed_tops_e2},
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -408,6 +411,33 @@ fn engines(checks: &mut Checks) {
     }
 }
 
+/// What computes a device's hardware proofs, and how fast.
+async fn proof(checks: &mut Checks, device: &devices::Device) {
+    let of = device.clone();
+    let threads = device.threads.max(1);
+    let measured = crate::blocking(move || {
+        let prover = Prover::open(&of, threads).map_err(anyhow::Error::from)?;
+        Ok(prover.claim(of.memory_mib, threads)?)
+    })
+    .await;
+    match measured {
+        Ok(claim) => checks.ok(
+            "hardware proof",
+            format!(
+                "{}: {} TOPS, memory filled at {} MiB/s",
+                claim.backend,
+                crate::amount::decimal(u64::from(claimed_tops_e2(&claim)), 2),
+                claim.fill_mib_s
+            ),
+        ),
+        Err(failure) => checks.warning(
+            "hardware proof",
+            failure.message,
+            "Oracles attest only what they have measured: without a proof this device earns nothing.",
+        ),
+    }
+}
+
 async fn provider(checks: &mut Checks) {
     let found = crate::blocking(|| Ok(devices::find()?)).await;
     match found {
@@ -422,6 +452,7 @@ async fn provider(checks: &mut Checks) {
                         "The worker uses the CPU.",
                     ),
                 }
+                proof(checks, device).await;
                 let sample = devices::Sampler::new(device).sample();
                 match sample.temperature_c {
                     Some(degrees) => checks.ok("temperature", format!("{degrees:.0} °C")),

@@ -95,6 +95,7 @@ fn cause_name(case: &SlashCase) -> &'static str {
     match case.cause {
         1 => "expired",
         2 => "rejected",
+        3 => "wrong hardware proof",
         _ => "unknown",
     }
 }

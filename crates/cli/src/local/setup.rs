@@ -338,6 +338,12 @@ pub fn oracle_config(
         app_dir,
         app_rpc_url: Some(chain.rpc_url.clone()),
         local_chain: true,
+        // Several devices and oracles share this machine: a round takes a fraction of a second of it.
+        rounds: io_oracle::hardware::Rounds {
+            window_ms: 240,
+            strides: 4_096,
+            ..Default::default()
+        },
         ..io_oracle::Config::default()
     }
 }

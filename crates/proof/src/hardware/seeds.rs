@@ -49,3 +49,9 @@ pub(super) fn draw_seed(reveal: &Hash, device: &Hash, commitment: &Hash) -> Hash
 pub fn memory_seed(round_seed: &Hash, device: &Hash) -> Hash {
     hash(&[b"io/hw/memory/1", round_seed, device])
 }
+
+/// What an oracle signs in place of the round (`io_protocol::hardware::RevealStatement`) to draw the strides of a committed walk:
+/// nobody knows them before the walk's root is fixed.
+pub fn walk_subject(round_seed: &Hash, device: &Hash, root: &Hash) -> Hash {
+    hash(&[b"io/hw/walked/1", round_seed, device, root])
+}

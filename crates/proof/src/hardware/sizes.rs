@@ -18,7 +18,16 @@ pub const BUDGET_PPM: u32 = 5_000;
 /// product (n³).
 const PASS_MICROS: u64 = 12_500;
 /// Smallest n that rounds use.
-const LEAST_N: u32 = 1_024;
+pub const LEAST_N: u32 = 1_024;
+/// Passes that fill a window, at least, where n can still shrink: a pass more or less is then at most an eighth of it.
+const MIN_PASSES: u64 = 8;
+/// Seconds between two rounds of one oracle, at least.
+pub const ROUND_SECONDS: u32 = 3_600;
+/// Strides of a walk that are walked again.
+pub const OPEN_STRIDES: u32 = 2;
+/// Longest mean time of a hop, nanoseconds, the way there and back included. Deriving a word that isn't there takes 384 compressions of
+/// SHA-256 one after another, 14,000 ns on the fastest cores; memory answers in about 100 ns, a GPU's in 1,000.
+pub const MAX_HOP_NS: u64 = 4_000;
 
 /// What a device is asked to compute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,22 +55,41 @@ impl Shape {
 
     /// The work that a device which takes `pass_micros` for a pass of size `n` does in `fill_percent` of the window:
     /// never none, and never more than [`MAX_PASSES`].
-    pub fn for_window(n: u32, pass_micros: u32, fill_percent: u32) -> Self {
-        let budget = u64::from(WINDOW_MS) * 10 * u64::from(fill_percent);
-        let passes = budget / u64::from(pass_micros.max(1));
+    pub fn for_window(n: u32, pass_micros: u64, fill_percent: u32, window_ms: u32) -> Self {
+        let budget = u64::from(window_ms) * 10 * u64::from(fill_percent);
+        let passes = budget / pass_micros.max(1);
         Self {
             n,
-            passes: (passes as u32).clamp(1, MAX_PASSES),
+            passes: passes.clamp(1, u64::from(MAX_PASSES)) as u32,
         }
     }
 
-    /// Seconds between two rounds of one oracle so that `oracles` of them together stay within the budget, at least an
-    /// hour: each takes a window's fill, and as much again for opening rows and walking through memory.
-    pub fn round_seconds(oracles: u32) -> u32 {
-        let busy_ms = u64::from(WINDOW_MS) * 2 * u64::from(FILL_PERCENT) / 100;
-        let needed = busy_ms * 1_000 * u64::from(oracles) / u64::from(BUDGET_PPM);
-        (needed as u32).max(3_600)
+    /// The work for a device that claims to take `pass_micros` for a pass of size `n`: the largest n with at least
+    /// [`MIN_PASSES`] passes, so that they fill the window closely.
+    pub fn for_claim(mut n: u32, mut pass_micros: u64, fill_percent: u32, window_ms: u32) -> Self {
+        let budget = u64::from(window_ms) * 10 * u64::from(fill_percent);
+        while n > LEAST_N && budget / pass_micros.max(1) < MIN_PASSES {
+            n /= 2;
+            pass_micros /= 8;
+        }
+        while n < MAX_N && budget / pass_micros.max(1) >= 16 * MIN_PASSES {
+            n *= 2;
+            pass_micros = pass_micros.saturating_mul(8);
+        }
+        Self::for_window(n, pass_micros, fill_percent, window_ms)
     }
+
+    /// Seconds between two rounds of one oracle so that `oracles` of them together stay within the budget when each takes
+    /// `busy_ms` of the device, at least `least_seconds`.
+    pub fn round_seconds(oracles: u32, busy_ms: u64, least_seconds: u32) -> u32 {
+        let needed = (busy_ms * 1_000 * u64::from(oracles)).div_ceil(u64::from(BUDGET_PPM));
+        u32::try_from(needed).unwrap_or(u32::MAX).max(least_seconds)
+    }
+}
+
+/// What a round takes of a device, milliseconds: a window's fill, and as much again for opening rows and walking through memory.
+pub fn busy_ms(window_ms: u32, fill_percent: u32) -> u64 {
+    u64::from(window_ms) * 2 * u64::from(fill_percent) / 100
 }
 
 /// The matrix size for a device of `tops_e2` (hundredths of TOPS).
@@ -85,16 +113,34 @@ mod tests {
     fn one_device_fills_seven_to_eight_tenths_of_the_window_and_two_identities_do_not_fit() {
         for tops_e2 in SPEEDS_E2.into_iter().skip(1) {
             let n = n_for(tops_e2);
-            let pass = (2.0 * f64::from(n).powi(3) / (f64::from(tops_e2) * 1e10) * 1e6) as u32;
-            let shape = Shape::for_window(n, pass, FILL_PERCENT);
-            let fill = f64::from(pass) * f64::from(shape.passes) / 1_000.0 / f64::from(WINDOW_MS);
-            assert!(
-                (0.70..=0.80).contains(&fill),
-                "{tops_e2}: {shape:?} fills {fill}"
-            );
-            assert!(2.0 * fill > 1.0);
-            assert!(shape.check().is_ok());
+            let pass = (2.0 * f64::from(n).powi(3) / (f64::from(tops_e2) * 1e10) * 1e6) as u64;
+            for shape in [
+                Shape::for_window(n, pass, FILL_PERCENT, WINDOW_MS),
+                Shape::for_claim(n, pass, FILL_PERCENT, WINDOW_MS),
+            ] {
+                let of_n = pass as f64 * (f64::from(shape.n) / f64::from(n)).powi(3);
+                let fill = of_n * f64::from(shape.passes) / 1_000.0 / f64::from(WINDOW_MS);
+                assert!(
+                    (0.65..=0.80).contains(&fill),
+                    "{tops_e2}: {shape:?} fills {fill}"
+                );
+                assert!(2.0 * fill > 1.0);
+                assert!(shape.check().is_ok());
+            }
         }
+    }
+
+    /// However far a claim is off, the work stays within what is asked of an honest device or is the least there is.
+    #[test]
+    fn any_claim_gives_a_valid_shape_within_the_window() {
+        for n in [1_024, 2_048, 32_768] {
+            for pass in [0, 1, 1_000, 100_000, u64::MAX] {
+                let shape = Shape::for_claim(n, pass, FILL_PERCENT, WINDOW_MS);
+                assert!(shape.check().is_ok(), "{n} {pass}: {shape:?}");
+            }
+        }
+        let slow = Shape::for_claim(32_768, u64::MAX, FILL_PERCENT, WINDOW_MS);
+        assert_eq!((slow.n, slow.passes), (LEAST_N, 1));
     }
 
     #[test]
@@ -111,10 +157,10 @@ mod tests {
     #[test]
     fn any_number_of_oracles_stays_within_the_budget() {
         for oracles in 1..=32 {
-            let every = u64::from(Shape::round_seconds(oracles));
-            let busy_ms = u64::from(WINDOW_MS * FILL_PERCENT / 100 * 2) * u64::from(oracles);
+            let busy_ms = busy_ms(WINDOW_MS, FILL_PERCENT);
+            let every = u64::from(Shape::round_seconds(oracles, busy_ms, ROUND_SECONDS));
             assert!(
-                busy_ms * 1_000 <= every * u64::from(BUDGET_PPM),
+                busy_ms * u64::from(oracles) * 1_000 <= every * u64::from(BUDGET_PPM),
                 "{oracles}"
             );
         }

@@ -77,6 +77,11 @@ impl RowTree {
         }
     }
 
+    /// The roots of all rows, in order.
+    pub fn row_roots(&self) -> &[Hash] {
+        &self.levels[0]
+    }
+
     pub fn root(&self, a_seed: &Hash, b_seed: &Hash) -> Hash {
         let n = self.levels[0].len() as u32;
         pass_root::<Software>(a_seed, b_seed, n, &self.levels[self.levels.len() - 1][0])

@@ -3,6 +3,7 @@
 mod co_stake;
 mod device;
 mod emission;
+mod hardware;
 mod job;
 mod network;
 mod oracle;
@@ -11,6 +12,6 @@ mod slash;
 mod treasury;
 
 pub use {
-    co_stake::*, device::*, emission::*, job::*, network::*, oracle::*, provider::*, slash::*,
-    treasury::*,
+    co_stake::*, device::*, emission::*, hardware::*, job::*, network::*, oracle::*, provider::*,
+    slash::*, treasury::*,
 };

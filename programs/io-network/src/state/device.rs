@@ -1,8 +1,11 @@
 use crate::prelude::*;
-use io_protocol::{messages::Measured, money, reputation};
+use io_protocol::{
+    messages::{self, Measured},
+    money, reputation,
+};
 
 use crate::{
-    constants::VERSION,
+    constants::{EVIDENCE_SECONDS, VERSION},
     errors::{IoError, MoneyResult},
     state::{serialise_as_bytes, Provider, Record},
 };
@@ -75,8 +78,9 @@ pub struct Device {
     pub volume: u64,
     /// When the newest attested figures were measured, Unix seconds; 0 before the first. Only newer ones replace them.
     pub attested_at: i64,
-    /// Free: once the epoch of the newest attestation.
-    pub spare: [u8; 8],
+    /// When its operator was changed last, Unix seconds. Long ago for devices that never had another: the epoch of an attestation was
+    /// here once.
+    pub operator_since: i64,
     /// When it was registered, Unix seconds.
     pub since: i64,
     /// Unsettled jobs that name this device.
@@ -91,7 +95,11 @@ pub struct Device {
     pub state: u8,
     pub bump: u8,
     pub version: u8,
-    pub reserved: [u8; 61],
+    /// The operator before `operator_since`; zero when there was none.
+    pub former_operator: Pubkey,
+    /// Hour (since the Unix epoch, u64 little-endian) of the newest hardware proof that was proven wrong.
+    pub faulty_epoch: [u8; 8],
+    pub reserved: [u8; 21],
 }
 serialise_as_bytes!(Device);
 
@@ -151,6 +159,45 @@ impl Device {
             .or_overflow()?
             .min(self.bond);
         self.bond -= penalty;
+        self.failed = self.failed.saturating_add(1);
+        self.record.change(|r| r.failed(reputation::day_of(now)));
+        Ok(penalty)
+    }
+
+    pub fn fault_epoch(&self) -> u64 {
+        u64::from_le_bytes(self.faulty_epoch)
+    }
+
+    /// Whether `key` was this device's operator at some time of an hour (since the Unix epoch).
+    pub fn operated_by(&self, key: &[u8], epoch: u64) -> bool {
+        let changed = messages::epoch_of(self.operator_since);
+        let is = |operator: &Pubkey| *operator != Pubkey::default() && operator.as_ref() == key;
+        (is(&self.operator) && epoch >= changed) || (is(&self.former_operator) && epoch <= changed)
+    }
+
+    /// Gives it another operator. The one before answers for what it signed, so it is not forgotten too soon.
+    pub fn change_operator(&mut self, operator: Pubkey, now: i64) -> Result<()> {
+        if operator == self.operator {
+            return Ok(());
+        }
+        require!(
+            self.former_operator == Pubkey::default()
+                || now >= self.operator_since.saturating_add(EVIDENCE_SECONDS),
+            IoError::DeadlineNotPassed
+        );
+        self.former_operator = self.operator;
+        self.operator = operator;
+        self.operator_since = now;
+        Ok(())
+    }
+
+    /// Records a wrong hardware proof of an hour and takes its penalty from the bond: `bps` of the bond (rounded down), and never what
+    /// covers unsettled jobs. Returns the penalty.
+    pub fn fault(&mut self, epoch: u64, bps: u16, now: i64) -> Result<u64> {
+        let free = self.bond.checked_sub(self.exposure).or_overflow()?;
+        let penalty = money::share_floor(self.bond, bps).or_overflow()?.min(free);
+        self.bond -= penalty;
+        self.faulty_epoch = epoch.to_le_bytes();
         self.failed = self.failed.saturating_add(1);
         self.record.change(|r| r.failed(reputation::day_of(now)));
         Ok(penalty)

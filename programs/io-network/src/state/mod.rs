@@ -6,6 +6,7 @@ mod co_stake;
 mod deposit;
 mod device;
 mod emission;
+mod evidence;
 mod job;
 mod network;
 mod oracle;
@@ -17,8 +18,8 @@ mod record;
 mod slash;
 
 pub use {
-    buy_back::*, co_stake::*, deposit::*, device::*, emission::*, job::*, network::*, oracle::*,
-    oracle_set::*, payment::*, proposal::*, provider::*, record::*, slash::*,
+    buy_back::*, co_stake::*, deposit::*, device::*, emission::*, evidence::*, job::*, network::*,
+    oracle::*, oracle_set::*, payment::*, proposal::*, provider::*, record::*, slash::*,
 };
 
 /// Zero-copy accounts serialise as their bytes: fields are little-endian and there is no padding, so this is

@@ -12,6 +12,8 @@ use crate::{
 pub enum SlashCause {
     Expired = 1,
     Rejected = 2,
+    /// A wrong cell under the operator's signature over its hardware proof.
+    BadCell = 3,
 }
 
 /// Where a case stands: Open → Upheld when nobody appealed in time; Open → Appealed → Upheld or Returned as a quorum decides, or
@@ -63,17 +65,18 @@ pub enum SlashParty {
 pub struct SlashCase {
     pub provider: Pubkey,
     pub device: Pubkey,
-    /// The job that it is about.
+    /// The job that it is about; zero for a hardware proof.
     pub job: Pubkey,
-    /// Renter of that job: a share of an upheld penalty is theirs.
+    /// Renter of that job: a share of an upheld penalty is theirs; zero for a hardware proof.
     pub renter: Pubkey,
-    /// Who disputed the job's result; zero when nobody did.
+    /// Who disputed the job's result, or proved a wrong cell; zero when nobody did.
     pub challenger: Pubkey,
     /// Who appealed; zero when nobody did.
     pub appellant: Pubkey,
     /// Who paid for this account's rent.
     pub opener: Pubkey,
-    /// What it is about: the output hash that was rejected, or the spec hash of a job that expired.
+    /// What it is about: the output hash that was rejected, the spec hash of a job that expired, or the
+    /// commitment of a hardware proof.
     pub subject: [u8; 32],
     pub number: u64,
     /// The penalty, IO base units.

@@ -8,6 +8,7 @@ mod crashes;
 mod disagreement;
 mod guidance;
 mod happy;
+mod hardware;
 mod leases;
 mod outages;
 mod provider;

@@ -58,7 +58,7 @@ pub fn set_device_operator(ctx: Context<ManageDevice>, operator: Pubkey) -> Resu
     a.validate()?;
     require_keys_neq!(operator, Pubkey::default(), IoError::WrongAccount);
     let mut device = a.device.load_mut()?;
-    device.operator = operator;
+    device.change_operator(operator, Clock::get()?.unix_timestamp)?;
     device.invariant()?;
     device_changed(&a.device.key(), &device);
     Ok(())

@@ -31,6 +31,7 @@ layouts!(
     Device.version,
     DeviceClass.version,
     Emission.version,
+    Evidence.version,
     Job.version,
     Network.version,
     Oracle.version,

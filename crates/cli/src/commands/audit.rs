@@ -1,0 +1,605 @@
+//! `io audit`: checking what oracles accepted, with nothing but what they publish.
+
+use std::sync::{Arc, atomic::AtomicBool};
+
+use clap::{Args, Subcommand};
+use io_api::{
+    auth::verify_signature,
+    client::{ClientError, OracleClient},
+    text,
+    types::{HardwareProof, OpenRequest, ProofOutcome},
+};
+use io_client::{
+    Pubkey, Signature, Wallet, accounts, ed25519, instructions,
+    io_network::state::{Device, Provider},
+    pda,
+};
+use io_oracle::hardware::{check_rows, check_strides};
+use io_proof::hardware::{
+    Committed, Hash, OpenedRow, RowTree, Shape, Software,
+    cell::{CellClaim, bad_cell},
+    memory::{STRIDE, Walk},
+    reveal_seed, round_seed,
+    seeds::{memory_seed, walk_subject},
+    tree::row_root,
+};
+use io_protocol::{
+    hardware::{CommitmentStatement, RevealStatement, RoundStatement},
+    messages::{Deployment, epoch_of},
+};
+use io_prover::Backend as _;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    context::{Context, address, random_u64},
+    failure::{Failure, Result},
+};
+
+/// Proofs of one oracle and hour that are looked at.
+const MAX_PROOFS: usize = 1_000_000;
+
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Check an hour's hardware proofs: signatures, seeds, figures, opened rows, and whole passes computed anew.
+    ///
+    /// A pass that was committed to otherwise than it should be is narrowed down to one wrong cell, with the help of the device that has to
+    /// open it. With --prove the cell is shown to the program: the device's bond goes to a slash case, and a share of it to you
+    /// if nobody overturns it.
+    Hardware(HardwareArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct HardwareArgs {
+    /// Hours since the Unix epoch; the current hour when absent.
+    #[arg(long)]
+    pub epoch: Option<u64>,
+    /// This device's proofs only.
+    #[arg(long)]
+    pub device: Option<String>,
+    /// Passes of each proof that are computed anew, chosen at random; 0 for none.
+    #[arg(long, default_value_t = 1)]
+    pub passes: u32,
+    /// Prove wrong cells to the program, and pay the rent of the slash case until it ends.
+    #[arg(long)]
+    pub prove: bool,
+}
+
+pub async fn run(command: &AuditCommand, ctx: &Context) -> Result<()> {
+    match command {
+        AuditCommand::Hardware(args) => hardware(args, ctx).await,
+    }
+}
+
+/// A proof's record, read and found to be signed as it says.
+struct Record {
+    proof: HardwareProof,
+    committed: Option<Committed>,
+    statement: Option<CommitmentStatement>,
+    reveal: Option<Hash>,
+    seed: Hash,
+}
+
+fn field(text: Option<&str>, what: &str) -> Result<Hash, String> {
+    text.and_then(text::parse_hash)
+        .ok_or_else(|| format!("{what} is missing or no hash"))
+}
+
+fn signed(
+    key: &Hash,
+    message: &[u8],
+    signature: Option<&str>,
+    what: &str,
+) -> Result<[u8; 64], String> {
+    let signature = signature
+        .and_then(text::parse_signature)
+        .ok_or_else(|| format!("{what} has no signature"))?;
+    if verify_signature(key, message, &signature) {
+        Ok(signature)
+    } else {
+        Err(format!("{what} is not signed by {}", text::key(key)))
+    }
+}
+
+/// Recomputes everything of a record that follows from the rest of it. Pure.
+fn read(
+    deployment: Deployment,
+    oracle: &str,
+    epoch: u64,
+    proof: HardwareProof,
+) -> Result<Record, String> {
+    let opening = &proof.opening;
+    if opening.oracle != oracle || opening.epoch != epoch || epoch_of(proof.at) != epoch {
+        return Err("the record is of another oracle or hour than it was asked of".into());
+    }
+    let key = text::parse_key(oracle).ok_or("the oracle's key")?;
+    let device = text::parse_key(&proof.device).ok_or("the device's key")?;
+    let operator = text::parse_key(&proof.operator).ok_or("the operator's key")?;
+    let statement = RoundStatement {
+        deployment,
+        oracle: key,
+        epoch,
+        blockhash: text::parse_key(&opening.blockhash).ok_or("the blockhash")?,
+    }
+    .to_bytes();
+    let signature = signed(&key, &statement, Some(&opening.signature), "the round")?;
+    let seed = round_seed(&statement, &signature);
+    if text::hash(&seed) != proof.round {
+        return Err("the round's seed does not follow from its signature".into());
+    }
+    let committed = match proof.roots.is_empty() {
+        true => None,
+        false => Some(Committed {
+            round_seed: seed,
+            device,
+            n: proof.ask.n,
+            roots: proof
+                .roots
+                .iter()
+                .map(|root| text::parse_hash(root))
+                .collect::<Option<_>>()
+                .ok_or("a root is no hash")?,
+        }),
+    };
+    let statement = match &committed {
+        None => None,
+        Some(committed) => {
+            let statement = CommitmentStatement {
+                deployment,
+                device,
+                epoch,
+                round_seed: seed,
+                commitment: field(proof.commitment.as_deref(), "the commitment")?,
+            };
+            if committed.commitment() != statement.commitment {
+                return Err("the commitment is not that of the roots".into());
+            }
+            let signature = proof.commitment_signature.as_deref();
+            signed(
+                &operator,
+                &statement.to_bytes(),
+                signature,
+                "the commitment",
+            )?;
+            Some(statement)
+        }
+    };
+    let reveal = match &proof.reveal_signature {
+        None => None,
+        Some(signature) => {
+            let statement = RevealStatement {
+                deployment,
+                oracle: key,
+                round_seed: seed,
+            };
+            let signature = signed(&key, &statement.to_bytes(), Some(signature), "the reveal")?;
+            Some(reveal_seed(&seed, &signature))
+        }
+    };
+    if let Some(figures) = proof.figures {
+        let (Some(commit), Some(walk)) = (proof.commit_micros, proof.walk_micros) else {
+            return Err("figures without times".into());
+        };
+        let ask = proof.ask;
+        let shape = Shape {
+            n: ask.n,
+            passes: ask.passes,
+        };
+        shape.check().map_err(|error| error.to_string())?;
+        let bandwidth =
+            u64::from(ask.strides) * u64::from(STRIDE) * 64 * 1_000_000 / walk.max(1) / (1 << 20);
+        if figures.tops_e2 > shape.tops_e2(commit)
+            || (!proof.hired && u64::from(figures.memory_mib) > ask.segments / 256)
+            || u64::from(figures.bandwidth_mib_s) > bandwidth
+            || proof.outcome != ProofOutcome::Proven
+        {
+            return Err("the figures are above what was measured".into());
+        }
+    }
+    Ok(Record {
+        proof,
+        committed,
+        statement,
+        reveal,
+        seed,
+    })
+}
+
+/// Checks the opened rows and strides of a record whose rows are `bytes`. Blocks.
+fn opened(deployment: Deployment, record: &Record, bytes: &[u8]) -> Result<(), String> {
+    let (Some(committed), Some(reveal)) = (&record.committed, &record.reveal) else {
+        return Err("proven without a commitment or a reveal".into());
+    };
+    let (proof, ask) = (&record.proof, record.proof.ask);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let checker = io_prover::checker(&record.seed, reveal, ask.n, threads)
+        .map_err(|error| error.to_string())?;
+    check_rows(&checker, committed, ask.rows, bytes)?;
+    let root = field(proof.walk_root.as_deref(), "the walk's root")?;
+    let key = text::parse_key(&proof.opening.oracle).ok_or("the oracle's key")?;
+    let subject = walk_subject(&record.seed, &committed.device, &root);
+    let statement = RevealStatement {
+        deployment,
+        oracle: key,
+        round_seed: subject,
+    };
+    let draw = proof.draw_signature.as_deref();
+    let draw = signed(&key, &statement.to_bytes(), draw, "the draw")?;
+    let walk = Walk {
+        seed: memory_seed(&record.seed, &committed.device),
+        segments: ask.segments,
+        strides: ask.strides,
+    };
+    let draw = reveal_seed(&subject, &draw);
+    check_strides(
+        &walk,
+        reveal,
+        &root,
+        &draw,
+        ask.open_strides,
+        &proof.strides,
+    )
+}
+
+/// The row roots of a pass as they should be. Blocks; n³ operations.
+fn recompute(committed: &Committed, pass: u32) -> Result<Vec<Hash>, String> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let cpu = io_prover::for_host(threads);
+    let mut loaded = cpu
+        .load(&committed.b_seed(), committed.n)
+        .map_err(|error| error.to_string())?;
+    loaded
+        .row_roots(&committed.a_seed(pass), &AtomicBool::new(false))
+        .map_err(|error| error.to_string())
+}
+
+/// One wrong cell, with all that proves it.
+struct Wrong {
+    pass: u32,
+    row: u32,
+    col: u32,
+    committed: i32,
+    right: i32,
+    leaf: [u8; io_proof::hardware::cell::LEAF_BYTES],
+    path: Vec<Hash>,
+}
+
+impl Wrong {
+    fn claim<'a>(&'a self, of: &Committed, item_path: &'a [Hash]) -> CellClaim<'a> {
+        CellClaim {
+            n: of.n,
+            passes: of.roots.len() as u32,
+            pass: self.pass,
+            row: self.row,
+            col: self.col,
+            a_seed: of.a_seed(self.pass),
+            b_seed: of.b_seed(),
+            leaf: &self.leaf,
+            path: &self.path,
+            item_path,
+        }
+    }
+}
+
+/// Has the device open what it committed to until one wrong cell is found. `right` are the row roots as they should be.
+async fn narrow(
+    client: &OracleClient,
+    record: &Record,
+    committed: &Committed,
+    pass: u32,
+    right: &[Hash],
+) -> Result<Wrong, String> {
+    let round = record.seed;
+    let ask = async |rows: Vec<u32>, bytes: u64| {
+        let request = OpenRequest { pass, rows };
+        let reply = client.open_rows(&round, &committed.device, &request).await;
+        let blob = reply.map_err(|error| error.to_string())?.blob;
+        let blob = text::parse_hash(&blob).ok_or("the answer names no blob")?;
+        let found = client.get_blob_bytes(&blob, bytes).await;
+        found.map_err(|error: ClientError| error.to_string())
+    };
+    let (a_seed, b_seed) = (committed.a_seed(pass), committed.b_seed());
+    let root = committed.roots[pass as usize];
+    let found = ask(Vec::new(), u64::from(committed.n) * 32).await?;
+    let roots = found.as_chunks::<32>().0.to_vec();
+    if roots.len() != right.len() || RowTree::new(roots.clone()).root(&a_seed, &b_seed) != root {
+        return Err("the device opens other row roots than it committed to".into());
+    }
+    let row = roots.iter().zip(right).position(|(a, b)| a != b);
+    let row = row
+        .ok_or("every row root is right, and the pass's root is not: it can't be narrowed down")?
+        as u32;
+    let found = ask(vec![row], OpenedRow::wire_len(committed.n) as u64).await?;
+    let opened = OpenedRow::from_bytes(committed.n, &found)
+        .filter(|opened| (opened.pass, opened.row) == (pass, row))
+        .filter(|opened| row_root(&opened.cells) == roots[row as usize])
+        .ok_or("the device opens another row than it committed to")?;
+    let tree = RowTree::new(roots);
+    let (of, cells) = (committed.clone(), opened.cells.clone());
+    tokio::task::spawn_blocking(move || {
+        let cpu = io_prover::for_host(1);
+        let right = cpu.rows(&of.b_seed(), of.n, &[(of.a_seed(pass), row)]);
+        let col = cells.iter().zip(&right[0]).position(|(a, b)| a != b);
+        let col = col.ok_or("every cell of the row is right")? as u32;
+        let (leaf, path) = tree.cell_path(row, &cells, col);
+        let (committed, right) = (cells[col as usize], right[0][col as usize]);
+        Ok(Wrong {
+            pass,
+            row,
+            col,
+            committed,
+            right,
+            leaf,
+            path,
+        })
+    })
+    .await
+    .map_err(|error| error.to_string())?
+}
+
+/// Writes the claim, proves it, and closes what was written. Returns the case.
+async fn prove(
+    ctx: &Context,
+    wallet: &Wallet,
+    record: &Record,
+    wrong: &Wrong,
+) -> Result<(Pubkey, Value)> {
+    let (Some(committed), Some(statement)) = (&record.committed, &record.statement) else {
+        return Err(Failure::failed("nothing was committed to"));
+    };
+    let item_path = committed.item_path(wrong.pass);
+    let claim = wrong.claim(committed, &item_path);
+    bad_cell::<Software>(
+        &claim,
+        &record.seed,
+        &committed.device,
+        &statement.commitment,
+    )
+    .map_err(|error| Failure::failed(format!("the program would refuse it: {error}")))?;
+    let bytes = instructions::evidence_bytes(&claim)
+        .ok_or_else(|| Failure::failed("the claim is larger than any"))?;
+    let me = wallet.address();
+    let device = Pubkey::new_from_array(committed.device);
+    for (at, part) in bytes.chunks(instructions::MAX_EVIDENCE_PART).enumerate() {
+        let offset = (at * instructions::MAX_EVIDENCE_PART) as u16;
+        let write = instructions::write_evidence(&me, offset, part);
+        let intent = format!("evidence:{}:{offset}:{}", record.proof.round, random_u64()?);
+        ctx.transact(intent, wallet, &[], vec![write]).await?;
+    }
+    let network = ctx.network().await?;
+    let account: Device = accounts::fetch_maybe(&ctx.rpc, &device)
+        .await?
+        .ok_or_else(|| Failure::not_found(format!("the device {device} was retired")))?;
+    let provider: Provider = accounts::fetch_maybe(&ctx.rpc, &account.provider)
+        .await?
+        .ok_or_else(|| Failure::not_found(format!("no provider {}", account.provider)))?;
+    let number = provider.slash_cases;
+    let operator = address("the operator", &record.proof.operator)?;
+    let signature = record
+        .proof
+        .commitment_signature
+        .as_deref()
+        .and_then(text::parse_signature)
+        .ok_or_else(|| Failure::failed("the commitment has no signature"))?;
+    let proof = vec![
+        ed25519::verify(
+            &statement.to_bytes(),
+            &[(operator, Signature::from(signature))],
+        )?,
+        instructions::prove_bad_cell(&me, &device, &account.provider, number, &network.io_mint),
+        instructions::close_evidence(&me),
+    ];
+    let intent = format!("bad-cell:{}:{}", record.proof.round, random_u64()?);
+    let done = ctx.transact(intent, wallet, &[], proof).await?;
+    let case = pda::slash_case(&account.provider, number);
+    let sent = match done {
+        crate::context::Done::Landed(landed) => json!(landed.signature.to_string()),
+        _ => Value::Null,
+    };
+    Ok((case, sent))
+}
+
+async fn proofs(
+    client: &OracleClient,
+    epoch: u64,
+    device: Option<&str>,
+) -> Result<(String, Vec<HardwareProof>)> {
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let page = client.hardware_proofs(epoch, after.as_deref()).await?;
+        let wanted = |proof: &HardwareProof| device.is_none_or(|device| proof.device == device);
+        found.extend(page.proofs.into_iter().filter(wanted));
+        match page.next {
+            Some(next) if found.len() < MAX_PROOFS => after = Some(next),
+            _ => return Ok((page.oracle, found)),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Totals {
+    proofs: u64,
+    proven: u64,
+    rows: u64,
+    passes: u64,
+    problems: Vec<Value>,
+    unproven: u64,
+}
+
+async fn hardware(args: &HardwareArgs, ctx: &Context) -> Result<()> {
+    let deployment = ctx.network().await?.deployment();
+    let wallet = args.prove.then(|| ctx.wallet()).transpose()?;
+    let device = args
+        .device
+        .as_deref()
+        .map(|d| address("--device", d))
+        .transpose()?;
+    let device = device.map(|device| device.to_string());
+    let epoch = match args.epoch {
+        Some(epoch) => epoch,
+        None => epoch_of(ctx.rpc.chain_time().await?),
+    };
+    let oracles = ctx.oracles()?;
+    let mut totals = Totals::default();
+    for client in &oracles.clients {
+        let (oracle, found) = proofs(client, epoch, device.as_deref()).await?;
+        for proof in found {
+            totals.proofs += 1;
+            totals.proven += u64::from(proof.outcome == ProofOutcome::Proven);
+            one(
+                args,
+                ctx,
+                client,
+                &oracle,
+                deployment,
+                epoch,
+                proof,
+                wallet.as_ref(),
+                &mut totals,
+            )
+            .await?;
+        }
+    }
+    let value = json!({
+        "epoch": epoch, "oracles": oracles.clients.len(), "proofs": totals.proofs, "proven": totals.proven,
+        "rows_checked": totals.rows, "passes_recomputed": totals.passes, "problems": totals.problems,
+    });
+    let mut rows = vec![
+        ("epoch", epoch.to_string()),
+        (
+            "proofs",
+            format!(
+                "{} by {} oracles, {} proven",
+                totals.proofs,
+                oracles.clients.len(),
+                totals.proven
+            ),
+        ),
+        (
+            "checked",
+            format!(
+                "the opened rows of {}, {} passes computed anew",
+                totals.rows, totals.passes
+            ),
+        ),
+    ];
+    for problem in &totals.problems {
+        let device = problem["device"].as_str().unwrap_or_default();
+        let what = problem["problem"].as_str().unwrap_or_default();
+        rows.push(("problem", format!("{device}: {what}")));
+    }
+    ctx.out.record(&value, &rows)?;
+    match totals.unproven {
+        0 => Ok(()),
+        count => Err(Failure::failed(format!("{count} proofs are not what they should be"))
+            .hint("A wrong cell can be proven to the program: --prove. Other problems are the oracle's: ask its operator.")),
+    }
+}
+
+#[allow(clippy::too_many_arguments)]
+async fn one(
+    args: &HardwareArgs,
+    ctx: &Context,
+    client: &OracleClient,
+    oracle: &str,
+    deployment: Deployment,
+    epoch: u64,
+    proof: HardwareProof,
+    wallet: Option<&Wallet>,
+    totals: &mut Totals,
+) -> Result<()> {
+    let (device, round) = (proof.device.clone(), proof.round.clone());
+    let problem = |what: String| {
+        let mut object = Map::new();
+        object.insert("oracle".into(), json!(oracle));
+        object.insert("device".into(), json!(device));
+        object.insert("round".into(), json!(round));
+        object.insert("problem".into(), json!(what));
+        object
+    };
+    let record = match read(deployment, oracle, epoch, proof) {
+        Ok(record) => Arc::new(record),
+        Err(reason) => {
+            totals.unproven += 1;
+            totals.problems.push(Value::Object(problem(reason)));
+            return Ok(());
+        }
+    };
+    // What an oracle refused itself needs no second look.
+    if record.proof.outcome != ProofOutcome::Proven {
+        return Ok(());
+    }
+    let length = OpenedRow::wire_len(record.proof.ask.n) as u64 * u64::from(record.proof.ask.rows);
+    let rows = match record.proof.rows.as_deref().and_then(text::parse_hash) {
+        Some(rows) => match client.get_blob_bytes(&rows, length).await {
+            Ok(bytes) => Some(bytes),
+            // Rows are kept for a day.
+            Err(error) if error.is_not_found() => None,
+            Err(error) => return Err(error.into()),
+        },
+        None => Some(Vec::new()),
+    };
+    if let Some(bytes) = rows {
+        let of = record.clone();
+        let checked = crate::blocking(move || Ok(opened(deployment, &of, &bytes))).await?;
+        totals.rows += 1;
+        if let Err(reason) = checked {
+            totals.unproven += 1;
+            totals.problems.push(Value::Object(problem(reason)));
+            return Ok(());
+        }
+    }
+    let Some(committed) = record.committed.clone() else {
+        return Ok(());
+    };
+    let count = committed.roots.len() as u32;
+    let first = (random_u64()? % u64::from(count.max(1))) as u32;
+    for at in 0..args.passes.min(count) {
+        let pass = (first + at) % count;
+        let of = committed.clone();
+        let right = crate::blocking(move || Ok(recompute(&of, pass))).await?;
+        let right = right.map_err(Failure::failed)?;
+        totals.passes += 1;
+        let root = RowTree::new(right.clone()).root(&committed.a_seed(pass), &committed.b_seed());
+        if root == committed.roots[pass as usize] {
+            continue;
+        }
+        match narrow(client, &record, &committed, pass, &right).await {
+            Err(reason) => {
+                totals.unproven += 1;
+                let what =
+                    format!("pass {pass} is not the product, and no cell can be shown: {reason}");
+                totals.problems.push(Value::Object(problem(what)));
+            }
+            Ok(wrong) => {
+                let what = format!(
+                    "cell ({}, {}) of pass {pass} is {} and should be {}",
+                    wrong.row, wrong.col, wrong.committed, wrong.right
+                );
+                let mut object = problem(what);
+                for (name, number) in [("pass", wrong.pass), ("row", wrong.row), ("col", wrong.col)]
+                {
+                    object.insert(name.into(), json!(number));
+                }
+                object.insert("committed".into(), json!(wrong.committed));
+                object.insert("right".into(), json!(wrong.right));
+                match wallet {
+                    None => totals.unproven += 1,
+                    Some(wallet) => match prove(ctx, wallet, &record, &wrong).await {
+                        Ok((case, signature)) => {
+                            object.insert("case".into(), json!(case.to_string()));
+                            object.insert("signature".into(), signature);
+                        }
+                        // Somebody was first, or it is too late for this one: the rest is still looked at.
+                        Err(failure) => {
+                            totals.unproven += 1;
+                            object.insert("refused".into(), json!(failure.message));
+                        }
+                    },
+                }
+                totals.problems.push(Value::Object(object));
+            }
+        }
+        return Ok(());
+    }
+    Ok(())
+}

@@ -1,0 +1,1492 @@
+//! Rounds of the hardware proof (`io_proof::hardware`): who is asked when, what is asked, and what this oracle has measured.
+//!
+//! 1. A round opens for all linked devices at the same time, at least hourly with jitter, and at once for a device without figures. Its
+//!    seed is this oracle's signature over the newest blockhash.
+//! 2. Devices commit to their products, fill memory, and say so. Their time is what passes here between the opening and the commitment.
+//! 3. When all have, or patience ends, the oracle reveals the second seed: rows are drawn, and the walk through memory begins.
+//!    Once a walk's root is in, another signature draws its strides.
+//! 4. Rows come as a blob. All devices of a round share one B·r; what was asked, sent, signed and found is one record a device and round in the
+//!    database, and for everybody at `/v1/hardware/{epoch}`.
+//!
+//! Being slow lowers a figure. A wrong row or stride refuses the device. [`attest`](crate::attest) signs no figure above what was
+//! measured here.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    hash::{BuildHasher, Hasher, RandomState},
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result};
+use io_api::{
+    auth::verify_signature,
+    text,
+    types::{
+        Figures, HardwareClaim, HardwareProof, HardwareProofs, OpenRequest, ProofAsk, ProofOutcome,
+        RoundOpening, Stride, ToWorker,
+    },
+};
+use io_client::{Pubkey, io_network::state::Device};
+use io_proof::{
+    Inclusion,
+    hardware::{
+        Checker, Committed, Hash, OpenedRow, Shape,
+        cell::{check_n, check_passes},
+        memory::{MAX_SEGMENTS, MAX_STRIDES, OpenedStride, STRIDE, Walk, check_walk},
+        reveal_seed, round_seed,
+        seeds::{memory_seed, walk_subject},
+        sizes::{self, BUDGET_PPM, LEAST_N, MAX_HOP_NS},
+    },
+};
+use io_protocol::{
+    hardware::{CommitmentStatement, RevealStatement, RoundStatement},
+    messages::{Bytes32, epoch_of},
+};
+use serde::{Deserialize, Serialize};
+use tokio::{
+    sync::{Notify, mpsc, oneshot},
+    time::{sleep, timeout, timeout_at},
+};
+
+use crate::{
+    db::ProofRow,
+    oracle::{Oracle, lock},
+};
+
+/// Claims that come together are asked together: the first waits this long for more.
+const GATHER: Duration = Duration::from_millis(50);
+/// Pause between looks at who is due.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// A round waits for a new blockhash: tries, and the pause between them.
+const BLOCKHASH_TRIES: u32 = 100;
+const BLOCKHASH_AGAIN: Duration = Duration::from_millis(100);
+/// Blockhashes that are remembered: a node forgets one after 150 slots.
+const USED_BLOCKHASHES: usize = 512;
+/// First pause before a device without usable figures is asked again; it doubles with every failure.
+const RETRY: Duration = Duration::from_secs(2);
+/// Words from devices that wait for a round to take them, for each of its devices.
+const INBOX_EACH: usize = 8;
+/// Most devices of a round: more are asked in another beside it.
+const MAX_DEVICES: usize = 16_384;
+/// Segments of 4 KiB in a MiB.
+const SEGMENTS_A_MIB: u64 = 256;
+/// Memory that a device in use is asked for, MiB: the rest is its renter's, and what was shown before stands.
+const HIRED_MEMORY_MIB: u32 = 16;
+/// What a missed regular round adds, a proven one takes off, and what is too much: whoever misses a third of its rounds is refused
+/// in time. Else two devices of one owner could be one that answers for each of them in turn.
+const MISS: u32 = 2;
+const TOO_MANY_MISSES: u32 = 4;
+const MOST_MISSES: u32 = 6;
+/// Hours whose records are kept.
+const KEEP_EPOCHS: u64 = 168;
+/// Records of a page.
+pub const PAGE: usize = 100;
+/// Longest description of a backend, bytes.
+const MAX_BACKEND: usize = 128;
+/// A reason in a record, bytes.
+const MAX_REASON: usize = 200;
+/// Rows of one audit, audits of a device in a period, and how long an answer is waited for.
+const MAX_AUDIT_ROWS: usize = 16;
+const MAX_AUDITS: usize = 64;
+const AUDIT_PERIOD: Duration = Duration::from_secs(3_600);
+const AUDIT_PATIENCE: Duration = Duration::from_secs(25);
+/// Smaller uploads tell little of a link's pace, bytes.
+const LEAST_UPLOAD: usize = 16 * 1024;
+/// Devices whose standing is remembered.
+const MAX_KNOWN: usize = 2 * crate::link::MAX_LINKS;
+
+/// How rounds are made. The defaults are the network's published numbers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Rounds {
+    /// From the opening to the commitment, milliseconds: what a device's work is sized by.
+    pub window_ms: u32,
+    /// Share of the window that a device's passes fill at the speed it claims, percent; and while a renter uses it.
+    pub fill_percent: u32,
+    pub hired_fill_percent: u32,
+    /// Longest time between two rounds, seconds; with so many oracles that the budget needs longer, that.
+    pub every_seconds: u32,
+    /// How long commitments, and then openings, are waited for, milliseconds.
+    pub patience_ms: u32,
+    /// Rows opened of each device.
+    pub rows: u32,
+    /// Strides of 64 reads of a walk through memory.
+    pub strides: u32,
+    /// Figures older than this are not signed, seconds.
+    pub figures_seconds: u32,
+    /// A device that sent something wrong is not attested for so long, seconds.
+    pub refuse_seconds: u32,
+}
+
+impl Default for Rounds {
+    fn default() -> Self {
+        Self {
+            window_ms: sizes::WINDOW_MS,
+            fill_percent: sizes::FILL_PERCENT,
+            hired_fill_percent: sizes::HIRED_FILL_PERCENT,
+            every_seconds: sizes::ROUND_SECONDS,
+            patience_ms: 30_000,
+            rows: sizes::ROWS,
+            strides: 16_384,
+            figures_seconds: 5_400,
+            refuse_seconds: 24 * 3_600,
+        }
+    }
+}
+
+impl Rounds {
+    pub fn check(&self) -> Result<()> {
+        let bounds = [
+            ("window_ms", self.window_ms, 50, 60_000),
+            ("fill_percent", self.fill_percent, 1, 100),
+            ("hired_fill_percent", self.hired_fill_percent, 1, 100),
+            ("every_seconds", self.every_seconds, 60, 86_400),
+            ("patience_ms", self.patience_ms, self.window_ms, 600_000),
+            ("rows", self.rows, 1, io_proof::hardware::check::MAX_ROWS),
+            ("strides", self.strides, sizes::OPEN_STRIDES, MAX_STRIDES),
+            ("figures_seconds", self.figures_seconds, 60, 7 * 86_400),
+            ("refuse_seconds", self.refuse_seconds, 60, 30 * 86_400),
+        ];
+        for (name, value, least, most) in bounds {
+            anyhow::ensure!(
+                (least..=most).contains(&value),
+                "`rounds.{name}` is {value}: it must be {least} to {most}"
+            );
+        }
+        Ok(())
+    }
+
+    fn patience(&self) -> Duration {
+        Duration::from_millis(self.patience_ms.into())
+    }
+
+    /// Longest time between two rounds: as configured, or what the budget of so many oracles needs, with room for jitter.
+    fn every(&self, oracles: u32) -> Duration {
+        let busy = sizes::busy_ms(self.window_ms, self.fill_percent);
+        let needed = u64::from(Shape::round_seconds(oracles.max(1), busy, 0));
+        let with_jitter = (needed * 100).div_ceil(100 - JITTER_PERCENT);
+        Duration::from_secs(with_jitter.max(self.every_seconds.into()))
+    }
+}
+
+/// A round comes earlier than its latest time by up to this share of it.
+const JITTER_PERCENT: u64 = 20;
+
+/// What a device is known by.
+#[derive(Clone, Debug, Default)]
+struct Standing {
+    /// Figures of the newest two rounds, newest first.
+    recent: [Option<Figures>; 2],
+    misses: u32,
+    /// By the chain's clock; 0 for never.
+    refused_until: i64,
+}
+
+impl Standing {
+    /// A proof was right. One that was asked for because there were no good figures takes the place of the newest.
+    fn proven(&mut self, figures: Figures, regular: bool) {
+        if regular {
+            self.recent = [Some(figures), self.recent[0]];
+            self.misses = self.misses.saturating_sub(1);
+        } else {
+            self.recent[0] = Some(figures);
+        }
+    }
+
+    fn missed(&mut self, regular: bool) {
+        if regular {
+            self.misses = (self.misses + MISS).min(MOST_MISSES);
+        }
+    }
+
+    fn wrong(&mut self, until: i64) {
+        self.recent = [None, None];
+        self.refused_until = until;
+    }
+
+    /// What may be signed at `now`: the least of the newest two rounds, as far as they are fresh. The newest alone would let one device
+    /// answer for two in turn.
+    fn figures(&self, now: i64, fresh_seconds: u32) -> Option<Figures> {
+        if now < self.refused_until || self.misses >= TOO_MANY_MISSES {
+            return None;
+        }
+        let fresh = |f: &Figures| f.measured_at.saturating_add(fresh_seconds.into()) >= now;
+        let newest = self.recent[0].filter(fresh)?;
+        Some(match self.recent[1].filter(fresh) {
+            None => newest,
+            Some(before) => Figures {
+                tops_e2: newest.tops_e2.min(before.tops_e2),
+                memory_mib: newest.memory_mib.min(before.memory_mib),
+                bandwidth_mib_s: newest.bandwidth_mib_s.min(before.bandwidth_mib_s),
+                ..newest
+            },
+        })
+    }
+}
+
+/// What rounds took of a device lately.
+#[derive(Clone, Debug, Default)]
+struct Spent(VecDeque<(Instant, u64)>);
+
+impl Spent {
+    fn take_off(&mut self, now: Instant, period: Duration) {
+        while self
+            .0
+            .front()
+            .is_some_and(|(at, _)| now.saturating_duration_since(*at) >= period)
+        {
+            self.0.pop_front();
+        }
+    }
+
+    /// Milliseconds within the last `period`.
+    fn total(&mut self, now: Instant, period: Duration) -> u64 {
+        self.take_off(now, period);
+        self.0.iter().map(|(_, ms)| ms).sum()
+    }
+
+    /// Whether `ms` more stay within this oracle's part of the budget, and if so counts them. The latest time between two rounds covers
+    /// one round of every oracle, so a device that is asked only then always may.
+    fn spend(&mut self, now: Instant, ms: u64, period: Duration, oracles: u32) -> bool {
+        let budget = period.as_millis() as u64 * u64::from(BUDGET_PPM)
+            / 1_000_000
+            / u64::from(oracles.max(1));
+        if self.total(now, period) + ms > budget {
+            return false;
+        }
+        self.0.push_back((now, ms));
+        true
+    }
+}
+
+#[derive(Default)]
+struct Known {
+    standing: Standing,
+    spent: Spent,
+    /// In a round now.
+    busy: bool,
+    /// When it is asked again besides the regular rounds.
+    due: Option<Instant>,
+    failures: u32,
+    latency_ms: Option<u32>,
+    up_kib_s: Option<u32>,
+    /// When it was audited lately.
+    audits: Spent,
+}
+
+/// What a device says in a round.
+pub enum Said {
+    Committed {
+        roots: Vec<String>,
+        signature: String,
+    },
+    Filled,
+    Walked {
+        root: String,
+    },
+    Opened {
+        rows: String,
+        strides: Vec<Stride>,
+    },
+    Unready {
+        reason: String,
+    },
+}
+
+struct Heard {
+    device: Pubkey,
+    at: Instant,
+    said: Said,
+}
+
+#[derive(Default)]
+struct State {
+    claims: HashMap<Pubkey, HardwareClaim>,
+    known: HashMap<Pubkey, Known>,
+    rounds: HashMap<Hash, mpsc::Sender<Heard>>,
+    /// Who waits for a device's answer to an audit.
+    audits: HashMap<u64, (Pubkey, oneshot::Sender<Result<String, String>>)>,
+    next_audit: u64,
+    /// Operators of the devices that are in a round.
+    operators: HashMap<Bytes32, Pubkey>,
+    /// When the next round of all devices is.
+    regular: Option<Instant>,
+    /// Of the newest rounds.
+    blockhashes: VecDeque<Bytes32>,
+}
+
+/// Rounds, and what they showed.
+#[derive(Default)]
+pub struct Hardware {
+    state: Mutex<State>,
+    claimed: Notify,
+}
+
+impl Hardware {
+    /// A linked device is ready to be asked.
+    pub fn claim(
+        &self,
+        oracle: &Oracle,
+        device: &Pubkey,
+        claim: HardwareClaim,
+    ) -> Result<(), String> {
+        check_n(claim.n).map_err(|error| error.to_string())?;
+        if claim.n < LEAST_N || claim.backend.len() > MAX_BACKEND || claim.memory_mib == 0 {
+            return Err(format!(
+                "a claim is of n from {LEAST_N}, at least 1 MiB, and a backend of at most {MAX_BACKEND} bytes"
+            ));
+        }
+        let figures = self.figures(oracle, device);
+        let usable = figures.is_some_and(|figures| meets_class(oracle, device, &figures));
+        {
+            let mut state = lock(&self.state);
+            state.claims.insert(*device, claim);
+            if state.known.len() >= MAX_KNOWN {
+                let State { known, claims, .. } = &mut *state;
+                known.retain(|device, _| claims.contains_key(device));
+            }
+            let known = state.known.entry(*device).or_default();
+            if !usable && known.due.is_none() {
+                known.due = Some(Instant::now());
+            }
+        }
+        if usable {
+            // A worker that started again.
+            let outcome = ProofOutcome::Proven;
+            oracle.links.send(
+                device,
+                ToWorker::Measured {
+                    figures,
+                    outcome,
+                    reason: None,
+                },
+            );
+        } else {
+            self.claimed.notify_one();
+        }
+        Ok(())
+    }
+
+    /// A device's link has ended: no round waits for it.
+    pub fn unlinked(&self, device: &Pubkey) {
+        let mut state = lock(&self.state);
+        state.claims.remove(device);
+        for inbox in state.rounds.values() {
+            let (device, at) = (*device, Instant::now());
+            let reason = "the device's link has ended".to_owned();
+            let said = Said::Unready { reason };
+            // One that has no room is not waiting.
+            let _ = inbox.try_send(Heard { device, at, said });
+        }
+    }
+
+    /// Hands on what a device says in a round; false when there is no such round.
+    pub fn heard(&self, device: &Pubkey, round: &str, said: Said) -> bool {
+        let at = Instant::now();
+        let Some(round) = text::parse_hash(round) else {
+            return false;
+        };
+        let device = *device;
+        lock(&self.state)
+            .rounds
+            .get(&round)
+            .is_some_and(|inbox| inbox.try_send(Heard { device, at, said }).is_ok())
+    }
+
+    /// Asks a device to open more of what it committed to, for whoever audits it. Returns a blob's hash.
+    pub async fn open(
+        &self,
+        oracle: &Oracle,
+        device: &Pubkey,
+        round: &Hash,
+        asked: OpenRequest,
+    ) -> Result<String, String> {
+        if asked.rows.len() > MAX_AUDIT_ROWS {
+            return Err(format!(
+                "{} rows: at most {MAX_AUDIT_ROWS}",
+                asked.rows.len()
+            ));
+        }
+        let (answer, answered) = oneshot::channel();
+        let request = {
+            let mut state = lock(&self.state);
+            let now = Instant::now();
+            let known = state.known.entry(*device).or_default();
+            known.audits.take_off(now, AUDIT_PERIOD);
+            if known.audits.0.len() >= MAX_AUDITS {
+                return Err(
+                    "the device was audited too often in this hour: ask another oracle".into(),
+                );
+            }
+            known.audits.0.push_back((now, 0));
+            state.next_audit += 1;
+            let request = state.next_audit;
+            state.audits.retain(|_, (_, waiting)| !waiting.is_closed());
+            state.audits.insert(request, (*device, answer));
+            request
+        };
+        let message = ToWorker::Open {
+            round: text::hash(round),
+            request,
+            pass: asked.pass,
+            rows: asked.rows,
+        };
+        if !oracle.links.send(device, message) {
+            return Err("the device is not linked here".into());
+        }
+        match timeout(AUDIT_PATIENCE, answered).await {
+            Ok(Ok(answer)) => answer,
+            _ => Err("the device did not answer".into()),
+        }
+    }
+
+    pub fn reopened(&self, device: &Pubkey, request: u64, answer: Result<String, String>) {
+        let mut state = lock(&self.state);
+        if state
+            .audits
+            .get(&request)
+            .is_some_and(|(of, _)| of == device)
+            && let Some((_, waiting)) = state.audits.remove(&request)
+        {
+            let _ = waiting.send(answer);
+        }
+    }
+
+    pub fn latency(&self, device: &Pubkey, took: Duration) {
+        if let Some(known) = lock(&self.state).known.get_mut(device) {
+            let ms = took.as_micros().div_ceil(1_000);
+            known.latency_ms = Some(u32::try_from(ms).unwrap_or(u32::MAX));
+        }
+    }
+
+    /// A key uploaded a part of a blob in this time. Counts for the device in a round whose operator it is.
+    pub fn uploaded(&self, key: &Bytes32, bytes: usize, took: Duration) {
+        if bytes < LEAST_UPLOAD {
+            return;
+        }
+        let mut state = lock(&self.state);
+        if let Some(device) = state.operators.get(key).copied()
+            && let Some(known) = state.known.get_mut(&device)
+        {
+            let pace = bytes as f64 / 1_024.0 / took.as_secs_f64().max(1e-6);
+            known.up_kib_s = Some(pace as u32);
+        }
+    }
+
+    /// What this oracle signs of a device now.
+    pub fn figures(&self, oracle: &Oracle, device: &Pubkey) -> Option<Figures> {
+        let (now, fresh) = (oracle.clock.now(), oracle.config.rounds.figures_seconds);
+        lock(&self.state)
+            .known
+            .get(device)?
+            .standing
+            .figures(now, fresh)
+    }
+}
+
+fn meets_class(oracle: &Oracle, device: &Pubkey, figures: &Figures) -> bool {
+    let tables = oracle.index.read();
+    tables
+        .devices
+        .get(device)
+        .and_then(|device| tables.class_of(device))
+        .is_none_or(|class| {
+            figures.tops_e2 >= class.min_tops_e2 && figures.memory_mib >= class.min_memory_mib
+        })
+}
+
+/// Opens rounds until shutdown.
+pub async fn keep(oracle: Arc<Oracle>) {
+    if let Err(error) = restore(&oracle).await {
+        tracing::warn!(error = %format!("{error:#}"), "earlier hardware proofs can't be read: devices are measured anew");
+    }
+    loop {
+        tokio::select! {
+            () = oracle.shutdown.cancelled() => return,
+            () = oracle.hardware.claimed.notified() => sleep(GATHER).await,
+            () = sleep(LOOK_EVERY) => {}
+        }
+        open_due(&oracle);
+    }
+}
+
+/// What was measured before this process started.
+async fn restore(oracle: &Oracle) -> Result<()> {
+    let rounds = &oracle.config.rounds;
+    let now = oracle.clock.now();
+    let since = now.saturating_sub(rounds.refuse_seconds.max(rounds.figures_seconds).into());
+    for row in oracle.db.proofs_since(since).await? {
+        let proof: HardwareProof = serde_json::from_str(&row)?;
+        let Ok(device) = proof.device.parse::<Pubkey>() else {
+            continue;
+        };
+        let mut state = lock(&oracle.hardware.state);
+        let standing = &mut state.known.entry(device).or_default().standing;
+        match (proof.outcome, proof.figures) {
+            (ProofOutcome::Wrong, _) => {
+                standing.wrong(proof.at.saturating_add(rounds.refuse_seconds.into()))
+            }
+            (ProofOutcome::Proven, Some(figures)) => standing.proven(figures, proof.regular),
+            _ => standing.missed(proof.regular),
+        }
+    }
+    Ok(())
+}
+
+/// A device that is asked, with what it is judged by.
+struct Asked {
+    device: Pubkey,
+    account: Device,
+    claim: HardwareClaim,
+    ask: ProofAsk,
+    hired: bool,
+    regular: bool,
+    /// The class's least figures.
+    least: (u32, u32),
+}
+
+/// The work for a device. Pure.
+fn ask(rounds: &Rounds, claim: &HardwareClaim, least_memory_mib: u32, hired: bool) -> ProofAsk {
+    let fill = if hired {
+        rounds.hired_fill_percent
+    } else {
+        rounds.fill_percent
+    };
+    let shape = Shape::for_claim(claim.n, claim.pass_micros, fill, rounds.window_ms);
+    // As much memory as is filled in the time of the passes, and what the class needs.
+    let filled =
+        u64::from(claim.fill_mib_s) * u64::from(rounds.window_ms) * u64::from(fill) / 100_000;
+    let memory = if hired {
+        u64::from(HIRED_MEMORY_MIB)
+    } else {
+        filled.max(least_memory_mib.into())
+    };
+    let mib = memory.clamp(1, claim.memory_mib.max(1).into());
+    ProofAsk {
+        n: shape.n,
+        passes: shape.passes,
+        rows: rounds.rows.min(shape.n),
+        segments: (mib * SEGMENTS_A_MIB).min(MAX_SEGMENTS),
+        strides: rounds.strides,
+        open_strides: sizes::OPEN_STRIDES,
+    }
+}
+
+fn jitter() -> u64 {
+    // Each state is seeded from the system's randomness.
+    RandomState::new().build_hasher().finish() % (JITTER_PERCENT * 1_000)
+}
+
+fn open_due(oracle: &Arc<Oracle>) {
+    let rounds = &oracle.config.rounds;
+    let Some(set) = oracle.index.set() else {
+        return;
+    };
+    // Whoever isn't in the set signs nothing: it takes no device's time.
+    if set.position(oracle.key.as_ref()).is_none() {
+        return;
+    }
+    let (oracles, now, chain_now) = (u32::from(set.count), Instant::now(), oracle.clock.now());
+    let period = rounds.every(oracles);
+    let mut due: Vec<Asked> = Vec::new();
+    {
+        let tables = oracle.index.read();
+        let mut state = lock(&oracle.hardware.state);
+        let State {
+            claims,
+            known,
+            regular,
+            operators,
+            ..
+        } = &mut *state;
+        let next = || now + period.mul_f64(1.0 - jitter() as f64 / 100_000.0);
+        let all = *regular.get_or_insert_with(next) <= now;
+        if all {
+            *regular = Some(next());
+        }
+        for (device, claim) in claims.iter() {
+            let Some(account) = tables.devices.get(device) else {
+                continue;
+            };
+            let known = known.entry(*device).or_default();
+            let early = known.due.is_some_and(|at| at <= now);
+            if known.busy || !(all || early) || chain_now < known.standing.refused_until {
+                continue;
+            }
+            let hired = account.current_job != Pubkey::default();
+            let fill = if hired {
+                rounds.hired_fill_percent
+            } else {
+                rounds.fill_percent
+            };
+            let busy_ms = sizes::busy_ms(rounds.window_ms, fill);
+            if !known.spent.spend(now, busy_ms, period, oracles) {
+                oracle.metrics.proofs_put_off.inc();
+                known.due.get_or_insert(now);
+                continue;
+            }
+            let class = tables.class_of(account);
+            let least = class.map_or((0, 0), |c| (c.min_tops_e2, c.min_memory_mib));
+            known.busy = true;
+            known.due = None;
+            operators.insert(account.operator.to_bytes(), *device);
+            due.push(Asked {
+                device: *device,
+                account: *account,
+                claim: claim.clone(),
+                ask: ask(rounds, claim, least.1, hired),
+                hired,
+                regular: all,
+                least,
+            });
+        }
+        let spent = known
+            .values_mut()
+            .map(|known| known.spent.total(now, period))
+            .max();
+        let share = spent.unwrap_or(0) as f64 / period.as_millis().max(1) as f64;
+        oracle.metrics.proof_share.set(share);
+    }
+    while !due.is_empty() {
+        let rest = due.split_off(due.len().min(MAX_DEVICES));
+        let asked = std::mem::replace(&mut due, rest);
+        oracle.spawn(|oracle| run(oracle, asked));
+    }
+}
+
+/// Frees a round's devices, however it ends.
+struct Open {
+    oracle: Arc<Oracle>,
+    devices: Vec<Pubkey>,
+    round: Option<Hash>,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let mut state = lock(&self.oracle.hardware.state);
+        if let Some(round) = self.round {
+            state.rounds.remove(&round);
+        }
+        for device in &self.devices {
+            if let Some(known) = state.known.get_mut(device) {
+                known.busy = false;
+            }
+        }
+        let ended: HashSet<&Pubkey> = self.devices.iter().collect();
+        state.operators.retain(|_, device| !ended.contains(device));
+    }
+}
+
+async fn run(oracle: Arc<Oracle>, asked: Vec<Asked>) {
+    let open = Open {
+        oracle: oracle.clone(),
+        devices: asked.iter().map(|asked| asked.device).collect(),
+        round: None,
+    };
+    let devices = open.devices.clone();
+    if let Err(error) = round(&oracle, asked, open).await {
+        tracing::warn!(error = %format!("{error:#}"), "a round of hardware proofs failed");
+        let mut state = lock(&oracle.hardware.state);
+        for device in devices {
+            let known = state.known.entry(device).or_default();
+            known.failures = known.failures.saturating_add(1);
+            known.due = Some(Instant::now() + retry(known.failures));
+        }
+    }
+}
+
+fn retry(failures: u32) -> Duration {
+    RETRY * 2_u32.pow(failures.min(12))
+}
+
+/// A device on its way through a round.
+struct Turn {
+    asked: Asked,
+    committed: Option<(Committed, u64, String)>,
+    filled: bool,
+    revealed_at: Option<Instant>,
+    walk: Option<(Hash, u64)>,
+    draw: Option<[u8; 64]>,
+    opened: Option<(Bytes32, Vec<Stride>)>,
+    ended: Option<(ProofOutcome, String)>,
+}
+
+impl Turn {
+    fn end(&mut self, outcome: ProofOutcome, reason: impl Into<String>) {
+        if self.ended.is_none() {
+            let reason: String = reason.into();
+            let reason = reason[..reason.floor_char_boundary(MAX_REASON)].to_owned();
+            self.ended = Some((outcome, reason));
+        }
+    }
+
+    fn walk(&self, round: &Hash) -> Walk {
+        Walk {
+            seed: memory_seed(round, &self.asked.device.to_bytes()),
+            segments: self.asked.ask.segments,
+            strides: self.asked.ask.strides,
+        }
+    }
+}
+
+/// Waits for words of devices until all of them are as far as `done` says, or until `deadline`.
+async fn listen(
+    inbox: &mut mpsc::Receiver<Heard>,
+    turns: &mut HashMap<Pubkey, Turn>,
+    deadline: Instant,
+    done: impl Fn(&Turn) -> bool,
+    mut take: impl FnMut(&mut Turn, Instant, Said),
+) {
+    while turns
+        .values()
+        .any(|turn| turn.ended.is_none() && !done(turn))
+    {
+        let heard = match timeout_at(deadline.into(), inbox.recv()).await {
+            Ok(Some(heard)) => heard,
+            _ => return,
+        };
+        if let Some(turn) = turns.get_mut(&heard.device)
+            && turn.ended.is_none()
+        {
+            take(turn, heard.at, heard.said);
+        }
+    }
+}
+
+/// A blockhash that no earlier round of this process had: the same would give the same seeds, and those of a round that is over
+/// are known.
+async fn new_blockhash(oracle: &Oracle) -> Result<Bytes32> {
+    for _ in 0..BLOCKHASH_TRIES {
+        let newest = oracle.rpc.latest_blockhash().await?.hash.to_bytes();
+        {
+            let used = &mut lock(&oracle.hardware.state).blockhashes;
+            if !used.contains(&newest) {
+                used.push_back(newest);
+                if used.len() > USED_BLOCKHASHES {
+                    used.pop_front();
+                }
+                return Ok(newest);
+            }
+        }
+        sleep(BLOCKHASH_AGAIN).await;
+    }
+    anyhow::bail!("the chain makes no new blocks")
+}
+
+async fn round(oracle: &Arc<Oracle>, asked: Vec<Asked>, mut open: Open) -> Result<()> {
+    let rounds = oracle.config.rounds.clone();
+    let slot = oracle.clock.slot();
+    let blockhash = new_blockhash(oracle).await?;
+    let at = oracle.clock.now();
+    let epoch = epoch_of(at);
+    let statement = RoundStatement {
+        deployment: oracle.deployment,
+        oracle: oracle.key.to_bytes(),
+        epoch,
+        blockhash,
+    };
+    let signature: [u8; 64] = oracle.wallet.sign(&statement.to_bytes()).into();
+    let seed = round_seed(&statement.to_bytes(), &signature);
+    let opening = RoundOpening {
+        oracle: oracle.key.to_string(),
+        epoch,
+        blockhash: text::key(&statement.blockhash),
+        slot,
+        signature: text::signature(&signature),
+    };
+    let (sender, mut inbox) = mpsc::channel(INBOX_EACH * asked.len());
+    lock(&oracle.hardware.state).rounds.insert(seed, sender);
+    open.round = Some(seed);
+
+    let sent = Instant::now();
+    let mut turns = HashMap::new();
+    for asked in asked {
+        let message = ToWorker::Round {
+            opening: opening.clone(),
+            ask: asked.ask,
+        };
+        let reached = oracle.links.send(&asked.device, message);
+        let mut turn = Turn {
+            asked,
+            committed: None,
+            filled: false,
+            revealed_at: None,
+            walk: None,
+            draw: None,
+            opened: None,
+            ended: None,
+        };
+        if !reached {
+            turn.end(
+                ProofOutcome::Missed,
+                "the device's link is gone or too slow",
+            );
+        }
+        turns.insert(turn.asked.device, turn);
+    }
+
+    let deployment = oracle.deployment;
+    listen(
+        &mut inbox,
+        &mut turns,
+        sent + rounds.patience(),
+        |turn| turn.filled,
+        |turn, at, said| match said {
+            Said::Committed { roots, signature } if turn.committed.is_none() => {
+                let found = commitment(&turn.asked, &deployment, epoch, &seed, &roots, &signature);
+                match found {
+                    Ok(committed) => {
+                        let micros = at.saturating_duration_since(sent).as_micros() as u64;
+                        turn.committed = Some((committed, micros, signature));
+                    }
+                    Err(reason) => turn.end(ProofOutcome::Missed, reason),
+                }
+            }
+            Said::Filled => turn.filled = turn.committed.is_some(),
+            Said::Unready { reason } => turn.end(ProofOutcome::Missed, reason),
+            _ => {}
+        },
+    )
+    .await;
+    for turn in turns.values_mut().filter(|turn| !turn.filled) {
+        turn.end(
+            ProofOutcome::Missed,
+            "no commitment, or no memory filled, in time",
+        );
+    }
+
+    // Nobody commits any more: the second seed may be known.
+    let reveal_statement = RevealStatement {
+        deployment,
+        oracle: oracle.key.to_bytes(),
+        round_seed: seed,
+    };
+    let revealed: [u8; 64] = oracle.wallet.sign(&reveal_statement.to_bytes()).into();
+    let reveal = reveal_seed(&seed, &revealed);
+    for turn in turns.values_mut().filter(|turn| turn.ended.is_none()) {
+        let message = ToWorker::Reveal {
+            round: text::hash(&seed),
+            signature: text::signature(&revealed),
+        };
+        turn.revealed_at = Some(Instant::now());
+        if !oracle.links.send(&turn.asked.device, message) {
+            turn.end(
+                ProofOutcome::Withheld,
+                "the device's link is gone or too slow",
+            );
+        }
+    }
+    let sizes: HashSet<u32> = turns
+        .values()
+        .filter(|turn| turn.ended.is_none())
+        .map(|turn| turn.asked.ask.n)
+        .collect();
+    let checkers = tokio::task::spawn_blocking(move || {
+        sizes
+            .into_iter()
+            .map(|n| Ok((n, Arc::new(Checker::new(&seed, &reveal, n)?))))
+            .collect::<Result<HashMap<u32, Arc<Checker>>>>()
+    });
+    listen(
+        &mut inbox,
+        &mut turns,
+        Instant::now() + rounds.patience(),
+        |turn| turn.opened.is_some(),
+        |turn, at, said| match said {
+            Said::Walked { root } if turn.walk.is_none() => {
+                let (Some(root), Some(from)) = (text::parse_hash(&root), turn.revealed_at) else {
+                    return turn.end(ProofOutcome::Withheld, "the walk's root is no hash");
+                };
+                let micros = at.saturating_duration_since(from).as_micros() as u64;
+                turn.walk = Some((root, micros));
+                let subject = walk_subject(&seed, &turn.asked.device.to_bytes(), &root);
+                let statement = RevealStatement {
+                    round_seed: subject,
+                    ..reveal_statement
+                };
+                let draw: [u8; 64] = oracle.wallet.sign(&statement.to_bytes()).into();
+                turn.draw = Some(draw);
+                let message = ToWorker::Draw {
+                    round: text::hash(&seed),
+                    signature: text::signature(&draw),
+                };
+                if !oracle.links.send(&turn.asked.device, message) {
+                    turn.end(
+                        ProofOutcome::Withheld,
+                        "the device's link is gone or too slow",
+                    );
+                }
+            }
+            Said::Opened { rows, strides } if turn.draw.is_some() && turn.opened.is_none() => {
+                match text::parse_hash(&rows) {
+                    Some(rows) if strides.len() <= turn.asked.ask.open_strides as usize => {
+                        turn.opened = Some((rows, strides));
+                    }
+                    _ => turn.end(
+                        ProofOutcome::Withheld,
+                        "the opening is no blob and drawn strides",
+                    ),
+                }
+            }
+            Said::Unready { reason } => turn.end(ProofOutcome::Withheld, reason),
+            _ => {}
+        },
+    )
+    .await;
+    let checkers = checkers.await??;
+    for turn in turns.into_values() {
+        let judged = judge(oracle, turn, &seed, &reveal, &checkers).await;
+        conclude(oracle, judged, at, &opening, &seed, &revealed).await?;
+    }
+    if let Some(before) = epoch.checked_sub(KEEP_EPOCHS) {
+        oracle.db.forget_proofs(before).await?;
+    }
+    Ok(())
+}
+
+/// A device's commitment, if it signed one to as many roots as passes were asked for.
+fn commitment(
+    asked: &Asked,
+    deployment: &io_protocol::messages::Deployment,
+    epoch: u64,
+    seed: &Hash,
+    roots: &[String],
+    signature: &str,
+) -> Result<Committed, String> {
+    if roots.len() != asked.ask.passes as usize {
+        return Err(format!(
+            "{} roots came, of {} passes",
+            roots.len(),
+            asked.ask.passes
+        ));
+    }
+    let roots = roots
+        .iter()
+        .map(|root| text::parse_hash(root))
+        .collect::<Option<Vec<Hash>>>()
+        .ok_or("a root is no hash")?;
+    let committed = Committed {
+        round_seed: *seed,
+        device: asked.device.to_bytes(),
+        n: asked.ask.n,
+        roots,
+    };
+    let statement = CommitmentStatement {
+        deployment: *deployment,
+        device: committed.device,
+        epoch,
+        round_seed: *seed,
+        commitment: committed.commitment(),
+    };
+    let signature = text::parse_signature(signature).ok_or("the commitment's signature is none")?;
+    if !verify_signature(
+        &asked.account.operator.to_bytes(),
+        &statement.to_bytes(),
+        &signature,
+    ) {
+        return Err("the commitment isn't signed by the device's operator".into());
+    }
+    Ok(committed)
+}
+
+/// Reads what was opened and checks it.
+async fn judge(
+    oracle: &Arc<Oracle>,
+    mut turn: Turn,
+    seed: &Hash,
+    reveal: &Hash,
+    checkers: &HashMap<u32, Arc<Checker>>,
+) -> Turn {
+    if turn.ended.is_some() {
+        return turn;
+    }
+    let ask = turn.asked.ask;
+    let (
+        Some((hash, strides)),
+        Some((root, _)),
+        Some(draw),
+        Some((committed, _, _)),
+        Some(checker),
+    ) = (
+        turn.opened.clone(),
+        turn.walk,
+        turn.draw,
+        turn.committed.clone(),
+        checkers.get(&ask.n).cloned(),
+    )
+    else {
+        turn.end(
+            ProofOutcome::Withheld,
+            "what was drawn was not opened in time",
+        );
+        return turn;
+    };
+    let length = OpenedRow::wire_len(ask.n) as u64 * u64::from(ask.rows);
+    let bytes = match oracle.blobs.read(&hash, length).await {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            turn.end(ProofOutcome::Withheld, format!("the opened rows: {error}"));
+            return turn;
+        }
+    };
+    let subject = walk_subject(seed, &committed.device, &root);
+    let (walk, draw, reveal) = (turn.walk(seed), reveal_seed(&subject, &draw), *reveal);
+    let started = Instant::now();
+    let checked = tokio::task::spawn_blocking(move || {
+        check_rows(&checker, &committed, ask.rows, &bytes)?;
+        check_strides(&walk, &reveal, &root, &draw, ask.open_strides, &strides)
+    })
+    .await
+    .unwrap_or_else(|error| Err(format!("the check panicked: {error}")));
+    oracle
+        .metrics
+        .proof_check_seconds
+        .observe(started.elapsed().as_secs_f64());
+    match checked {
+        Ok(()) => turn.end(ProofOutcome::Proven, ""),
+        Err(reason) => turn.end(ProofOutcome::Wrong, reason),
+    }
+    turn
+}
+
+/// Checks an upload of opened rows. Pure.
+pub fn check_rows(
+    checker: &Checker,
+    committed: &Committed,
+    rows: u32,
+    bytes: &[u8],
+) -> Result<(), String> {
+    let mut check = checker
+        .begin(committed, rows)
+        .map_err(|error| error.to_string())?;
+    for row in bytes.chunks(OpenedRow::wire_len(committed.n)) {
+        let row = OpenedRow::from_bytes(committed.n, row)
+            .ok_or("the opened rows are not of the agreed length")?;
+        check.row(&row).map_err(|error| error.to_string())?;
+    }
+    check.finish().map_err(|error| error.to_string())
+}
+
+/// Checks opened strides, and that a walk that opens its first begins where the reveal says. Pure.
+pub fn check_strides(
+    walk: &Walk,
+    reveal: &Hash,
+    root: &Hash,
+    draw: &Hash,
+    k: u32,
+    strides: &[Stride],
+) -> Result<(), String> {
+    let opened = strides
+        .iter()
+        .map(|stride| {
+            let siblings = stride.siblings.iter().map(|hash| text::parse_hash(hash));
+            Some(OpenedStride {
+                from: stride.from,
+                to: stride.to,
+                proof: Inclusion {
+                    index: stride.index,
+                    n_steps: walk.strides.into(),
+                    siblings: siblings.collect::<Option<_>>()?,
+                },
+            })
+        })
+        .collect::<Option<Vec<_>>>()
+        .ok_or("a stride's sibling is no hash")?;
+    check_walk(walk, root, draw, k, &opened).map_err(|error| error.to_string())?;
+    match opened.iter().find(|stride| stride.proof.index == 0) {
+        Some(first) if first.from != walk.start(reveal) => {
+            Err("the walk does not begin where it had to".into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Figures of a proof that was right. Pure.
+fn measured(
+    rounds: &Rounds,
+    asked: &Asked,
+    commit_micros: u64,
+    walk_micros: u64,
+    before: Option<Figures>,
+    at: i64,
+) -> Figures {
+    let ask = asked.ask;
+    let fill = if asked.hired {
+        rounds.hired_fill_percent
+    } else {
+        rounds.fill_percent
+    };
+    let shape = Shape {
+        n: ask.n,
+        passes: ask.passes,
+    };
+    // Not above the claim: who claims half its speed and is done in half the time has the other half for a second identity.
+    let claimed = u64::from(rounds.window_ms) * 10 * u64::from(fill);
+    let hops = u64::from(ask.strides) * u64::from(STRIDE);
+    let in_time = walk_micros.saturating_mul(1_000) <= hops.saturating_mul(MAX_HOP_NS);
+    let shown = if in_time {
+        (ask.segments / SEGMENTS_A_MIB) as u32
+    } else {
+        0
+    };
+    // A renter has the rest of its memory: what was shown before stands.
+    let stands = before.filter(|_| asked.hired).map_or(0, |f| f.memory_mib);
+    let bandwidth = hops.saturating_mul(64 * 1_000_000) / walk_micros.max(1) / (1 << 20);
+    Figures {
+        measured_at: at,
+        tops_e2: shape.tops_e2(commit_micros.max(claimed)),
+        memory_mib: shown.max(stands),
+        bandwidth_mib_s: u32::try_from(bandwidth).unwrap_or(u32::MAX),
+        latency_ms: None,
+        up_kib_s: None,
+    }
+}
+
+/// Keeps a proof's record, changes the device's standing by it, and tells the worker.
+async fn conclude(
+    oracle: &Arc<Oracle>,
+    turn: Turn,
+    at: i64,
+    opening: &RoundOpening,
+    seed: &Hash,
+    revealed: &[u8; 64],
+) -> Result<()> {
+    let rounds = &oracle.config.rounds;
+    let asked = &turn.asked;
+    let (outcome, reason) = turn
+        .ended
+        .clone()
+        .unwrap_or((ProofOutcome::Withheld, String::new()));
+    let reason = (!reason.is_empty()).then_some(reason);
+    let (device, ask) = (asked.device, asked.ask);
+    let figures = match (outcome, &turn.committed, turn.walk) {
+        (ProofOutcome::Proven, Some((_, commit_micros, _)), Some((_, walk_micros))) => {
+            let state = lock(&oracle.hardware.state);
+            let known = state.known.get(&device);
+            let before = known.and_then(|known| known.standing.recent[0]);
+            Some(Figures {
+                latency_ms: known.and_then(|known| known.latency_ms),
+                up_kib_s: known.and_then(|known| known.up_kib_s),
+                ..measured(rounds, asked, *commit_micros, walk_micros, before, at)
+            })
+        }
+        _ => None,
+    };
+    let proof = HardwareProof {
+        device: device.to_string(),
+        provider: asked.account.provider.to_string(),
+        operator: asked.account.operator.to_string(),
+        class: asked.account.class,
+        backend: asked.claim.backend.clone(),
+        at,
+        opening: opening.clone(),
+        round: text::hash(seed),
+        ask,
+        hired: asked.hired,
+        regular: asked.regular,
+        commit_micros: turn.committed.as_ref().map(|(_, micros, _)| *micros),
+        roots: turn
+            .committed
+            .iter()
+            .flat_map(|(c, _, _)| c.roots.iter().map(text::hash))
+            .collect(),
+        commitment: turn
+            .committed
+            .as_ref()
+            .map(|(c, _, _)| text::hash(&c.commitment())),
+        commitment_signature: turn
+            .committed
+            .as_ref()
+            .map(|(_, _, signature)| signature.clone()),
+        reveal_signature: turn.revealed_at.map(|_| text::signature(revealed)),
+        walk_root: turn.walk.map(|(root, _)| text::hash(&root)),
+        walk_micros: turn.walk.map(|(_, micros)| micros),
+        draw_signature: turn.draw.map(|draw| text::signature(&draw)),
+        rows: turn.opened.as_ref().map(|(rows, _)| text::hash(rows)),
+        strides: turn
+            .opened
+            .as_ref()
+            .map(|(_, strides)| strides.clone())
+            .unwrap_or_default(),
+        outcome,
+        reason: reason.clone(),
+        figures,
+    };
+    let record = serde_json::to_string(&proof).context("a record")?;
+    // On disk before it counts: a restart must not forget a fault.
+    oracle
+        .db
+        .keep_proof(&ProofRow {
+            epoch: opening.epoch,
+            at,
+            round: *seed,
+            device: device.to_bytes(),
+            record,
+        })
+        .await?;
+    let label = match outcome {
+        ProofOutcome::Proven => "proven",
+        ProofOutcome::Missed => "missed",
+        ProofOutcome::Withheld => "withheld",
+        ProofOutcome::Wrong => "wrong",
+    };
+    oracle
+        .metrics
+        .proofs
+        .get_or_create(&[("outcome", label)])
+        .inc();
+    match outcome {
+        ProofOutcome::Proven => tracing::info!(%device, ?figures, "hardware proven"),
+        ProofOutcome::Wrong => {
+            tracing::warn!(%device, reason, "a wrong hardware proof: the device is refused")
+        }
+        _ => tracing::info!(%device, label, reason, "no hardware proof"),
+    }
+    {
+        let mut state = lock(&oracle.hardware.state);
+        let known = state.known.entry(device).or_default();
+        let standing = &mut known.standing;
+        match (outcome, figures) {
+            (ProofOutcome::Proven, Some(figures)) => standing.proven(figures, asked.regular),
+            (ProofOutcome::Wrong, _) => {
+                standing.wrong(at.saturating_add(rounds.refuse_seconds.into()))
+            }
+            _ => standing.missed(asked.regular),
+        }
+        let good = standing
+            .figures(at, rounds.figures_seconds)
+            .is_some_and(|f| f.tops_e2 >= asked.least.0 && f.memory_mib >= asked.least.1);
+        if good {
+            known.failures = 0;
+        } else {
+            known.due = Some(Instant::now() + retry(known.failures));
+            known.failures = known.failures.saturating_add(1);
+        }
+    }
+    let figures = oracle.hardware.figures(oracle, &device);
+    oracle.links.send(
+        &device,
+        ToWorker::Measured {
+            figures,
+            outcome,
+            reason,
+        },
+    );
+    Ok(())
+}
+
+/// A page of an hour's records.
+pub async fn view(
+    oracle: &Oracle,
+    epoch: u64,
+    after: Option<&(Hash, Hash)>,
+) -> Result<HardwareProofs> {
+    let rows = oracle.db.proofs(epoch, after, PAGE as i64).await?;
+    let proofs = rows
+        .iter()
+        .map(|row| serde_json::from_str(row).context("a record in the database"))
+        .collect::<Result<Vec<HardwareProof>>>()?;
+    let next = match proofs.last() {
+        Some(last) if proofs.len() == PAGE => Some(format!("{}.{}", last.round, last.device)),
+        _ => None,
+    };
+    Ok(HardwareProofs {
+        oracle: oracle.key.to_string(),
+        epoch,
+        proofs,
+        next,
+    })
+}
+
+/// `after` of a page: a round and a device.
+pub fn parse_after(text: &str) -> Option<(Hash, Hash)> {
+    let (round, device) = text.split_once('.')?;
+    Some((text::parse_hash(round)?, text::parse_key(device)?))
+}
+
+const _: () = assert!(SEGMENTS_A_MIB * 4_096 == 1 << 20);
+
+#[cfg(test)]
+mod tests {
+    use bytemuck::Zeroable;
+
+    use super::*;
+
+    fn claim() -> HardwareClaim {
+        HardwareClaim {
+            backend: "test".into(),
+            n: 1_024,
+            pass_micros: 10_000,
+            memory_mib: 1_000,
+            fill_mib_s: 100,
+        }
+    }
+
+    fn asked(hired: bool) -> Asked {
+        let rounds = Rounds::default();
+        Asked {
+            device: Pubkey::new_from_array([7; 32]),
+            account: Device::zeroed(),
+            ask: ask(&rounds, &claim(), 64, hired),
+            claim: claim(),
+            hired,
+            regular: true,
+            least: (1, 64),
+        }
+    }
+
+    fn figures(at: i64, tops_e2: u32) -> Figures {
+        Figures {
+            measured_at: at,
+            tops_e2,
+            memory_mib: 100,
+            bandwidth_mib_s: 10,
+            latency_ms: None,
+            up_kib_s: None,
+        }
+    }
+
+    #[test]
+    fn a_figure_is_bounded_by_the_claim_and_falls_with_the_time_taken() {
+        let (rounds, asked) = (Rounds::default(), asked(false));
+        let shape = Shape {
+            n: asked.ask.n,
+            passes: asked.ask.passes,
+        };
+        let fill = 1_500_000;
+        let at = |commit| measured(&rounds, &asked, commit, 1_000, None, 5).tops_e2;
+        assert_eq!(
+            at(1),
+            shape.tops_e2(fill),
+            "done at once: no more than claimed"
+        );
+        assert_eq!(at(fill), shape.tops_e2(fill));
+        assert_eq!(at(2 * fill), shape.tops_e2(2 * fill));
+        // Two identities on one device: each has half.
+        assert!(at(2 * fill).abs_diff(at(fill) / 2) <= 1);
+    }
+
+    #[test]
+    fn a_walk_that_had_to_derive_its_words_shows_no_memory() {
+        let (rounds, asked) = (Rounds::default(), asked(false));
+        let hops = u64::from(asked.ask.strides) * 64;
+        let shown = |micros| measured(&rounds, &asked, 1, micros, None, 0).memory_mib;
+        assert_eq!(shown(hops / 10), 150, "1.5 s of filling");
+        assert_eq!(shown(hops * MAX_HOP_NS / 1_000), 150);
+        assert_eq!(shown(hops * MAX_HOP_NS / 1_000 + 1), 0);
+        assert_eq!(shown(hops * 14), 0);
+    }
+
+    #[test]
+    fn a_hired_device_is_asked_for_less_and_keeps_the_memory_that_it_has_shown() {
+        let (free, hired) = (asked(false).ask, asked(true).ask);
+        assert!(hired.passes < free.passes && hired.segments < free.segments);
+        let (rounds, of) = (Rounds::default(), asked(true));
+        let before = Some(figures(0, 1));
+        assert_eq!(measured(&rounds, &of, 1, 1_000, before, 0).memory_mib, 100);
+        assert_eq!(
+            measured(&rounds, &of, 1, 1_000, None, 0).memory_mib,
+            HIRED_MEMORY_MIB
+        );
+    }
+
+    #[test]
+    fn figures_are_the_least_of_two_rounds_while_they_are_fresh() {
+        let mut standing = Standing::default();
+        assert_eq!(standing.figures(0, 100), None);
+        standing.proven(figures(1_000, 50), true);
+        assert_eq!(standing.figures(1_000, 100).unwrap().tops_e2, 50);
+        assert_eq!(standing.figures(1_101, 100), None, "stale");
+        standing.proven(figures(1_050, 90), true);
+        assert_eq!(standing.figures(1_100, 100).unwrap().tops_e2, 50);
+        assert_eq!(standing.figures(1_101, 100).unwrap().tops_e2, 90);
+        // A round because the last figures were too low takes their place.
+        let mut slow = Standing::default();
+        slow.proven(figures(1_000, 1), true);
+        slow.proven(figures(1_002, 50), false);
+        assert_eq!(slow.figures(1_003, 100).unwrap().tops_e2, 50);
+    }
+
+    #[test]
+    fn a_wrong_proof_refuses_the_device_for_its_time() {
+        let mut standing = Standing::default();
+        standing.proven(figures(1_000, 50), true);
+        standing.wrong(2_000);
+        standing.proven(figures(1_990, 50), true);
+        assert_eq!(standing.figures(1_999, 100), None);
+        assert!(standing.figures(2_000, 100).is_some());
+    }
+
+    #[test]
+    fn one_device_cannot_answer_for_two_in_turn() {
+        // Every other round is missed: refused after some hours, for good.
+        let mut alternating = Standing::default();
+        let signed: Vec<bool> = (0..24)
+            .map(|hour| {
+                match hour % 2 {
+                    0 => alternating.proven(figures(hour, 50), true),
+                    _ => alternating.missed(true),
+                }
+                alternating.figures(hour, 100).is_some()
+            })
+            .collect();
+        assert!(!signed[8..].contains(&true), "{signed:?}");
+        // Slow in every other round: the figure is that of the slow ones.
+        let mut slow = Standing::default();
+        for hour in 0..4 {
+            slow.proven(figures(hour, if hour % 2 == 0 { 50 } else { 2 }), true);
+        }
+        assert_eq!(slow.figures(4, 100).unwrap().tops_e2, 2);
+        // A round missed now and then costs nothing.
+        let mut honest = Standing::default();
+        for hour in 0..24 {
+            match hour % 6 {
+                5 => honest.missed(true),
+                _ => honest.proven(figures(hour, 50), true),
+            }
+            assert!(honest.figures(hour, 100).is_some(), "{hour}");
+        }
+    }
+
+    #[test]
+    fn rounds_stay_within_the_budget_whoever_asks_for_them() {
+        let rounds = Rounds::default();
+        for oracles in [1, 3, 7, 32] {
+            let period = rounds.every(oracles);
+            let busy = sizes::busy_ms(rounds.window_ms, rounds.fill_percent);
+            let (mut spent, start) = (Spent::default(), Instant::now());
+            // A device that links again every second for three periods.
+            let mut total = 0;
+            for second in 0..3 * period.as_secs() {
+                let now = start + Duration::from_secs(second);
+                if spent.spend(now, busy, period, oracles) {
+                    total += busy;
+                }
+                assert!(
+                    spent.total(now, period) * u64::from(oracles) * 1_000_000
+                        <= period.as_millis() as u64 * u64::from(BUDGET_PPM)
+                );
+            }
+            assert!(total >= 3 * busy, "{oracles}: regular rounds always fit");
+        }
+        // Regular rounds come at least hourly while the budget allows it.
+        assert_eq!(rounds.every(3), Duration::from_secs(3_600));
+        assert!(rounds.every(32) > Duration::from_secs(3_600));
+    }
+
+    #[test]
+    fn settings_out_of_bounds_are_refused_with_their_name() {
+        assert!(Rounds::default().check().is_ok());
+        let bad = Rounds {
+            window_ms: 0,
+            ..Rounds::default()
+        };
+        assert!(
+            bad.check()
+                .unwrap_err()
+                .to_string()
+                .contains("rounds.window_ms")
+        );
+    }
+}

@@ -1,0 +1,98 @@
+//! Devices are what they have shown: what an oracle accepted can be checked by anybody, and what was wrong in it be proven.
+
+use io_client::{Pubkey, accounts, io_network::state::SlashCase, tokens};
+use io_e2e::{
+    Market, Options,
+    jobs::{PATIENCE, until},
+};
+use serde_json::{Value, json};
+
+async fn balance(market: &Market) -> u64 {
+    let account = tokens::associated(&market.renter.address(), &market.io_mint);
+    let held = tokens::balance(&market.rpc, &account).await.unwrap();
+    held.expect("the renter's IO")
+}
+
+/// A device commits to one wrong cell. The row that the oracle draws is another one, so it accepts the proof. Somebody who has
+/// nothing but what the oracle publishes finds the cell, proves it to the program, and is paid when the appeal has failed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_cell_that_no_oracle_drew_is_found_and_proven_by_anybody() {
+    let mut market = Market::start(Options::default()).await;
+    let device = market.devices[0].to_string();
+
+    // What honest devices proved holds, whoever looks.
+    let honest = market
+        .io(&["audit", "hardware", "--passes", "256"])
+        .await
+        .ok();
+    assert!(
+        honest["proven"].as_u64() >= Some(2),
+        "a quorum measured it: {honest}"
+    );
+    assert_eq!(honest["problems"], json!([]), "{honest}");
+    assert!(honest["passes_recomputed"].as_u64() > Some(0));
+
+    // An oracle that knows nothing of the device yet, and opens one row of thousands.
+    market.kill_worker(0).await;
+    market.kill_oracle(2).await;
+    let folder = market.folder().join("new-oracle");
+    let rounds = json!({"window_ms": 240, "strides": 4_096, "rows": 1});
+    let fields = [("data_dir", json!(folder)), ("rounds", rounds)];
+    let config = market.changed(&market.oracles[2].config, &fields);
+    market.start_oracle_with(2, &config);
+    market.start_worker(0, Some("wrong_cell"));
+    let url = market.oracle_urls[2].clone();
+    let look = ["audit", "hardware", "--oracle", &url, "--passes", "0"];
+    let accepted: Value = until(
+        "the oracle should accept the proof",
+        PATIENCE,
+        || market.logs(),
+        async || {
+            let ran = market.io(&look).await;
+            let value: Value = serde_json::from_str(&ran.stdout).ok()?;
+            (value["proven"].as_u64() >= Some(1)).then_some(value)
+        },
+    )
+    .await;
+    assert_eq!(
+        accepted["problems"],
+        json!([]),
+        "the oracle saw nothing wrong"
+    );
+
+    // Whoever computes the passes anew sees it, and which cell it is.
+    let epoch = accepted["epoch"].to_string();
+    let audit = [
+        "audit", "hardware", "--oracle", &url, "--epoch", &epoch, "--device", &device, "--passes",
+        "256",
+    ];
+    market
+        .io(&audit)
+        .await
+        .fails_with(1, &["not what they should be"]);
+    let proven = market.io(&[&audit[..], &["--prove"]].concat()).await.ok();
+    let problem = &proven["problems"][0];
+    assert_eq!(
+        (&problem["row"], &problem["col"]),
+        (&json!(123), &json!(77)),
+        "{proven}"
+    );
+    let [committed, right] = ["committed", "right"].map(|name| problem[name].as_i64().unwrap());
+    assert_eq!(committed, right + 1);
+
+    // The device's bond is in a case. The provider appeals; the oracles see what the chain has shown.
+    let name = problem["case"].as_str().expect("a case").to_owned();
+    let account: Pubkey = name.parse().unwrap();
+    let case: SlashCase = accounts::fetch(&market.rpc, &account).await.unwrap();
+    assert_eq!(case.challenger, market.renter.address());
+    let before = balance(&market).await;
+    market
+        .io_as("provider", &["slash", "appeal", &name])
+        .await
+        .ok();
+    market.slash_case_closes(&account).await;
+    let reward = case.amount * u64::from(case.challenger_bps) / 10_000;
+    assert!(reward > 0);
+    assert_eq!(balance(&market).await, before + reward);
+    market.stop().await;
+}

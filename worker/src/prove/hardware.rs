@@ -1,0 +1,668 @@
+//! Proving the hardware to the oracles: what computes, how fast, and answering a round.
+//!
+//! An oracle that this device links to hears its claim; then it opens rounds as it likes, within the budget that this worker keeps
+//! over all oracles together. A device answers one round at a time: a second one that comes meanwhile is told so, and asked again.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{self, RecvTimeoutError},
+    },
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use io_api::{
+    auth::verify_signature,
+    client::BlobSource,
+    text,
+    types::{Figures, HardwareClaim, ProofAsk, RoundOpening, Stride, ToOracle, ToWorker},
+};
+use io_proof::hardware::{
+    Hash, OpenedRow, Shape, drawn_rows,
+    memory::{Walk, Walked, drawn_strides},
+    reveal_seed, round_seed,
+    seeds::{memory_seed, walk_subject},
+    sizes::{BUDGET_PPM, LEAST_N},
+};
+use io_protocol::hardware::{CommitmentStatement, RevealStatement, RoundStatement};
+use io_prover::{Backend, Proof, ProveError, cpu::Cpu, cuda::Gpu, memory};
+
+use crate::{
+    config::DeviceSelection,
+    devices::Device,
+    limits::*,
+    worker::{Worker, lock},
+};
+
+/// Runs of each measurement; the best counts: what else the machine does makes it worse.
+const ROUNDS: u32 = 3;
+/// A measured pass takes at least this long, where a larger one is possible.
+const LEAST_PASS: Duration = Duration::from_millis(10);
+/// Largest n that is measured.
+const MOST_MEASURED_N: u32 = 16_384;
+/// Memory that is filled to measure how fast that is: 16 MiB on a host, 1 GiB on a GPU.
+const HOST_SEGMENTS: u64 = 16 * 256;
+const GPU_SEGMENTS: u64 = 1_024 * 256;
+
+/// What computes a device's proofs.
+pub enum Prover {
+    Host(Cpu),
+    Nvidia { gpu: Box<Gpu>, host: Cpu },
+}
+
+/// Memory filled for a walk.
+enum Filled<'a> {
+    Host(memory::Filled),
+    Nvidia(io_prover::cuda::FilledGpu<'a>),
+}
+
+impl Filled<'_> {
+    fn walk(&self, start: &Hash) -> Result<Walked> {
+        Ok(match self {
+            Self::Host(filled) => filled.walk(start)?,
+            Self::Nvidia(filled) => filled.walk(start)?,
+        })
+    }
+}
+
+impl Prover {
+    /// For a device, on `threads` threads of its host. The error says what is missing.
+    pub fn open(device: &Device, threads: usize) -> Result<Self, ProveError> {
+        let host = io_prover::for_host(threads);
+        Ok(match device.selection {
+            DeviceSelection::Host { .. } => Self::Host(host),
+            DeviceSelection::Nvidia { index } => Self::Nvidia {
+                gpu: Box::new(Gpu::open(index as usize)?),
+                host,
+            },
+        })
+    }
+
+    fn backend(&self) -> &dyn Backend {
+        match self {
+            Self::Host(cpu) => cpu,
+            Self::Nvidia { gpu, .. } => &**gpu,
+        }
+    }
+
+    /// Rows are opened on the host: they are few.
+    fn host(&self) -> &Cpu {
+        match self {
+            Self::Host(cpu) | Self::Nvidia { host: cpu, .. } => cpu,
+        }
+    }
+
+    fn fill(&self, walk: Walk, threads: usize) -> Result<Filled<'_>> {
+        Ok(match self {
+            Self::Host(_) => Filled::Host(memory::fill(walk, threads)?),
+            Self::Nvidia { gpu, .. } => Filled::Nvidia(gpu.fill(walk)?),
+        })
+    }
+
+    /// Measures this prover. Blocks for about a second.
+    pub fn claim(&self, memory_mib: u32, threads: usize) -> Result<HardwareClaim> {
+        let stop = AtomicBool::new(false);
+        let seed: Hash = *blake3::hash(b"self-test").as_bytes();
+        let mut n = LEAST_N;
+        let (n, pass) = loop {
+            let mut best = Duration::MAX;
+            for _ in 0..ROUNDS {
+                let started = Instant::now();
+                io_prover::prove(self.backend(), &seed, &seed, Shape { n, passes: 1 }, &stop)?;
+                best = best.min(started.elapsed());
+            }
+            if best >= LEAST_PASS || n >= MOST_MEASURED_N {
+                break (n, best);
+            }
+            n *= 2;
+        };
+        let segments = match self {
+            Self::Host(_) => HOST_SEGMENTS,
+            Self::Nvidia { .. } => GPU_SEGMENTS,
+        };
+        let walk = Walk {
+            seed,
+            segments,
+            strides: 1,
+        };
+        let started = Instant::now();
+        drop(self.fill(walk, threads)?);
+        let fill_mib_s = segments as f64 / 256.0 / started.elapsed().as_secs_f64().max(1e-6);
+        let memory_mib = match self {
+            Self::Host(_) => memory_mib,
+            Self::Nvidia { gpu, .. } => {
+                u32::try_from(gpu.free_memory()? / (1024 * 1024)).unwrap_or(u32::MAX)
+            }
+        };
+        Ok(HardwareClaim {
+            backend: self.backend().name(),
+            n,
+            pass_micros: pass.as_micros() as u64,
+            memory_mib,
+            fill_mib_s: fill_mib_s as u32,
+        })
+    }
+}
+
+/// Hundredths of TOPS of a claim.
+pub fn claimed_tops_e2(claim: &HardwareClaim) -> u32 {
+    Shape {
+        n: claim.n,
+        passes: 1,
+    }
+    .tops_e2(claim.pass_micros)
+}
+
+/// What rounds took of this device in the last hour, at the speed that it claims: 0.5 % at most, all oracles together, but for a first
+/// round of each.
+#[derive(Default)]
+struct Budget(VecDeque<(Instant, Duration)>);
+
+impl Budget {
+    const PERIOD: Duration = Duration::from_secs(3_600);
+
+    fn spend(&mut self, now: Instant, cost: Duration, oracles: u32) -> bool {
+        while self
+            .0
+            .front()
+            .is_some_and(|(at, _)| now.saturating_duration_since(*at) >= Self::PERIOD)
+        {
+            self.0.pop_front();
+        }
+        let spent: Duration = self.0.iter().map(|(_, cost)| *cost).sum();
+        let budget = (Self::PERIOD * BUDGET_PPM / 1_000_000).max(cost * oracles);
+        let fits = spent + cost <= budget;
+        if fits {
+            self.0.push_back((now, cost));
+        }
+        fits
+    }
+
+    /// Share of the last hour, 0 to 1.
+    fn share(&self) -> f64 {
+        let spent: Duration = self.0.iter().map(|(_, cost)| *cost).sum();
+        spent.as_secs_f64() / Self::PERIOD.as_secs_f64()
+    }
+}
+
+/// What a round takes of this device at the speed that it claims.
+fn cost(claim: &HardwareClaim, ask: &ProofAsk) -> Duration {
+    let scale = (f64::from(ask.n) / f64::from(claim.n)).powi(3) * f64::from(ask.passes);
+    let passes = claim.pass_micros as f64 / 1e6 * scale;
+    let filling = ask.segments as f64 / 256.0 / f64::from(claim.fill_mib_s.max(1));
+    Duration::from_secs_f64((passes + filling).min(86_400.0))
+}
+
+enum Step {
+    Reveal([u8; 64]),
+    Draw([u8; 64]),
+}
+
+type Running = (Hash, usize, mpsc::Sender<Step>);
+
+/// This worker's side of the hardware proof.
+pub struct Proving {
+    prover: Prover,
+    pub claim: HardwareClaim,
+    threads: usize,
+    budget: Mutex<Budget>,
+    /// The round that is being answered, by its seed, with the oracle's link.
+    running: Mutex<Option<Running>>,
+    /// Newest rounds that were committed to, for whoever audits them.
+    kept: Mutex<VecDeque<(Hash, Arc<Proof>)>>,
+    /// What each oracle measured last, by link.
+    measured: Mutex<HashMap<usize, Figures>>,
+    /// Rises with every word of an oracle about this device.
+    told: tokio::sync::watch::Sender<u64>,
+    /// Held while one oracle is asked for a round: they take turns.
+    claiming: tokio::sync::Mutex<()>,
+}
+
+impl Proving {
+    pub fn new(prover: Prover, claim: HardwareClaim, threads: usize) -> Self {
+        Self {
+            prover,
+            claim,
+            threads,
+            budget: Mutex::default(),
+            running: Mutex::default(),
+            kept: Mutex::default(),
+            measured: Mutex::default(),
+            told: tokio::sync::watch::channel(0).0,
+            claiming: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Ends the running round if `which` says so: whoever waits for its next step stops.
+    fn give_up(&self, which: impl FnOnce(&Running) -> bool) {
+        let mut running = lock(&self.running);
+        if running.as_ref().is_some_and(which) {
+            *running = None;
+        }
+    }
+
+    fn keep(&self, seed: Hash, proof: Arc<Proof>) {
+        let rows = |proof: &Proof| proof.committed.roots.len() * proof.committed.n as usize;
+        let mut kept = lock(&self.kept);
+        kept.push_back((seed, proof));
+        while kept.len() > 1
+            && (kept.len() > KEPT_ROUNDS
+                || kept.iter().map(|(_, proof)| rows(proof)).sum::<usize>() > KEPT_ROWS)
+        {
+            kept.pop_front();
+        }
+    }
+
+    /// What oracles measured, by link.
+    pub fn measured(&self) -> Vec<(usize, Figures)> {
+        lock(&self.measured).iter().map(|(k, v)| (*k, *v)).collect()
+    }
+}
+
+/// A link is up: tells the oracle that the device is ready. Oracles are told one after another, so that each measures the device alone.
+pub async fn claim(worker: Arc<Worker>, link: usize) {
+    let proving = &worker.proving;
+    // What an earlier connection began is over.
+    proving.give_up(|(_, of, _)| *of == link);
+    let _turn = proving.claiming.lock().await;
+    let mut told = proving.told.subscribe();
+    let claim = proving.claim.clone();
+    if worker.outbound[link]
+        .send(ToOracle::Claim { claim })
+        .await
+        .is_err()
+    {
+        return;
+    }
+    // However it ends, the next oracle is told.
+    let _ = tokio::time::timeout(CLAIM_TURN, told.changed()).await;
+}
+
+/// Takes what an oracle says about a round.
+pub fn hear(worker: &Arc<Worker>, link: usize, message: ToWorker) {
+    let proving = &worker.proving;
+    match message {
+        ToWorker::Round { opening, ask } => {
+            let of = worker.clone();
+            worker.tasks.spawn_blocking(move || {
+                let round = match begin(&of, link, &opening, &ask) {
+                    Ok(round) => round,
+                    Err(error) => {
+                        return tracing::debug!(error = %format!("{error:#}"), "no round");
+                    }
+                };
+                let (seed, steps) = round;
+                let answered = answer(&of, link, &opening, &ask, seed, steps);
+                of.proving.give_up(|(running, ..)| *running == seed);
+                if let Err(error) = answered {
+                    let reason = format!("{error:#}");
+                    tracing::warn!(oracle = opening.oracle, reason, "a hardware proof failed");
+                    unready(&of, link, &seed, &reason);
+                }
+            });
+        }
+        ToWorker::Reveal { round, signature } => {
+            step(proving, link, &round, &signature, Step::Reveal)
+        }
+        ToWorker::Draw { round, signature } => step(proving, link, &round, &signature, Step::Draw),
+        ToWorker::Open {
+            round,
+            request,
+            pass,
+            rows,
+        } => {
+            let of = worker.clone();
+            worker.tasks.spawn_blocking(move || {
+                let (blob, error) = match reopen(&of, link, &round, pass, &rows) {
+                    Ok(blob) => (Some(blob), None),
+                    Err(error) => (None, Some(format!("{error:#}"))),
+                };
+                let answer = ToOracle::Reopened {
+                    request,
+                    blob,
+                    error,
+                };
+                let _ = of.outbound[link].try_send(answer);
+            });
+        }
+        ToWorker::Measured {
+            figures,
+            outcome,
+            reason,
+        } => {
+            match figures {
+                Some(figures) => {
+                    tracing::info!(?figures, "measured by an oracle");
+                    lock(&proving.measured).insert(link, figures);
+                    worker.attest_now.notify_one();
+                }
+                None => {
+                    tracing::warn!(?outcome, reason, "an oracle has no figures of this device");
+                    lock(&proving.measured).remove(&link);
+                }
+            }
+            proving.give_up(|(_, of, _)| *of == link);
+            proving.told.send_modify(|n| *n = n.wrapping_add(1));
+        }
+        _ => {}
+    }
+}
+
+fn step(proving: &Proving, link: usize, round: &str, signature: &str, kind: fn([u8; 64]) -> Step) {
+    let (Some(round), Some(signature)) =
+        (text::parse_hash(round), text::parse_signature(signature))
+    else {
+        return;
+    };
+    if let Some((seed, of, steps)) = &*lock(&proving.running)
+        && (*seed, *of) == (round, link)
+    {
+        let _ = steps.send(kind(signature));
+    }
+}
+
+fn unready(worker: &Worker, link: usize, round: &Hash, reason: &str) {
+    let reason = reason[..reason.floor_char_boundary(MAX_REASON_BYTES / 4)].to_owned();
+    let round = text::hash(round);
+    let _ = worker.outbound[link].try_send(ToOracle::Unready { round, reason });
+}
+
+/// Takes a round up, if the device is free and has the time for it.
+fn begin(
+    worker: &Worker,
+    link: usize,
+    opening: &RoundOpening,
+    ask: &ProofAsk,
+) -> Result<(Hash, mpsc::Receiver<Step>)> {
+    let proving = &worker.proving;
+    let key = text::parse_key(&opening.oracle).context("the oracle's key")?;
+    let blockhash = text::parse_key(&opening.blockhash).context("the blockhash")?;
+    let signature = text::parse_signature(&opening.signature).context("the signature")?;
+    let statement = RoundStatement {
+        deployment: worker.chain.deployment(),
+        oracle: key,
+        epoch: opening.epoch,
+        blockhash,
+    }
+    .to_bytes();
+    ensure!(
+        verify_signature(&key, &statement, &signature),
+        "the round isn't signed by the oracle that it names"
+    );
+    let seed = round_seed(&statement, &signature);
+    let shape = Shape {
+        n: ask.n,
+        passes: ask.passes,
+    };
+    shape.check()?;
+    let mut running = lock(&proving.running);
+    if running.is_some() {
+        unready(
+            worker,
+            link,
+            &seed,
+            "the device proves itself to another oracle: ask again",
+        );
+        bail!("the device proves itself to another oracle");
+    }
+    let oracles = worker.oracles.len() as u32;
+    let mut budget = lock(&proving.budget);
+    if !budget.spend(Instant::now(), cost(&proving.claim, ask), oracles) {
+        unready(
+            worker,
+            link,
+            &seed,
+            "this hour's time for hardware proofs is spent",
+        );
+        bail!("this hour's time for hardware proofs is spent");
+    }
+    tracing::debug!(
+        share = budget.share(),
+        ?ask,
+        "a hardware proof is asked for"
+    );
+    let (sender, steps) = mpsc::channel();
+    *running = Some((seed, link, sender));
+    Ok((seed, steps))
+}
+
+/// Waits for a step of the oracle's, and ends when the worker does.
+fn wait(worker: &Worker, steps: &mpsc::Receiver<Step>) -> Result<Step> {
+    let until = Instant::now() + ROUND_PATIENCE;
+    loop {
+        match steps.recv_timeout(RETRY) {
+            Ok(step) => return Ok(step),
+            Err(RecvTimeoutError::Disconnected) => bail!("the round was given up"),
+            Err(RecvTimeoutError::Timeout) => {
+                ensure!(
+                    !worker.shutdown.is_cancelled(),
+                    "the worker is shutting down"
+                );
+                ensure!(
+                    Instant::now() < until,
+                    "the oracle goes on with the round no more"
+                );
+            }
+        }
+    }
+}
+
+fn answer(
+    worker: &Worker,
+    link: usize,
+    opening: &RoundOpening,
+    ask: &ProofAsk,
+    seed: Hash,
+    steps: mpsc::Receiver<Step>,
+) -> Result<()> {
+    let (proving, started) = (&worker.proving, Instant::now());
+    let (device, round) = (worker.address.to_bytes(), text::hash(&seed));
+    let say = |message: ToOracle| {
+        worker.outbound[link]
+            .try_send(message)
+            .map_err(|_| anyhow::anyhow!("the link is gone or too slow"))
+    };
+    let stop = AtomicBool::new(false);
+    let shape = Shape {
+        n: ask.n,
+        passes: ask.passes,
+    };
+    let done = AtomicBool::new(false);
+    let (done, stop) = (&done, &stop);
+    let proof: Proof = std::thread::scope(|scope| {
+        // Passes of a large matrix are long: a shutdown doesn't wait for them.
+        let watch = scope.spawn(move || {
+            while !done.load(Ordering::Relaxed) {
+                if worker.shutdown.is_cancelled() {
+                    return stop.store(true, Ordering::Relaxed);
+                }
+                std::thread::park_timeout(LOOK_FOR_SHUTDOWN);
+            }
+        });
+        let proof = io_prover::prove(proving.prover.backend(), &seed, &device, shape, stop);
+        done.store(true, Ordering::Relaxed);
+        watch.thread().unpark();
+        proof
+    })?;
+    #[cfg(feature = "faults")]
+    let proof = crate::faults::with_a_wrong_cell(proof, proving.prover.host());
+    let proof = Arc::new(proof);
+    proving.keep(seed, proof.clone());
+    let committed = &proof.committed;
+    let statement = CommitmentStatement {
+        deployment: worker.chain.deployment(),
+        device,
+        epoch: opening.epoch,
+        round_seed: seed,
+        commitment: committed.commitment(),
+    };
+    say(ToOracle::Committed {
+        round: round.clone(),
+        roots: committed.roots.iter().map(text::hash).collect(),
+        signature: worker.chain.sign(&statement.to_bytes()),
+    })?;
+    let proved = started.elapsed();
+    let walk = Walk {
+        seed: memory_seed(&seed, &device),
+        segments: ask.segments,
+        strides: ask.strides,
+    };
+    let filled = proving.prover.fill(walk, proving.threads)?;
+    say(ToOracle::Filled {
+        round: round.clone(),
+    })?;
+
+    let oracle = text::parse_key(&opening.oracle).context("the oracle's key")?;
+    let statement = RevealStatement {
+        deployment: worker.chain.deployment(),
+        oracle,
+        round_seed: seed,
+    };
+    let Step::Reveal(revealed) = wait(worker, &steps)? else {
+        bail!("strides were drawn before the walk");
+    };
+    ensure!(
+        verify_signature(&oracle, &statement.to_bytes(), &revealed),
+        "the reveal isn't signed by the oracle"
+    );
+    let reveal = reveal_seed(&seed, &revealed);
+    let walked = filled.walk(&reveal)?;
+    let root = walked.root();
+    say(ToOracle::Walked {
+        round: round.clone(),
+        root: text::hash(&root),
+    })?;
+    drop(filled);
+
+    let drawn = drawn_rows(&reveal, committed, ask.rows);
+    let blob = upload(worker, link, &open(proving, &proof, &drawn))?;
+
+    let Step::Draw(draw) = wait(worker, &steps)? else {
+        bail!("the round was revealed twice");
+    };
+    let subject = walk_subject(&seed, &device, &root);
+    let statement = RevealStatement {
+        round_seed: subject,
+        ..statement
+    };
+    ensure!(
+        verify_signature(&oracle, &statement.to_bytes(), &draw),
+        "the draw isn't signed by the oracle"
+    );
+    let draw = reveal_seed(&subject, &draw);
+    let strides = drawn_strides(&draw, &walk, &root, ask.open_strides)
+        .into_iter()
+        .map(|stride| {
+            let opened = walked.open(stride)?;
+            Ok(Stride {
+                index: opened.proof.index,
+                from: opened.from,
+                to: opened.to,
+                siblings: opened.proof.siblings.iter().map(text::hash).collect(),
+            })
+        })
+        .collect::<Result<Vec<_>>>()?;
+    say(ToOracle::Opened {
+        round,
+        rows: blob,
+        strides,
+    })?;
+    tracing::debug!(?proved, all = ?started.elapsed(), "a hardware proof is with the oracle");
+    Ok(())
+}
+
+/// Rows as they go to an oracle.
+fn open(proving: &Proving, proof: &Proof, rows: &[(u32, u32)]) -> Vec<u8> {
+    #[cfg_attr(not(feature = "faults"), allow(unused_mut))]
+    let mut opened = proof.open_rows(proving.prover.host(), rows);
+    #[cfg(feature = "faults")]
+    crate::faults::open_the_wrong_cell(&mut opened, proof);
+    opened.iter().flat_map(OpenedRow::to_bytes).collect()
+}
+
+/// Uploads to the oracle of a link. Returns the blob's hash.
+fn upload(worker: &Worker, link: usize, bytes: &[u8]) -> Result<String> {
+    let blob = *blake3::hash(bytes).as_bytes();
+    let key = worker.chain.request_key();
+    let upload = worker.oracles[link].put_blob(&key, &blob, BlobSource::Bytes(bytes), |_| {});
+    tokio::runtime::Handle::current().block_on(async {
+        tokio::select! {
+            () = worker.shutdown.cancelled() => bail!("the worker is shutting down"),
+            uploaded = upload => uploaded.context("uploading what was opened"),
+        }
+    })?;
+    Ok(text::hash(&blob))
+}
+
+/// Opens more of a round for an audit: rows of a pass, or the roots of all its rows.
+fn reopen(worker: &Worker, link: usize, round: &str, pass: u32, rows: &[u32]) -> Result<String> {
+    let proving = &worker.proving;
+    let seed = text::parse_hash(round).context("the round")?;
+    let proof = lock(&proving.kept)
+        .iter()
+        .find(|(kept, _)| *kept == seed)
+        .map(|(_, proof)| proof.clone())
+        .context("this round is not kept any more")?;
+    let tree = proof.tree(pass).context("there is no such pass")?;
+    ensure!(
+        rows.len() <= MAX_AUDIT_ROWS && rows.iter().all(|row| *row < proof.committed.n),
+        "at most {MAX_AUDIT_ROWS} rows that there are"
+    );
+    let bytes = if rows.is_empty() {
+        tree.row_roots().as_flattened().to_vec()
+    } else {
+        let rows: Vec<_> = rows.iter().map(|row| (pass, *row)).collect();
+        open(proving, &proof, &rows)
+    };
+    upload(worker, link, &bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_oracle_and_not_all_of_them_together_get_more_than_the_budget() {
+        let (mut budget, start) = (Budget::default(), Instant::now());
+        let cost = Duration::from_secs(3);
+        let taken =
+            (0..3_600).filter(|second| budget.spend(start + Duration::from_secs(*second), cost, 3));
+        assert_eq!(taken.count(), 6, "18 s of an hour");
+        assert!(budget.share() <= 0.005);
+        assert!(
+            budget.spend(start + Budget::PERIOD, cost, 3),
+            "the next hour"
+        );
+    }
+
+    #[test]
+    fn every_oracle_gets_its_first_round() {
+        let (mut budget, start) = (Budget::default(), Instant::now());
+        let cost = Duration::from_secs(3);
+        assert!((0..32).all(|_| budget.spend(start, cost, 32)));
+        assert!(!budget.spend(start, cost, 32));
+    }
+
+    #[test]
+    fn a_rounds_cost_follows_from_the_claim() {
+        let claim = HardwareClaim {
+            backend: String::new(),
+            n: 1_024,
+            pass_micros: 10_000,
+            memory_mib: 1,
+            fill_mib_s: 64,
+        };
+        let ask = ProofAsk {
+            n: 2_048,
+            passes: 2,
+            rows: 1,
+            segments: 64 * 256,
+            strides: 1,
+            open_strides: 1,
+        };
+        assert_eq!(cost(&claim, &ask), Duration::from_millis(1_160));
+    }
+}
