@@ -124,7 +124,7 @@ pub enum Command {
     /// Penalties: evidence, appeals, decisions.
     #[command(subcommand)]
     Slash(slash::SlashCommand),
-    /// Check what oracles accepted, and prove what was wrong.
+    /// Hold oracles and devices to what they sign, and prove what was wrong.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
     /// What providers earn for being up.

@@ -1,8 +1,8 @@
-//! `io audit`: checking what oracles accepted, with nothing but what they publish.
+//! `io audit hardware`: checking what oracles accepted, with nothing but what they publish.
 
 use std::sync::{Arc, atomic::AtomicBool};
 
-use clap::{Args, Subcommand};
+use clap::Args;
 use io_api::{
     auth::verify_signature,
     client::{ClientError, OracleClient},
@@ -38,16 +38,6 @@ use crate::{
 /// Proofs of one oracle and hour that are looked at.
 const MAX_PROOFS: usize = 1_000_000;
 
-#[derive(Debug, Subcommand)]
-pub enum AuditCommand {
-    /// Check an hour's hardware proofs: signatures, seeds, figures, opened rows, and whole passes computed anew.
-    ///
-    /// A pass that was committed to otherwise than it should be is narrowed down to one wrong cell, with the help of the device that has to
-    /// open it. With --prove the cell is shown to the program: the device's bond goes to a slash case, and a share of it to you
-    /// if nobody overturns it.
-    Hardware(HardwareArgs),
-}
-
 #[derive(Debug, Args)]
 pub struct HardwareArgs {
     /// Hours since the Unix epoch; the current hour when absent.
@@ -62,12 +52,6 @@ pub struct HardwareArgs {
     /// Prove wrong cells to the program, and pay the rent of the slash case until it ends.
     #[arg(long)]
     pub prove: bool,
-}
-
-pub async fn run(command: &AuditCommand, ctx: &Context) -> Result<()> {
-    match command {
-        AuditCommand::Hardware(args) => hardware(args, ctx).await,
-    }
 }
 
 /// A proof's record, read and found to be signed as it says.
@@ -425,7 +409,7 @@ struct Totals {
     unproven: u64,
 }
 
-async fn hardware(args: &HardwareArgs, ctx: &Context) -> Result<()> {
+pub async fn run(args: &HardwareArgs, ctx: &Context) -> Result<()> {
     let deployment = ctx.network().await?.deployment();
     let wallet = args.prove.then(|| ctx.wallet()).transpose()?;
     let device = args

@@ -1,0 +1,38 @@
+//! `io audit`: holding oracles and devices to what they sign.
+
+use clap::Subcommand;
+
+use crate::{
+    context::{Context, address},
+    failure::Result,
+};
+
+mod canary;
+mod hardware;
+mod job;
+
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Check an hour's hardware proofs: signatures, seeds, figures, opened rows, and whole passes computed anew.
+    ///
+    /// A pass that was committed to otherwise than it should be is narrowed down to one wrong cell, with the help of the device that has to
+    /// open it. With --prove the cell is shown to the program: the device's bond goes to a slash case, and a share of it to you
+    /// if nobody overturns it.
+    Hardware(hardware::HardwareArgs),
+    /// Which oracles had to run a job's work again, and whether they did: worked out again from their signatures.
+    Job {
+        /// The job's address.
+        job: String,
+    },
+    /// Jobs with a known answer that are answered wrong on purpose: which oracles vouch for it.
+    #[command(subcommand)]
+    Canary(canary::CanaryCommand),
+}
+
+pub async fn run(command: &AuditCommand, ctx: &Context) -> Result<()> {
+    match command {
+        AuditCommand::Hardware(args) => hardware::run(args, ctx).await,
+        AuditCommand::Job { job } => job::run(ctx, &address("JOB", job)?).await,
+        AuditCommand::Canary(command) => canary::run(ctx, command).await,
+    }
+}
