@@ -3,6 +3,7 @@ import type { Offer } from '@/shared/api';
 import { className, type Kinds, type Read } from '@/shared/chain';
 import { region } from '@/shared/format';
 import { STATES, type StateName, stateName } from '@/shared/jobs';
+import { hourOf } from '@/shared/offers';
 import { CAP, emitted, GENESIS, vested } from '@/shared/rewards';
 import { NOBODY } from './records';
 
@@ -29,10 +30,7 @@ export interface ClassRow {
 
 /** What an hour of work at an engine's ask brings, base units: its best engine's. */
 export function hourly(offer: Offer): bigint | null {
-  const hours = Object.values(offer.engines).map(({ ask, speed }) => {
-    const units = BigInt(Math.max(0, Math.floor(speed * 3_600)));
-    return (BigInt(ask) * units) / 1_000n;
-  });
+  const hours = Object.values(offer.engines).map(({ ask, speed }) => hourOf(BigInt(ask), speed));
   return hours.length === 0 ? null : hours.reduce((most, one) => (one > most ? one : most));
 }
 

@@ -1,5 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
+import { Act } from '@/shared/act';
 import { deviceOffersQuery, type Offer } from '@/shared/api';
 import {
   classesQuery,
@@ -15,7 +16,6 @@ import { type Heartbeat, useHeartbeats, useLiveStatus, useNow } from '@/shared/l
 import { scoreBps, together } from '@/shared/rewards';
 import { Amount, Badge, buttonClass, Card, Empty, Hash, Loaded, Notice, Progress, Skeleton, Stat } from '@/shared/ui';
 import type { ConnectedWallet } from '@/shared/wallet';
-import { Act } from './act';
 import { type Provider, ProviderPage } from './frame';
 import { healthOf } from './health';
 import { drain } from './transactions';

@@ -1,5 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
+import { Act } from '@/shared/act';
 import {
   devicesOfProviderQuery,
   emissionQuery,
@@ -46,7 +47,6 @@ import {
 } from '@/shared/ui';
 import { keyBytes } from '@/shared/verify';
 import type { ConnectedWallet } from '@/shared/wallet';
-import { Act } from './act';
 import { type Provider, ProviderPage } from './frame';
 import { claimRewards, claimVested } from './transactions';
 import { whyNot } from './why';

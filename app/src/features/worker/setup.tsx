@@ -1,12 +1,12 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
+import { Act } from '@/shared/act';
 import { bases } from '@/shared/api';
 import { classesQuery, className, networkQuery, tokenBalanceQuery } from '@/shared/chain';
 import { config } from '@/shared/config';
 import { exact, IO } from '@/shared/format';
 import { Badge, Button, Card, Page, SelectField, TextField } from '@/shared/ui';
-import { Act } from './act';
 import { commandFor } from './command';
 import { useProvider, WorkerTabs } from './frame';
 import { bondNeeded } from './health';

@@ -1,5 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
+import { Act } from '@/shared/act';
 import { slashCasesOfQuery, tokenBalanceQuery } from '@/shared/chain';
 import { config } from '@/shared/config';
 import { duration, exact, hex, IO, percent } from '@/shared/format';
@@ -7,7 +8,6 @@ import { useNow } from '@/shared/live';
 import { SLASH_TONES, slashCause, slashState } from '@/shared/slashes';
 import { Amount, Badge, Card, Empty, Facts, Hash, Loaded, Skeleton, Time } from '@/shared/ui';
 import type { ConnectedWallet } from '@/shared/wallet';
-import { Act } from './act';
 import { type Provider, ProviderPage } from './frame';
 import { appeal, finalise } from './transactions';
 

@@ -2,6 +2,7 @@ import type { Address } from '@solana/kit';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
+import { Act } from '@/shared/act';
 import {
   coStakesOfProviderQuery,
   coStakesOfQuery,
@@ -16,7 +17,6 @@ import { duration, exact, IO, percent, shorten } from '@/shared/format';
 import { useNow } from '@/shared/live';
 import { Amount, Badge, Card, Empty, Page, Progress, SelectField, Stat, TextField, Time } from '@/shared/ui';
 import { type ConnectedWallet, useWallet } from '@/shared/wallet';
-import { Act } from './act';
 import { AmountForm } from './amount-form';
 import { type Provider, useProvider, WorkerTabs } from './frame';
 import { type CoStep, joinCoStake, moveCoStake, setTerms, stake, unstake, withdraw } from './transactions';

@@ -197,4 +197,5 @@ export const OFFSETS = {
   device: { provider: 8 },
   slashCase: { provider: 8 },
   coStake: { provider: 8, coStaker: 40 },
+  deposit: { job: 8 },
 } as const;

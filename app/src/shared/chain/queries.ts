@@ -69,6 +69,9 @@ export const coStakesOfProviderQuery = (provider: string) =>
   listQuery('coStake', { provider }, [{ offset: OFFSETS.coStake.provider, bytes: provider }]);
 export const coStakesOfQuery = (coStaker: string) =>
   listQuery('coStake', { coStaker }, [{ offset: OFFSETS.coStake.coStaker, bytes: coStaker }]);
+/** What sponsors, and whoever extended it, put into a job, and was not given back yet. */
+export const depositsQuery = (job: string) =>
+  listQuery('deposit', { job }, [{ offset: OFFSETS.deposit.job, bytes: job }]);
 export const mintsQuery = () => listQuery('paymentMint', {}, []);
 
 export function className(data: Kinds['deviceClass']): string {
