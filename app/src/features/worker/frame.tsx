@@ -51,16 +51,20 @@ export function useProvider() {
 export function ProviderPage({
   title,
   lead,
+  beside,
   children,
 }: {
   title: string;
   lead: string;
+  /** What any wallet gets, provider or not. */
+  beside?: (wallet: ConnectedWallet) => ReactNode;
   children: (provider: Provider, wallet: ConnectedWallet) => ReactNode;
 }) {
   const { wallet, account } = useProvider();
   return (
     <Page title={title} lead={lead}>
       <WorkerTabs />
+      {wallet && beside?.(wallet)}
       {!wallet ? (
         <Empty
           title="Connect the provider’s wallet"

@@ -7,7 +7,7 @@ import { classesQuery, className, networkQuery, tokenBalanceQuery } from '@/shar
 import { config } from '@/shared/config';
 import { exact, IO } from '@/shared/format';
 import { Badge, Button, Card, Page, SelectField, TextField } from '@/shared/ui';
-import { commandFor } from './command';
+import { commandFor, NO_WS } from './command';
 import { useProvider, WorkerTabs } from './frame';
 import { bondNeeded } from './health';
 import { register } from './transactions';
@@ -37,6 +37,7 @@ export function SetupPage() {
           region: goodRegion ? region : '',
           oracles,
           rpcUrl: config().rpc_url ?? null,
+          wsUrl: config().ws_url ?? null,
         });
   const step = (done: boolean | undefined) =>
     done ? <Badge tone="good">done</Badge> : <Badge tone="warn">to do</Badge>;
@@ -138,8 +139,16 @@ export function SetupPage() {
             >
               {command ?? 'Reading…'}
             </pre>
+            {!config().ws_url && (
+              <p className="mt-3 text-sm text-warn">
+                This oracle does not say where the chain’s WebSocket is: put the address of your RPC provider’s in place
+                of <code className="font-mono">{NO_WS}</code>.
+              </p>
+            )}
             <p className="mt-3 text-muted text-sm">
-              Then the device shows up under{' '}
+              Asks are for 1,000 passages, 10⁹ fuel and 1,000 s of a lease, in base units (1 IO is 100,000,000). Change
+              them as you like, later with <code className="font-mono">io device price</code>. Then the device shows up
+              under{' '}
               <Link to="/worker" className="link">
                 Devices
               </Link>{' '}

@@ -337,6 +337,7 @@ pub fn oracle_config(
         data_dir,
         app_dir,
         app_rpc_url: Some(chain.rpc_url.clone()),
+        app_ws_url: Some(chain.ws_url.clone()),
         local_chain: true,
         ..io_oracle::Config::default()
     }
