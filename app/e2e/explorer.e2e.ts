@@ -95,7 +95,7 @@ it('shows the supply against its cap, and charts of what happened', async () => 
   await page.goto('/explorer');
   const supply = page.getByRole('region', { name: 'Supply' });
   await supply.getByText('there will never be more than').waitFor();
-  await supply.getByText('800 000 000 IO'.replaceAll(' ', '\u202f').replace('\u202fIO', ' IO')).waitFor();
+  await supply.getByText('800,000,000 IO').waitFor();
   for (const name of ['Devices by class', 'Jobs an hour', 'Settled an hour', 'Devices at work', 'Emission and rewards'])
     await page
       .getByRole('region', { name })

@@ -117,11 +117,13 @@ function Freshness() {
       : age < 2_000
         ? 'data is fresh'
         : `data is ${duration(Math.round(age / 1000))} old`;
+  const fresh = age !== null && age < 2_000;
   return (
     <p className="flex items-center gap-2 text-muted text-xs" data-testid="freshness" data-tip={tip}>
       <span aria-hidden className={cx('size-2 rounded-full', color)} />
       <span>
-        {text} · {detail}
+        {text}
+        {!(fresh && color === 'bg-bad') && ` · ${detail}`}
         {fetching > 0 ? ' · reading' : ''}
       </span>
     </p>

@@ -8,6 +8,7 @@ import {
   jobsQuery,
   type Kinds,
   mintsQuery,
+  NOBODY,
   oracleSetQuery,
   oraclesQuery,
   providersQuery,
@@ -21,7 +22,7 @@ import { epochEmission } from '@/shared/rewards';
 import { Amount, Badge, Empty, Loaded, Page, Skeleton, Stat, Time } from '@/shared/ui';
 import { DeviceLink, EpochLink, JobLink, OracleLink, ProviderLink, SearchLink } from './links';
 import { Listing } from './listing';
-import { deviceRecord, jobRecord, NOBODY, providerRecord } from './records';
+import { deviceRecord, jobRecord, providerRecord } from './records';
 import { reputationOf } from './standing';
 import { ExplorerTabs } from './tabs';
 import { isBusy } from './totals';

@@ -1,11 +1,10 @@
 /** The network in figures, out of its accounts. Pure. */
 import type { Offer } from '@/shared/api';
-import { className, type Kinds, type Read } from '@/shared/chain';
+import { className, type Kinds, NOBODY, type Read } from '@/shared/chain';
 import { region } from '@/shared/format';
 import { STATES, type StateName, stateName } from '@/shared/jobs';
 import { hourOf } from '@/shared/offers';
 import { CAP, emitted, GENESIS, vested } from '@/shared/rewards';
-import { NOBODY } from './records';
 
 type Device = Read<Kinds['device']>;
 type Job = Read<Kinds['job']>;

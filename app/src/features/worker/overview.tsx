@@ -7,6 +7,7 @@ import {
   className,
   devicesOfProviderQuery,
   type Kinds,
+  NOBODY,
   networkQuery,
   type Read,
   solBalanceQuery,
@@ -20,7 +21,6 @@ import { type Provider, ProviderPage } from './frame';
 import { healthOf } from './health';
 import { drain } from './transactions';
 
-const NOBODY = '11111111111111111111111111111111';
 const MIB = 1024 * 1024;
 
 export function Overview() {

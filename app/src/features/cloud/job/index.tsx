@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { useParams } from '@tanstack/react-router';
 import { type JobView, jobViewQuery } from '@/shared/api';
-import { jobQuery, type Kinds, mintsQuery, type Read, settlement, unitOf } from '@/shared/chain';
+import { jobQuery, type Kinds, mintsQuery, NOBODY, type Read, settlement, unitOf } from '@/shared/chain';
 import { count, duration, hex, isZero, shorten } from '@/shared/format';
 import { costOf, isFinal, STATE_TONES, stateName } from '@/shared/jobs';
 import { Amount, Badge, Card, Empty, Facts, Failure, Hash, Loaded, Notice, Page, Skeleton, Time } from '@/shared/ui';
@@ -160,8 +160,8 @@ function Live({ job, view, apiError }: { job: Job; view: JobView | null; apiErro
               ['Spec', <Hash key="s" value={specHash} label="spec hash" />],
               ['Verified', VERIFICATIONS[data.verification] ?? 'unknown'],
               ['Deadline', <Time key="d" at={data.deadline} />],
-              !isZeroKey(data.device) && ['Device', <Hash key="v" value={data.device} label="device" />],
-              !isZeroKey(data.provider) && ['Provider', <Hash key="p" value={data.provider} label="provider" />],
+              data.device !== NOBODY && ['Device', <Hash key="v" value={data.device} label="device" />],
+              data.provider !== NOBODY && ['Provider', <Hash key="p" value={data.provider} label="provider" />],
             ]}
           />
           <SpecCheck specHash={specHash} />
@@ -175,8 +175,6 @@ function Live({ job, view, apiError }: { job: Job; view: JobView | null; apiErro
     </div>
   );
 }
-
-const isZeroKey = (key: string) => key === '11111111111111111111111111111111';
 
 /** Settlement reckoned again here. */
 function SettlementCheck({ job: { data } }: { job: Job }) {

@@ -26,7 +26,7 @@ import { askOf, ENGINES, type Engine, type Filters, type Sieved, sieve, VERIFICA
 import { RequirementFields } from './requirement';
 
 /** Amount as somebody would type it. */
-const typed = (base: string | undefined) => (base ? short(BigInt(base), IO).replace(/ IO|\u202f/g, '') : '');
+const typed = (base: string | undefined) => (base ? short(BigInt(base), IO).replace(/ IO|,/g, '') : '');
 
 const WORK: Record<Engine, string> = { embed: 'Embeddings', wasm: 'WebAssembly', lease: 'Device lease' };
 const UNITS: Record<Engine, string> = { embed: '1,000 passages', wasm: '10⁹ fuel', lease: '1,000 s' };
@@ -52,7 +52,7 @@ export function OffersPage() {
     >
       <CloudTabs />
       <form
-        className="mb-4 grid grid-cols-2 items-end gap-3 sm:grid-cols-3 lg:grid-cols-7"
+        className="mb-4 grid grid-cols-2 items-end gap-3 sm:grid-cols-3 lg:grid-cols-[1.6fr_repeat(5,1fr)_auto]"
         onSubmit={(event) => event.preventDefault()}
       >
         <SelectField
@@ -128,22 +128,22 @@ function Removed({
 }) {
   return (
     <Notice>
-      <div className="flex flex-wrap items-center gap-x-3 gap-y-2">
+      <div className="flex flex-wrap items-baseline gap-x-4 gap-y-1">
         <span className="font-medium">
           {kept.length} of {of} left.
         </span>
         {removed.map(({ key, name, count, cheaper, saves }) => (
-          <span key={key} className="flex flex-wrap items-center gap-x-1.5">
+          <span key={key}>
             Without “{name}” {count} more
             {saves !== null ? (
-              <span>
+              <>
                 , and <Amount base={saves} unit={IO} /> cheaper
-              </span>
+              </>
             ) : (
               cheaper !== null && (
-                <span>
+                <>
                   , from <Amount base={cheaper} unit={IO} />
-                </span>
+                </>
               )
             )}
             {key !== 'engine' && (

@@ -178,8 +178,8 @@ export function PriceCard({ engine, prepared }: { engine: Engine; prepared: Prep
         />
         {price?.escrow !== undefined && (
           <p className="text-sm" data-testid="most">
-            <Amount base={price.escrow} unit={unit} className="font-semibold" /> leaves your wallet for this{' '}
-            {isLease ? 'lease' : 'job'}’s own escrow. That is the most it can cost
+            <strong className="font-semibold tabular-nums">{exact(price.escrow, unit)}</strong> leaves your wallet for
+            this {isLease ? 'lease' : 'job'}’s own escrow. That is the most it can cost
             {isLease ? '; time that no quorum attested comes back.' : '.'}
           </p>
         )}
