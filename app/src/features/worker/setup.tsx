@@ -125,9 +125,10 @@ export function SetupPage() {
             }
           >
             <p className="mb-3 text-sm">
-              With <code className="font-mono">io</code> installed there, and{' '}
-              <code className="font-mono">authority.json</code> the key file of this wallet. It makes the operator’s key
-              (a hot key that can withdraw nothing), registers the device, writes{' '}
+              With <code className="font-mono">io</code> installed there (<code className="font-mono">./x install</code>{' '}
+              in a checkout of IO Network builds it and puts it into <code className="font-mono">~/.local/bin</code>),
+              and <code className="font-mono">authority.json</code> the key file of this wallet. It makes the operator’s
+              key (a hot key that can withdraw nothing), registers the device, writes{' '}
               <code className="font-mono">worker.toml</code>, and starts the worker; send the operator some SOL when it
               asks.
             </p>

@@ -68,6 +68,12 @@ export function Table<T>({ caption, columns, rows, rowKey, empty, sort = [] }: T
                 const sorted = header.column.getIsSorted();
                 const right = (header.column.columnDef.meta as { right?: boolean } | undefined)?.right;
                 const label = flexRender(header.column.columnDef.header, header.getContext());
+                // On the side where it moves no number out of its line.
+                const arrow = (
+                  <span aria-hidden className="inline-block w-3 text-center">
+                    {sorted === 'asc' ? '↑' : sorted === 'desc' ? '↓' : ''}
+                  </span>
+                );
                 return (
                   <th
                     key={header.id}
@@ -84,10 +90,9 @@ export function Table<T>({ caption, columns, rows, rowKey, empty, sort = [] }: T
                         className="rounded hover:text-ink"
                         onClick={header.column.getToggleSortingHandler()}
                       >
+                        {right && arrow}
                         {label}
-                        <span aria-hidden className="inline-block w-3 text-center">
-                          {sorted === 'asc' ? '↑' : sorted === 'desc' ? '↓' : ''}
-                        </span>
+                        {!right && arrow}
                       </button>
                     ) : (
                       label

@@ -93,9 +93,6 @@ function Live({ job, view, apiError }: { job: Job; view: JobView | null; apiErro
         )}
         {view?.reason && <Notice tone="warn">{view.reason}</Notice>}
         {isLease && data.state === 2 && <LeaseWork job={job} />}
-        <Card title="Timeline">
-          <Timeline job={job} view={view} />
-        </Card>
         {outputHash && (
           <Card title="Result">
             {data.state === 6 && (
@@ -107,6 +104,9 @@ function Live({ job, view, apiError }: { job: Job; view: JobView | null; apiErro
             <Result outputHash={outputHash} specHash={specHash} />
           </Card>
         )}
+        <Card title="Timeline">
+          <Timeline job={job} view={view} />
+        </Card>
       </div>
       <div className="flex min-w-0 flex-col gap-4">
         {isLease && data.state === 2 && <LeaseCard job={job} unit={unit} />}

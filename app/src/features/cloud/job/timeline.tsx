@@ -3,11 +3,12 @@ import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import type { JobView } from '@/shared/api';
 import { type Kinds, mintsQuery, type Read, signedQuery, unitOf } from '@/shared/chain';
-import { count, duration, hex, shorten, utc } from '@/shared/format';
+import { count, duration, hex, plural, shorten, size, utc } from '@/shared/format';
 import { isFinal, STATE_TONES, stateName } from '@/shared/jobs';
 import { Amount, Badge, Hash, Progress, Time, type Tone } from '@/shared/ui';
 import { Attestations } from './attestations';
 import { LeaseMeter } from './meter';
+import { manifestQuery } from './result';
 import { LEASE } from './runway';
 
 type Job = Read<Kinds['job']>;
@@ -61,6 +62,22 @@ function Transaction({ signature, job }: { signature: string; job: string }) {
   );
 }
 
+/** The result's manifest, checked against the hash on chain. */
+function ResultLine({ outputHash, specHash }: { outputHash: string; specHash: string }) {
+  const manifest = useQuery(manifestQuery(outputHash, specHash));
+  if (manifest.error) return <p className="text-bad">{(manifest.error as Error).message}</p>;
+  if (!manifest.data) return <p className="min-h-6 text-muted">Reading…</p>;
+  const { files } = manifest.data;
+  return (
+    <p className="flex min-h-6 flex-wrap items-center gap-2">
+      {plural(files.length, 'file')}, {size(files.reduce((sum, file) => sum + file.size, 0))}
+      <Badge tone="good" tip={`BLAKE3 of its manifest is ${outputHash}, as on chain`}>
+        ✓ as on chain
+      </Badge>
+    </p>
+  );
+}
+
 /** A job's life on one line of time. */
 export function Timeline({ job, view }: { job: Job; view: JobView | null }) {
   const { data } = job;
@@ -76,7 +93,12 @@ export function Timeline({ job, view }: { job: Job; view: JobView | null }) {
       body: (
         <>
           <p>
-            <Amount base={data.escrow} unit={unit} /> in this job’s own escrow.
+            <Amount base={data.escrow} unit={unit} /> in this job’s own escrow: at most{' '}
+            <Amount base={data.maxPrice} unit={unit} /> / {isLease ? '1,000 s' : '1,000 units'} for{' '}
+            {isLease
+              ? duration(Number(data.maxUnits))
+              : `${count(data.maxUnits)} ${data.maxUnits === 1n ? 'unit' : 'units'}`}
+            , and fees.
           </p>
           <Tx view={view} to="open" />
         </>
@@ -156,6 +178,14 @@ export function Timeline({ job, view }: { job: Job; view: JobView | null }) {
       at: null,
       tone: 'info',
       body: <Attestations job={job} />,
+    });
+  }
+  if (data.submittedAt > 0n && !isLease) {
+    entries.push({
+      title: 'Result',
+      at: null,
+      tone: data.state === 6 ? 'bad' : 'good',
+      body: <ResultLine outputHash={hex(data.outputHash)} specHash={hex(data.specHash)} />,
     });
   }
   if (data.state === 4)
