@@ -179,13 +179,14 @@ describe('a wallet that does not do what it is asked', () => {
     await page.getByRole('button', { name: 'Stop waiting' }).click();
     await page.getByRole('alert').getByText('you stopped waiting for the wallet').waitFor();
     await release(page);
+    expect(await asked(page)).toBe(2);
     await setMood(page, 'sign');
+    expect(sent, 'what was signed too late is not sent').toEqual([]);
     await page.getByTestId('submit').click();
     const job = await jobOf(page);
-    expect(sent.length, 'only the last one was sent').toBeGreaterThan(0);
+    expect(sent.length).toBeGreaterThan(0);
     await page.goto('/cloud/jobs');
     await page.getByRole('link', { name: `${job.slice(0, 6)}…${job.slice(-6)}` }).waitFor();
-    expect(await asked(page), 'on this page').toBe(0);
   });
 });
 

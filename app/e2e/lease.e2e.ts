@@ -16,7 +16,7 @@ it('is rented with one signature, warns before its end, is extended, works, and 
   await page.getByLabel('Rent for, minutes').fill(String(MINUTES));
   // What the class does not prove is said before anybody pays.
   await page.getByText('whether its results are right, nobody checks').first().waitFor();
-  await page.getByTestId('most').getByText('0.12 IO').waitFor();
+  await page.getByTestId('most').getByText('0.1203 IO').waitFor();
   await page.getByTestId('submit').click();
   await jobOf(page);
   expect(await asked(page)).toBe(1);

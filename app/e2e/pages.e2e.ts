@@ -78,6 +78,16 @@ const PAGES: [name: string, path: Path, wallet?: Who | false][] = [
   ['nothing', '/nothing/here'],
 ];
 
+/** In the page: what moved while it was loading, as Cumulative Layout Shift counts it. */
+function countShifts() {
+  const counter = window as unknown as { shifts: number };
+  counter.shifts = 0;
+  new PerformanceObserver((list) => {
+    for (const entry of list.getEntries() as unknown as { value: number; hadRecentInput: boolean }[])
+      if (!entry.hadRecentInput) counter.shifts += entry.value;
+  }).observe({ type: 'layout-shift', buffered: true });
+}
+
 /** A phone, a tablet, a wide screen. The first pictures are of 1280. */
 const WIDTHS = [390, 820, 1920];
 
@@ -85,12 +95,16 @@ describe.each(['light', 'dark'] as const)('%s', (theme) => {
   it.each(PAGES)('%s', async (name, where, wallet = 'renter') => {
     const path = typeof where === 'string' ? where : await where();
     const { page, context, complaints } = await session({ theme, wallet });
+    await context.addInitScript(countShifts);
     await page.goto('/');
     if (wallet) await connect(page);
     await page.goto(path);
     await page.getByRole('heading', { level: 1 }).waitFor();
     await expect.poll(() => page.getByRole('status', { name: 'Loading' }).count(), { timeout: 30_000 }).toBe(0);
     await screenshot(page, `${name}-${theme}`);
+    expect(await page.evaluate(() => (window as unknown as { shifts: number }).shifts), 'nothing jumps').toBeLessThan(
+      0.1,
+    );
     expect(await violations(page)).toEqual([]);
     for (const width of WIDTHS) {
       await page.setViewportSize({ width, height: 900 });
