@@ -52,12 +52,13 @@ function ThemeButton() {
 /** Above this the data is called old, milliseconds. */
 const OLD_MS = 30_000;
 
-/** Reads of the chain that are shown, and fail now. */
+/** Reads of the chain that are shown, and do not reach it now. */
 const failing = (client: QueryClient) =>
   client.getQueryCache().findAll({
     queryKey: ['chain'],
     type: 'active',
-    predicate: ({ state }) => state.status === 'error' || state.fetchFailureCount > 0,
+    predicate: ({ state }) =>
+      ((state.error ?? state.fetchFailureReason) as { unreachable?: boolean } | null)?.unreachable === true,
   });
 
 /** The first read that works again brings the others back at once, at most so often, milliseconds. */

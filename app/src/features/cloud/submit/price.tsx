@@ -50,7 +50,9 @@ export function PriceCard({ engine, prepared }: { engine: Engine; prepared: Prep
   const request = prepared && { engine, units: Number(prepared.units), requirement, mint };
   const quote = useQuery({ ...quoteQuery(request), placeholderData: keepPreviousData });
   const balance = useQuery(tokenBalanceQuery(wallet?.address ?? null, mint));
-  const price = prepared && quote.data && priceOf(prepared.units, quote.data, limit, unit);
+  // The price filter of the offers page, which its link brings along.
+  const cap = filters.price && mint === config.io_mint ? BigInt(filters.price) : null;
+  const price = prepared && quote.data && priceOf(prepared.units, quote.data, limit, unit, cap);
   const busy = phase.at !== 'idle' && phase.at !== 'failed' && phase.at !== 'done';
   const short = price?.escrow !== undefined && balance.data !== undefined && balance.data < price.escrow;
   const isLease = engine === 'lease';
@@ -171,7 +173,7 @@ export function PriceCard({ engine, prepared }: { engine: Engine; prepared: Prep
           label={`Pay at most, ${unit.symbol}`}
           inputMode="decimal"
           placeholder={price?.suggested ? exact(price.suggested, { ...unit, symbol: '' }).trim() : 'amount'}
-          hint="What is escrowed, fees included. Empty: what the median device asks."
+          hint={`What is escrowed, fees included. Empty: what the median device asks${cap === null ? '' : `, or your filter’s ${exact(cap, unit)} / 1,000 if that is less`}.`}
           error={price?.error}
           value={limit}
           onChange={(event) => setLimit(event.target.value)}
@@ -226,12 +228,14 @@ function priceOf(
   quote: Quote,
   limit: string,
   unit: Unit,
+  cap: bigint | null,
 ): { maxPrice: bigint; escrow?: bigint; suggested?: bigint; error: string | null } {
   const fees = { reserveBps: quote.reserve_bps, paymentBps: quote.payment_bps };
   const median = quote.ask_median ? BigInt(quote.ask_median) || 1n : null;
-  const suggested = median === null ? undefined : (escrowFor(units, median, fees) ?? undefined);
+  const each = cap !== null && (median === null || cap < median) ? cap : median;
+  const suggested = each === null ? undefined : (escrowFor(units, each, fees) ?? undefined);
   if (limit.trim() === '') {
-    return { maxPrice: median ?? 0n, escrow: suggested, suggested, error: null };
+    return { maxPrice: each ?? 0n, escrow: suggested, suggested, error: null };
   }
   try {
     const total = parseAmount(limit, unit);
