@@ -149,6 +149,7 @@ export function PriceCard({ engine, prepared }: { engine: Engine; prepared: Prep
         )}
         <div className="grid gap-3 sm:grid-cols-2">
           <SelectField label="Pay in" value={mint} onChange={(event) => setMint(event.target.value)}>
+            {!mints.data && <option value={config.io_mint}>IO</option>}
             {(mints.data ?? [])
               .filter((one) => one.data.enabled === 1)
               .map((one) => (
