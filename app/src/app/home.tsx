@@ -67,10 +67,10 @@ export function Home() {
           in your browser.
         </p>
         <div className="mt-6 flex flex-wrap gap-3">
-          <Link to="/cloud/new" className={buttonClass('primary', 'min-h-11 px-5 text-base')}>
+          <Link to="/cloud/new" className={buttonClass('primary', undefined, 'large')}>
             Run a job
           </Link>
-          <Link to="/worker/setup" className={buttonClass('outline', 'min-h-11 px-5 text-base')}>
+          <Link to="/worker/setup" className={buttonClass('outline', undefined, 'large')}>
             Offer a device
           </Link>
         </div>

@@ -186,11 +186,11 @@ export function Shell() {
         <main id="main" ref={main} tabIndex={-1} className="flex-1 outline-none">
           <Outlet />
         </main>
-        <footer className="border-line border-t">
-          <div className="mx-auto flex max-w-7xl flex-wrap items-center justify-between gap-2 px-4 py-3 sm:px-6">
+        <footer className="sticky bottom-0 z-20 border-line border-t bg-paper/95 backdrop-blur">
+          <div className="mx-auto flex max-w-7xl items-center justify-between gap-x-4 px-4 py-2 sm:px-6">
             <Freshness />
-            <p className="text-muted text-xs">
-              No account, no tracking, no third party.{' '}
+            <p className="whitespace-nowrap text-muted text-xs">
+              <span className="hidden sm:inline">No account, no tracking, no third party.</span>{' '}
               <a className="link" href="/v1/openapi.json">
                 API
               </a>

@@ -29,7 +29,7 @@ export function DevicePage() {
     <Page title={`Device ${shorten(at, 6, 6)}`} lead={<Hash value={at} head={44} tail={0} label="device" />}>
       <ExplorerTabs />
       <div className="flex flex-col gap-4">
-        <Loaded query={device} skeleton={<Skeleton className="h-80" />}>
+        <Loaded query={device} skeleton={<Skeleton className="h-[60rem]" />}>
           {(read) =>
             read ? (
               <Shown device={read} />

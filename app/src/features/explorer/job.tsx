@@ -41,7 +41,7 @@ export function JobPage() {
     >
       <ExplorerTabs />
       <div className="flex flex-col gap-4">
-        <Loaded query={job} skeleton={<Skeleton className="h-80" />}>
+        <Loaded query={job} skeleton={<Skeleton className="h-[60rem]" />}>
           {(read) => {
             if (read) return <Shown job={read} />;
             if (view.isPending) return <Skeleton className="h-40" />;

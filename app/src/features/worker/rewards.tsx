@@ -150,7 +150,7 @@ function Vesting({ wallet }: { wallet: ConnectedWallet }) {
     const free = vested(one.data, now);
     const open = free > one.data.claimed ? free - one.data.claimed : 0n;
     return (
-      <Card key={one.address} className="mb-4" title={`Genesis part: ${ALLOCATIONS[one.data.index] ?? one.data.index}`}>
+      <Card key={one.address} className="mt-4" title={`Genesis part: ${ALLOCATIONS[one.data.index] ?? one.data.index}`}>
         <div className="mb-4 grid grid-cols-2 gap-3 md:grid-cols-4">
           <Stat label="Total">
             <Amount base={one.data.total} unit={IO} />

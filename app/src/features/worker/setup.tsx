@@ -135,7 +135,7 @@ export function SetupPage() {
             <pre
               // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard
               tabIndex={0}
-              className="overflow-x-auto rounded-lg border border-line bg-paper p-3 font-mono text-xs"
+              className="min-h-80 overflow-x-auto rounded-lg border border-line bg-paper p-3 font-mono text-xs"
               data-testid="command"
             >
               {command ?? 'Reading…'}

@@ -54,7 +54,7 @@ export function ActStatus({ acting: { step, error, stop } }: { acting: Acting })
         <p role="status" className="flex flex-wrap items-center gap-2 text-muted text-sm">
           {STEPS[step]}
           {step === 'signing' && (
-            <Button variant="ghost" className="min-h-0 px-2 py-0.5" onClick={stop}>
+            <Button variant="ghost" size="small" className="underline" onClick={stop}>
               Stop waiting
             </Button>
           )}

@@ -56,7 +56,7 @@ export function Table<T>({ caption, columns, rows, rowKey, empty, sort = [] }: T
       ref={scroll}
       // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard
       tabIndex={0}
-      aria-label={caption}
+      aria-label={`${caption}, table`}
       className={cx('overflow-auto rounded-xl border border-line bg-raised', virtual && 'max-h-[70vh]')}
     >
       <table className="w-full border-collapse text-sm" aria-rowcount={all.length + 1}>

@@ -51,11 +51,13 @@ export function LeaseCard({ job, unit }: { job: Job; unit: Unit }) {
   const wallet = useWallet();
   const acting = useAct(wallet);
   const now = useNow();
-  const [seconds, setSeconds] = useState(3_600);
+  const [chosen, setSeconds] = useState(3_600);
   const { data } = job;
   const { left, low } = runway(data, now);
   const goesOn = data.endedBy === NOBODY && left > 0;
   const customer = wallet && (wallet.address === data.renter || wallet.address === data.payer) ? wallet : null;
+  const possible = MORE.filter((more) => extensionCost(data, BigInt(more)) !== null);
+  const seconds = possible.includes(chosen) ? chosen : (possible.at(-1) ?? 0);
   const cost = extensionCost(data, BigInt(seconds));
   return (
     <Card title="Runway">
@@ -82,21 +84,23 @@ export function LeaseCard({ job, unit }: { job: Job; unit: Unit }) {
         )}
         {customer && goesOn && (
           <>
-            <SelectField label="Add" value={seconds} onChange={(event) => setSeconds(Number(event.target.value))}>
-              {MORE.map((more) => (
-                <option key={more} value={more}>
-                  {duration(more)}
-                </option>
-              ))}
-            </SelectField>
             {cost === null ? (
               <p className="text-muted text-sm">
-                This lease may run {duration(data.maxRunSeconds)} at most: choose less, or rent anew.
+                Its device agreed to {duration(data.maxRunSeconds)} at most: rent anew for more.
               </p>
             ) : (
-              <p className="text-sm">
-                <Amount base={cost} unit={unit} /> more goes into its escrow, at most.
-              </p>
+              <>
+                <SelectField label="Add" value={seconds} onChange={(event) => setSeconds(Number(event.target.value))}>
+                  {possible.map((more) => (
+                    <option key={more} value={more}>
+                      {duration(more)}
+                    </option>
+                  ))}
+                </SelectField>
+                <p className="text-sm">
+                  <Amount base={cost} unit={unit} /> more goes into its escrow, at most.
+                </p>
+              </>
             )}
             <div className="flex flex-wrap gap-2">
               <Button

@@ -8,17 +8,20 @@ import { duration, IO, shorten } from '@/shared/format';
 import { costOf, isFinal, JobTable } from '@/shared/jobs';
 import { useNow } from '@/shared/live';
 import { Amount, Badge, buttonClass, Card, Empty, Loaded, Page, Skeleton, Stat } from '@/shared/ui';
-import { useWallet } from '@/shared/wallet';
+import { useRestoring, useWallet } from '@/shared/wallet';
 import { LEASE, runway } from '../job/runway';
 import { CloudTabs } from '../tabs';
 import { spendingByDay } from './spending';
 
 export function JobsPage() {
   const wallet = useWallet();
+  const restoring = useRestoring();
   return (
     <Page title="My jobs" lead="Read from the chain: yours whether or not an oracle answers.">
       <CloudTabs />
-      {wallet ? (
+      {restoring ? (
+        <Skeleton className="h-[60rem]" />
+      ) : wallet ? (
         <Jobs renter={wallet.address} />
       ) : (
         <Empty title="Connect a wallet to see its jobs">Jobs are found by the address that rents.</Empty>
@@ -34,7 +37,7 @@ function Jobs({ renter }: { renter: string }) {
   const config = useConfig();
   const balance = useQuery(tokenBalanceQuery(renter, config.io_mint));
   return (
-    <Loaded query={jobs} skeleton={<Skeleton className="h-96" />}>
+    <Loaded query={jobs} skeleton={<Skeleton className="h-[60rem]" />}>
       {(rows) => (
         <div className="flex flex-col gap-4">
           <Leases rows={rows} />

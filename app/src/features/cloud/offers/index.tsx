@@ -149,7 +149,8 @@ function Removed({
             {key !== 'engine' && (
               <Button
                 variant="ghost"
-                className="min-h-0 px-1.5 py-0 underline"
+                size="small"
+                className="underline"
                 aria-label={`Relax ${name}`}
                 onClick={() => drop(key)}
               >
@@ -159,7 +160,7 @@ function Removed({
           </span>
         ))}
         {clear && (
-          <Button variant="ghost" className="min-h-0 px-1.5 py-0 underline" onClick={clear}>
+          <Button variant="ghost" size="small" className="underline" onClick={clear}>
             Clear filters
           </Button>
         )}

@@ -266,7 +266,7 @@ export function PhaseLine({ phase, stop }: { phase: Phase; stop: () => void }) {
           <span className="truncate">
             Uploading {phase.name}: {size(phase.done)} of {size(phase.total)}
           </span>
-          <Button variant="ghost" className="min-h-0 px-2 py-0.5" onClick={stop}>
+          <Button variant="ghost" size="small" className="underline" onClick={stop}>
             Stop
           </Button>
         </div>
@@ -278,7 +278,7 @@ export function PhaseLine({ phase, stop }: { phase: Phase; stop: () => void }) {
     <div role="status" className="flex min-h-7 items-center justify-between gap-2 text-sm">
       {STEPS[phase.at] ?? ''}
       {phase.at === 'signing' && (
-        <Button variant="ghost" className="min-h-0 px-2 py-0.5" onClick={stop}>
+        <Button variant="ghost" size="small" className="underline" onClick={stop}>
           Stop waiting
         </Button>
       )}

@@ -233,7 +233,7 @@ function SupplyCard() {
 }
 
 const millions = (value: number) => `${Math.round(value / 1_000_000)} M IO`;
-const inIo = (value: number) => `${value >= 100 ? Math.round(value) : Number(value.toPrecision(3))} IO`;
+const inIo = (value: number) => `${value >= 100 ? count(Math.round(value)) : Number(value.toPrecision(3))} IO`;
 const asPercent = (value: number) => `${Number(value.toPrecision(2))} %`;
 const whole = (value: number) => (Number.isInteger(value) ? count(value) : '');
 
@@ -342,7 +342,7 @@ function Hardware({
               key: id.toString(),
               label: name,
               value: devices,
-              text: `${count(devices)}, ${count(busy)} at work`,
+              text: `${count(devices)} (${count(busy)} at work)`,
             }))}
         />
       </Card>
