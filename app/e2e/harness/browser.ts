@@ -87,6 +87,11 @@ export async function violations(page: Page): Promise<string[]> {
     );
 }
 
-export function screenshot(page: Page, name: string) {
-  return page.screenshot({ path: join(SCREENSHOTS, `${name}.png`), fullPage: true });
+/** All of a page, as a window that is high enough shows it: what sticks to the window's edges lies at its edges. */
+export async function screenshot(page: Page, name: string) {
+  const before = page.viewportSize() ?? { width: 1280, height: 900 };
+  const height = await page.evaluate(() => document.documentElement.scrollHeight);
+  await page.setViewportSize({ width: before.width, height: Math.max(before.height, height) });
+  await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`) });
+  await page.setViewportSize(before);
 }

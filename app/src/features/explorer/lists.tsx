@@ -28,6 +28,7 @@ import { ExplorerTabs } from './tabs';
 import { isBusy } from './totals';
 
 const MIB = 1024 * 1024;
+const tops = (value: number) => value.toLocaleString('en', { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 
 export function DeviceListing({ rows, caption = 'Devices' }: { rows: Read<Kinds['device']>[]; caption?: string }) {
   const classes = useQuery(classesQuery());
@@ -79,7 +80,7 @@ export function DeviceListing({ rows, caption = 'Devices' }: { rows: Read<Kinds[
           header: 'int8 TOPS',
           id: 'tops',
           accessorFn: (row) => row.data.topsE2 / 100,
-          cell: ({ getValue }) => (getValue() as number).toFixed(2),
+          cell: ({ getValue }) => tops(getValue() as number),
           meta: { right: true },
         },
         {

@@ -98,7 +98,7 @@ export function ProviderPage({
           }
         </Loaded>
       )}
-      {wallet && beside?.(wallet)}
+      {wallet && !account.isPending && beside?.(wallet)}
     </Page>
   );
 }

@@ -7,6 +7,7 @@ import { classesQuery, className, networkQuery, tokenBalanceQuery } from '@/shar
 import { config } from '@/shared/config';
 import { exact, IO } from '@/shared/format';
 import { Badge, Button, Card, Page, SelectField, TextField } from '@/shared/ui';
+import { useRestoring } from '@/shared/wallet';
 import { commandFor, NO_WS } from './command';
 import { useProvider, WorkerTabs } from './frame';
 import { bondNeeded } from './health';
@@ -15,6 +16,7 @@ import { register } from './transactions';
 /** From nothing to a running device: two signatures here, one command there. */
 export function SetupPage() {
   const { wallet, account } = useProvider();
+  const restoring = useRestoring();
   const classes = useQuery(classesQuery());
   const network = useQuery(networkQuery());
   const balance = useQuery(tokenBalanceQuery(wallet?.address ?? null, config().io_mint));
@@ -47,7 +49,9 @@ export function SetupPage() {
       <ol className="flex max-w-4xl flex-col gap-4">
         <li>
           <Card title="1. A provider account" actions={step(Boolean(provider))}>
-            {!wallet ? (
+            {restoring || (wallet && account.isPending) ? (
+              <p className="text-muted text-sm">Reading…</p>
+            ) : !wallet ? (
               <p className="text-sm">
                 Connect the wallet that will own the stake and the earnings. It needs some SOL for fees.
               </p>
