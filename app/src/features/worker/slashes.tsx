@@ -89,7 +89,7 @@ function Cases({ provider, wallet }: { provider: Provider; wallet: ConnectedWall
                           data.decidedAt > 0n && ['Decided', <Time key="d" at={data.decidedAt} />],
                         ]}
                       />
-                      <div className="grid content-start gap-3 text-sm">
+                      <div className="grid min-w-0 content-start gap-3 text-sm">
                         {state === 'open' && untilAppeal > 0 && (
                           <>
                             <p>
@@ -100,7 +100,7 @@ function Cases({ provider, wallet }: { provider: Provider; wallet: ConnectedWall
                             </p>
                             <p className="text-muted">
                               Look at what each oracle signed first:{' '}
-                              <code className="font-mono">io slash evidence {address}</code>
+                              <code className="break-all font-mono">io slash evidence {address}</code>
                             </p>
                             <Act wallet={wallet} disabled={poor} build={() => appeal(wallet.address, address)}>
                               Appeal with {exact(data.appealBond, IO)}

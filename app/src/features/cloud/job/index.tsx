@@ -92,7 +92,12 @@ function Live({ job, view, apiError }: { job: Job; view: JobView | null; apiErro
           </Notice>
         )}
         {view?.reason && <Notice tone="warn">{view.reason}</Notice>}
-        {isLease && data.state === 2 && <LeaseWork job={job} />}
+        {isLease && data.state === 2 && (
+          <>
+            <LeaseCard job={job} unit={unit} />
+            <LeaseWork job={job} />
+          </>
+        )}
         {outputHash && (
           <Card title="Result">
             {data.state === 6 && (
@@ -109,7 +114,6 @@ function Live({ job, view, apiError }: { job: Job; view: JobView | null; apiErro
         </Card>
       </div>
       <div className="flex min-w-0 flex-col gap-4">
-        {isLease && data.state === 2 && <LeaseCard job={job} unit={unit} />}
         <Card
           title="Money"
           actions={
