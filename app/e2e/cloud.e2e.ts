@@ -71,7 +71,7 @@ describe('a renter', () => {
     await page.getByRole('button', { name: 'Relax memory' }).click();
     await expect.poll(() => page.getByRole('table').getByRole('row').count()).toBe(3);
     expect(page.url()).not.toContain('memory');
-    await page.getByLabel('Work').selectOption('lease');
+    await page.getByLabel('Work', { exact: true }).selectOption('lease');
     await page.getByText('whether its results are right, nobody checks').waitFor();
     expect(page.url()).toContain('engine=lease');
   });
