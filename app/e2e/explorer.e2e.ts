@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import { beforeAll, describe, expect, inject, it } from 'vitest';
 import { io } from './harness/io';
-import { SETTLED_MS, sessions } from './harness/sessions';
+import { sessions } from './harness/sessions';
 
 const fresh = sessions();
 
@@ -12,6 +12,7 @@ interface JobShown {
   spec_hash: string;
   device: string;
   provider: string;
+  history: { to: string; signature: string }[];
 }
 let job: JobShown;
 let signature: string;
@@ -21,25 +22,13 @@ beforeAll(async () => {
   const { writeFileSync } = await import('node:fs');
   const file = `${data_dir}/explored.txt`;
   writeFileSync(file, 'a passage to be found\nand another\n');
-  const made = await io<{ job: string; signature: string }>(
+  // Until it is settled, and its result is here.
+  const made = await io<{ job: string }>(
     'renter',
-    'job',
-    'submit',
-    'embed',
-    file,
-    '--max-price',
-    '2',
+    ...['job', 'submit', 'embed', file, '--max-price', '2', '--wait', '-O', `${data_dir}/explored`],
   );
-  signature = made.signature;
-  await expect
-    .poll(
-      async () => {
-        job = (await (await fetch(`${app}/v1/jobs/${made.job}`)).json()) as JobShown;
-        return (job as unknown as { state: string }).state;
-      },
-      { timeout: SETTLED_MS, interval: 500 },
-    )
-    .toBe('settled');
+  job = (await (await fetch(`${app}/v1/jobs/${made.job}`)).json()) as JobShown;
+  signature = job.history.find(({ to }) => to === 'open')?.signature ?? '';
 });
 
 async function search(page: Page, text: string) {

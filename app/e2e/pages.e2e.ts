@@ -16,7 +16,10 @@ const anyJob = async () => {
   const { data_dir } = inject('network');
   const file = `${data_dir}/pictured.txt`;
   writeFileSync(file, 'a passage for the picture\n');
-  const made = await io<{ job: string }>('renter', 'job', 'submit', 'embed', file, '--max-price', '2', '--wait');
+  const made = await io<{ job: string }>(
+    'renter',
+    ...['job', 'submit', 'embed', file, '--max-price', '2', '--wait', '-O', `${data_dir}/pictured`],
+  );
   return made.job;
 };
 
