@@ -1,51 +1,125 @@
-/** Every page in both themes and two widths: no serious accessibility violation, nothing refused or uncaught, a picture to look at. */
+/** Every page in both themes and four widths: no serious accessibility violation, nothing refused or uncaught, a picture to look at. */
+import { writeFileSync } from 'node:fs';
 import { afterAll, describe, expect, inject, it } from 'vitest';
 import { closeBrowser, connect, screenshot, session, violations } from './harness/browser';
+import { io, type Who } from './harness/io';
 
 afterAll(closeBrowser);
 
-const PAGES: [name: string, path: string][] = [
+/** Of pages whose address holds an id: found when it is needed. */
+type Path = string | (() => Promise<string>);
+
+const anyJob = async () => {
+  const { app } = inject('network');
+  const { jobs } = (await (await fetch(`${app}/v1/jobs?state=settled`)).json()) as { jobs: { job: string }[] };
+  if (jobs[0]) return jobs[0].job;
+  const { data_dir } = inject('network');
+  const file = `${data_dir}/pictured.txt`;
+  writeFileSync(file, 'a passage for the picture\n');
+  const made = await io<{ job: string }>(
+    'renter',
+    ...['job', 'submit', 'embed', file, '--max-price', '2', '--wait', '-O', `${data_dir}/pictured`],
+  );
+  return made.job;
+};
+
+const PAGES: [name: string, path: Path, wallet?: Who | false][] = [
   ['home', '/'],
   ['cloud-offers', '/cloud'],
+  ['cloud-offers-lease', '/cloud?engine=lease'],
   ['cloud-offers-none', '/cloud?memory=99999999'],
   ['cloud-new', '/cloud/new'],
   ['cloud-new-wasm', '/cloud/new?engine=wasm'],
+  ['cloud-new-lease', '/cloud/new?engine=lease'],
   ['cloud-jobs', '/cloud/jobs'],
-  ['worker', '/worker'],
+  ['cloud-jobs-no-wallet', '/cloud/jobs', false],
+  ['cloud-job', async () => `/cloud/jobs/${await anyJob()}`],
+  ['worker-no-wallet', '/worker', false],
+  ['worker-no-provider', '/worker'],
+  ['worker', '/worker', 'provider'],
+  ['worker-stake', '/worker/stake', 'provider'],
+  ['worker-rewards', '/worker/rewards', 'provider'],
+  ['worker-rewards-genesis', '/worker/rewards', 'admin'],
+  ['worker-profit', '/worker/profit', 'provider'],
+  ['worker-slashes', '/worker/slashes', 'provider'],
+  ['worker-setup', '/worker/setup', 'provider'],
   ['explorer', '/explorer'],
+  ['explorer-devices', '/explorer/devices'],
+  ['explorer-device', async () => `/explorer/devices/${inject('network').devices[0]}`],
+  ['explorer-providers', '/explorer/providers'],
+  [
+    'explorer-provider',
+    async () => {
+      const { app, devices } = inject('network');
+      const device = (await (await fetch(`${app}/v1/devices/${devices[0]}`)).json()) as { provider: string };
+      return `/explorer/providers/${device.provider}`;
+    },
+  ],
+  ['explorer-jobs', '/explorer/jobs'],
+  ['explorer-job', async () => `/explorer/jobs/${await anyJob()}`],
+  [
+    'explorer-transaction',
+    async () => {
+      const { app } = inject('network');
+      const job = (await (await fetch(`${app}/v1/jobs/${await anyJob()}`)).json()) as {
+        history: { to: string; signature: string }[];
+      };
+      return `/explorer/transactions/${job.history.find(({ to }) => to === 'settled')?.signature}`;
+    },
+  ],
+  ['explorer-epochs', '/explorer/epochs'],
+  ['explorer-epoch', '/explorer/epochs/1'],
+  ['explorer-oracles', '/explorer/oracles'],
+  [
+    'explorer-oracle',
+    async () => {
+      const { oracle } = (await (await fetch(`${inject('network').app}/v1/info`)).json()) as { oracle: string };
+      return `/explorer/oracles/${oracle}`;
+    },
+  ],
+  ['explorer-search', '/explorer/search?q=nothing'],
   ['nothing', '/nothing/here'],
 ];
 
+/** In the page: what moved while it was loading, as Cumulative Layout Shift counts it. */
+function countShifts() {
+  const counter = window as unknown as { shifts: number };
+  counter.shifts = 0;
+  new PerformanceObserver((list) => {
+    for (const entry of list.getEntries() as unknown as { value: number; hadRecentInput: boolean }[])
+      if (!entry.hadRecentInput) counter.shifts += entry.value;
+  }).observe({ type: 'layout-shift', buffered: true });
+}
+
+/** A phone, a tablet, a wide screen. The first pictures are of 1280. */
+const WIDTHS = [390, 820, 1920];
+
 describe.each(['light', 'dark'] as const)('%s', (theme) => {
-  it.each(PAGES)('%s', async (name, path) => {
-    const { page, context, complaints } = await session({ theme });
+  it.each(PAGES)('%s', async (name, where, wallet = 'renter') => {
+    const path = typeof where === 'string' ? where : await where();
+    const { page, context, complaints } = await session({ theme, wallet });
+    await context.addInitScript(countShifts);
     await page.goto('/');
-    await connect(page);
+    if (wallet) await connect(page);
     await page.goto(path);
     await page.getByRole('heading', { level: 1 }).waitFor();
-    await expect.poll(() => page.getByRole('status', { name: 'Loading' }).count()).toBe(0);
+    await expect.poll(() => page.getByRole('status', { name: 'Loading' }).count(), { timeout: 30_000 }).toBe(0);
     await screenshot(page, `${name}-${theme}`);
-    expect(await violations(page)).toEqual([]);
-    await page.setViewportSize({ width: 390, height: 844 });
-    await screenshot(page, `${name}-${theme}-phone`);
-    const overflow = await page.evaluate(
-      () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    expect(await page.evaluate(() => (window as unknown as { shifts: number }).shifts), 'nothing jumps').toBeLessThan(
+      0.1,
     );
-    expect(overflow, 'the page is wider than a phone').toBeLessThanOrEqual(0);
-    expect(complaints.all).toEqual([]);
-    await context.close();
-  });
-
-  it('a job', async () => {
-    const { page, context } = await session({ theme });
-    await page.goto('/cloud/jobs');
-    await connect(page);
-    const link = page.getByRole('table').getByRole('link').first();
-    await link.waitFor();
-    await link.click();
-    await page.getByTestId('timeline').waitFor();
-    await screenshot(page, `cloud-job-${theme}`);
     expect(await violations(page)).toEqual([]);
+    for (const width of WIDTHS) {
+      await page.setViewportSize({ width, height: 900 });
+      await screenshot(page, `${name}-${theme}-${width}`);
+      const overflow = await page.evaluate(
+        () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+      );
+      expect(overflow, `the page is wider than ${width}`).toBeLessThanOrEqual(0);
+    }
+    await page.setViewportSize({ width: 390, height: 844 });
+    expect(await violations(page), 'on a phone').toEqual([]);
+    expect(complaints.all).toEqual([]);
     await context.close();
   });
 });

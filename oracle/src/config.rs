@@ -83,6 +83,8 @@ pub struct Config {
     pub app_dir: Option<PathBuf>,
     /// The chain's RPC as browsers reach it. `rpc_url` is never shown: it may hold a key.
     pub app_rpc_url: Option<String>,
+    /// The chain's WebSocket as workers reach it: the web app puts it into the command that sets one up.
+    pub app_ws_url: Option<String>,
     /// Web pages of these origins (`https://app.example.com`) may ask the API, besides its own.
     pub allowed_origins: Vec<String>,
     /// The index counts as stale, and the oracle as unwell, when it has heard nothing for so long, seconds.
@@ -125,6 +127,7 @@ impl Default for Config {
             io_timeout_seconds: 20,
             app_dir: None,
             app_rpc_url: None,
+            app_ws_url: None,
             allowed_origins: Vec::new(),
             max_index_age_seconds: 30,
         }
@@ -185,6 +188,12 @@ impl Config {
                 .as_deref()
                 .is_none_or(|url| crate::api::origin_of(url).is_some()),
             "`app_rpc_url` must begin with http:// or https:// and a host"
+        );
+        ensure!(
+            self.app_ws_url
+                .as_deref()
+                .is_none_or(|url| url.starts_with("ws://") || url.starts_with("wss://")),
+            "`app_ws_url` must begin with ws:// or wss://"
         );
         ensure!(
             self.allowed_origins.len() <= MAX_ORIGINS,

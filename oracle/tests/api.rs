@@ -1734,7 +1734,244 @@ async fn a_device_is_linked_attested_and_offered_a_job() {
         (listed.total, listed.jobs[0].job.clone()),
         (1, job.to_string())
     );
-    assert_eq!(other.jobs(None, Some("open"), None).await.unwrap().total, 0);
+    let open = other
+        .jobs(Some(&renter.to_string()), Some("open"), None)
+        .await
+        .unwrap();
+    assert_eq!(open.total, 0);
+    stop.cancel();
+    task.await.unwrap().unwrap();
+}
+
+/// Jobs of one renter: more than a page.
+const MANY: u64 = 103;
+const PAGE: usize = 100;
+
+#[tokio::test]
+async fn a_list_is_read_page_by_page_each_row_once() {
+    let world = &*WORLD;
+    let renter = world.chain.wallet(10_000_000_000).await;
+    let admin = world.chain.authority().clone();
+    let (owner, at) = (renter.address(), admin.address());
+    let token = tokens::associated(&owner, &world.io_mint);
+    let sender = world.chain.sender();
+    let fund = vec![
+        tokens::create_associated(&at, &owner, &world.io_mint),
+        tokens::mint_to(&world.io_mint, &token, &at, 1_000_000),
+    ];
+    sender
+        .send(&Request::new("fund the renter", admin.signer(), fund))
+        .await
+        .unwrap();
+    let deadline = world.chain.rpc().chain_time().await.unwrap() + 3_000;
+    let mut creating = tokio::task::JoinSet::new();
+    for nonce in 0..MANY {
+        let terms = JobTerms {
+            nonce,
+            spec_hash: [3; 32],
+            max_price: 1_000,
+            max_units: 1,
+            max_escrow: u64::MAX,
+            deposit: 0,
+            deadline,
+            max_run_seconds: 600,
+            min_multiplier_e2: 0,
+            min_memory_mib: 0,
+            class: ANY_CLASS,
+            region: 0,
+            min_reputation_bps: 0,
+            verification: 0,
+            devices: 1,
+            kind: 0,
+        };
+        let create = instructions::create_job(&owner, &owner, &world.io_mint, &token, terms);
+        let (sender, signer) = (sender.clone(), renter.signer());
+        creating.spawn(async move {
+            let request = Request::new(format!("create {nonce}"), signer, vec![create]);
+            sender.send(&request).await
+        });
+    }
+    while let Some(sent) = creating.join_next().await {
+        sent.unwrap().unwrap();
+    }
+    let client = world.client();
+    let name = owner.to_string();
+    eventually("the index of all jobs", async || {
+        let page = client.jobs(Some(&name), None, None).await.unwrap();
+        (page.total == MANY).then_some(())
+    })
+    .await;
+    let first = client.jobs(Some(&name), None, None).await.unwrap();
+    assert_eq!(first.jobs.len(), PAGE);
+    let next = first.next.clone().expect("there is more");
+    let second = client.jobs(Some(&name), None, Some(&next)).await.unwrap();
+    assert_eq!(second.next, None);
+    let mut found: Vec<String> = first
+        .jobs
+        .iter()
+        .chain(&second.jobs)
+        .map(|view| view.job.clone())
+        .collect();
+    found.sort();
+    let mut all: Vec<String> = (0..MANY)
+        .map(|nonce| pda::job(&owner, nonce).to_string())
+        .collect();
+    all.sort();
+    assert_eq!(found, all, "every job once");
+}
+
+#[tokio::test]
+async fn answers_say_how_long_they_hold_and_only_named_origins_read_them() {
+    let world = &*WORLD;
+    let folder = tempfile::tempdir().unwrap();
+    let key_file = folder.path().join("key.json");
+    Wallet::generate().save(&key_file).unwrap();
+    const FRIEND: &str = "https://app.example.com";
+    let shared = Config {
+        allowed_origins: vec![FRIEND.into()],
+        ..config(
+            (&world.rpc_url, &world.ws_url),
+            key_file,
+            folder.path().join("data"),
+        )
+    };
+    let stop = CancellationToken::new();
+    let (address, task) = start(shared, stop.clone()).await;
+    let http = reqwest::Client::new();
+    let ask = async |method: reqwest::Method, path: &str, origin: &str| {
+        http.request(method, format!("http://{address}{path}"))
+            .header("origin", origin)
+            .header("access-control-request-method", "PUT")
+            .send()
+            .await
+            .unwrap()
+    };
+    let answer = ask(reqwest::Method::GET, "/v1/info", FRIEND).await;
+    let header = |answer: &reqwest::Response, name: &str| {
+        answer
+            .headers()
+            .get(name)
+            .map(|value| value.to_str().unwrap().to_owned())
+    };
+    assert_eq!(
+        header(&answer, "access-control-allow-origin").unwrap(),
+        FRIEND
+    );
+    assert!(
+        header(&answer, "access-control-expose-headers")
+            .unwrap()
+            .contains("retry-after")
+    );
+    assert_eq!(header(&answer, "vary").unwrap(), "origin");
+    // What changes from moment to moment is kept by nobody.
+    assert_eq!(header(&answer, "cache-control").unwrap(), "no-store");
+    assert_eq!(
+        header(&answer, "x-content-type-options").unwrap(),
+        "nosniff"
+    );
+
+    let asked = ask(reqwest::Method::OPTIONS, "/v1/blobs/x", FRIEND).await;
+    assert_eq!(asked.status(), 204);
+    assert!(
+        header(&asked, "access-control-allow-methods")
+            .unwrap()
+            .contains("PUT")
+    );
+    assert!(
+        header(&asked, "access-control-allow-headers")
+            .unwrap()
+            .contains("x-io-auth")
+    );
+
+    for (path, origin) in [
+        ("/v1/info", "https://app.example.com.evil.org"),
+        ("/v1/info", "null"),
+        // Only the API is shared.
+        ("/metrics", FRIEND),
+    ] {
+        let answer = ask(reqwest::Method::GET, path, origin).await;
+        assert_eq!(
+            header(&answer, "access-control-allow-origin"),
+            None,
+            "{path} {origin}"
+        );
+    }
+    stop.cancel();
+    task.await.unwrap().unwrap();
+
+    // What is named by its contents never changes.
+    let data = b"bytes that are their own name";
+    world
+        .client()
+        .put_blob(
+            &request_key(&world.renter),
+            &hash(data),
+            BlobSource::Bytes(data),
+            |_| {},
+        )
+        .await
+        .unwrap();
+    let blob = reqwest::get(world.url(&format!("/v1/blobs/{}", text::hash(&hash(data)))))
+        .await
+        .unwrap();
+    assert!(
+        header(&blob, "cache-control")
+            .unwrap()
+            .contains("immutable")
+    );
+}
+
+#[tokio::test]
+async fn who_asks_too_much_is_told_when_to_come_back() {
+    let world = &*WORLD;
+    let folder = tempfile::tempdir().unwrap();
+    let key_file = folder.path().join("key.json");
+    Wallet::generate().save(&key_file).unwrap();
+    const BURST: usize = 4;
+    let strict = Config {
+        requests_per_second: 1,
+        requests_burst: BURST as u32,
+        ..config(
+            (&world.rpc_url, &world.ws_url),
+            key_file,
+            folder.path().join("data"),
+        )
+    };
+    let stop = CancellationToken::new();
+    let (address, task) = start(strict, stop.clone()).await;
+    let http = reqwest::Client::new();
+    let (mut served, mut limited) = (0, 0);
+    // Far more than the bucket earns meanwhile.
+    for _ in 0..50 {
+        let answer = http
+            .get(format!("http://{address}/v1/info"))
+            .send()
+            .await
+            .unwrap();
+        if answer.status() == 200 {
+            served += 1;
+            continue;
+        }
+        limited += 1;
+        assert_eq!(answer.headers()["retry-after"], "1");
+        let (status, error) = refused(answer).await;
+        assert_eq!((status, error.code.as_str()), (429, "rate_limited"));
+        assert!(error.hint.is_some());
+    }
+    assert!(
+        served >= BURST && limited > served,
+        "{served} served, {limited} refused"
+    );
+    // It does not last.
+    eventually("an answer again", async || {
+        let answer = http
+            .get(format!("http://{address}/v1/info"))
+            .send()
+            .await
+            .unwrap();
+        (answer.status() == 200).then_some(())
+    })
+    .await;
     stop.cancel();
     task.await.unwrap().unwrap();
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import AxeBuilder from '@axe-core/playwright';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { inject } from 'vitest';
+import { keyOf, type Who } from './io';
 import { giveWallet } from './wallet';
 
 const CANDIDATES = [
@@ -38,9 +39,9 @@ export interface Session {
   complaints: Complaints;
 }
 
-/** A browser profile of its own, with the renter's wallet. */
+/** A browser profile of its own, with the renter's wallet unless another is named. */
 export async function session(
-  options: { wallet?: boolean; theme?: 'light' | 'dark'; width?: number } = {},
+  options: { wallet?: Who | false; theme?: 'light' | 'dark'; width?: number } = {},
 ): Promise<Session> {
   const network = inject('network');
   const context = await (await launch()).newContext({
@@ -50,7 +51,7 @@ export async function session(
     acceptDownloads: true,
     reducedMotion: 'reduce',
   });
-  if (options.wallet !== false) await giveWallet(context, network.keypair, network.wallet);
+  if (options.wallet !== false) await giveWallet(context, keyOf(options.wallet ?? 'renter'));
   const page = await context.newPage();
   const complaints = watch(page, [network.app, network.rpc_url, ...network.oracles]);
   return { context, page, complaints };
@@ -86,6 +87,11 @@ export async function violations(page: Page): Promise<string[]> {
     );
 }
 
-export function screenshot(page: Page, name: string) {
-  return page.screenshot({ path: join(SCREENSHOTS, `${name}.png`), fullPage: true });
+/** All of a page, as a window that is high enough shows it: what sticks to the window's edges lies at its edges. */
+export async function screenshot(page: Page, name: string) {
+  const before = page.viewportSize() ?? { width: 1280, height: 900 };
+  const height = await page.evaluate(() => document.documentElement.scrollHeight);
+  await page.setViewportSize({ width: before.width, height: Math.max(before.height, height) });
+  await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`) });
+  await page.setViewportSize(before);
 }

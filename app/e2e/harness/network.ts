@@ -13,8 +13,15 @@ export interface Network {
   rpc_url: string;
   oracles: string[];
   io_mint: string;
+  /** The renter's. */
   wallet: string;
   keypair: string;
+  provider: string;
+  admin: string;
+  devices: string[];
+  data_dir: string;
+  /** What `io -u` takes. */
+  context: string;
   processes: Record<string, number>;
 }
 

@@ -1,5 +1,6 @@
 /** A wallet-standard wallet with a key of the test's, put into the page before the app runs. It is in no bundle. */
 import { readFileSync } from 'node:fs';
+import { getBase58Decoder } from '@solana/kit';
 import type { BrowserContext, Page } from 'playwright-core';
 
 export type Mood = 'sign' | 'reject' | 'hold' | 'alter';
@@ -14,11 +15,11 @@ interface Given {
 
 const PKCS8_ED25519 = [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
 
-export async function giveWallet(context: BrowserContext, keypairFile: string, address: string) {
+export async function giveWallet(context: BrowserContext, keypairFile: string) {
   const bytes = JSON.parse(readFileSync(keypairFile, 'utf8')) as number[];
   const given: Given = {
     name: 'Test wallet',
-    address,
+    address: getBase58Decoder().decode(Uint8Array.from(bytes.slice(32))),
     pkcs8: [...PKCS8_ED25519, ...bytes.slice(0, 32)],
     publicKey: bytes.slice(32),
   };
@@ -31,13 +32,25 @@ export async function setMood(page: Page, mood: Mood) {
   }, mood);
 }
 
+/** Lets a wallet that holds its answers give them. */
+export async function release(page: Page) {
+  await page.evaluate(() => (window as unknown as { testWallet: { release(): void } }).testWallet.release());
+}
+
 /** How often the wallet was asked for a signature. */
 export function asked(page: Page): Promise<number> {
   return page.evaluate(() => (window as unknown as { testWallet: { asked: number } }).testWallet.asked);
 }
 
 function inPage(given: Given) {
-  const control = { mood: 'sign', asked: 0 };
+  const held: (() => void)[] = [];
+  const control = {
+    mood: 'sign',
+    asked: 0,
+    release: () => {
+      for (const answer of held.splice(0)) answer();
+    },
+  };
   (window as unknown as { testWallet: typeof control }).testWallet = control;
   const key = crypto.subtle.importKey('pkcs8', new Uint8Array(given.pkcs8), 'Ed25519', false, ['sign']);
   const sign = async (message: Uint8Array<ArrayBuffer>) =>
@@ -54,7 +67,7 @@ function inPage(given: Given) {
   const decide = async () => {
     control.asked += 1;
     if (control.mood === 'reject') throw new Error('User rejected the request.');
-    if (control.mood === 'hold') await new Promise(() => {});
+    if (control.mood === 'hold') await new Promise<void>((resolve) => held.push(resolve));
   };
   const wallet = {
     version: '1.0.0',

@@ -1,4 +1,4 @@
-import { useIsFetching, useQueryClient } from '@tanstack/react-query';
+import { type QueryClient, useIsFetching, useQueryClient } from '@tanstack/react-query';
 import { Link, Outlet, useRouterState } from '@tanstack/react-router';
 import { useEffect, useRef, useState } from 'react';
 import { useConfig } from '@/shared/config/use-config';
@@ -52,7 +52,34 @@ function ThemeButton() {
 /** Above this the data is called old, milliseconds. */
 const OLD_MS = 30_000;
 
-/** How old what is shown may be, always in sight. */
+/** Reads of the chain that are shown, and do not reach it now. */
+const failing = (client: QueryClient) =>
+  client.getQueryCache().findAll({
+    queryKey: ['chain'],
+    type: 'active',
+    predicate: ({ state }) =>
+      ((state.error ?? state.fetchFailureReason) as { unreachable?: boolean } | null)?.unreachable === true,
+  });
+
+/** The first read that works again brings the others back at once, at most so often, milliseconds. */
+const RECOVER_MS = 5_000;
+
+function useRecovery() {
+  const client = useQueryClient();
+  useEffect(() => {
+    let last = 0;
+    return client.getQueryCache().subscribe((event) => {
+      const came = event.type === 'updated' && event.action.type === 'success' && event.query.queryKey[0] === 'chain';
+      if (!came || Date.now() - last < RECOVER_MS) return;
+      const rest = failing(client).filter((query) => query !== event.query);
+      if (rest.length === 0) return;
+      last = Date.now();
+      for (const { queryKey } of rest) void client.refetchQueries({ queryKey, exact: true });
+    });
+  }, [client]);
+}
+
+/** How old what is shown may be, and what of it can not be read now: always in sight. */
 function Freshness() {
   const { up, heardAt, indexAgeMs, slot } = useLiveStatus();
   const client = useQueryClient();
@@ -68,26 +95,36 @@ function Freshness() {
   );
   const age = newest > 0 ? Math.max(0, Date.now() - newest) : null;
   const old = age !== null && age > OLD_MS;
-  const [color, text] = up && !old ? ['bg-good', 'Live'] : up ? ['bg-warn', 'Behind'] : ['bg-bad', 'API down'];
+  const chainDown = failing(client).length > 0;
+  const [color, text, tip] =
+    chainDown && !up
+      ? [
+          'bg-bad',
+          'API and chain down',
+          'Neither the oracle nor the chain answers. Both are tried again by themselves.',
+        ]
+      : chainDown
+        ? [
+            'bg-bad',
+            'Chain down',
+            'The chain’s RPC does not answer; what oracles say is still read. It is tried again by itself.',
+          ]
+        : !up
+          ? ['bg-bad', 'API down', 'The oracle does not answer. What the chain says is still read.']
+          : [old ? 'bg-warn' : 'bg-good', old ? 'Behind' : 'Live', `slot ${slot ?? '…'}: changes arrive by themselves`];
   const detail =
     age === null
       ? 'nothing read yet'
       : age < 2_000
         ? 'data is fresh'
         : `data is ${duration(Math.round(age / 1000))} old`;
+  const fresh = age !== null && age < 2_000;
   return (
-    <p
-      className="flex items-center gap-2 text-muted text-xs"
-      data-testid="freshness"
-      data-tip={
-        up
-          ? `slot ${slot ?? '…'}: changes arrive by themselves`
-          : 'The oracle does not answer. What the chain says is still read.'
-      }
-    >
+    <p className="flex items-center gap-2 text-muted text-xs" data-testid="freshness" data-tip={tip}>
       <span aria-hidden className={cx('size-2 rounded-full', color)} />
       <span>
-        {text} · {detail}
+        {text}
+        {!(fresh && color === 'bg-bad') && ` · ${detail}`}
         {fetching > 0 ? ' · reading' : ''}
       </span>
     </p>
@@ -96,6 +133,7 @@ function Freshness() {
 
 export function Shell() {
   useLiveCache();
+  useRecovery();
   const config = useConfig();
   const path = useRouterState({ select: (state) => state.location.pathname });
   const main = useRef<HTMLElement>(null);
@@ -148,11 +186,11 @@ export function Shell() {
         <main id="main" ref={main} tabIndex={-1} className="flex-1 outline-none">
           <Outlet />
         </main>
-        <footer className="border-line border-t">
-          <div className="mx-auto flex max-w-7xl flex-wrap items-center justify-between gap-2 px-4 py-3 sm:px-6">
+        <footer className="sticky bottom-0 z-20 border-line border-t bg-paper/95 backdrop-blur">
+          <div className="mx-auto flex max-w-7xl items-center justify-between gap-x-4 px-4 py-2 sm:px-6">
             <Freshness />
-            <p className="text-muted text-xs">
-              No account, no tracking, no third party.{' '}
+            <p className="whitespace-nowrap text-muted text-xs">
+              <span className="hidden sm:inline">No account, no tracking, no third party.</span>{' '}
               <a className="link" href="/v1/openapi.json">
                 API
               </a>

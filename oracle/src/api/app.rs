@@ -30,6 +30,8 @@ const EXPOSED_HEADERS: &str = "content-length, content-range, etag, retry-after"
 pub struct AppConfig {
     /// JSON-RPC of the chain, for browsers; absent where the operator names none.
     rpc_url: Option<String>,
+    /// The chain's WebSocket, for workers that are set up; absent where the operator names none.
+    ws_url: Option<String>,
     /// Genesis hash of the cluster, and the program, in base58.
     cluster: String,
     program: String,
@@ -45,6 +47,7 @@ pub struct AppConfig {
 pub fn config(oracle: &Oracle) -> AppConfig {
     AppConfig {
         rpc_url: oracle.config.app_rpc_url.clone(),
+        ws_url: oracle.config.app_ws_url.clone(),
         cluster: text::key(&oracle.deployment.cluster),
         program: text::key(&oracle.deployment.program),
         io_mint: oracle.io_mint.to_string(),

@@ -87,7 +87,7 @@ fn a_wrong_cell_costs_the_bond_and_rewards_its_challenger() {
     assert_eq!(s.world.provider(&s.rig.provider).staked, staked - BOND);
     let key = world::slash_case(&s.rig.provider, 0);
     let case = s.world.slash_case(&key);
-    assert_eq!(case.evidence, said.commitment);
+    assert_eq!(case.subject, said.commitment);
     assert_eq!((case.amount, case.cause), (BOND, 3));
     assert_eq!(
         (case.device, case.challenger),

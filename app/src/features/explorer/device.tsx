@@ -2,14 +2,22 @@ import { useQuery } from '@tanstack/react-query';
 import { useParams } from '@tanstack/react-router';
 import { useMemo } from 'react';
 import { deviceOffersQuery } from '@/shared/api';
-import { accountQuery, classesQuery, className, jobsQuery, type Kinds, networkQuery, type Read } from '@/shared/chain';
+import {
+  accountQuery,
+  classesQuery,
+  className,
+  jobsQuery,
+  type Kinds,
+  NOBODY,
+  networkQuery,
+  type Read,
+} from '@/shared/chain';
 import { count, duration, hex, IO, percent, region, regionName, shorten, size } from '@/shared/format';
 import { useHeartbeats, useNow } from '@/shared/live';
 import { Amount, Badge, Card, Empty, Facts, Hash, Loaded, Page, Skeleton, Stat, Time } from '@/shared/ui';
 import { Activity } from './activity';
 import { JobLink, ProviderLink } from './links';
 import { JobListing } from './lists';
-import { NOBODY } from './records';
 import { reputationOf } from './standing';
 import { ExplorerTabs } from './tabs';
 import { isBusy } from './totals';
@@ -21,7 +29,7 @@ export function DevicePage() {
     <Page title={`Device ${shorten(at, 6, 6)}`} lead={<Hash value={at} head={44} tail={0} label="device" />}>
       <ExplorerTabs />
       <div className="flex flex-col gap-4">
-        <Loaded query={device} skeleton={<Skeleton className="h-80" />}>
+        <Loaded query={device} skeleton={<Skeleton className="h-[60rem]" />}>
           {(read) =>
             read ? (
               <Shown device={read} />

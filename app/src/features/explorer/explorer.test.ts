@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import type { Kinds, Read } from '@/shared/chain';
 import { eventsOf } from './decode';
 import { toCsv, toJson } from './export';
 import { guess } from './find';
 import { placeOf } from './places';
+import { burnedBy, utilisation } from './totals';
 
 describe('search', () => {
   it('knows ids by their form', () => {
@@ -50,5 +52,34 @@ describe('places', () => {
   it('lie on the globe', () => {
     expect(placeOf('DE')).toEqual([10, 51]);
     expect(placeOf('')).toBeNull();
+  });
+});
+
+describe('utilisation', () => {
+  const job = (data: Partial<Kinds['job']>) =>
+    ({ data: { kind: 0, acceptedAt: 0n, submittedAt: 0n, finishedAt: 0n, ...data } }) as Read<Kinds['job']>;
+  const device = (since: bigint) => ({ data: { since } }) as Read<Kinds['device']>;
+  it('is the time with a job of the time that devices were there', () => {
+    // Hours begin at 0, 3,600, 7,200; now is half past the last.
+    const jobs = [
+      job({ acceptedAt: 1_800n, submittedAt: 5_400n, finishedAt: 9_999n }),
+      job({ acceptedAt: 8_100n }),
+      job({ acceptedAt: 0n }),
+      // A lease's time of counting is not its end.
+      job({ kind: 1, acceptedAt: 3_600n, submittedAt: 4_000n, finishedAt: 5_400n }),
+    ];
+    const { times, percent } = utilisation(jobs, [device(0n), device(3_600n)], 9_000, 3_600, 3);
+    expect(times).toEqual([0, 3_600, 7_200]);
+    expect(percent).toEqual([50, 50, 25]);
+  });
+  it('is unknown while there were no devices', () => {
+    expect(utilisation([], [device(7_200n)], 9_000, 3_600, 3).percent).toEqual([null, null, 0]);
+  });
+});
+
+describe('burns', () => {
+  it('divide into their causes', () => {
+    expect(burnedBy(100n, 60n, 30n)).toEqual({ fees: 60n, buyBacks: 30n, penalties: 10n });
+    expect(burnedBy(10n, 60n, 30n).penalties, 'read a moment apart').toBe(0n);
   });
 });

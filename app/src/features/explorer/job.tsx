@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link, useParams } from '@tanstack/react-router';
 import { type JobView, jobViewQuery } from '@/shared/api';
-import { jobQuery, type Kinds, mintsQuery, type Read, unitOf } from '@/shared/chain';
+import { jobQuery, type Kinds, mintsQuery, NOBODY, type Read, unitOf } from '@/shared/chain';
 import { count, hex, isZero, shorten } from '@/shared/format';
 import { costOf, STATE_TONES, stateName } from '@/shared/jobs';
 import {
@@ -23,7 +23,6 @@ import {
 import { Activity } from './activity';
 import { DeviceLink, ProviderLink, SearchLink, TransactionLink } from './links';
 import { Listing } from './listing';
-import { NOBODY } from './records';
 import { ExplorerTabs } from './tabs';
 
 export function JobPage() {
@@ -42,7 +41,7 @@ export function JobPage() {
     >
       <ExplorerTabs />
       <div className="flex flex-col gap-4">
-        <Loaded query={job} skeleton={<Skeleton className="h-80" />}>
+        <Loaded query={job} skeleton={<Skeleton className="h-[60rem]" />}>
           {(read) => {
             if (read) return <Shown job={read} />;
             if (view.isPending) return <Skeleton className="h-40" />;

@@ -8,6 +8,7 @@ import {
   jobsQuery,
   type Kinds,
   mintsQuery,
+  NOBODY,
   oracleSetQuery,
   oraclesQuery,
   providersQuery,
@@ -21,12 +22,13 @@ import { epochEmission } from '@/shared/rewards';
 import { Amount, Badge, Empty, Loaded, Page, Skeleton, Stat, Time } from '@/shared/ui';
 import { DeviceLink, EpochLink, JobLink, OracleLink, ProviderLink, SearchLink } from './links';
 import { Listing } from './listing';
-import { deviceRecord, jobRecord, NOBODY, providerRecord } from './records';
+import { deviceRecord, jobRecord, providerRecord } from './records';
 import { reputationOf } from './standing';
 import { ExplorerTabs } from './tabs';
 import { isBusy } from './totals';
 
 const MIB = 1024 * 1024;
+const tops = (value: number) => value.toLocaleString('en', { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 
 export function DeviceListing({ rows, caption = 'Devices' }: { rows: Read<Kinds['device']>[]; caption?: string }) {
   const classes = useQuery(classesQuery());
@@ -78,7 +80,7 @@ export function DeviceListing({ rows, caption = 'Devices' }: { rows: Read<Kinds[
           header: 'int8 TOPS',
           id: 'tops',
           accessorFn: (row) => row.data.topsE2 / 100,
-          cell: ({ getValue }) => (getValue() as number).toFixed(2),
+          cell: ({ getValue }) => tops(getValue() as number),
           meta: { right: true },
         },
         {

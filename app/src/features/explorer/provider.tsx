@@ -25,7 +25,7 @@ export function ProviderPage() {
     <Page title={`Provider ${shorten(at, 6, 6)}`} lead={<Hash value={at} head={44} tail={0} label="provider" />}>
       <ExplorerTabs />
       <div className="flex flex-col gap-4">
-        <Loaded query={provider} skeleton={<Skeleton className="h-80" />}>
+        <Loaded query={provider} skeleton={<Skeleton className="h-[60rem]" />}>
           {(read) =>
             read ? (
               <Shown provider={read} />

@@ -1,5 +1,5 @@
 /** Accounts as rows of a file. */
-import type { Kinds, Read } from '@/shared/chain';
+import { type Kinds, NOBODY, type Read } from '@/shared/chain';
 import { hex, region } from '@/shared/format';
 import { stateName } from '@/shared/jobs';
 import type { RecordRow } from './export';
@@ -63,6 +63,3 @@ export function jobRecord({ address, data }: Read<Kinds['job']>): RecordRow {
     spec_hash: hex(data.specHash as Uint8Array),
   };
 }
-
-/** The zero key, as chains write “none”. */
-export const NOBODY = '11111111111111111111111111111111';

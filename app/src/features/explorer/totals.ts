@@ -1,10 +1,10 @@
 /** The network in figures, out of its accounts. Pure. */
 import type { Offer } from '@/shared/api';
-import { className, type Kinds, type Read } from '@/shared/chain';
+import { className, type Kinds, NOBODY, type Read } from '@/shared/chain';
 import { region } from '@/shared/format';
 import { STATES, type StateName, stateName } from '@/shared/jobs';
+import { hourOf } from '@/shared/offers';
 import { CAP, emitted, GENESIS, vested } from '@/shared/rewards';
-import { NOBODY } from './records';
 
 type Device = Read<Kinds['device']>;
 type Job = Read<Kinds['job']>;
@@ -29,10 +29,7 @@ export interface ClassRow {
 
 /** What an hour of work at an engine's ask brings, base units: its best engine's. */
 export function hourly(offer: Offer): bigint | null {
-  const hours = Object.values(offer.engines).map(({ ask, speed }) => {
-    const units = BigInt(Math.max(0, Math.floor(speed * 3_600)));
-    return (BigInt(ask) * units) / 1_000n;
-  });
+  const hours = Object.values(offer.engines).map(({ ask, speed }) => hourOf(BigInt(ask), speed));
   return hours.length === 0 ? null : hours.reduce((most, one) => (one > most ? one : most));
 }
 
@@ -98,6 +95,42 @@ export function history(jobs: readonly Job[], mint: string, now: number, step: n
     }
   }
   return { times, created, settled };
+}
+
+/** Share of devices at work in each of the steps of `history`, percent; null before there were any. */
+export function utilisation(
+  jobs: readonly Job[],
+  devices: readonly Device[],
+  now: number,
+  step: number,
+  steps: number,
+): { times: number[]; percent: (number | null)[] } {
+  const last = Math.floor(now / step);
+  const times = Array.from({ length: steps }, (_, i) => (last - steps + 1 + i) * step);
+  const begin = times[0] ?? 0;
+  const busy = times.map(() => 0);
+  for (const { data } of jobs) {
+    if (data.acceptedAt === 0n) continue;
+    // A lease's `submittedAt` is when it was counted last.
+    const ended = data.kind === 0 && data.submittedAt > 0n ? data.submittedAt : data.finishedAt;
+    const [from, to] = [Math.max(begin, Number(data.acceptedAt)), ended > 0n ? Math.min(now, Number(ended)) : now];
+    for (let i = Math.floor((from - begin) / step); i < steps && begin + i * step < to; i++) {
+      const at = begin + i * step;
+      busy[i] = (busy[i] ?? 0) + Math.max(0, Math.min(to, at + step) - Math.max(from, at));
+    }
+  }
+  const percent = times.map((at, i) => {
+    const until = Math.min(now, at + step);
+    const there = devices.reduce((sum, { data }) => sum + Math.max(0, until - Math.max(at, Number(data.since))), 0);
+    return there > 0 ? Math.min(100, (100 * (busy[i] ?? 0)) / there) : null;
+  });
+  return { times, percent };
+}
+
+/** What was burned, by its cause, base units: the rest is of penalties. */
+export function burnedBy(all: bigint, swept: bigint, bought: bigint) {
+  const rest = all - swept - bought;
+  return { fees: swept, buyBacks: bought, penalties: rest > 0n ? rest : 0n };
 }
 
 /** The parts that the cap divides into, base units; together they are the cap. */

@@ -6,6 +6,10 @@ function plain(text: string): string {
   return text;
 }
 
+/** What stands where the network names nothing: to be replaced. */
+export const NO_RPC = 'https://rpc.example.com';
+export const NO_WS = 'wss://rpc.example.com';
+
 /** IO base units as the command line takes them. */
 export function ioText(base: bigint): string {
   const fraction = (base % 100_000_000n).toString().padStart(8, '0').replace(/0+$/, '');
@@ -18,9 +22,11 @@ export function commandFor(of: {
   region: string;
   oracles: readonly string[];
   rpcUrl: string | null;
+  /** As the API says it; null when its operator names none. */
+  wsUrl: string | null;
 }): string {
-  const rpc = plain(of.rpcUrl ?? 'https://rpc.example.com');
-  const ws = rpc.replace(/^http/, 'ws').replace(/:(\d+)(?=\/|$)/, (_, port) => `:${Number(port) + 1}`);
+  const rpc = plain(of.rpcUrl ?? NO_RPC);
+  const ws = plain(of.wsUrl ?? NO_WS);
   const lines = [
     `oracles = [${of.oracles.map((oracle) => `"${plain(oracle)}"`).join(', ')}]`,
     `rpc_url = "${rpc}"`,
@@ -33,6 +39,8 @@ export function commandFor(of: {
     'ask = "50000000"',
     '[engines.wasm]',
     'ask = "100000"',
+    '[engines.lease]',
+    'ask = "100000000"',
   ];
   return [
     '[ -f operator.json ] || solana-keygen new --no-bip39-passphrase -o operator.json &&',

@@ -45,6 +45,18 @@ export function occupancyOf(jobs: readonly Job[], device: string, ioMint: string
   };
 }
 
+/** Watts that devices report now, on average: those at work, those idle; null where none of them reports. */
+export function measuredWatts(beats: readonly { power_w: number | null; job: string | null }[]): {
+  busy: number | null;
+  idle: number | null;
+} {
+  const mean = (busy: boolean) => {
+    const watts = beats.flatMap(({ power_w, job }) => (power_w !== null && (job !== null) === busy ? [power_w] : []));
+    return watts.length > 0 ? watts.reduce((sum, one) => sum + one, 0) / watts.length : null;
+  };
+  return { busy: mean(true), idle: mean(false) };
+}
+
 export interface Costs {
   /** Drawn while at work and while idle, watts. */
   busyWatts: number;

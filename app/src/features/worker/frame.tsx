@@ -4,7 +4,7 @@ import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import { accountQuery, type Kinds, pda, type Read } from '@/shared/chain';
 import { buttonClass, Empty, Loaded, Page, Skeleton } from '@/shared/ui';
-import { type ConnectedWallet, useWallet } from '@/shared/wallet';
+import { type ConnectedWallet, useRestoring, useWallet } from '@/shared/wallet';
 
 export type Provider = Read<Kinds['provider']>;
 
@@ -51,17 +51,23 @@ export function useProvider() {
 export function ProviderPage({
   title,
   lead,
+  beside,
   children,
 }: {
   title: string;
   lead: string;
+  /** What any wallet gets, provider or not. */
+  beside?: (wallet: ConnectedWallet) => ReactNode;
   children: (provider: Provider, wallet: ConnectedWallet) => ReactNode;
 }) {
   const { wallet, account } = useProvider();
+  const restoring = useRestoring();
   return (
     <Page title={title} lead={lead}>
       <WorkerTabs />
-      {!wallet ? (
+      {restoring ? (
+        <Skeleton className="h-[60rem]" />
+      ) : !wallet ? (
         <Empty
           title="Connect the provider’s wallet"
           action={
@@ -73,7 +79,7 @@ export function ProviderPage({
           Its address is where your stake and devices are found on chain.
         </Empty>
       ) : (
-        <Loaded query={account} skeleton={<Skeleton className="h-96" />}>
+        <Loaded query={account} skeleton={<Skeleton className="h-[60rem]" />}>
           {(read) =>
             read ? (
               children(read, wallet)
@@ -92,6 +98,7 @@ export function ProviderPage({
           }
         </Loaded>
       )}
+      {wallet && !account.isPending && beside?.(wallet)}
     </Page>
   );
 }

@@ -1,6 +1,6 @@
 /** Is a device fit to earn? Each check names its fix. Pure. */
 import type { Offer } from '@/shared/api';
-import type { Kinds } from '@/shared/chain';
+import { type Kinds, NOBODY } from '@/shared/chain';
 import { duration, exact, IO } from '@/shared/format';
 import type { Heartbeat } from '@/shared/live';
 
@@ -81,7 +81,8 @@ export function healthOf(of: {
     device.state === 0 ? 'active' : 'draining',
     `io device drain ${address} --undo, or the button beside.`,
   );
-  if (offer && !offer.available && offer.unavailable_because) {
+  // At work it is passed over, as it should be.
+  if (offer && !offer.available && offer.unavailable_because && device.currentJob === NOBODY) {
     add(
       'Offered',
       false,

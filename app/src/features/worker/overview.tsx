@@ -1,26 +1,27 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
+import { Act } from '@/shared/act';
 import { deviceOffersQuery, type Offer } from '@/shared/api';
 import {
   classesQuery,
   className,
   devicesOfProviderQuery,
+  emissionQuery,
   type Kinds,
+  NOBODY,
   networkQuery,
   type Read,
   solBalanceQuery,
 } from '@/shared/chain';
 import { count, duration, IO, percent, shorten, size } from '@/shared/format';
 import { type Heartbeat, useHeartbeats, useLiveStatus, useNow } from '@/shared/live';
-import { scoreBps, together } from '@/shared/rewards';
+import { type EpochRewards, epochQuery, hexOf, SLOTS, scoreBps, slotsOf, together } from '@/shared/rewards';
 import { Amount, Badge, buttonClass, Card, Empty, Hash, Loaded, Notice, Progress, Skeleton, Stat } from '@/shared/ui';
 import type { ConnectedWallet } from '@/shared/wallet';
-import { Act } from './act';
 import { type Provider, ProviderPage } from './frame';
 import { healthOf } from './health';
 import { drain } from './transactions';
 
-const NOBODY = '11111111111111111111111111111111';
 const MIB = 1024 * 1024;
 
 export function Overview() {
@@ -35,6 +36,9 @@ function Devices({ provider, wallet }: { provider: Provider; wallet: ConnectedWa
   const devices = useQuery(devicesOfProviderQuery(provider.address));
   const offers = useQuery(deviceOffersQuery());
   const beats = useHeartbeats(provider.address);
+  const emission = useQuery(emissionQuery());
+  const root = emission.data?.data.rootEpoch ?? 0n;
+  const rewards = useQuery(epochQuery(root > 0n ? root : null));
   const { data } = provider;
   return (
     <div className="flex flex-col gap-4">
@@ -80,6 +84,7 @@ function Devices({ provider, wallet }: { provider: Provider; wallet: ConnectedWa
                   beat={beats[device.address]}
                   offer={offers.data?.find((one) => one.device === device.address)}
                   apiUp={offers.data !== undefined}
+                  upIn={rewards.data ? upIn(rewards.data, device.address) : null}
                 />
               ))
           )
@@ -87,6 +92,12 @@ function Devices({ provider, wallet }: { provider: Provider; wallet: ConnectedWa
       </Loaded>
     </div>
   );
+}
+
+/** How much of the newest published epoch a quorum of oracles saw a device up. */
+function upIn({ epoch, computed }: EpochRewards, device: string) {
+  const row = computed.rows.find((one) => one.device === hexOf(device));
+  return { epoch, slots: row ? slotsOf(row) : 0 };
 }
 
 function Gauge({ label, text, value }: { label: string; text: string; value: number | null }) {
@@ -110,6 +121,7 @@ function DeviceCard({
   beat,
   offer,
   apiUp,
+  upIn,
 }: {
   device: Read<Kinds['device']>;
   provider: Provider;
@@ -117,6 +129,7 @@ function DeviceCard({
   beat: Heartbeat | undefined;
   offer: Offer | undefined;
   apiUp: boolean;
+  upIn: { epoch: bigint; slots: number } | null;
 }) {
   const classes = useQuery(classesQuery());
   const network = useQuery(networkQuery());
@@ -204,6 +217,13 @@ function DeviceCard({
         <Fact label="Reputation">
           {percent(scoreBps(together(data.record, provider.data.record), BigInt(Math.floor(now))))}
         </Fact>
+        {upIn && (
+          <Fact label={`Up in epoch ${upIn.epoch}`}>
+            <span data-tip={`${upIn.slots} of ${SLOTS} slots, as a quorum of oracles saw it`}>
+              {Math.round((100 * upIn.slots) / SLOTS)} %
+            </span>
+          </Fact>
+        )}
         <Fact label="Registered">{duration(now - Number(data.since))} ago</Fact>
         {beat && <Fact label="Answers in">{beat.rtt_ms === null ? '—' : `${beat.rtt_ms} ms`}</Fact>}
         <Fact label="Operator">

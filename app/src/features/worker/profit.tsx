@@ -1,12 +1,12 @@
 import { useQuery } from '@tanstack/react-query';
-import { useState } from 'react';
+import { useRef, useState } from 'react';
 import { devicesOfProviderQuery, emissionQuery, jobsOfProviderQuery } from '@/shared/chain';
 import { config } from '@/shared/config';
 import { exact, IO, plural, shorten } from '@/shared/format';
 import { useHeartbeats, useNow } from '@/shared/live';
 import { epochQuery, hexOf } from '@/shared/rewards';
 import { Amount, Card, Empty, Loaded, Notice, SelectField, Skeleton, Stat, TextField } from '@/shared/ui';
-import { occupancyOf, profitOf } from './earnings';
+import { measuredWatts, occupancyOf, profitOf } from './earnings';
 import { type Provider, ProviderPage } from './frame';
 
 const SPANS = [
@@ -50,6 +50,16 @@ const number = (text: string) => {
   return text.trim() !== '' && Number.isFinite(value) && value >= 0 ? value : null;
 };
 
+const watts = (value: number | null) => (value === null ? '' : value.toFixed(0));
+
+/** What was measured of each kind since the page was opened: a device is not at work all the time. */
+function useMeasured(beats: Parameters<typeof measuredWatts>[0]) {
+  const kept = useRef<ReturnType<typeof measuredWatts>>({ busy: null, idle: null });
+  const now = measuredWatts(beats);
+  kept.current = { busy: now.busy ?? kept.current.busy, idle: now.idle ?? kept.current.idle };
+  return kept.current;
+}
+
 function Reckoned({ provider }: { provider: Provider }) {
   const devices = useQuery(devicesOfProviderQuery(provider.address));
   const jobs = useQuery(jobsOfProviderQuery(provider.address));
@@ -67,11 +77,11 @@ function Reckoned({ provider }: { provider: Provider }) {
       localStorage.setItem(STORE, JSON.stringify(next));
     } catch {}
   };
-  const watts = Object.values(beats).flatMap(({ power_w }) => (power_w === null ? [] : [power_w]));
-  const measured = watts.length > 0 ? watts.reduce((sum, one) => sum + one, 0) / watts.length : null;
+  const measured = useMeasured(Object.values(beats));
   const [kwh, io] = [number(kept.kwh), number(kept.io)];
-  const busyWatts = number(kept.busy) ?? measured;
-  const idleWatts = number(kept.idle) ?? busyWatts;
+  // What was not measured at work is at least what it draws idle.
+  const busyWatts = number(kept.busy) ?? measured.busy ?? measured.idle;
+  const idleWatts = number(kept.idle) ?? measured.idle ?? busyWatts;
   const perEpoch = (device: string) => {
     const rows = rewards.data?.computed.rows ?? [];
     const at = rows.findIndex((row) => row.device === hexOf(device));
@@ -103,11 +113,13 @@ function Reckoned({ provider }: { provider: Provider }) {
             label="Watts at work, a device"
             inputMode="decimal"
             value={kept.busy}
-            placeholder={measured === null ? '' : measured.toFixed(0)}
+            placeholder={watts(busyWatts)}
             hint={
-              measured === null
-                ? 'No device reports its power: read it off a meter.'
-                : `Measured now: ${measured.toFixed(0)} W on average`
+              measured.busy !== null
+                ? `Measured while at work: ${watts(measured.busy)} W on average`
+                : measured.idle !== null
+                  ? 'None has been at work since this page was opened: what they draw idle is taken.'
+                  : 'No device reports its power: read it off a meter.'
             }
             onChange={change('busy')}
           />
@@ -115,8 +127,12 @@ function Reckoned({ provider }: { provider: Provider }) {
             label="Watts idle, a device"
             inputMode="decimal"
             value={kept.idle}
-            placeholder={measured === null ? '' : measured.toFixed(0)}
-            hint="As at work when empty"
+            placeholder={watts(idleWatts)}
+            hint={
+              measured.idle === null
+                ? 'As at work when empty'
+                : `Measured while idle: ${watts(measured.idle)} W on average`
+            }
             onChange={change('idle')}
           />
           <SelectField label="Over" value={span} onChange={(event) => setSpan(Number(event.target.value))}>

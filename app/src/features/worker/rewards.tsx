@@ -1,5 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
+import { Act } from '@/shared/act';
 import {
   devicesOfProviderQuery,
   emissionQuery,
@@ -46,18 +47,20 @@ import {
 } from '@/shared/ui';
 import { keyBytes } from '@/shared/verify';
 import type { ConnectedWallet } from '@/shared/wallet';
-import { Act } from './act';
 import { type Provider, ProviderPage } from './frame';
 import { claimRewards, claimVested } from './transactions';
 import { whyNot } from './why';
 
 export function RewardsPage() {
   return (
-    <ProviderPage title="Rewards" lead="What your devices earned for being up, why, and what you can claim now.">
+    <ProviderPage
+      title="Rewards"
+      lead="What your devices earned for being up, why, and what you can claim now."
+      beside={(wallet) => <Vesting wallet={wallet} />}
+    >
       {(provider, wallet) => (
         <div className="flex flex-col gap-4">
           <Claim provider={provider} wallet={wallet} />
-          <Vesting wallet={wallet} />
           <Why provider={provider} />
         </div>
       )}
@@ -140,12 +143,14 @@ function Claim({ provider, wallet }: { provider: Provider; wallet: ConnectedWall
 function Vesting({ wallet }: { wallet: ConnectedWallet }) {
   const vestings = useQuery(vestingsQuery());
   const now = BigInt(Math.floor(useNow(5_000)));
-  const mine = (vestings.data ?? []).filter(({ data }) => data.beneficiary === wallet.address);
+  const mine = (vestings.data ?? [])
+    .filter(({ data }) => data.beneficiary === wallet.address)
+    .sort((a, b) => a.data.index - b.data.index);
   return mine.map((one: Read<Kinds['vesting']>) => {
     const free = vested(one.data, now);
     const open = free > one.data.claimed ? free - one.data.claimed : 0n;
     return (
-      <Card key={one.address} title={`Genesis part: ${ALLOCATIONS[one.data.index] ?? one.data.index}`}>
+      <Card key={one.address} className="mt-4" title={`Genesis part: ${ALLOCATIONS[one.data.index] ?? one.data.index}`}>
         <div className="mb-4 grid grid-cols-2 gap-3 md:grid-cols-4">
           <Stat label="Total">
             <Amount base={one.data.total} unit={IO} />

@@ -1,13 +1,14 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
+import { Act } from '@/shared/act';
 import { bases } from '@/shared/api';
 import { classesQuery, className, networkQuery, tokenBalanceQuery } from '@/shared/chain';
 import { config } from '@/shared/config';
 import { exact, IO } from '@/shared/format';
 import { Badge, Button, Card, Page, SelectField, TextField } from '@/shared/ui';
-import { Act } from './act';
-import { commandFor } from './command';
+import { useRestoring } from '@/shared/wallet';
+import { commandFor, NO_WS } from './command';
 import { useProvider, WorkerTabs } from './frame';
 import { bondNeeded } from './health';
 import { register } from './transactions';
@@ -15,6 +16,7 @@ import { register } from './transactions';
 /** From nothing to a running device: two signatures here, one command there. */
 export function SetupPage() {
   const { wallet, account } = useProvider();
+  const restoring = useRestoring();
   const classes = useQuery(classesQuery());
   const network = useQuery(networkQuery());
   const balance = useQuery(tokenBalanceQuery(wallet?.address ?? null, config().io_mint));
@@ -37,6 +39,7 @@ export function SetupPage() {
           region: goodRegion ? region : '',
           oracles,
           rpcUrl: config().rpc_url ?? null,
+          wsUrl: config().ws_url ?? null,
         });
   const step = (done: boolean | undefined) =>
     done ? <Badge tone="good">done</Badge> : <Badge tone="warn">to do</Badge>;
@@ -46,7 +49,9 @@ export function SetupPage() {
       <ol className="flex max-w-4xl flex-col gap-4">
         <li>
           <Card title="1. A provider account" actions={step(Boolean(provider))}>
-            {!wallet ? (
+            {restoring || (wallet && account.isPending) ? (
+              <p className="text-muted text-sm">Reading…</p>
+            ) : !wallet ? (
               <p className="text-sm">
                 Connect the wallet that will own the stake and the earnings. It needs some SOL for fees.
               </p>
@@ -124,22 +129,31 @@ export function SetupPage() {
             }
           >
             <p className="mb-3 text-sm">
-              With <code className="font-mono">io</code> installed there, and{' '}
-              <code className="font-mono">authority.json</code> the key file of this wallet. It makes the operator’s key
-              (a hot key that can withdraw nothing), registers the device, writes{' '}
+              With <code className="font-mono">io</code> installed there (<code className="font-mono">./x install</code>{' '}
+              in a checkout of IO Network builds it and puts it into <code className="font-mono">~/.local/bin</code>),
+              and <code className="font-mono">authority.json</code> the key file of this wallet. It makes the operator’s
+              key (a hot key that can withdraw nothing), registers the device, writes{' '}
               <code className="font-mono">worker.toml</code>, and starts the worker; send the operator some SOL when it
               asks.
             </p>
             <pre
               // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard
               tabIndex={0}
-              className="overflow-x-auto rounded-lg border border-line bg-paper p-3 font-mono text-xs"
+              className="min-h-80 overflow-x-auto rounded-lg border border-line bg-paper p-3 font-mono text-xs"
               data-testid="command"
             >
               {command ?? 'Reading…'}
             </pre>
+            {!config().ws_url && (
+              <p className="mt-3 text-sm text-warn">
+                This oracle does not say where the chain’s WebSocket is: put the address of your RPC provider’s in place
+                of <code className="font-mono">{NO_WS}</code>.
+              </p>
+            )}
             <p className="mt-3 text-muted text-sm">
-              Then the device shows up under{' '}
+              Asks are for 1,000 passages, 10⁹ fuel and 1,000 s of a lease, in base units (1 IO is 100,000,000). Change
+              them as you like, later with <code className="font-mono">io device price</code>. Then the device shows up
+              under{' '}
               <Link to="/worker" className="link">
                 Devices
               </Link>{' '}

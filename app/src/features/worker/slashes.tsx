@@ -1,5 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
+import { Act } from '@/shared/act';
 import { slashCasesOfQuery, tokenBalanceQuery } from '@/shared/chain';
 import { config } from '@/shared/config';
 import { duration, exact, hex, IO, percent } from '@/shared/format';
@@ -7,7 +8,6 @@ import { useNow } from '@/shared/live';
 import { SLASH_TONES, slashCause, slashState } from '@/shared/slashes';
 import { Amount, Badge, Card, Empty, Facts, Hash, Loaded, Skeleton, Time } from '@/shared/ui';
 import type { ConnectedWallet } from '@/shared/wallet';
-import { Act } from './act';
 import { type Provider, ProviderPage } from './frame';
 import { appeal, finalise } from './transactions';
 
@@ -89,7 +89,7 @@ function Cases({ provider, wallet }: { provider: Provider; wallet: ConnectedWall
                           data.decidedAt > 0n && ['Decided', <Time key="d" at={data.decidedAt} />],
                         ]}
                       />
-                      <div className="grid content-start gap-3 text-sm">
+                      <div className="grid min-w-0 content-start gap-3 text-sm">
                         {state === 'open' && untilAppeal > 0 && (
                           <>
                             <p>
@@ -100,7 +100,7 @@ function Cases({ provider, wallet }: { provider: Provider; wallet: ConnectedWall
                             </p>
                             <p className="text-muted">
                               Look at what each oracle signed first:{' '}
-                              <code className="font-mono">io slash evidence {address}</code>
+                              <code className="break-all font-mono">io slash evidence {address}</code>
                             </p>
                             <Act wallet={wallet} disabled={poor} build={() => appeal(wallet.address, address)}>
                               Appeal with {exact(data.appealBond, IO)}

@@ -2,6 +2,7 @@ import type { Address } from '@solana/kit';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
+import { Act } from '@/shared/act';
 import {
   coStakesOfProviderQuery,
   coStakesOfQuery,
@@ -14,9 +15,8 @@ import {
 import { config } from '@/shared/config';
 import { duration, exact, IO, percent, shorten } from '@/shared/format';
 import { useNow } from '@/shared/live';
-import { Amount, Badge, Card, Empty, Page, Progress, SelectField, Stat, TextField, Time } from '@/shared/ui';
-import { type ConnectedWallet, useWallet } from '@/shared/wallet';
-import { Act } from './act';
+import { Amount, Badge, Card, Empty, Page, Progress, SelectField, Skeleton, Stat, TextField, Time } from '@/shared/ui';
+import { type ConnectedWallet, useRestoring, useWallet } from '@/shared/wallet';
 import { AmountForm } from './amount-form';
 import { type Provider, useProvider, WorkerTabs } from './frame';
 import { type CoStep, joinCoStake, moveCoStake, setTerms, stake, unstake, withdraw } from './transactions';
@@ -25,10 +25,13 @@ const MAX_COMMISSION_BPS = 10_000;
 
 export function StakePage() {
   const { wallet, account } = useProvider();
+  const restoring = useRestoring();
   return (
     <Page title="Stake" lead="What stands behind your devices’ promises, and what you put beside others’.">
       <WorkerTabs />
-      {!wallet ? (
+      {restoring || (wallet && account.isPending) ? (
+        <Skeleton className="h-[60rem]" />
+      ) : !wallet ? (
         <Empty title="Connect a wallet">Your own stake and your co-stakes belong to it.</Empty>
       ) : (
         <div className="flex flex-col gap-4">

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Kinds, Read } from '@/shared/chain';
-import { commandFor, ioText } from './command';
-import { occupancyOf, profitOf } from './earnings';
+import { commandFor, ioText, NO_WS } from './command';
+import { measuredWatts, occupancyOf, profitOf } from './earnings';
 import { bondNeeded, healthOf } from './health';
 import { whyNot } from './why';
 
@@ -13,6 +13,16 @@ const job = (data: Partial<Kinds['job']>) =>
   }) as Read<Kinds['job']>;
 
 describe('profit', () => {
+  it('takes the watts of devices at work and of idle ones apart', () => {
+    const beats = [
+      { power_w: 300, job: 'a' },
+      { power_w: 200, job: 'b' },
+      { power_w: 40, job: null },
+      { power_w: null, job: null },
+    ];
+    expect(measuredWatts(beats)).toEqual({ busy: 250, idle: 40 });
+    expect(measuredWatts(beats.slice(3))).toEqual({ busy: null, idle: null });
+  });
   it('counts overlapping jobs once, and cuts them to the span', () => {
     const jobs = [
       job({ acceptedAt: 50n, submittedAt: 150n, finishedAt: 160n, paid: 10n }),
@@ -93,15 +103,18 @@ describe('the command', () => {
     region: 'DE',
     oracles: ['http://127.0.0.1:8700'],
     rpcUrl: 'http://127.0.0.1:8899',
+    wsUrl: 'ws://127.0.0.1:9001',
   };
   it('holds everything that the worker needs', () => {
     const command = commandFor(given);
-    for (const part of ['--bond 200.5 ', 'region = "DE"', 'ws_url = "ws://127.0.0.1:8900"', '"http://127.0.0.1:8700"'])
+    for (const part of ['--bond 200.5 ', 'region = "DE"', 'ws_url = "ws://127.0.0.1:9001"', '"http://127.0.0.1:8700"'])
       expect(command).toContain(part);
+    expect(commandFor({ ...given, wsUrl: null }), 'nothing is guessed').toContain(`ws_url = "${NO_WS}"`);
     expect(ioText(100_000_000n)).toBe('1');
   });
   it('takes nothing that a shell would read', () => {
     expect(() => commandFor({ ...given, oracles: ['http://x/$(rm -rf .)'] })).toThrow();
     expect(() => commandFor({ ...given, region: '"; id' })).toThrow();
+    expect(() => commandFor({ ...given, wsUrl: 'ws://x"; id' })).toThrow();
   });
 });

@@ -403,6 +403,8 @@ export interface components {
       program: string;
       /** @description JSON-RPC of the chain, for browsers; absent where the operator names none. */
       rpc_url?: string | null;
+      /** @description The chain's WebSocket, for workers that are set up; absent where the operator names none. */
+      ws_url?: string | null;
     };
     /** @description `GET /v1/jobs/{job}/attestation`: this oracle's signed verdict. `404` with `not_found` while it has none. */
     Attestation: {

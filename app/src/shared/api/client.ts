@@ -7,6 +7,8 @@ export type JobView = Schemas['JobView'];
 export type Offer = Schemas['Offer'];
 export type Quote = Schemas['Quote'];
 export type QuoteRequest = Schemas['QuoteRequest'];
+export type LeaseAnswer = Schemas['LeaseAnswer'];
+export type LeaseSignature = Schemas['LeaseSignature'];
 export type BlobStatus = Schemas['BlobStatus'];
 export type Info = Schemas['Info'];
 

@@ -1,7 +1,16 @@
 /** What the oracles know beyond the chain, as queries. */
 import { queryOptions } from '@tanstack/react-query';
 import { config } from '@/shared/config';
-import { type Attestation, api, type JobView, type Offer, type QuoteRequest, take, takeMaybe } from './client';
+import {
+  type Attestation,
+  api,
+  type JobView,
+  type LeaseSignature,
+  type Offer,
+  type QuoteRequest,
+  take,
+  takeMaybe,
+} from './client';
 
 /** This oracle first, then the others. */
 export function bases(): string[] {
@@ -78,4 +87,30 @@ export const attestationsQuery = (job: string, enabled: boolean) =>
         }),
       ),
     refetchInterval: (query) => (query.state.data?.every((one) => one.attestation) ? false : 5_000),
+  });
+
+/** What each oracle counted of a lease, with its signature over exactly that. */
+export const leaseCountsQuery = (job: string, enabled: boolean) =>
+  queryOptions({
+    queryKey: ['api', 'lease', job],
+    enabled,
+    queryFn: ({ signal }): Promise<{ base: string; signed: LeaseSignature | null; error: string | null }[]> =>
+      Promise.all(
+        bases().map(async (base) => {
+          const params = { path: { job } };
+          try {
+            const count = await takeMaybe(api(base).GET('/v1/leases/{job}', { params, signal }));
+            if (!count) return { base, signed: null, error: null };
+            const body = { seconds: count.seconds, at: count.at };
+            return {
+              base,
+              signed: await take(api(base).POST('/v1/leases/{job}/sign', { params, body, signal })),
+              error: null,
+            };
+          } catch (error) {
+            return { base, signed: null, error: (error as Error).message };
+          }
+        }),
+      ),
+    refetchInterval: 10_000,
   });

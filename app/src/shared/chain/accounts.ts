@@ -60,6 +60,9 @@ import { rpc } from './rpc';
 
 export const PROGRAM = IO_NETWORK_PROGRAM_ADDRESS;
 
+/** The zero key, as chains write “none”. */
+export const NOBODY = '11111111111111111111111111111111';
+
 /** Every kind of account that this app reads. A new one is one line here. */
 export interface Kinds {
   job: Job;
@@ -197,4 +200,5 @@ export const OFFSETS = {
   device: { provider: 8 },
   slashCase: { provider: 8 },
   coStake: { provider: 8, coStaker: 40 },
+  deposit: { job: 8 },
 } as const;

@@ -6,3 +6,4 @@ export * from './pda';
 export * from './queries';
 export * from './rpc';
 export * from './send';
+export * from './signed';

@@ -10,6 +10,12 @@ import { rpc } from './rpc';
 /** Read again after so long without live news, milliseconds. */
 const SLOW = 60_000;
 const FAST = 15_000;
+/** The same while it can not be read at all. */
+const AWAY = 5_000;
+
+/** `refetchInterval` of what is read so often. */
+const each = (ms: number) => (query: { state: { status: string } }) =>
+  query.state.status === 'error' ? Math.min(AWAY, ms) : ms;
 
 export const accountKey = (at: string) => ['chain', 'account', at] as const;
 export const listKey = (kind: Kind, by: Record<string, string> = {}) => ['chain', 'list', kind, by] as const;
@@ -19,28 +25,28 @@ export const accountQuery = <K extends Kind>(kind: K, at: string) =>
   queryOptions({
     queryKey: accountKey(at),
     queryFn: ({ signal }) => fetchAccount(kind, at, signal),
-    refetchInterval: FAST,
+    refetchInterval: each(FAST),
   });
 
 const listQuery = <K extends Kind>(kind: K, by: Record<string, string>, filters: readonly Filter[], every = SLOW) =>
   queryOptions({
     queryKey: listKey(kind, by),
     queryFn: ({ signal }): Promise<Read<Kinds[K]>[]> => fetchAll(kind, filters, signal),
-    refetchInterval: every,
+    refetchInterval: each(every),
   });
 
 export const networkQuery = () =>
   queryOptions({
     queryKey: ['chain', 'network'],
     queryFn: async ({ signal }) => fetchAccount('network', await pda.network(), signal),
-    refetchInterval: SLOW,
+    refetchInterval: each(SLOW),
   });
 
 export const oracleSetQuery = () =>
   queryOptions({
     queryKey: ['chain', 'oracleSet'],
     queryFn: async ({ signal }) => fetchAccount('oracleSet', await pda.oracleSet(), signal),
-    refetchInterval: SLOW,
+    refetchInterval: each(SLOW),
   });
 
 export const jobQuery = (at: string) => accountQuery('job', at);
@@ -56,7 +62,7 @@ export const emissionQuery = () =>
   queryOptions({
     queryKey: ['chain', 'emission'],
     queryFn: async ({ signal }) => fetchAccount('emission', await pda.emission(), signal),
-    refetchInterval: FAST,
+    refetchInterval: each(FAST),
   });
 export const vestingsQuery = () => listQuery('vesting', {}, []);
 export const oraclesQuery = () => listQuery('oracle', {}, []);
@@ -69,6 +75,9 @@ export const coStakesOfProviderQuery = (provider: string) =>
   listQuery('coStake', { provider }, [{ offset: OFFSETS.coStake.provider, bytes: provider }]);
 export const coStakesOfQuery = (coStaker: string) =>
   listQuery('coStake', { coStaker }, [{ offset: OFFSETS.coStake.coStaker, bytes: coStaker }]);
+/** What sponsors, and whoever extended it, put into a job, and was not given back yet. */
+export const depositsQuery = (job: string) =>
+  listQuery('deposit', { job }, [{ offset: OFFSETS.deposit.job, bytes: job }]);
 export const mintsQuery = () => listQuery('paymentMint', {}, []);
 
 export function className(data: Kinds['deviceClass']): string {
@@ -95,7 +104,7 @@ export const tokenBalanceQuery = (owner: string | null, mint: string) =>
       const parsed = value?.data as { parsed?: { info?: { tokenAmount?: { amount?: string } } } } | undefined;
       return BigInt(parsed?.parsed?.info?.tokenAmount?.amount ?? '0');
     },
-    refetchInterval: FAST,
+    refetchInterval: each(FAST),
   });
 
 export const solBalanceQuery = (owner: string | null) =>
@@ -108,5 +117,5 @@ export const solBalanceQuery = (owner: string | null) =>
           .getBalance(owner as Address, { commitment: 'confirmed' })
           .send({ abortSignal: signal })
       ).value as bigint,
-    refetchInterval: FAST,
+    refetchInterval: each(FAST),
   });

@@ -76,6 +76,23 @@ async function recentPrice(accounts: readonly Address[]): Promise<bigint> {
 
 const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
+/** What a wallet answers, unless the user stops waiting for it: what it signs later is then not sent. */
+function unlessStopped<T>(answer: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return answer;
+  return new Promise<T>((resolve, reject) => {
+    const stop = () =>
+      reject(
+        new SendFailure(
+          'you stopped waiting for the wallet',
+          'Nothing was sent, whatever it signs now. Try again when you like.',
+        ),
+      );
+    if (signal.aborted) return stop();
+    signal.addEventListener('abort', stop, { once: true });
+    answer.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
+  });
+}
+
 /** Sends, and returns the signature once the transaction is confirmed. */
 export async function send(
   wallet: ConnectedWallet,
@@ -108,7 +125,7 @@ export async function send(
   const unsigned = Uint8Array.from(getTransactionEncoder().encode(transaction));
 
   onStep?.('signing');
-  const signed = await wallet.signTransaction(unsigned);
+  const signed = await unlessStopped(wallet.signTransaction(unsigned), signal);
   const decoded = getTransactionDecoder().decode(signed);
   if (!sameBytes(decoded.messageBytes, transaction.messageBytes)) {
     throw new SendFailure(

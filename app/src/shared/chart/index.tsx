@@ -26,12 +26,17 @@ export function Chart({ label, times, series, format = String, height = 200 }: C
       plot?.destroy();
       const style = getComputedStyle(document.documentElement);
       const color = (name: string) => style.getPropertyValue(name).trim();
-      const axis = { stroke: color('--muted'), grid: { stroke: color('--line'), width: 1 }, ticks: { show: false } };
+      const axis = {
+        stroke: color('--muted'),
+        font: `12px ${getComputedStyle(document.body).fontFamily}`,
+        grid: { stroke: color('--line'), width: 1 },
+        ticks: { show: false },
+      };
       plot = new uPlot(
         {
           width: element.clientWidth || 300,
           height,
-          legend: { show: series.length > 1 },
+          legend: { show: series.length > 1, live: false },
           cursor: { y: false },
           axes: [axis, { ...axis, size: 70, values: (_: uPlot, ticks: number[]) => ticks.map(format) }],
           scales: { y: { range: (_: uPlot, min: number, max: number) => [Math.min(0, min), max > 0 ? max * 1.1 : 1] } },

@@ -9,8 +9,7 @@ export const IO: Unit = { symbol: 'IO', decimals: 8 };
 export const SOL: Unit = { symbol: 'SOL', decimals: 9 };
 
 const GROUP = /\B(?=(\d{3})+(?!\d))/g;
-/** Thin no-break space, as SI groups digits. */
-const group = (digits: string) => digits.replace(GROUP, '\u202f');
+const group = (digits: string) => digits.replace(GROUP, ',');
 
 function split(base: bigint, decimals: number): [sign: string, whole: string, fraction: string] {
   const sign = base < 0n ? '−' : '';
@@ -18,7 +17,7 @@ function split(base: bigint, decimals: number): [sign: string, whole: string, fr
   return [sign, digits.slice(0, digits.length - decimals), digits.slice(digits.length - decimals)];
 }
 
-/** All digits that are there: `1 234.5 IO`. */
+/** All digits that are there: `1,234.5 IO`. */
 export function exact(base: bigint, unit: Unit): string {
   const [sign, whole, fraction] = split(base, unit.decimals);
   const rest = fraction.replace(/0+$/, '');
@@ -38,9 +37,13 @@ export function short(base: bigint, unit: Unit): string {
 
 export class AmountError extends Error {}
 
+/** Commas where thousands are grouped; any other is refused: in some countries it is the decimal point. */
+const GROUPED = /^\d{1,3}(,\d{3})+(\.\d*)?$/;
+
 /** What somebody typed, as base units. */
 export function parseAmount(text: string, unit: Unit): bigint {
-  const clean = text.trim().replace(/[\s\u202f_]/g, '');
+  let clean = text.trim().replace(/[\s_]/g, '');
+  if (GROUPED.test(clean)) clean = clean.replaceAll(',', '');
   const match = /^(\d*)(?:\.(\d*))?$/.exec(clean);
   if (!match || (!match[1] && !match[2])) throw new AmountError(`expected an amount like 1.5, got “${text.trim()}”`);
   const fraction = match[2] ?? '';

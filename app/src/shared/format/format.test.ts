@@ -4,21 +4,21 @@ import { ago, duration, exact, fromHex, hex, IO, packRegion, parseAmount, percen
 describe('amounts', () => {
   it('are exact', () => {
     expect(exact(123_456_789n, IO)).toBe('1.23456789 IO');
-    expect(exact(100_000_000_000_000n, IO)).toBe('1\u202f000\u202f000 IO');
+    expect(exact(100_000_000_000_000n, IO)).toBe('1,000,000 IO');
     expect(exact(-5n, IO)).toBe('−0.00000005 IO');
-    expect(exact(0xffff_ffff_ffff_ffffn, IO)).toBe('184\u202f467\u202f440\u202f737.09551615 IO');
+    expect(exact(0xffff_ffff_ffff_ffffn, IO)).toBe('184,467,440,737.09551615 IO');
   });
   it('are shortened downwards', () => {
     expect(short(199_999_999n, IO)).toBe('1.99 IO');
     expect(short(1_299n, IO)).toBe('0.000012 IO');
     expect(short(0n, IO)).toBe('0 IO');
-    expect(short(1_234_599_999_999n, IO)).toBe('12\u202f345 IO');
+    expect(short(1_234_599_999_999n, IO)).toBe('12,345 IO');
   });
   it('come back from text', () => {
-    for (const base of [0n, 1n, 99_999_999n, 100_000_000n, 123_456_789_012n]) {
+    for (const base of [0n, 1n, 99_999_999n, 100_000_000n, 123_456_789_012n, 0xffff_ffff_ffff_ffffn]) {
       expect(parseAmount(exact(base, IO).replace(' IO', ''), IO)).toBe(base);
     }
-    for (const bad of ['', '.', '1,5', '-1', '1e3', '0.123456789', '99999999999999999999']) {
+    for (const bad of ['', '.', '1,5', '1,2345', '12,34,567', '-1', '1e3', '0.123456789', '99999999999999999999']) {
       expect(() => parseAmount(bad, IO), bad).toThrow();
     }
   });

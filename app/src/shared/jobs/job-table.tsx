@@ -2,7 +2,7 @@ import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import { type Kinds, mintsQuery, type Read, unitOf } from '@/shared/chain';
-import { count, shorten } from '@/shared/format';
+import { count, duration, shorten } from '@/shared/format';
 import { Amount, Badge, Empty, Table, Time } from '@/shared/ui';
 import { costOf, STATE_TONES, stateName } from './state';
 
@@ -31,6 +31,7 @@ export function JobTable({ jobs, empty }: { jobs: Read<Kinds['job']>[]; empty?: 
             </Link>
           ),
         },
+        { header: 'Kind', id: 'kind', accessorFn: (row) => (row.data.kind === 1 ? 'lease' : 'task') },
         {
           header: 'State',
           id: 'state',
@@ -53,7 +54,8 @@ export function JobTable({ jobs, empty }: { jobs: Read<Kinds['job']>[]; empty?: 
           accessorFn: (row) => row.data.units || row.data.maxUnits,
           sortingFn: 'basic',
           meta: { right: true },
-          cell: ({ getValue }) => count(getValue() as bigint),
+          cell: ({ row, getValue }) =>
+            row.original.data.kind === 1 ? duration(Number(getValue())) : count(getValue() as bigint),
         },
         {
           header: 'Cost',

@@ -60,7 +60,8 @@ export interface EpochRewards {
 
 type Signed = NonNullable<Schemas['Rewards']['signed']>;
 
-function signedBy(signed: Signed, oracles: readonly string[]): boolean {
+/** Whether an oracle of the set signed this root. */
+export function signedBy(signed: Signed, oracles: readonly string[]): boolean {
   try {
     const statement = rootStatement({
       setVersion: BigInt(signed.set_version),

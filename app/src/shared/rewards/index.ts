@@ -3,6 +3,7 @@ export * from './bytes';
 export * from './emission';
 export * from './epoch';
 export * from './evidence';
+export * from './history';
 export * from './reputation';
 export * from './scores';
 export * from './tree';

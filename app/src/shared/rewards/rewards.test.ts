@@ -3,6 +3,7 @@ import { fromHex, hex } from '@/shared/format';
 import { blake3Hex, keyBytes } from '@/shared/verify';
 import { CAP, EMISSION, EPOCHS, emitted, epochEmission, GENESIS, vested } from './emission';
 import { compute, merge, readEvidence, readLeafSet, sameLeaves } from './evidence';
+import { figuresOf } from './history';
 import { onDay, scoreBps } from './reputation';
 import { type DeviceEpoch, distribute, slotsOf } from './scores';
 import { buildTree, hexOfRoot, proofOf, proves, rootOf } from './tree';
@@ -144,5 +145,19 @@ describe('reputation', () => {
   });
   it('halves in 90 days', () => {
     expect(onDay({ ...none, completed: 8n << 16n }, 90n).completed).toBe(4n << 16n);
+  });
+});
+
+describe('history', () => {
+  it('gives each epoch what the root before did not have, and nothing where a root is unknown', () => {
+    const totals = new Map([
+      [1, 10n],
+      [2, 25n],
+      [4, 70n],
+    ]);
+    const figures = figuresOf(4, totals);
+    expect(figures.map(({ rewarded }) => rewarded)).toEqual([10n, 15n, null, null]);
+    expect(figures[0]?.emitted).toBe(epochEmission(1));
+    expect(figuresOf(100, totals)).toHaveLength(24);
   });
 });

@@ -10,10 +10,19 @@ const VARIANTS: Record<Variant, string> = {
   danger: 'bg-bad text-on-accent hover:opacity-90',
 };
 
-export function buttonClass(variant: Variant = 'outline', className?: string) {
+type Size = 'small' | 'usual' | 'large';
+
+const SIZES: Record<Size, string> = {
+  small: 'px-1.5 py-0 text-sm',
+  usual: 'min-h-9 px-3 py-1.5 text-sm',
+  large: 'min-h-11 px-5 py-2 text-base',
+};
+
+export function buttonClass(variant: Variant = 'outline', className?: string, size: Size = 'usual') {
   return cx(
-    'inline-flex min-h-9 items-center justify-center gap-2 whitespace-nowrap rounded-lg px-3 py-1.5 font-medium text-sm transition-colors',
+    'inline-flex items-center justify-center gap-2 whitespace-nowrap rounded-lg font-medium transition-colors',
     'disabled:cursor-not-allowed disabled:opacity-55',
+    SIZES[size],
     VARIANTS[variant],
     className,
   );
@@ -22,8 +31,9 @@ export function buttonClass(variant: Variant = 'outline', className?: string) {
 export function Button({
   variant,
   className,
+  size,
   type = 'button',
   ...rest
-}: ButtonHTMLAttributes<HTMLButtonElement> & { variant?: Variant }) {
-  return <button type={type} className={buttonClass(variant, className)} {...rest} />;
+}: ButtonHTMLAttributes<HTMLButtonElement> & { variant?: Variant; size?: Size }) {
+  return <button type={type} className={buttonClass(variant, className, size)} {...rest} />;
 }

@@ -2,7 +2,7 @@ import { type InputHTMLAttributes, type ReactNode, type SelectHTMLAttributes, us
 import { cx } from './cx';
 
 const CONTROL =
-  'w-full min-h-9 rounded-lg border border-line bg-paper px-3 py-1.5 text-sm aria-invalid:border-bad disabled:opacity-55';
+  'w-full min-h-9 rounded-lg border border-line bg-paper py-1.5 text-sm aria-invalid:border-bad disabled:opacity-55';
 
 interface Common {
   label: string;
@@ -39,7 +39,7 @@ export function TextField({ label, hint, error, className, ...rest }: Common & I
         id={id}
         aria-invalid={Boolean(error)}
         aria-describedby={hint || error ? `${id}-hint` : undefined}
-        className={cx(CONTROL, className)}
+        className={cx(CONTROL, 'px-3', className)}
         {...rest}
       />
     </Frame>
@@ -61,7 +61,7 @@ export function SelectField({
         id={id}
         aria-invalid={Boolean(error)}
         aria-describedby={hint || error ? `${id}-hint` : undefined}
-        className={cx(CONTROL, className)}
+        className={cx(CONTROL, 'px-2', className)}
         {...rest}
       >
         {children}

@@ -1,5 +1,5 @@
 import type { ReactNode } from 'react';
-import { useEffect } from 'react';
+import { useEffect, useId } from 'react';
 import { cx } from './cx';
 
 /** A page: its title is the document's, and the first heading. */
@@ -42,11 +42,19 @@ export function Card({
   children: ReactNode;
   className?: string;
 }) {
+  const id = useId();
   return (
-    <section className={cx('min-w-0 rounded-xl border border-line bg-raised p-4 sm:p-5', className)}>
+    <section
+      aria-labelledby={title ? id : undefined}
+      className={cx('min-w-0 rounded-xl border border-line bg-raised p-4 sm:p-5', className)}
+    >
       {(title || actions) && (
         <div className="mb-3 flex flex-wrap items-center justify-between gap-2">
-          {title && <h2 className="font-semibold text-base">{title}</h2>}
+          {title && (
+            <h2 id={id} className="font-semibold text-base">
+              {title}
+            </h2>
+          )}
           {actions}
         </div>
       )}

@@ -56,7 +56,7 @@ export function Table<T>({ caption, columns, rows, rowKey, empty, sort = [] }: T
       ref={scroll}
       // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard
       tabIndex={0}
-      aria-label={caption}
+      aria-label={`${caption}, table`}
       className={cx('overflow-auto rounded-xl border border-line bg-raised', virtual && 'max-h-[70vh]')}
     >
       <table className="w-full border-collapse text-sm" aria-rowcount={all.length + 1}>
@@ -68,6 +68,12 @@ export function Table<T>({ caption, columns, rows, rowKey, empty, sort = [] }: T
                 const sorted = header.column.getIsSorted();
                 const right = (header.column.columnDef.meta as { right?: boolean } | undefined)?.right;
                 const label = flexRender(header.column.columnDef.header, header.getContext());
+                // On the side where it moves no number out of its line.
+                const arrow = (
+                  <span aria-hidden className="inline-block w-3 text-center">
+                    {sorted === 'asc' ? '↑' : sorted === 'desc' ? '↓' : ''}
+                  </span>
+                );
                 return (
                   <th
                     key={header.id}
@@ -84,10 +90,9 @@ export function Table<T>({ caption, columns, rows, rowKey, empty, sort = [] }: T
                         className="rounded hover:text-ink"
                         onClick={header.column.getToggleSortingHandler()}
                       >
+                        {right && arrow}
                         {label}
-                        <span aria-hidden className="inline-block w-3 text-center">
-                          {sorted === 'asc' ? '↑' : sorted === 'desc' ? '↓' : ''}
-                        </span>
+                        {!right && arrow}
                       </button>
                     ) : (
                       label

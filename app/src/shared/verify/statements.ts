@@ -82,6 +82,30 @@ export function resultBytes(statement: ResultStatement): Uint8Array<ArrayBuffer>
     .done();
 }
 
+/** An oracle's statement about a lease: up to `at`, the device served for `seconds` (`crates/protocol/src/lease.rs`). */
+export interface LeaseStatement {
+  deployment: Deployment;
+  setVersion: bigint;
+  job: Uint8Array;
+  createdSlot: bigint;
+  seconds: bigint;
+  /** Unix seconds. */
+  at: bigint;
+}
+
+export function leaseBytes(statement: LeaseStatement): Uint8Array<ArrayBuffer> {
+  return new Writer(144)
+    .domain('io/lease/1......')
+    .key(statement.deployment.program)
+    .key(statement.deployment.cluster)
+    .u64(statement.setVersion)
+    .key(statement.job)
+    .u64(statement.createdSlot)
+    .u64(statement.seconds)
+    .u64(statement.at)
+    .done();
+}
+
 export interface RequestStatement {
   deployment: Deployment;
   /** Key of the oracle that is asked. */

@@ -2,7 +2,16 @@ import { ed25519 } from '@noble/curves/ed25519.js';
 import { getBase58Decoder } from '@solana/kit';
 import { describe, expect, it } from 'vitest';
 import { hex } from '@/shared/format';
-import { blake3Hex, checkAttestation, epochOf, hasher, requestBytes, resultBytes, verifySignature } from '.';
+import {
+  blake3Hex,
+  checkAttestation,
+  epochOf,
+  hasher,
+  leaseBytes,
+  requestBytes,
+  resultBytes,
+  verifySignature,
+} from '.';
 
 const fill = (value: number) => new Uint8Array(32).fill(value);
 const base58 = (bytes: Uint8Array) => getBase58Decoder().decode(bytes);
@@ -41,6 +50,13 @@ describe('statements', () => {
     });
     expect(bytes.length).toBe(232);
     expect(hex(bytes.subarray(144, 152))).toBe('0200000000000000');
+  });
+  it('are 144 bytes for leases', () => {
+    const bytes = leaseBytes({ ...statement, seconds: 60n, at: 258n });
+    expect(new TextDecoder().decode(bytes.subarray(0, 16))).toBe('io/lease/1......');
+    expect(hex(bytes.subarray(80, 88))).toBe('0300000000000000');
+    expect(bytes[88]).toBe(4);
+    expect(hex(bytes.subarray(120))).toBe('05000000000000003c000000000000000201000000000000');
   });
   it('know epochs', () => {
     expect(epochOf(-1n)).toBe(0n);

@@ -1,3 +1,3 @@
 export { type ConnectedWallet, WalletFailure } from './store';
-export { useWallet, useWallets } from './use-wallet';
+export { useRestoring, useWallet, useWallets } from './use-wallet';
 export { WalletButton } from './wallet-button';

@@ -21,6 +21,8 @@ import {
 import { type Chain, chainName, loadConfig } from '@/shared/config';
 
 const LAST = 'io.wallet';
+/** Wallets announce themselves while the page loads: after so long the one of last time is not waited for. */
+const RESTORE_MS = 1_500;
 /** A wallet that answers nothing for so long is given up; what it signs later is not sent. */
 const PATIENCE_MS = 180_000;
 
@@ -50,6 +52,8 @@ export interface WalletState {
   /** Accounts of the connected wallet, to choose another. */
   accounts: readonly string[];
   connecting: string | null;
+  /** The wallet of last time may still come back by itself. */
+  restoring: boolean;
   error: WalletFailure | null;
 }
 
@@ -58,7 +62,22 @@ type UsableWallet = WalletWithFeatures<
   SignFeatures & StandardConnectFeature & Partial<StandardDisconnectFeature & StandardEventsFeature>
 >;
 
-let state: WalletState = { available: [], connected: null, accounts: [], connecting: null, error: null };
+function lastUsed(): string | null {
+  try {
+    return localStorage.getItem(LAST);
+  } catch {
+    return null;
+  }
+}
+
+let state: WalletState = {
+  available: [],
+  connected: null,
+  accounts: [],
+  connecting: null,
+  restoring: lastUsed() !== null,
+  error: null,
+};
 const listeners = new Set<() => void>();
 let wallet: UsableWallet | null = null;
 let stopEvents: (() => void) | null = null;
@@ -196,16 +215,14 @@ export function startWallets() {
   if (started) return;
   started = true;
   const wallets = getWallets();
-  let last: string | null = null;
-  try {
-    last = localStorage.getItem(LAST);
-  } catch {}
+  let last = lastUsed();
+  if (last) setTimeout(() => set({ restoring: false }), RESTORE_MS);
   const look = () => {
     set({ available: wallets.get().filter(usable) });
     if (last && !state.connected && state.available.some((one) => one.name === last)) {
       const name = last;
       last = null;
-      void connect(name, true);
+      void connect(name, true).finally(() => set({ restoring: false }));
     }
   };
   wallets.on('register', look);

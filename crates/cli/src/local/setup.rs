@@ -337,6 +337,7 @@ pub fn oracle_config(
         data_dir,
         app_dir,
         app_rpc_url: Some(chain.rpc_url.clone()),
+        app_ws_url: Some(chain.ws_url.clone()),
         local_chain: true,
         // Several devices and oracles share this machine: a round takes a fraction of a second of it.
         rounds: io_oracle::hardware::Rounds {

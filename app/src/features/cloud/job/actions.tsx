@@ -1,72 +1,81 @@
 import { type Address, createNoopSigner, type Instruction } from '@solana/kit';
-import { useQueryClient } from '@tanstack/react-query';
-import { useState } from 'react';
-import { getCancelJobInstruction, getCloseJobInstruction, getDisputeJobInstruction } from '@/generated/program';
-import { accountKey, type Kinds, pda, type Read, type Step, send, tokenProgramOf } from '@/shared/chain';
+import { useQuery } from '@tanstack/react-query';
+import {
+  getCancelJobInstruction,
+  getCloseJobInstruction,
+  getDisputeJobInstruction,
+  getReleaseDepositInstruction,
+} from '@/generated/program';
+import { ActStatus, useAct } from '@/shared/act';
+import { depositsQuery, type Kinds, pda, type Read, tokenProgramOf } from '@/shared/chain';
 import { isFinal } from '@/shared/jobs';
 import { useNow } from '@/shared/live';
-import { Button, Failure } from '@/shared/ui';
+import { Button } from '@/shared/ui';
 import { type ConnectedWallet, useWallet } from '@/shared/wallet';
 
 type Job = Read<Kinds['job']>;
+type Deposit = Read<Kinds['deposit']>;
 
-async function build(
-  kind: 'cancel' | 'dispute' | 'close',
-  { address: job, data }: Job,
-  wallet: ConnectedWallet,
-): Promise<Instruction> {
+/** Deposits released with one signature at most: so many fit a transaction. */
+const RELEASES = 6;
+
+async function build(kind: 'cancel' | 'dispute' | 'close', { address: job, data }: Job, wallet: ConnectedWallet) {
   const signer = createNoopSigner(wallet.address as Address);
-  if (kind === 'dispute') return getDisputeJobInstruction({ disputer: signer, oracleSet: await pda.oracleSet(), job });
+  if (kind === 'dispute')
+    return [getDisputeJobInstruction({ disputer: signer, oracleSet: await pda.oracleSet(), job })];
   const tokenProgram = await tokenProgramOf(data.mint);
   const accounts = { signer, job, vault: data.vault, payerToken: data.payerToken, tokenProgram };
-  return kind === 'cancel'
-    ? getCancelJobInstruction(accounts)
-    : getCloseJobInstruction({ ...accounts, payer: data.payer });
+  return [
+    kind === 'cancel' ? getCancelJobInstruction(accounts) : getCloseJobInstruction({ ...accounts, payer: data.payer }),
+  ];
 }
 
-const STEPS: Record<Step, string> = {
-  preparing: 'Simulating…',
-  signing: 'Sign it in your wallet…',
-  sending: 'Sent. Waiting for the chain…',
-  confirmed: 'Done.',
-};
+async function release(
+  { address: job, data }: Job,
+  deposits: readonly Deposit[],
+  wallet: ConnectedWallet,
+): Promise<Instruction[]> {
+  const tokenProgram = await tokenProgramOf(data.mint);
+  return deposits.slice(0, RELEASES).map((deposit) =>
+    getReleaseDepositInstruction({
+      signer: createNoopSigner(wallet.address as Address),
+      sponsor: deposit.data.sponsor,
+      job,
+      deposit: deposit.address,
+      vault: data.vault,
+      destination: deposit.data.tokenAccount,
+      tokenProgram,
+    }),
+  );
+}
 
 /** What the connected wallet may do to this job now. */
 export function Actions({ job }: { job: Job }) {
   const wallet = useWallet();
+  const acting = useAct(wallet);
   const now = useNow();
-  const client = useQueryClient();
-  const [step, setStep] = useState<Step | null>(null);
-  const [error, setError] = useState<unknown>(null);
   const { data } = job;
+  const ended = isFinal(data.state);
+  const deposits = useQuery({ ...depositsQuery(job.address), enabled: ended && data.deposits > 0 });
   if (!wallet) return null;
   const isRenter = wallet.address === data.renter;
   const pays = isRenter || wallet.address === data.payer;
+  const waiting = data.deposits > 0 ? (deposits.data ?? []) : [];
+  const mine = waiting.filter(({ data }) => data.sponsor === wallet.address);
   const may = {
     cancel: pays && data.state === 1,
     dispute: isRenter && data.state === 3 && Number(data.challengeUntil) > now,
-    close: pays && isFinal(data.state),
+    close: pays && ended && data.deposits === 0,
+    release: ended && (pays ? waiting : mine).length > 0,
   };
-  async function act(kind: keyof typeof may) {
-    if (!wallet) return;
-    setError(null);
-    try {
-      await send(wallet, [await build(kind, job, wallet)], { onStep: setStep });
-      await client.invalidateQueries({ queryKey: accountKey(job.address) });
-    } catch (failure) {
-      setError(failure);
-    }
-    setStep(null);
-  }
-  const busy = step !== null;
   return (
     <div className="flex flex-col items-end gap-2">
-      <div className="flex gap-2">
+      <div className="flex flex-wrap justify-end gap-2">
         {may.cancel && (
           <Button
             variant="danger"
-            disabled={busy}
-            onClick={() => act('cancel')}
+            disabled={acting.busy}
+            onClick={() => acting.act(() => build('cancel', job, wallet))}
             data-tip="The whole escrow comes back."
           >
             Cancel
@@ -75,29 +84,34 @@ export function Actions({ job }: { job: Job }) {
         {may.dispute && (
           <Button
             variant="danger"
-            disabled={busy}
-            onClick={() => act('dispute')}
+            disabled={acting.busy}
+            onClick={() => acting.act(() => build('dispute', job, wallet))}
             data-tip="A quorum of oracles decides, or the escrow comes back when their time is over."
           >
             Dispute the result
           </Button>
         )}
+        {may.release && (
+          <Button
+            variant="primary"
+            disabled={acting.busy}
+            onClick={() => acting.act(() => release(job, pays ? waiting : mine, wallet))}
+            data-tip="What time added later, or sponsors paid, did not cost: to whoever put it in."
+          >
+            Take back what was added
+          </Button>
+        )}
         {may.close && (
           <Button
-            disabled={busy}
-            onClick={() => act('close')}
+            disabled={acting.busy}
+            onClick={() => acting.act(() => build('close', job, wallet))}
             data-tip="Its rent comes back to the payer; its history stays with the oracles."
           >
             Close
           </Button>
         )}
       </div>
-      {step && (
-        <p role="status" className="text-sm">
-          {STEPS[step]}
-        </p>
-      )}
-      {error !== null && <Failure error={error} />}
+      <ActStatus acting={acting} />
     </div>
   );
 }

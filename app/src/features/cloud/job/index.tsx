@@ -1,32 +1,19 @@
 import { useQuery } from '@tanstack/react-query';
 import { useParams } from '@tanstack/react-router';
-import type { ReactNode } from 'react';
 import { type JobView, jobViewQuery } from '@/shared/api';
-import { jobQuery, type Kinds, mintsQuery, type Read, settlement, unitOf } from '@/shared/chain';
-import { count, hex, isZero, shorten, utc } from '@/shared/format';
+import { jobQuery, type Kinds, mintsQuery, NOBODY, type Read, settlement, unitOf } from '@/shared/chain';
+import { count, duration, hex, isZero, shorten } from '@/shared/format';
 import { costOf, isFinal, STATE_TONES, stateName } from '@/shared/jobs';
-import {
-  Amount,
-  Badge,
-  Card,
-  Empty,
-  Facts,
-  Failure,
-  Hash,
-  Loaded,
-  Notice,
-  Page,
-  Progress,
-  Skeleton,
-  Time,
-  type Tone,
-} from '@/shared/ui';
+import { Amount, Badge, Card, Empty, Facts, Failure, Hash, Loaded, Notice, Page, Skeleton, Time } from '@/shared/ui';
+import { MeteredNotice } from '../submit/price';
 import { CloudTabs } from '../tabs';
 import { Actions } from './actions';
-import { Attestations } from './attestations';
 import { LeaseCard } from './lease';
+import { LeaseWork } from './requests';
 import { Result } from './result';
 import { LEASE } from './runway';
+import { SpecCheck } from './spec';
+import { Timeline } from './timeline';
 
 type Job = Read<Kinds['job']>;
 
@@ -84,7 +71,7 @@ function Closed({ view, pending, error }: { view: JobView | null; pending: boole
 const VERIFICATIONS = [
   'exact: run again, every bit compared',
   'tolerant: an unforeseeable sample run again',
-  'metered: attested hardware and time; nobody checks that results are right',
+  'metered: attested hardware and time, results unchecked',
 ];
 
 function Live({ job, view, apiError }: { job: Job; view: JobView | null; apiError: unknown }) {
@@ -94,6 +81,8 @@ function Live({ job, view, apiError }: { job: Job; view: JobView | null; apiErro
   const name = stateName(data.state);
   const specHash = hex(data.specHash);
   const outputHash = isZero(data.outputHash) ? null : hex(data.outputHash);
+  const isLease = data.kind === LEASE;
+  const per = isLease ? '1,000 s' : '1,000';
   return (
     <div className="grid items-start gap-4 lg:grid-cols-[3fr_2fr]">
       <div className="flex min-w-0 flex-col gap-4">
@@ -103,9 +92,12 @@ function Live({ job, view, apiError }: { job: Job; view: JobView | null; apiErro
           </Notice>
         )}
         {view?.reason && <Notice tone="warn">{view.reason}</Notice>}
-        <Card title="Timeline">
-          <Timeline job={job} view={view} />
-        </Card>
+        {isLease && data.state === 2 && (
+          <>
+            <LeaseCard job={job} unit={unit} />
+            <LeaseWork job={job} />
+          </>
+        )}
         {outputHash && (
           <Card title="Result">
             {data.state === 6 && (
@@ -117,9 +109,11 @@ function Live({ job, view, apiError }: { job: Job; view: JobView | null; apiErro
             <Result outputHash={outputHash} specHash={specHash} />
           </Card>
         )}
+        <Card title="Timeline">
+          <Timeline job={job} view={view} />
+        </Card>
       </div>
       <div className="flex min-w-0 flex-col gap-4">
-        {data.kind === LEASE && data.state === 2 && <LeaseCard job={job} unit={unit} />}
         <Card
           title="Money"
           actions={
@@ -134,19 +128,24 @@ function Live({ job, view, apiError }: { job: Job; view: JobView | null; apiErro
               [
                 'Price limit',
                 <span key="l">
-                  <Amount base={data.maxPrice} unit={unit} /> / 1,000
+                  <Amount base={data.maxPrice} unit={unit} /> / {per}
                 </span>,
               ],
               data.ask > 0n && [
                 'Accepted ask',
                 <span key="a">
-                  <Amount base={data.ask} unit={unit} /> / 1,000
+                  <Amount base={data.ask} unit={unit} /> / {per}
                 </span>,
               ],
-              [
-                'Units',
-                `${data.units > 0n ? count(data.units) : 'at most'} ${data.units > 0n ? 'of' : ''} ${count(data.maxUnits)}`,
-              ],
+              isLease
+                ? ['Attested', `${duration(Number(data.units))} of ${duration(Number(data.maxUnits))}`]
+                : [
+                    'Units',
+                    data.units > 0n
+                      ? `${count(data.units)} of ${count(data.maxUnits)}`
+                      : `at most ${count(data.maxUnits)}`,
+                  ],
+              isLease && !isFinal(data.state) && ['Paid so far', <Amount key="s" base={data.paid} unit={unit} />],
               isFinal(data.state) && ['Provider got', <Amount key="p" base={data.paid} unit={unit} />],
               isFinal(data.state) && ['Fees', <Amount key="f" base={data.fees} unit={unit} />],
               isFinal(data.state) && ['Refunded', <Amount key="r" base={data.refunded} unit={unit} />],
@@ -156,7 +155,7 @@ function Live({ job, view, apiError }: { job: Job; view: JobView | null; apiErro
               ],
             ]}
           />
-          {data.state === 5 && data.kind !== LEASE && <SettlementCheck job={job} />}
+          {data.state === 5 && <SettlementCheck job={job} />}
         </Card>
         <Card title="Terms">
           <Facts
@@ -165,17 +164,21 @@ function Live({ job, view, apiError }: { job: Job; view: JobView | null; apiErro
               ['Spec', <Hash key="s" value={specHash} label="spec hash" />],
               ['Verified', VERIFICATIONS[data.verification] ?? 'unknown'],
               ['Deadline', <Time key="d" at={data.deadline} />],
-              !isZeroKey(data.device) && ['Device', <Hash key="v" value={data.device} label="device" />],
-              !isZeroKey(data.provider) && ['Provider', <Hash key="p" value={data.provider} label="provider" />],
+              data.device !== NOBODY && ['Device', <Hash key="v" value={data.device} label="device" />],
+              data.provider !== NOBODY && ['Provider', <Hash key="p" value={data.provider} label="provider" />],
             ]}
           />
+          <SpecCheck specHash={specHash} />
+          {isLease && (
+            <div className="mt-4">
+              <MeteredNotice />
+            </div>
+          )}
         </Card>
       </div>
     </div>
   );
 }
-
-const isZeroKey = (key: string) => key === '11111111111111111111111111111111';
 
 /** Settlement reckoned again here. */
 function SettlementCheck({ job: { data } }: { job: Job }) {
@@ -197,161 +200,6 @@ function SettlementCheck({ job: { data } }: { job: Job }) {
     </p>
   );
 }
-
-interface Entry {
-  title: string;
-  at: bigint | null;
-  tone: Tone;
-  body?: ReactNode;
-}
-
-const signatureOf = (view: JobView | null, to: string) => view?.history.find((step) => step.to === to)?.signature;
-
-function Tx({ view, to }: { view: JobView | null; to: string }) {
-  const signature = signatureOf(view, to);
-  return signature ? (
-    <p className="text-muted text-xs">
-      transaction <Hash value={signature} label="transaction" />
-    </p>
-  ) : null;
-}
-
-function Timeline({ job, view }: { job: Job; view: JobView | null }) {
-  const { data } = job;
-  const mints = useQuery(mintsQuery());
-  const unit = unitOf(data.mint, mints.data);
-  const name = stateName(data.state);
-  const entries: Entry[] = [
-    {
-      title: 'Created',
-      at: data.createdAt,
-      tone: 'good',
-      body: (
-        <>
-          <p>
-            <Amount base={data.escrow} unit={unit} /> in this job’s own escrow.
-          </p>
-          <Tx view={view} to="open" />
-        </>
-      ),
-    },
-  ];
-  if (data.acceptedAt > 0n) {
-    entries.push({
-      title: 'Accepted',
-      at: data.acceptedAt,
-      tone: 'good',
-      body: (
-        <>
-          <p>
-            by <Hash value={data.device} label="device" /> for <Amount base={data.ask} unit={unit} /> / 1,000 units.
-          </p>
-          <Tx view={view} to="running" />
-        </>
-      ),
-    });
-  } else if (data.state === 1) {
-    entries.push({
-      title: view?.stage === 'matched' ? 'Matched: the device is taking it' : 'Waiting for a device',
-      at: null,
-      tone: 'info',
-    });
-  }
-  if (data.state === 2) {
-    const progress = view?.progress;
-    entries.push({
-      title: progress ? `Running: ${progress.phase}` : 'Running',
-      at: null,
-      tone: 'info',
-      body: progress && (
-        <>
-          <Progress label="Work done" value={progress.done} max={progress.total} />
-          <p className="mt-1 text-muted text-xs">
-            {count(progress.done)} of {count(progress.total)}, as the device says
-          </p>
-        </>
-      ),
-    });
-  }
-  if (data.submittedAt > 0n) {
-    entries.push({
-      title: 'Result submitted',
-      at: data.submittedAt,
-      tone: 'good',
-      body: (
-        <>
-          <p>
-            {count(data.units)} {data.units === 1n ? 'unit' : 'units'}, output{' '}
-            <Hash value={hex(data.outputHash)} label="output hash" />, trace{' '}
-            <Hash value={hex(data.traceRoot)} label="trace root" />
-          </p>
-          <Tx view={view} to="submitted" />
-        </>
-      ),
-    });
-    entries.push({
-      title: 'Verified by oracles, and their signatures here',
-      at: null,
-      tone: 'info',
-      body: <Attestations job={job} />,
-    });
-  }
-  if (data.state === 4)
-    entries.push({
-      title: 'Disputed',
-      at: null,
-      tone: 'warn',
-      body: <p>Decided by {utc(data.disputeUntil)}, or refunded.</p>,
-    });
-  if (data.state === 3)
-    entries.push({
-      title: 'Challenge window',
-      at: null,
-      tone: 'warn',
-      body: <p>Disputes are heard until {utc(data.challengeUntil)}; a quorum settles sooner.</p>,
-    });
-  if (isFinal(data.state)) {
-    entries.push({
-      title: name[0]?.toUpperCase() + name.slice(1),
-      at: data.finishedAt,
-      tone: STATE_TONES[name],
-      body: (
-        <>
-          <p>
-            <Amount base={data.paid} unit={unit} /> to the provider, <Amount base={data.fees} unit={unit} /> fees,{' '}
-            <Amount base={data.refunded} unit={unit} /> back to the payer.
-          </p>
-          <Tx view={view} to={name} />
-        </>
-      ),
-    });
-  }
-  return (
-    <ol className="flex flex-col" data-testid="timeline">
-      {entries.map((entry, i) => (
-        <li key={entry.title} className="relative flex gap-3 pb-5 last:pb-0">
-          {i < entries.length - 1 && <span aria-hidden className="absolute top-4 bottom-0 left-[5px] w-px bg-line" />}
-          <span aria-hidden className={`mt-1.5 size-[11px] shrink-0 rounded-full ${DOTS[entry.tone]}`} />
-          <div className="min-w-0 flex-1">
-            <div className="flex flex-wrap items-baseline justify-between gap-x-3">
-              <h3 className="font-medium text-sm">{entry.title}</h3>
-              {entry.at !== null && <Time at={entry.at} className="text-muted text-xs" />}
-            </div>
-            <div className="mt-1 text-sm">{entry.body}</div>
-          </div>
-        </li>
-      ))}
-    </ol>
-  );
-}
-
-const DOTS: Record<Tone, string> = {
-  good: 'bg-good',
-  bad: 'bg-bad',
-  warn: 'bg-warn',
-  info: 'bg-accent',
-  quiet: 'bg-muted',
-};
 
 function History({ view }: { view: JobView }) {
   return (

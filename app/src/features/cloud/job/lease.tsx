@@ -5,23 +5,13 @@ import {
   getProgramDerivedAddress,
   getU16Encoder,
 } from '@solana/kit';
-import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { getEndLeaseInstruction, getExtendJobInstruction } from '@/generated/program';
-import {
-  accountKey,
-  associatedToken,
-  type Kinds,
-  PROGRAM,
-  pda,
-  type Read,
-  type Step,
-  send,
-  tokenProgramOf,
-} from '@/shared/chain';
+import { ActStatus, useAct } from '@/shared/act';
+import { associatedToken, type Kinds, PROGRAM, pda, type Read, tokenProgramOf } from '@/shared/chain';
 import { duration, type Unit } from '@/shared/format';
 import { useNow } from '@/shared/live';
-import { Amount, Button, Card, Failure, Notice, Progress, SelectField } from '@/shared/ui';
+import { Amount, Button, Card, Notice, Progress, SelectField, Time } from '@/shared/ui';
 import { type ConnectedWallet, useWallet } from '@/shared/wallet';
 import { extensionCost, NOBODY, runway } from './runway';
 
@@ -56,49 +46,35 @@ async function extend({ address, data }: Job, wallet: ConnectedWallet, seconds: 
   });
 }
 
-const STEPS: Record<Step, string> = {
-  preparing: 'Simulating…',
-  signing: 'Sign it in your wallet…',
-  sending: 'Sent. Waiting for the chain…',
-  confirmed: 'Done.',
-};
-
 /** A running lease: its runway as a clock, more time with one signature, and its end. */
 export function LeaseCard({ job, unit }: { job: Job; unit: Unit }) {
   const wallet = useWallet();
+  const acting = useAct(wallet);
   const now = useNow();
-  const client = useQueryClient();
-  const [seconds, setSeconds] = useState(3_600);
-  const [step, setStep] = useState<Step | null>(null);
-  const [error, setError] = useState<unknown>(null);
+  const [chosen, setSeconds] = useState(3_600);
   const { data } = job;
   const { left, low } = runway(data, now);
   const goesOn = data.endedBy === NOBODY && left > 0;
   const customer = wallet && (wallet.address === data.renter || wallet.address === data.payer) ? wallet : null;
+  const possible = MORE.filter((more) => extensionCost(data, BigInt(more)) !== null);
+  const seconds = possible.includes(chosen) ? chosen : (possible.at(-1) ?? 0);
   const cost = extensionCost(data, BigInt(seconds));
-
-  async function act(
-    build: (
-      wallet: ConnectedWallet,
-    ) => Parameters<typeof send>[1][number] | Promise<Parameters<typeof send>[1][number]>,
-  ) {
-    if (!customer) return;
-    setError(null);
-    try {
-      await send(customer, [await build(customer)], { onStep: setStep });
-      await client.invalidateQueries({ queryKey: accountKey(job.address) });
-    } catch (failure) {
-      setError(failure);
-    }
-    setStep(null);
-  }
-
   return (
     <Card title="Runway">
       <div className="flex flex-col gap-3">
-        <p role="timer" className="font-semibold text-2xl tabular-nums">
-          {duration(left)}
-        </p>
+        <div className="flex flex-wrap items-baseline justify-between gap-x-4">
+          <p
+            role="timer"
+            className="font-semibold text-3xl tabular-nums"
+            data-testid="runway"
+            data-seconds={Math.round(left)}
+          >
+            {duration(left)}
+          </p>
+          <p className="text-muted text-sm">
+            ends <Time at={data.runUntil} />
+          </p>
+        </div>
         <Progress label="Time used" value={Number(data.maxUnits) - left} max={Number(data.maxUnits)} />
         {low && goesOn && (
           <Notice tone="warn">It ends soon, and what runs on it with it. Add time now to keep it.</Notice>
@@ -108,55 +84,52 @@ export function LeaseCard({ job, unit }: { job: Job; unit: Unit }) {
         )}
         {customer && goesOn && (
           <>
-            <SelectField label="Add" value={seconds} onChange={(event) => setSeconds(Number(event.target.value))}>
-              {MORE.map((more) => (
-                <option key={more} value={more}>
-                  {duration(more)}
-                </option>
-              ))}
-            </SelectField>
             {cost === null ? (
               <p className="text-muted text-sm">
-                This lease may run {duration(data.maxRunSeconds)} at most: choose less, or rent anew.
+                Its device agreed to {duration(data.maxRunSeconds)} at most: rent anew for more.
               </p>
             ) : (
-              <p className="text-sm">
-                <Amount base={cost} unit={unit} /> more goes into its escrow, at most.
-              </p>
+              <>
+                <SelectField label="Add" value={seconds} onChange={(event) => setSeconds(Number(event.target.value))}>
+                  {possible.map((more) => (
+                    <option key={more} value={more}>
+                      {duration(more)}
+                    </option>
+                  ))}
+                </SelectField>
+                <p className="text-sm">
+                  <Amount base={cost} unit={unit} /> more goes into its escrow, at most.
+                </p>
+              </>
             )}
-            <div className="flex gap-2">
+            <div className="flex flex-wrap gap-2">
               <Button
                 variant="primary"
-                disabled={cost === null || step !== null}
-                onClick={() => act((by) => extend(job, by, BigInt(seconds), cost ?? 0n))}
+                disabled={cost === null || acting.busy}
+                onClick={() => acting.act(async () => [await extend(job, customer, BigInt(seconds), cost ?? 0n)])}
               >
                 Add time
               </Button>
               <Button
-                disabled={step !== null}
+                disabled={acting.busy}
                 data-tip="Time up to now is paid, the rest comes back."
                 onClick={() =>
-                  act((by) =>
+                  acting.act(() => [
                     getEndLeaseInstruction({
-                      signer: createNoopSigner(by.address as Address),
+                      signer: createNoopSigner(customer.address as Address),
                       provider: data.provider,
                       device: data.device,
                       job: job.address,
                     }),
-                  )
+                  ])
                 }
               >
                 End it now
               </Button>
             </div>
-            {step && (
-              <p role="status" className="text-sm">
-                {STEPS[step]}
-              </p>
-            )}
           </>
         )}
-        {error !== null && <Failure error={error} />}
+        <ActStatus acting={acting} />
       </div>
     </Card>
   );

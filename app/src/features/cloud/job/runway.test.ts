@@ -20,6 +20,8 @@ describe('a lease', () => {
   it('warns in time', () => {
     expect(runway(lease, 5_000)).toEqual({ left: 5_000, low: false });
     expect(runway(lease, 9_700)).toEqual({ left: 300, low: true });
+    expect(runway({ ...lease, maxUnits: 120n }, 9_969), 'a short one').toEqual({ left: 31, low: false });
+    expect(runway({ ...lease, maxUnits: 120n }, 9_971)).toEqual({ left: 29, low: true });
     expect(runway(lease, 20_000).left).toBe(0);
   });
 });

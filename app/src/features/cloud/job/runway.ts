@@ -6,8 +6,9 @@ export const LEASE = 1;
 /** `endedBy` while it runs on. */
 export const NOBODY = 0;
 
-/** A warning is shown below this much runway, seconds, or a tenth of what was bought if that is less. */
+/** A warning is shown below this much runway, seconds, or a quarter of what was bought if that is less. */
 const WARN_SECONDS = 600;
+const WARN_PARTS = 4;
 
 interface Lease {
   maxUnits: bigint;
@@ -30,5 +31,5 @@ export function extensionCost(lease: Lease, seconds: bigint): bigint | null {
 /** Seconds left, and whether that is little. */
 export function runway(lease: Lease, now: number): { left: number; low: boolean } {
   const left = Math.max(0, Number(lease.runUntil) - now);
-  return { left, low: left < Math.min(WARN_SECONDS, Number(lease.maxUnits) / 10) };
+  return { left, low: left < Math.min(WARN_SECONDS, Number(lease.maxUnits) / WARN_PARTS) };
 }

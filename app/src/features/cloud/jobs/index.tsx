@@ -4,19 +4,24 @@ import { useMemo } from 'react';
 import { jobsOfRenterQuery, type Kinds, type Read, tokenBalanceQuery } from '@/shared/chain';
 import { Chart } from '@/shared/chart';
 import { useConfig } from '@/shared/config/use-config';
-import { IO } from '@/shared/format';
+import { duration, IO, shorten } from '@/shared/format';
 import { costOf, isFinal, JobTable } from '@/shared/jobs';
-import { Amount, buttonClass, Card, Empty, Loaded, Page, Skeleton, Stat } from '@/shared/ui';
-import { useWallet } from '@/shared/wallet';
+import { useNow } from '@/shared/live';
+import { Amount, Badge, buttonClass, Card, Empty, Loaded, Page, Skeleton, Stat } from '@/shared/ui';
+import { useRestoring, useWallet } from '@/shared/wallet';
+import { LEASE, runway } from '../job/runway';
 import { CloudTabs } from '../tabs';
 import { spendingByDay } from './spending';
 
 export function JobsPage() {
   const wallet = useWallet();
+  const restoring = useRestoring();
   return (
     <Page title="My jobs" lead="Read from the chain: yours whether or not an oracle answers.">
       <CloudTabs />
-      {wallet ? (
+      {restoring ? (
+        <Skeleton className="h-[60rem]" />
+      ) : wallet ? (
         <Jobs renter={wallet.address} />
       ) : (
         <Empty title="Connect a wallet to see its jobs">Jobs are found by the address that rents.</Empty>
@@ -32,9 +37,10 @@ function Jobs({ renter }: { renter: string }) {
   const config = useConfig();
   const balance = useQuery(tokenBalanceQuery(renter, config.io_mint));
   return (
-    <Loaded query={jobs} skeleton={<Skeleton className="h-96" />}>
+    <Loaded query={jobs} skeleton={<Skeleton className="h-[60rem]" />}>
       {(rows) => (
         <div className="flex flex-col gap-4">
+          <Leases rows={rows} />
           <Figures rows={rows} mint={config.io_mint} balance={balance.data} />
           <JobTable
             jobs={rows}
@@ -54,6 +60,33 @@ function Jobs({ renter }: { renter: string }) {
         </div>
       )}
     </Loaded>
+  );
+}
+
+/** Leases that run, the one that ends first above: a renter sees here which needs more time. */
+function Leases({ rows }: { rows: Read<Kinds['job']>[] }) {
+  const now = useNow();
+  const running = rows
+    .filter(({ data }) => data.kind === LEASE && data.state === 2)
+    .sort((a, b) => Number(a.data.runUntil - b.data.runUntil));
+  if (running.length === 0) return null;
+  return (
+    <Card title="Leases that run">
+      <ul className="grid gap-2 text-sm">
+        {running.map(({ address, data }) => {
+          const { left, low } = runway(data, now);
+          return (
+            <li key={address} className="flex flex-wrap items-center gap-x-4 gap-y-1">
+              <Link to="/cloud/jobs/$job" params={{ job: address }} className="link font-mono">
+                {shorten(address, 6, 6)}
+              </Link>
+              <span className="tabular-nums">{duration(left)} left</span>
+              {low && <Badge tone="warn">ends soon: add time</Badge>}
+            </li>
+          );
+        })}
+      </ul>
+    </Card>
   );
 }
 

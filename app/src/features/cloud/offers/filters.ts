@@ -1,14 +1,24 @@
 /** What a renter asks of a device, as it stands in the address: a link can be shared. */
 import type { Offer, Schemas } from '@/shared/api';
+import { hourOf } from '@/shared/offers';
 
-export const ENGINES = ['embed', 'wasm'] as const;
+/** What devices ask a price for: their engines, and their time. */
+export const ENGINES = ['embed', 'wasm', 'lease'] as const;
 export type Engine = (typeof ENGINES)[number];
 
-/** How each engine's results are verified. */
-export const VERIFICATION: Record<Engine, { name: 'exact' | 'tolerant'; number: number; text: string }> = {
+/** How each one's results are verified. */
+export const VERIFICATION: Record<Engine, { name: 'exact' | 'tolerant' | 'metered'; number: number; text: string }> = {
   embed: { name: 'tolerant', number: 1, text: 'oracles run an unforeseeable sample again' },
   wasm: { name: 'exact', number: 0, text: 'oracles run it again and compare every bit' },
+  lease: {
+    name: 'metered',
+    number: 2,
+    text: 'oracles attest that the device was there and served; whether its results are right, nobody checks',
+  },
 };
+
+/** An hour of a lease at an ask: its unit is a second. */
+export const hourOfLease = (ask: bigint) => hourOf(ask, 1);
 
 export interface Filters {
   engine?: Engine;
@@ -46,24 +56,34 @@ export function readFilters(search: Record<string, unknown>): Filters {
   return Object.fromEntries(Object.entries(filters).filter(([, value]) => value !== undefined));
 }
 
-type Test = { name: string; passes: (offer: Offer) => boolean };
+type Test = { key: keyof Filters; name: string; passes: (offer: Offer) => boolean };
 
 function tests(filters: Filters): Test[] {
   const engine = filters.engine ?? 'embed';
   const all: (Test | false)[] = [
-    { name: 'engine', passes: (offer) => engine in offer.engines },
-    filters.class !== undefined && { name: 'class', passes: (offer) => offer.class === filters.class },
-    filters.memory !== undefined && { name: 'memory', passes: (offer) => offer.memory_mib >= (filters.memory ?? 0) },
-    filters.region !== undefined && { name: 'region', passes: (offer) => offer.region === filters.region },
+    { key: 'engine', name: 'engine', passes: (offer) => engine in offer.engines },
+    filters.class !== undefined && { key: 'class', name: 'class', passes: (offer) => offer.class === filters.class },
+    filters.memory !== undefined && {
+      key: 'memory',
+      name: 'memory',
+      passes: (offer) => offer.memory_mib >= (filters.memory ?? 0),
+    },
+    filters.region !== undefined && {
+      key: 'region',
+      name: 'region',
+      passes: (offer) => offer.region === filters.region,
+    },
     filters.price !== undefined && {
+      key: 'price',
       name: 'price',
       passes: (offer) => askOf(offer, engine) <= BigInt(filters.price ?? 0),
     },
     filters.reputation !== undefined && {
+      key: 'reputation',
       name: 'reputation',
       passes: (offer) => offer.reputation_bps >= (filters.reputation ?? 0) * 100,
     },
-    filters.free === true && { name: 'free now', passes: (offer) => offer.available },
+    filters.free === true && { key: 'free', name: 'free now', passes: (offer) => offer.available },
   ];
   return all.filter((test) => test !== false);
 }
@@ -78,8 +98,11 @@ export function askOf(offer: Offer, engine: Engine): bigint {
 
 export interface Sieved {
   kept: Offer[];
-  /** Of each filter: how many devices it alone removes, and the cheapest of them when that is cheaper than all that are left. */
-  removed: { name: string; count: number; cheaper: bigint | null }[];
+  /**
+   * Of each filter: how many devices it alone removes, the cheapest of them when that is cheaper than all that are left, and how much
+   * cheaper that is (null when none is left to compare with).
+   */
+  removed: { key: keyof Filters; name: string; count: number; cheaper: bigint | null; saves: bigint | null }[];
 }
 
 export function sieve(offers: readonly Offer[], filters: Filters): Sieved {
@@ -94,7 +117,9 @@ export function sieve(offers: readonly Offer[], filters: Filters): Sieved {
       (offer) => !test.passes(offer) && all.every((other) => other === test || other.passes(offer)),
     );
     const cheapest = least(alone);
-    return { name: test.name, count: alone.length, cheaper: cheapest < best ? cheapest : null };
+    const cheaper = cheapest < best ? cheapest : null;
+    const saves = cheaper !== null && best !== NEVER ? best - cheaper : null;
+    return { key: test.key, name: test.name, count: alone.length, cheaper, saves };
   });
   return { kept, removed: removed.filter(({ count }) => count > 0) };
 }

@@ -1,8 +1,11 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
+import { useMemo } from 'react';
 import type { Offer } from '@/shared/api';
 import { deviceOffersQuery } from '@/shared/api';
-import { AmountError, count, IO, parseAmount, percent, regionName, short, size } from '@/shared/format';
+import { classesQuery } from '@/shared/chain';
+import { AmountError, count, exact, IO, parseAmount, percent, regionName, short, size } from '@/shared/format';
+import { againstGuide, hourOf } from '@/shared/offers';
 import {
   Amount,
   Badge,
@@ -19,10 +22,14 @@ import {
   TextField,
 } from '@/shared/ui';
 import { CloudTabs } from '../tabs';
-import { askOf, ENGINES, type Filters, sieve, VERIFICATION } from './filters';
+import { askOf, ENGINES, type Engine, type Filters, type Sieved, sieve, VERIFICATION } from './filters';
+import { RequirementFields } from './requirement';
 
 /** Amount as somebody would type it. */
-const typed = (base: string | undefined) => (base ? short(BigInt(base), IO).replace(/ IO|\u202f/g, '') : '');
+const typed = (base: string | undefined) => (base ? short(BigInt(base), IO).replace(/ IO|,/g, '') : '');
+
+const WORK: Record<Engine, string> = { embed: 'Embeddings', wasm: 'WebAssembly', lease: 'Device lease' };
+const UNITS: Record<Engine, string> = { embed: '1,000 passages', wasm: '10⁹ fuel', lease: '1,000 s' };
 
 export function OffersPage() {
   const filters = useSearch({ from: '/cloud/' });
@@ -30,15 +37,8 @@ export function OffersPage() {
   const engine = filters.engine ?? 'embed';
   const query = useQuery(deviceOffersQuery());
   const set = (change: Filters) => navigate({ search: (before) => ({ ...before, ...change }), replace: true });
-  const number = (text: string) => (text === '' ? undefined : Math.max(0, Math.floor(Number(text))) || undefined);
   const offers = query.data ?? [];
-  const classes = [...new Map(offers.map((offer) => [offer.class, offer.class_name])).entries()].sort(
-    ([a], [b]) => a - b,
-  );
-  const regions = [
-    ...new Set([...offers.flatMap((offer) => offer.region ?? []), ...(filters.region ? [filters.region] : [])]),
-  ].sort();
-  const { kept, removed } = sieve(offers, filters);
+  const sieved = sieve(offers, filters);
   const active = Object.keys(filters).some((name) => name !== 'engine');
   return (
     <Page
@@ -46,13 +46,13 @@ export function OffersPage() {
       lead="Devices and what they ask now. This page’s address holds your filters: share it."
       actions={
         <Link to="/cloud/new" search={filters} className={buttonClass('primary')}>
-          New job on these
+          {engine === 'lease' ? 'Rent one of these' : 'New job on these'}
         </Link>
       }
     >
       <CloudTabs />
       <form
-        className="mb-4 grid grid-cols-2 gap-3 sm:grid-cols-3 lg:grid-cols-7"
+        className="mb-4 grid grid-cols-2 items-end gap-3 sm:grid-cols-3 lg:grid-cols-[1.6fr_repeat(5,1fr)_auto]"
         onSubmit={(event) => event.preventDefault()}
       >
         <SelectField
@@ -60,44 +60,15 @@ export function OffersPage() {
           value={engine}
           onChange={(event) => set({ engine: ENGINES.find((one) => one === event.target.value) })}
         >
-          <option value="embed">Embeddings</option>
-          <option value="wasm">WebAssembly</option>
-        </SelectField>
-        <SelectField
-          label="Class"
-          value={filters.class ?? ''}
-          onChange={(event) => set({ class: event.target.value === '' ? undefined : Number(event.target.value) })}
-        >
-          <option value="">any</option>
-          {classes.map(([id, name]) => (
-            <option key={id} value={id}>
-              {name || `class ${id}`}
+          {ENGINES.map((one) => (
+            <option key={one} value={one}>
+              {WORK[one]} ({VERIFICATION[one].name})
             </option>
           ))}
         </SelectField>
+        <RequirementFields filters={filters} set={set} />
         <TextField
-          label="Memory, MiB"
-          type="number"
-          min={0}
-          step={1024}
-          placeholder="any"
-          value={filters.memory ?? ''}
-          onChange={(event) => set({ memory: number(event.target.value) })}
-        />
-        <SelectField
-          label="Region"
-          value={filters.region ?? ''}
-          onChange={(event) => set({ region: event.target.value || undefined })}
-        >
-          <option value="">any</option>
-          {regions.map((code) => (
-            <option key={code} value={code}>
-              {regionName(code)}
-            </option>
-          ))}
-        </SelectField>
-        <TextField
-          label="Price ≤, IO / 1,000"
+          label="Ask ≤, IO"
           inputMode="decimal"
           placeholder="any"
           key={filters.price ?? 'any'}
@@ -111,16 +82,7 @@ export function OffersPage() {
             }
           }}
         />
-        <TextField
-          label="Reputation ≥, %"
-          type="number"
-          min={0}
-          max={100}
-          placeholder="any"
-          value={filters.reputation ?? ''}
-          onChange={(event) => set({ reputation: Math.min(100, number(event.target.value) ?? 0) || undefined })}
-        />
-        <label className="flex items-end gap-2 pb-2 text-sm">
+        <label className="flex min-h-9 items-center gap-2 text-sm">
           <input
             type="checkbox"
             className="size-4 accent-accent"
@@ -136,28 +98,15 @@ export function OffersPage() {
       <Loaded query={query} skeleton={<Skeleton className="h-72" />}>
         {() => (
           <div className="flex flex-col gap-4">
-            {removed.length > 0 && (active || kept.length === 0) && (
-              <Notice>
-                <span className="font-medium">
-                  {kept.length} of {offers.length} left.
-                </span>{' '}
-                {removed.map(({ name, count, cheaper }) => (
-                  <span key={name}>
-                    Without “{name}” {count} more{cheaper !== null && `, from ${short(cheaper, IO)}`}.{' '}
-                  </span>
-                ))}
-                {active && (
-                  <Button
-                    variant="ghost"
-                    className="min-h-0 px-1 py-0 underline"
-                    onClick={() => navigate({ search: { engine: filters.engine }, replace: true })}
-                  >
-                    Clear filters
-                  </Button>
-                )}
-              </Notice>
+            {sieved.removed.length > 0 && (active || sieved.kept.length === 0) && (
+              <Removed
+                sieved={sieved}
+                of={offers.length}
+                drop={(key) => set({ [key]: undefined })}
+                clear={active ? () => navigate({ search: { engine: filters.engine }, replace: true }) : null}
+              />
             )}
-            <OfferTable offers={kept} engine={engine} anyAtAll={offers.length > 0} />
+            <OfferTable offers={sieved.kept} engine={engine} anyAtAll={offers.length > 0} />
           </div>
         )}
       </Loaded>
@@ -165,15 +114,71 @@ export function OffersPage() {
   );
 }
 
-function OfferTable({
-  offers,
-  engine,
-  anyAtAll,
+/** Which filter removes how many, and what going without it saves. */
+function Removed({
+  sieved: { kept, removed },
+  of,
+  drop,
+  clear,
 }: {
-  offers: Offer[];
-  engine: (typeof ENGINES)[number];
-  anyAtAll: boolean;
+  sieved: Sieved;
+  of: number;
+  drop: (key: keyof Filters) => void;
+  clear: (() => void) | null;
 }) {
+  return (
+    <Notice>
+      <div className="flex flex-wrap items-baseline gap-x-4 gap-y-1">
+        <span className="font-medium">
+          {kept.length} of {of} left.
+        </span>
+        {removed.map(({ key, name, count, cheaper, saves }) => (
+          <span key={key}>
+            Without “{name}” {count} more
+            {saves !== null ? (
+              <>
+                , and <Amount base={saves} unit={IO} /> cheaper
+              </>
+            ) : (
+              cheaper !== null && (
+                <>
+                  , from <Amount base={cheaper} unit={IO} />
+                </>
+              )
+            )}
+            {key !== 'engine' && (
+              <Button
+                variant="ghost"
+                size="small"
+                className="underline"
+                aria-label={`Relax ${name}`}
+                onClick={() => drop(key)}
+              >
+                relax
+              </Button>
+            )}
+          </span>
+        ))}
+        {clear && (
+          <Button variant="ghost" size="small" className="underline" onClick={clear}>
+            Clear filters
+          </Button>
+        )}
+      </div>
+    </Notice>
+  );
+}
+
+function OfferTable({ offers, engine, anyAtAll }: { offers: Offer[]; engine: Engine; anyAtAll: boolean }) {
+  const classes = useQuery(classesQuery());
+  const guides = useMemo(
+    () => new Map((classes.data ?? []).map(({ data }) => [data.id, data.referencePrice])),
+    [classes.data],
+  );
+  const hour = (offer: Offer) => {
+    const one = offer.engines[engine];
+    return one ? hourOf(BigInt(one.ask), one.speed) : null;
+  };
   return (
     <Table
       caption="Offers"
@@ -196,7 +201,7 @@ function OfferTable({
         },
         { header: 'Class', id: 'class', accessorFn: (row) => row.class_name || String(row.class) },
         {
-          header: 'Ask / 1,000',
+          header: `Ask, ${UNITS[engine]}`,
           id: 'ask',
           accessorFn: (row) => askOf(row, engine),
           sortingFn: 'basic',
@@ -206,16 +211,39 @@ function OfferTable({
             return ask === undefined ? '—' : <Amount base={ask} unit={IO} />;
           },
         },
+        ...(engine === 'lease'
+          ? []
+          : [
+              {
+                header: 'Speed / s',
+                id: 'speed',
+                accessorFn: (row: Offer) => row.engines[engine]?.speed ?? 0,
+                meta: { right: true },
+                cell: ({ getValue }: { getValue: () => unknown }) => (
+                  <span data-tip="units a second, by the device’s own measurement">
+                    {count(Math.round(getValue() as number))}
+                  </span>
+                ),
+              },
+            ]),
         {
-          header: 'Speed / s',
-          id: 'speed',
-          accessorFn: (row) => row.engines[engine]?.speed ?? 0,
+          header: 'Hour of it',
+          id: 'hour',
+          accessorFn: (row) => hour(row) ?? -1n,
+          sortingFn: 'basic',
           meta: { right: true },
-          cell: ({ getValue }) => (
-            <span data-tip="units a second, by the device’s own measurement">
-              {count(Math.round(getValue() as number))}
-            </span>
-          ),
+          cell: ({ row }) => {
+            const price = hour(row.original);
+            return price === null ? '—' : <Amount base={price} unit={IO} />;
+          },
+        },
+        {
+          header: 'Class’s guide',
+          id: 'guide',
+          accessorFn: (row) => guides.get(row.class) ?? 0n,
+          sortingFn: 'basic',
+          meta: { right: true },
+          cell: ({ row }) => <Guide price={hour(row.original)} guide={guides.get(row.original.class) ?? 0n} />,
         },
         {
           header: 'Memory',
@@ -252,5 +280,25 @@ function OfferTable({
         },
       ]}
     />
+  );
+}
+
+/** The class's reference price on chain, and how this device's hour stands to it. */
+function Guide({ price, guide }: { price: bigint | null; guide: bigint }) {
+  const difference = price === null ? null : againstGuide(price, guide);
+  if (guide === 0n) return <span data-tip="This class has no reference price.">—</span>;
+  return (
+    <span
+      data-tip={`The network’s reference price of the class is ${exact(guide, IO)} an hour; it follows how many of its devices are at work.`}
+    >
+      <Amount base={guide} unit={IO} />
+      {difference !== null && (
+        <span className={difference > 0 ? 'text-warn' : 'text-good'}>
+          {' '}
+          {difference > 0 ? '+' : '−'}
+          {Math.abs(Math.round(difference))} %
+        </span>
+      )}
+    </span>
   );
 }

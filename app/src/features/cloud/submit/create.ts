@@ -19,6 +19,8 @@ export interface CreateJob {
   maxRunSeconds: number;
   requirement: Schemas['Requirement'];
   verification: number;
+  /** A lease: `maxUnits` are the seconds rented now, `maxRunSeconds` what they may come to. */
+  isLease: boolean;
 }
 
 function randomU64(): bigint {
@@ -44,7 +46,7 @@ export async function createJob(job: CreateJob) {
     minReputationBps: job.requirement.min_reputation_bps ?? 0,
     verification: job.verification,
     devices: 1,
-    kind: 0,
+    kind: job.isLease ? 1 : 0,
   };
   const address = await pda.job(renter.address, terms.nonce);
   const tokenProgram = await tokenProgramOf(mint);

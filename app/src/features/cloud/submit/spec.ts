@@ -1,6 +1,4 @@
 /** Specs as `crates/engines/src/spec.rs` writes them: JSON without white space, fields in the order of its structs. */
-import { VERIFICATION } from '../offers/filters';
-
 export interface BlobRef {
   hash: string;
   size: number;
@@ -40,9 +38,11 @@ export function unitsForFuel(fuel: number): bigint {
   return (BigInt(fuel) + 999_999n) / 1_000_000n;
 }
 
-export const UNIT_NAMES = { embed: 'passages', wasm: 'million fuel' } as const;
+export const UNIT_NAMES = { embed: 'passages', wasm: 'million fuel', lease: 'seconds' } as const;
 
-export const verificationNumber = (engine: 'embed' | 'wasm') => VERIFICATION[engine].number;
+/** Shortest and longest lease, seconds (`crates/protocol/src/lease.rs`, docs/leases.md). */
+export const MIN_LEASE_SECONDS = 60;
+export const MAX_LEASE_SECONDS = 30 * 86_400;
 
 /** Limits of `crates/engines/src/limits.rs`. */
 export const LIMITS = {

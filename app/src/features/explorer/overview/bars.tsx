@@ -9,7 +9,8 @@ export function Bars({
   label: string;
   rows: readonly { key: string; label: ReactNode; value: number; text: string }[];
 }) {
-  const most = Math.max(1, ...rows.map(({ value }) => value));
+  // Without any, all bars are empty.
+  const most = Math.max(...rows.map(({ value }) => value));
   if (rows.length === 0) return <Empty title="Nothing here yet">It appears by itself.</Empty>;
   return (
     <ul aria-label={label} className="grid gap-1.5 text-sm">
@@ -17,7 +18,10 @@ export function Bars({
         <li key={key} className="grid grid-cols-[6.5rem_1fr_auto] items-center gap-3">
           <span className="truncate">{label}</span>
           <span aria-hidden className="h-2 overflow-hidden rounded-full bg-hover">
-            <span className="block h-full rounded-full bg-accent" style={{ width: `${(value / most) * 100}%` }} />
+            <span
+              className="block h-full rounded-full bg-accent"
+              style={{ width: `${most > 0 ? (value / most) * 100 : 0}%` }}
+            />
           </span>
           <span className="min-w-8 text-right tabular-nums">{text}</span>
         </li>

@@ -1,16 +1,18 @@
 import { address } from '@solana/kit';
-import { queryOptions, useQuery } from '@tanstack/react-query';
+import { keepPreviousData, queryOptions, useQuery } from '@tanstack/react-query';
 import { lazy, type ReactNode, Suspense, useMemo } from 'react';
 import { deviceOffersQuery, type Offer } from '@/shared/api';
 import {
   classesQuery,
   devicesQuery,
   emissionQuery,
+  fetchAccount,
   jobsQuery,
   type Kinds,
   mintsQuery,
   networkQuery,
   oracleSetQuery,
+  pda,
   providersQuery,
   type Read,
   rpc,
@@ -22,13 +24,25 @@ import { config } from '@/shared/config';
 import { count, exact, IO, percent, regionName, short } from '@/shared/format';
 import { STATE_TONES } from '@/shared/jobs';
 import { useNow } from '@/shared/live';
-import { CAP, EPOCHS, epochEmission } from '@/shared/rewards';
+import { CAP, EPOCHS, epochEmission, rewardHistoryQuery } from '@/shared/rewards';
 import { Amount, Badge, Card, Empty, Failure, Loaded, Notice, Page, Skeleton, Stat, Time } from '@/shared/ui';
 import type { RecordRow } from '../export';
 import { EpochLink } from '../links';
 import { ExportButtons, Listing } from '../listing';
 import { ExplorerTabs } from '../tabs';
-import { byClass, byRegion, byState, type ClassRow, history, isBusy, type Supply, schedule, supplyOf } from '../totals';
+import {
+  burnedBy,
+  byClass,
+  byRegion,
+  byState,
+  type ClassRow,
+  history,
+  isBusy,
+  type Supply,
+  schedule,
+  supplyOf,
+  utilisation,
+} from '../totals';
 import { Bars, Share } from './bars';
 
 const WorldMap = lazy(() => import('../map'));
@@ -92,6 +106,8 @@ export function Overview() {
           </div>
           <SupplyCard />
           <Work jobs={jobs.data} />
+          <Hardware devices={devices.data} jobs={jobs.data} offers={offers.data} />
+          <Issue />
           <Classes devices={devices.data} offers={offers.data} offersError={offers.error} />
           <Places devices={devices.data} />
         </div>
@@ -217,7 +233,8 @@ function SupplyCard() {
 }
 
 const millions = (value: number) => `${Math.round(value / 1_000_000)} M IO`;
-const inIo = (value: number) => `${value >= 100 ? Math.round(value) : Number(value.toPrecision(3))} IO`;
+const inIo = (value: number) => `${value >= 100 ? count(Math.round(value)) : Number(value.toPrecision(3))} IO`;
+const asPercent = (value: number) => `${Number(value.toPrecision(2))} %`;
 const whole = (value: number) => (Number.isInteger(value) ? count(value) : '');
 
 function Work({ jobs }: { jobs: Read<Kinds['job']>[] | undefined }) {
@@ -292,6 +309,179 @@ function Work({ jobs }: { jobs: Read<Kinds['job']>[] | undefined }) {
           format={inIo}
           height={230}
         />
+      </Card>
+    </div>
+  );
+}
+
+/** Which devices there are, how much of their time is hired, and what it costs. */
+function Hardware({
+  devices,
+  jobs,
+  offers,
+}: {
+  devices: Read<Kinds['device']>[] | undefined;
+  jobs: Read<Kinds['job']>[] | undefined;
+  offers: Offer[] | undefined;
+}) {
+  const classes = useQuery(classesQuery());
+  const now = Math.floor(useNow(60_000));
+  const rows = useMemo(() => byClass(classes.data ?? [], devices ?? [], offers ?? []), [classes.data, devices, offers]);
+  const hired = useMemo(() => utilisation(jobs ?? [], devices ?? [], now, HOUR, HOURS), [jobs, devices, now]);
+  const series = useMemo(() => [{ label: 'At work', values: hired.percent, bars: true }], [hired]);
+  if (!devices || !jobs || !classes.data) return <Skeleton className="h-72" />;
+  const priced = rows.filter(({ ask, reference }) => (ask ?? 0n) > 0n || reference > 0n);
+  return (
+    <div className="grid gap-4 lg:grid-cols-3">
+      <Card title="Devices by class">
+        <Bars
+          label="Devices by class"
+          rows={rows
+            .filter(({ devices }) => devices > 0)
+            .map(({ id, name, devices, busy }) => ({
+              key: id.toString(),
+              label: name,
+              value: devices,
+              text: `${count(devices)} (${count(busy)} at work)`,
+            }))}
+        />
+      </Card>
+      <Card
+        title="Devices at work"
+        actions={
+          <ExportButtons
+            name="devices-at-work"
+            rows={() => hired.times.map((at, i) => ({ hour_begins: at, percent: hired.percent[i] ?? null }))}
+          />
+        }
+      >
+        <Chart
+          label={`Share of devices’ time that was hired, in each of the last ${HOURS} hours`}
+          times={hired.times}
+          series={series}
+          format={asPercent}
+          height={230}
+        />
+      </Card>
+      <Card title="Price of a device-hour">
+        <Bars
+          label="Price of a device-hour by class"
+          rows={priced.map(({ id, name, ask, reference }) => {
+            const price = ask ?? reference;
+            return {
+              key: id.toString(),
+              label: name,
+              value: Number(price) / 1e8,
+              text: `${short(price, IO)}${ask === null ? ' (guide)' : ''}`,
+            };
+          })}
+        />
+        <p className="mt-3 text-muted text-sm">
+          What the median device asks for the work it is fastest at; the guide where none asks.
+        </p>
+      </Card>
+    </div>
+  );
+}
+
+/** What comes into the world, and what leaves it. */
+function Issue() {
+  const emission = useQuery(emissionQuery());
+  const root = emission.data?.data.rootEpoch ?? 0n;
+  const past = useQuery({ ...rewardHistoryQuery(root), placeholderData: keepPreviousData });
+  const minted = useQuery(supplyQuery());
+  const vestings = useQuery(vestingsQuery());
+  const mints = useQuery(mintsQuery());
+  const buyBack = useQuery({
+    queryKey: ['chain', 'buyBack'],
+    queryFn: async ({ signal }) => fetchAccount('buyBack', await pda.buyBack(), signal),
+    refetchInterval: 60_000,
+  });
+  const data = emission.data?.data;
+  const figures = past.data;
+  const times = useMemo(
+    () => (figures && data ? figures.map(({ epoch }) => Number(data.genesisAt) + (epoch - 1) * data.epochSeconds) : []),
+    [figures, data],
+  );
+  const series = useMemo(
+    () => [
+      { label: 'Emitted', values: (figures ?? []).map(({ emitted }) => Number(emitted) / 1e8) },
+      {
+        label: 'To devices',
+        values: (figures ?? []).map(({ rewarded }) => (rewarded === null ? null : Number(rewarded) / 1e8)),
+      },
+    ],
+    [figures],
+  );
+  if (!data) return null;
+  const known = minted.data !== undefined && vestings.data && mints.data;
+  const all = known
+    ? supplyOf(data, vestings.data ?? [], minted.data ?? 0n, BigInt(Math.floor(Date.now() / 1000))).burned
+    : 0n;
+  const swept = mints.data?.find((one) => one.data.mint === config().io_mint)?.data.burned ?? 0n;
+  const burned = burnedBy(all, swept, buyBack.data?.data.burned ?? 0n);
+  return (
+    <div className="grid gap-4 lg:grid-cols-3">
+      <Card
+        title="Emission and rewards"
+        className="lg:col-span-2"
+        actions={
+          figures && (
+            <ExportButtons
+              name="emission-and-rewards"
+              rows={() =>
+                figures.map(({ epoch, emitted, rewarded }) => ({
+                  epoch,
+                  emitted_base_units: emitted,
+                  rewarded_base_units: rewarded,
+                }))
+              }
+            />
+          )
+        }
+      >
+        {figures && figures.length > 0 ? (
+          <>
+            <Chart
+              label={`What each of the last ${figures.length} epochs emitted, and gave to devices`}
+              times={times}
+              series={series}
+              format={inIo}
+              height={210}
+            />
+            <p className="mt-2 text-muted text-sm">
+              By the schedule, and by roots that oracles signed. What no device earned is carried over to its group’s
+              next epoch.
+            </p>
+          </>
+        ) : past.isLoading ? (
+          <Skeleton className="h-56" />
+        ) : (
+          <Empty title={past.error ? 'The oracle does not answer' : 'No rewards are published yet'}>
+            {past.error ? 'It is asked again by itself.' : 'The first come when an epoch is over and a quorum agrees.'}
+          </Empty>
+        )}
+      </Card>
+      <Card title="Burned">
+        <Bars
+          label="Burned, by cause"
+          rows={(
+            [
+              ['fees', 'Fees', burned.fees],
+              ['penalties', 'Penalties', burned.penalties],
+              ['buy-backs', 'Buy-backs', burned.buyBacks],
+            ] as const
+          ).map(([key, label, base]) => ({ key, label, value: Number(base) / 1e8, text: short(base, IO) }))}
+        />
+        <p className="mt-3 text-muted text-sm">
+          {known ? (
+            <>
+              <Amount base={all} unit={IO} /> in all, gone for good. Fees burn when the treasury is swept.
+            </>
+          ) : (
+            'Reading…'
+          )}
+        </p>
       </Card>
     </div>
   );

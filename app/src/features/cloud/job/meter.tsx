@@ -1,0 +1,71 @@
+import { getBase58Encoder } from '@solana/kit';
+import { useQuery } from '@tanstack/react-query';
+import { type LeaseSignature, leaseCountsQuery } from '@/shared/api';
+import { type Kinds, oracleSetQuery, type Read } from '@/shared/chain';
+import { useConfig } from '@/shared/config/use-config';
+import { duration } from '@/shared/format';
+import { Badge, Hash, Loaded, Skeleton, Time } from '@/shared/ui';
+import { type Deployment, keyBytes, leaseBytes, verifySignature } from '@/shared/verify';
+
+/** Whether an oracle signed what it says it counted, of this very lease. */
+function holds(signed: LeaseSignature, { address, data }: Read<Kinds['job']>, deployment: Deployment): boolean {
+  try {
+    const statement = leaseBytes({
+      deployment,
+      setVersion: BigInt(signed.set_version),
+      job: keyBytes(address),
+      createdSlot: data.createdSlot,
+      seconds: BigInt(signed.seconds),
+      at: BigInt(signed.at),
+    });
+    const signature = Uint8Array.from(getBase58Encoder().encode(signed.signature));
+    return verifySignature(keyBytes(signed.oracle), statement, signature);
+  } catch {
+    // Not a key or a signature: nothing was signed.
+    return false;
+  }
+}
+
+/** What each oracle has counted so far, its signature checked here. */
+export function LeaseMeter({ job }: { job: Read<Kinds['job']> }) {
+  const config = useConfig();
+  const counts = useQuery(leaseCountsQuery(job.address, true));
+  const set = useQuery(oracleSetQuery());
+  const deployment = { program: keyBytes(config.program), cluster: keyBytes(config.cluster) };
+  return (
+    <Loaded query={counts} skeleton={<Skeleton className="mt-2 h-16" />}>
+      {(all) => (
+        <ul className="mt-2 flex flex-col gap-2">
+          {all.map(({ base, signed, error }) => {
+            if (!signed) {
+              return (
+                <li key={base} className="text-muted text-sm">
+                  {base || 'This oracle'}: {error ?? 'nothing counted yet'}
+                </li>
+              );
+            }
+            const member = set.data?.data.oracles.some((key) => key === signed.oracle) ?? false;
+            const valid = holds(signed, job, deployment);
+            return (
+              <li key={base} className="flex flex-wrap items-center gap-2 text-sm" data-testid="meter">
+                <Hash value={signed.oracle} label="oracle" />
+                <span className="text-muted">
+                  counted {duration(signed.seconds)} up to <Time at={signed.at} />
+                </span>
+                <Badge tone={member ? 'good' : 'bad'} tip="whether it is in the oracle set on chain">
+                  {member ? '✓' : '✗'} signer
+                </Badge>
+                <Badge
+                  tone={valid ? 'good' : 'bad'}
+                  tip="Ed25519 over the statement rebuilt here from the chain’s fields"
+                >
+                  {valid ? '✓' : '✗'} signature
+                </Badge>
+              </li>
+            );
+          })}
+        </ul>
+      )}
+    </Loaded>
+  );
+}

@@ -1,0 +1,246 @@
+import { useQuery } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
+import type { ReactNode } from 'react';
+import type { JobView } from '@/shared/api';
+import { type Kinds, mintsQuery, type Read, signedQuery, unitOf } from '@/shared/chain';
+import { count, duration, hex, plural, shorten, size, utc } from '@/shared/format';
+import { isFinal, STATE_TONES, stateName } from '@/shared/jobs';
+import { Amount, Badge, Hash, Progress, Time, type Tone } from '@/shared/ui';
+import { Attestations } from './attestations';
+import { LeaseMeter } from './meter';
+import { manifestQuery } from './result';
+import { LEASE } from './runway';
+
+type Job = Read<Kinds['job']>;
+
+/** How a lease ended, by `endedBy`. */
+const ENDED = ['Its time was over', 'Ended by the renter', 'Ended by the provider'];
+
+interface Entry {
+  title: string;
+  at: bigint | null;
+  tone: Tone;
+  body?: ReactNode;
+}
+
+const signatureOf = (view: JobView | null, to: string) => view?.history.find((step) => step.to === to)?.signature;
+
+/** The transaction that brought a state, its signatures checked here. */
+function Tx({ view, to }: { view: JobView | null; to: string }) {
+  const signature = signatureOf(view, to);
+  return signature && view ? <Transaction signature={signature} job={view.job} /> : null;
+}
+
+function Transaction({ signature, job }: { signature: string; job: string }) {
+  const signed = useQuery(signedQuery(signature, job));
+  return (
+    <p className="mt-1 flex flex-wrap items-center gap-2 text-muted text-xs">
+      <span>
+        transaction{' '}
+        <Link
+          to="/explorer/transactions/$signature"
+          params={{ signature }}
+          className="link font-mono"
+          data-tip={signature}
+        >
+          {shorten(signature, 6, 6)}
+        </Link>
+      </span>
+      {signed.data && (
+        <Badge
+          tone={signed.data.holds ? 'good' : 'bad'}
+          tip={
+            signed.data.holds
+              ? `names this job, and carries valid Ed25519 signatures of ${signed.data.signers.map((key) => shorten(key)).join(', ')}`
+              : 'this is not the transaction that it is said to be'
+          }
+        >
+          {signed.data.holds ? '✓ signed' : '✗ not signed'}
+        </Badge>
+      )}
+    </p>
+  );
+}
+
+/** The result's manifest, checked against the hash on chain. */
+function ResultLine({ outputHash, specHash }: { outputHash: string; specHash: string }) {
+  const manifest = useQuery(manifestQuery(outputHash, specHash));
+  if (manifest.error) return <p className="text-bad">{(manifest.error as Error).message}</p>;
+  if (!manifest.data) return <p className="min-h-6 text-muted">Reading…</p>;
+  const { files } = manifest.data;
+  return (
+    <p className="flex min-h-6 flex-wrap items-center gap-2">
+      {plural(files.length, 'file')}, {size(files.reduce((sum, file) => sum + file.size, 0))}
+      <Badge tone="good" tip={`BLAKE3 of its manifest is ${outputHash}, as on chain`}>
+        ✓ as on chain
+      </Badge>
+    </p>
+  );
+}
+
+/** A job's life on one line of time. */
+export function Timeline({ job, view }: { job: Job; view: JobView | null }) {
+  const { data } = job;
+  const mints = useQuery(mintsQuery());
+  const unit = unitOf(data.mint, mints.data);
+  const name = stateName(data.state);
+  const isLease = data.kind === LEASE;
+  const entries: Entry[] = [
+    {
+      title: 'Created',
+      at: data.createdAt,
+      tone: 'good',
+      body: (
+        <>
+          <p>
+            <Amount base={data.escrow} unit={unit} /> in this job’s own escrow: at most{' '}
+            <Amount base={data.maxPrice} unit={unit} /> / {isLease ? '1,000 s' : '1,000 units'} for{' '}
+            {isLease
+              ? duration(Number(data.maxUnits))
+              : `${count(data.maxUnits)} ${data.maxUnits === 1n ? 'unit' : 'units'}`}
+            , and fees.
+          </p>
+          <Tx view={view} to="open" />
+        </>
+      ),
+    },
+  ];
+  if (data.acceptedAt > 0n) {
+    entries.push({
+      title: 'Accepted',
+      at: data.acceptedAt,
+      tone: 'good',
+      body: (
+        <>
+          <p>
+            by <Hash value={data.device} label="device" /> for <Amount base={data.ask} unit={unit} /> /{' '}
+            {isLease ? '1,000 s' : '1,000 units'}.
+          </p>
+          <Tx view={view} to="running" />
+        </>
+      ),
+    });
+  } else if (data.state === 1) {
+    entries.push({
+      title: view?.stage === 'matched' ? 'Matched: the device is taking it' : 'Waiting for a device',
+      at: null,
+      tone: 'info',
+    });
+  }
+  if (isLease && data.acceptedAt > 0n) {
+    entries.push({
+      title: data.state === 2 ? 'Serving, metered by the oracles' : 'Served, metered by the oracles',
+      at: data.submittedAt > 0n ? data.submittedAt : null,
+      tone: data.state === 2 ? 'info' : 'good',
+      body: (
+        <>
+          <p>
+            {duration(Number(data.units))} attested on chain, <Amount base={data.paid} unit={unit} /> paid for them.
+          </p>
+          {data.state === 2 && <LeaseMeter job={job} />}
+        </>
+      ),
+    });
+  } else if (data.state === 2) {
+    const progress = view?.progress;
+    entries.push({
+      title: progress ? `Running: ${progress.phase}` : 'Running',
+      at: null,
+      tone: 'info',
+      body: progress && (
+        <>
+          <Progress label="Work done" value={progress.done} max={progress.total} />
+          <p className="mt-1 text-muted text-xs">
+            {count(progress.done)} of {count(progress.total)}, as the device says
+          </p>
+        </>
+      ),
+    });
+  }
+  if (data.submittedAt > 0n && !isLease) {
+    entries.push({
+      title: 'Result submitted',
+      at: data.submittedAt,
+      tone: 'good',
+      body: (
+        <>
+          <p>
+            {count(data.units)} {data.units === 1n ? 'unit' : 'units'}, output{' '}
+            <Hash value={hex(data.outputHash)} label="output hash" />, trace{' '}
+            <Hash value={hex(data.traceRoot)} label="trace root" />
+          </p>
+          <Tx view={view} to="submitted" />
+        </>
+      ),
+    });
+    entries.push({
+      title: 'Verified by oracles, and their signatures here',
+      at: null,
+      tone: 'info',
+      body: <Attestations job={job} />,
+    });
+  }
+  if (data.submittedAt > 0n && !isLease) {
+    entries.push({
+      title: 'Result',
+      at: null,
+      tone: data.state === 6 ? 'bad' : 'good',
+      body: <ResultLine outputHash={hex(data.outputHash)} specHash={hex(data.specHash)} />,
+    });
+  }
+  if (data.state === 4)
+    entries.push({
+      title: 'Disputed',
+      at: null,
+      tone: 'warn',
+      body: <p>Decided by {utc(data.disputeUntil)}, or refunded.</p>,
+    });
+  if (data.state === 3)
+    entries.push({
+      title: 'Challenge window',
+      at: null,
+      tone: 'warn',
+      body: <p>Disputes are heard until {utc(data.challengeUntil)}; a quorum settles sooner.</p>,
+    });
+  if (isFinal(data.state)) {
+    entries.push({
+      title: isLease && name === 'settled' ? (ENDED[data.endedBy] ?? 'Ended') : name[0]?.toUpperCase() + name.slice(1),
+      at: data.finishedAt,
+      tone: STATE_TONES[name],
+      body: (
+        <>
+          <p>
+            <Amount base={data.paid} unit={unit} /> to the provider, <Amount base={data.fees} unit={unit} /> fees,{' '}
+            <Amount base={data.refunded} unit={unit} /> back to the payer.
+          </p>
+          <Tx view={view} to={name} />
+        </>
+      ),
+    });
+  }
+  return (
+    <ol className="flex flex-col" data-testid="timeline">
+      {entries.map((entry, i) => (
+        <li key={entry.title} className="relative flex gap-3 pb-5 last:pb-0">
+          {i < entries.length - 1 && <span aria-hidden className="absolute top-4 bottom-0 left-[5px] w-px bg-line" />}
+          <span aria-hidden className={`mt-1.5 size-[11px] shrink-0 rounded-full ${DOTS[entry.tone]}`} />
+          <div className="min-w-0 flex-1">
+            <div className="flex flex-wrap items-baseline justify-between gap-x-3">
+              <h3 className="font-medium text-sm">{entry.title}</h3>
+              {entry.at !== null && <Time at={entry.at} className="text-muted text-xs" />}
+            </div>
+            <div className="mt-1 text-sm">{entry.body}</div>
+          </div>
+        </li>
+      ))}
+    </ol>
+  );
+}
+
+const DOTS: Record<Tone, string> = {
+  good: 'bg-good',
+  bad: 'bg-bad',
+  warn: 'bg-warn',
+  info: 'bg-accent',
+  quiet: 'bg-muted',
+};
