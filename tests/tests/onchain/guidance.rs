@@ -111,7 +111,7 @@ fn a_quorum_signs_exactly_this() {
 
 #[test]
 fn classes_bound_their_price() {
-    let mut w = World::new(753);
+    let mut w = World::emitting(753);
     let args = |price_floor, price_ceiling, reference_price| ClassArgs {
         price_floor,
         price_ceiling,

@@ -65,6 +65,7 @@ fn life(world: World, rig: &Rig, shard: u8) -> (Steps, World) {
     let mut other = open.fork();
     let call = other.world.cancel_call(&other.key, &other.renter.key);
     step(&mut steps, &mut other, "cancel", call);
+    other.world.advance(1);
     let call = other.world.close_call(&other.key, &other.payer.key);
     step(&mut steps, &mut other, "close", call);
     let mut other = open.fork();
