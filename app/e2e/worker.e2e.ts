@@ -66,9 +66,8 @@ describe('a provider', () => {
   it('gets one command for a new machine, with the network’s own addresses', async () => {
     const { page } = await as('provider', '/worker/setup');
     const command = page.getByTestId('command');
-    const { rpc_url, oracles } = inject('network');
-    const app = (await (await fetch(`${inject('network').app}/v1/app`)).json()) as { ws_url: string };
-    await expect.poll(() => command.textContent()).toContain(`ws_url = "${app.ws_url}"`);
+    const { rpc_url, ws_url, oracles } = inject('network');
+    await expect.poll(() => command.textContent()).toContain(`ws_url = "${ws_url}"`);
     for (const part of [rpc_url, ...oracles]) expect(await command.textContent()).toContain(part);
   });
 

@@ -11,6 +11,7 @@ import type { TestProject } from 'vitest/node';
 export interface Network {
   app: string;
   rpc_url: string;
+  ws_url: string;
   oracles: string[];
   io_mint: string;
   /** The renter's. */

@@ -43,7 +43,7 @@ export function commandFor(of: {
     'ask = "100000000"',
   ];
   return [
-    '[ -f operator.json ] || solana-keygen new --no-bip39-passphrase -o operator.json &&',
+    '[ -f operator.json ] || io keygen operator.json &&',
     `  cat > worker.toml <<'END' &&`,
     ...lines,
     'END',
