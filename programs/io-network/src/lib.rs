@@ -19,7 +19,7 @@ pub mod events;
 pub mod fail;
 pub mod guard;
 pub mod instructions;
-pub mod prelude;
+mod prelude;
 pub mod seeds;
 pub mod state;
 pub mod token;
