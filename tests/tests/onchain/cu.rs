@@ -36,9 +36,8 @@ use crate::consumer::Office;
 const SAMPLES: usize = 128;
 
 /// The most that an instruction may cost at the median, compute units.
-const AIMS: [(&str, u64); 16] = [
+const AIMS: [(&str, u64); 15] = [
     ("create_job", 16_000),
-    ("create_job, by another program, in all", 20_000),
     ("accept_job", 9_000),
     ("accept_job, with a ticket", 9_000),
     ("submit_result", 5_000),
