@@ -32,7 +32,7 @@ use io_proof::{
     Inclusion,
     hardware::{
         Checker, Committed, Hash, OpenedRow, Shape,
-        cell::{check_n, check_passes},
+        cell::check_n,
         memory::{MAX_SEGMENTS, MAX_STRIDES, OpenedStride, STRIDE, Walk, check_walk},
         reveal_seed, round_seed,
         seeds::{memory_seed, walk_subject},

@@ -587,6 +587,7 @@ io_errors!(
     LeaseNotOver,
     BadCheckpoint,
     TreasuryTooSmall,
+    CellIsRight,
 );
 
 #[cfg(test)]
