@@ -25,6 +25,7 @@ pub struct Metrics {
     pub tickets: Counter,
     pub declines: Counter,
     pub verdicts: Family<Label, Counter>,
+    pub audits: Family<Label, Counter>,
     pub verify_seconds: Histogram,
     pub match_seconds: Histogram,
     pub keeper: Family<Label, Counter>,
@@ -70,6 +71,12 @@ impl Default for Metrics {
         );
         let verdicts = Family::<Label, Counter>::default();
         registry.register("verdicts", "Results verified, by verdict", verdicts.clone());
+        let audits = Family::<Label, Counter>::default();
+        registry.register(
+            "audits",
+            "Results of which steps were re-run, and of which the form was looked at",
+            audits.clone(),
+        );
         let verify_seconds = Histogram::new(exponential_buckets(0.005, 2.0, 18));
         registry.register_with_unit(
             "verify",
@@ -117,6 +124,7 @@ impl Default for Metrics {
             tickets,
             declines,
             verdicts,
+            audits,
             verify_seconds,
             match_seconds,
             keeper,

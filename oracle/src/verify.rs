@@ -9,28 +9,32 @@ use std::{
 use anyhow::{Context, Result};
 use io_api::{
     text,
-    types::{Attestation, WireVerdict},
+    types::{Attestation, Audit, WireVerdict},
 };
 use io_client::{
-    Pubkey,
+    Pubkey, audit,
     io_network::state::{Job, JobState},
 };
 use io_engines::{
-    BlobHash, CancelToken, Claim, Control, FirstOf, JobSpec, Manifest, Sampling,
-    Verdict as EngineVerdict, limits::MAX_MANIFEST_BYTES,
+    BlobHash, CancelToken, Claim, Control, FirstOf, JobSpec, Manifest, RejectReason, Sampling,
+    Verdict as EngineVerdict,
+    limits::{MAX_MANIFEST_BYTES, MAX_WRONG_STEPS},
 };
 use io_protocol::messages::{Bytes32, ResultStatement, Verdict, epoch_of};
 use serde::{Deserialize, Serialize};
-use tokio::time::sleep_until;
+use tokio::time::{sleep_until, timeout};
 
 use crate::{
     blobs::unix_now,
+    keeper::endorsement,
     oracle::{Oracle, SpecState, lock},
     specs,
 };
 
-/// Domain of the signature that a sample is drawn from.
-pub const SAMPLE_DOMAIN: [u8; 16] = *b"io/sample/1.....";
+/// Floating point differs between machines, so a mismatch is looked at again with so many times the sample before it is one.
+const ESCALATION: u32 = 8;
+/// Longest wait for a peer's verdict about a disputed job.
+const PEER_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
 /// Data that is still missing this share of the window (and at least and at most so many seconds) before its end counts as
 /// unavailable: there must be time to object.
 const MARGIN_PERCENT: i64 = 25;
@@ -54,17 +58,51 @@ pub struct Decision {
     pub reason: Option<String>,
     pub verify_ms: u64,
     pub sample_signature: Option<String>,
+    #[serde(default)]
+    pub audit: Option<Audit>,
+    #[serde(default)]
+    pub wrong_steps: Vec<u64>,
+    /// Whether it rests on numbers that another machine could see otherwise: then only those who re-ran the same steps reject
+    /// together.
+    #[serde(default)]
+    pub tolerant: bool,
     /// Unix seconds by the chain's clock.
     pub at: i64,
 }
 
 impl Decision {
+    fn new(checked: Checked, job: &Job, at: i64) -> Self {
+        Self {
+            valid: checked.valid,
+            output_hash: text::hash(&job.output_hash),
+            units: job.units,
+            epoch: epoch_of(job.submitted_at),
+            checked_steps: checked.checked,
+            total_steps: checked.total,
+            reason: checked.reason.map(|mut reason| {
+                reason.truncate(reason.floor_char_boundary(MAX_REASON));
+                reason
+            }),
+            verify_ms: checked.took_ms,
+            sample_signature: checked.sample.map(|signature| text::signature(&signature)),
+            audit: checked.audit,
+            wrong_steps: checked.wrong_steps,
+            tolerant: checked.tolerant,
+            at,
+        }
+    }
+
     pub fn verdict(&self) -> Verdict {
         if self.valid {
             Verdict::Valid
         } else {
             Verdict::Invalid
         }
+    }
+
+    /// Whether it and somebody else's verdict rest on the same step.
+    fn shares_a_wrong_step(&self, theirs: &[u64]) -> bool {
+        self.wrong_steps.iter().any(|step| theirs.contains(step))
     }
 
     /// Whether it was found about the submission that the chain shows now.
@@ -78,16 +116,23 @@ impl Decision {
 /// Decisions at hand, and the submissions that the database has none about: nobody but this process writes them there, so it is
 /// asked once for each. The database has all of them.
 #[derive(Default)]
-pub struct Verdicts(Mutex<HashMap<(Pubkey, u64), Option<Decision>>>);
+pub struct Verdicts {
+    decisions: Mutex<HashMap<(Pubkey, u64), Option<Decision>>>,
+    /// Whether steps that a peer found wrong are wrong here.
+    confirmed: Mutex<HashMap<(Pubkey, u64, Vec<u64>), bool>>,
+}
 
 impl Verdicts {
     pub fn cached(&self, job: &Pubkey, created_slot: u64) -> Option<Decision> {
-        lock(&self.0).get(&(*job, created_slot)).cloned().flatten()
+        lock(&self.decisions)
+            .get(&(*job, created_slot))
+            .cloned()
+            .flatten()
     }
 
     /// Whether the database has been asked, and had none.
     fn has_none(&self, job: &Pubkey, created_slot: u64) -> bool {
-        lock(&self.0)
+        lock(&self.decisions)
             .get(&(*job, created_slot))
             .is_some_and(Option::is_none)
     }
@@ -98,7 +143,7 @@ impl Verdicts {
     }
 
     fn room(&self) -> std::sync::MutexGuard<'_, HashMap<(Pubkey, u64), Option<Decision>>> {
-        let mut cache = lock(&self.0);
+        let mut cache = lock(&self.decisions);
         if cache.len() >= MAX_CACHED {
             cache.clear();
         }
@@ -191,50 +236,37 @@ pub fn attest(
         reason: decision.reason.clone(),
         verify_ms: decision.verify_ms,
         sample_signature: decision.sample_signature.clone(),
+        audit: decision.audit.clone(),
+        wrong_steps: decision.wrong_steps.clone(),
     })
-}
-
-/// What this oracle signs to draw the sample for a submission.
-pub fn sample_message(
-    program: &Bytes32,
-    cluster: &Bytes32,
-    job: &Bytes32,
-    created_slot: u64,
-    output_hash: &Bytes32,
-) -> Vec<u8> {
-    let mut message = SAMPLE_DOMAIN.to_vec();
-    message.extend(program);
-    message.extend(cluster);
-    message.extend(job);
-    message.extend(created_slot.to_le_bytes());
-    message.extend(output_hash);
-    message
 }
 
 /// What checking came to.
 #[derive(Debug)]
 enum Outcome {
-    Decided {
-        valid: bool,
-        checked: u64,
-        total: u64,
-        reason: Option<String>,
-        sample: Option<[u8; 64]>,
-        took_ms: u64,
-    },
+    Decided(Checked),
     /// This machine can't tell now.
     Unable(String),
 }
 
+#[derive(Debug, Default)]
+struct Checked {
+    valid: bool,
+    checked: u64,
+    total: u64,
+    reason: Option<String>,
+    wrong_steps: Vec<u64>,
+    tolerant: bool,
+    sample: Option<[u8; 64]>,
+    audit: Option<Audit>,
+    took_ms: u64,
+}
+
 fn invalid(reason: String) -> Outcome {
-    Outcome::Decided {
-        valid: false,
-        checked: 0,
-        total: 0,
+    Outcome::Decided(Checked {
         reason: Some(reason),
-        sample: None,
-        took_ms: 0,
-    }
+        ..Checked::default()
+    })
 }
 
 /// Decides about a submission, stores the decision, and tells the worker.
@@ -264,15 +296,8 @@ pub async fn verify(oracle: Arc<Oracle>, address: Pubkey, job: Job) {
     if outcome.is_some() {
         oracle.update_note(&address, job.created_slot, |note| note.verifying = false);
     }
-    let (valid, checked, total, reason, sample, took_ms) = match outcome {
-        Some(Outcome::Decided {
-            valid,
-            checked,
-            total,
-            reason,
-            sample,
-            took_ms,
-        }) => (valid, checked, total, reason, sample, took_ms),
+    let checked = match outcome {
+        Some(Outcome::Decided(checked)) => checked,
         Some(Outcome::Unable(reason)) => {
             tracing::error!(job = %address, reason, "no verdict: this machine can't tell");
             return;
@@ -280,34 +305,30 @@ pub async fn verify(oracle: Arc<Oracle>, address: Pubkey, job: Job) {
         // The job has ended meanwhile.
         None => return,
     };
-    let decision = Decision {
-        valid,
-        output_hash: text::hash(&job.output_hash),
-        units: job.units,
-        epoch: epoch_of(job.submitted_at),
-        checked_steps: checked,
-        total_steps: total,
-        reason: reason.map(|mut reason| {
-            while reason.len() > MAX_REASON {
-                reason.pop();
-            }
-            reason
-        }),
-        verify_ms: took_ms,
-        sample_signature: sample.map(|signature| text::signature(&signature)),
-        at: oracle.clock.now(),
-    };
+    let decision = Decision::new(checked, &job, oracle.clock.now());
     if let Err(error) = decide(&oracle, &address, job.created_slot, &decision).await {
         tracing::error!(job = %address, error = %format!("{error:#}"), "the verdict can't be stored, so it is not given");
         return;
     }
-    let label = if valid { "valid" } else { "invalid" };
+    let label = if decision.valid { "valid" } else { "invalid" };
     oracle
         .metrics
         .verdicts
         .get_or_create(&[("verdict", label)])
         .inc();
-    tracing::info!(job = %address, verdict = label, checked, total, took_ms, reason = decision.reason, "verified");
+    if let Some(audit) = &decision.audit {
+        let kind = if audit.audited { "audited" } else { "form" };
+        oracle.metrics.audits.get_or_create(&[("kind", kind)]).inc();
+    }
+    tracing::info!(
+        job = %address,
+        verdict = label,
+        checked = decision.checked_steps,
+        total = decision.total_steps,
+        took_ms = decision.verify_ms,
+        reason = decision.reason,
+        "verified"
+    );
     push(&oracle, &address, &job).await;
     oracle.tell();
 }
@@ -322,32 +343,13 @@ pub async fn review(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job) -> Result
         return Ok(None);
     }
     let outcome = match gather(oracle, address, job).await {
-        Ok(spec) => run(oracle, address, job, spec).await,
+        Ok(spec) => run(oracle, address, job, spec, true).await,
         Err(_) => return Ok(None),
     };
-    let Outcome::Decided {
-        valid,
-        checked,
-        total,
-        reason,
-        sample,
-        took_ms,
-    } = outcome
-    else {
+    let Outcome::Decided(checked) = outcome else {
         return Ok(None);
     };
-    let found = Decision {
-        valid,
-        output_hash: text::hash(&job.output_hash),
-        units: job.units,
-        epoch: epoch_of(job.submitted_at),
-        checked_steps: checked,
-        total_steps: total,
-        reason: reason.map(|reason| reason.chars().take(MAX_REASON / 4).collect()),
-        verify_ms: took_ms,
-        sample_signature: sample.map(|signature| text::signature(&signature)),
-        at: oracle.clock.now(),
-    };
+    let found = Decision::new(checked, job, oracle.clock.now());
     decide(oracle, address, job.created_slot, &found).await?;
     decision(oracle, address, job.created_slot).await
 }
@@ -404,7 +406,7 @@ async fn check(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job) -> Option<Outc
             Ok(spec) => {
                 // Whatever the check still has to do: when the job has ended, others need this machine.
                 let outcome = tokio::select! {
-                    outcome = run(oracle, address, job, spec) => outcome,
+                    outcome = run(oracle, address, job, spec, false) => outcome,
                     () = ended(oracle, address, job.created_slot) => return None,
                 };
                 match outcome {
@@ -517,28 +519,182 @@ async fn gather(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job) -> Result<Arc
     Ok(spec)
 }
 
-/// Runs the check itself, on a thread that may be busy for long.
-async fn run(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job, spec: Arc<JobSpec>) -> Outcome {
+/// Runs the check itself: an audit if it must be one, if this oracle's signature draws one or if somebody objects, else a look at
+/// the form.
+async fn run(
+    oracle: &Arc<Oracle>,
+    address: &Pubkey,
+    job: &Job,
+    spec: Arc<JobSpec>,
+    must_audit: bool,
+) -> Outcome {
     let _turn = oracle.verifying.take(job.exposure).await;
-    let (program, cluster) = (oracle.deployment.program, oracle.deployment.cluster);
-    let message = sample_message(
-        &program,
-        &cluster,
+    let message = audit::sample_message(
+        &oracle.deployment,
         &address.to_bytes(),
         job.created_slot,
         &job.output_hash,
     );
     let signature: [u8; 64] = oracle.wallet.sign(&message).into();
-    let seed = io_proof::sample_seed(
-        &address.to_bytes(),
-        &job.trace_root,
-        &job.output_hash,
-        &[&signature],
-    );
+    let seed = audit::seed(&address.to_bytes(), job, &signature);
     let count = match oracle.config.sample_steps {
         0 => io_engines::embed::DEFAULT_SAMPLE,
         steps => steps,
     };
+    let (rate_ppm, reputation_bps) = audit_rate(oracle, job);
+    let drawn = io_proof::audit::is_drawn(&seed, rate_ppm);
+    let start = Instant::now();
+    let mut audited = must_audit || drawn || objected(oracle, address, job);
+    let mut also = if audited {
+        suspected(oracle, address, job).await
+    } else {
+        Vec::new()
+    };
+    let sampling = |audit, count, also: &Vec<u64>| Sampling {
+        seed,
+        count,
+        also: also.clone(),
+        audit,
+    };
+    let mut found = verify_once(oracle, address, job, &spec, sampling(audited, count, &also)).await;
+    if !audited && objected(oracle, address, job) {
+        // Meanwhile: whoever has not decided yet looks into it.
+        audited = true;
+        also = suspected(oracle, address, job).await;
+        found = verify_once(oracle, address, job, &spec, sampling(true, count, &also)).await;
+    }
+    if let EngineVerdict::Reject(rejection) = &found
+        && rejection.reason == RejectReason::Mismatch
+    {
+        tracing::info!(job = %address, detail = rejection.detail, "a mismatch: checking more of it");
+        also.extend(&rejection.steps);
+        let more = count.saturating_mul(ESCALATION);
+        found = verify_once(oracle, address, job, &spec, sampling(true, more, &also)).await;
+    }
+    let took = start.elapsed();
+    oracle.metrics.verify_seconds.observe(took.as_secs_f64());
+    let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    match judge(found, job.units) {
+        Outcome::Decided(checked) => Outcome::Decided(Checked {
+            sample: Some(signature),
+            audit: Some(Audit {
+                audited,
+                rate_ppm,
+                reputation_bps,
+            }),
+            took_ms,
+            ..checked
+        }),
+        unable => unable,
+    }
+}
+
+/// The chance with which this oracle has to audit a job, ppm, and the reputation that it follows from. A device that isn't known
+/// has none.
+fn audit_rate(oracle: &Oracle, job: &Job) -> (u32, u16) {
+    let reputation = {
+        let tables = oracle.index.read();
+        match (
+            tables.devices.get(&job.device),
+            tables.providers.get(&job.provider),
+        ) {
+            (Some(device), Some(provider)) => device.reputation_bps(provider, job.submitted_at),
+            _ => 0,
+        }
+    };
+    let (oracles, quorum) = oracle
+        .index
+        .set()
+        .map_or((1, 1), |set| (set.count.into(), set.quorum.into()));
+    (
+        audit::rate_ppm(job, reputation, oracles, quorum),
+        reputation,
+    )
+}
+
+/// Whether somebody has disputed the result.
+fn objected(oracle: &Oracle, address: &Pubkey, job: &Job) -> bool {
+    oracle.index.job(address).is_some_and(|now| {
+        now.created_slot == job.created_slot && matches!(now.state(), Ok(JobState::Disputed))
+    })
+}
+
+/// Steps of a disputed job that other oracles found wrong, under their signatures.
+async fn suspected(oracle: &Oracle, address: &Pubkey, job: &Job) -> Vec<u64> {
+    let mut steps = Vec::new();
+    if !objected(oracle, address, job) {
+        return steps;
+    }
+    let Some(set) = oracle.index.set() else {
+        return steps;
+    };
+    let statement = job
+        .statement(address, oracle.deployment, set.version, Verdict::Invalid)
+        .to_bytes();
+    for (key, peer) in oracle.peers.known() {
+        let Ok(Ok(Some(theirs))) =
+            timeout(PEER_TIMEOUT, peer.attestation(&address.to_bytes())).await
+        else {
+            continue;
+        };
+        if endorsement(&key, &theirs, &set, &statement, Verdict::Invalid).is_some() {
+            steps.extend(theirs.wrong_steps.into_iter().take(MAX_WRONG_STEPS));
+        }
+    }
+    steps
+}
+
+/// Whether an Invalid of a peer rests on steps that were found wrong here too: by this oracle's own check, or by running just those
+/// again now.
+pub async fn confirms(
+    oracle: &Arc<Oracle>,
+    address: &Pubkey,
+    job: &Job,
+    own: &Decision,
+    theirs: &[u64],
+) -> bool {
+    if own.shares_a_wrong_step(theirs) {
+        return true;
+    }
+    let steps: Vec<u64> = theirs.iter().copied().take(MAX_WRONG_STEPS).collect();
+    if steps.is_empty() {
+        return false;
+    }
+    let key = (*address, job.created_slot, steps.clone());
+    if let Some(known) = lock(&oracle.verdicts.confirmed).get(&key) {
+        return *known;
+    }
+    let Ok(spec) = gather(oracle, address, job).await else {
+        return false;
+    };
+    let sampling = Sampling {
+        seed: [0; 32],
+        count: 0,
+        also: steps,
+        audit: true,
+    };
+    let found = match verify_once(oracle, address, job, &spec, sampling).await {
+        EngineVerdict::Inconclusive { .. } => return false,
+        EngineVerdict::Reject(rejection) => rejection.reason == RejectReason::Mismatch,
+        EngineVerdict::Accept(_) => false,
+    };
+    tracing::info!(job = %address, found, "re-ran the steps that a peer found wrong");
+    let mut confirmed = lock(&oracle.verdicts.confirmed);
+    if confirmed.len() >= MAX_CACHED {
+        confirmed.clear();
+    }
+    confirmed.insert(key, found);
+    found
+}
+
+/// One check by the engine, on a thread that may be busy for long.
+async fn verify_once(
+    oracle: &Arc<Oracle>,
+    address: &Pubkey,
+    job: &Job,
+    spec: &Arc<JobSpec>,
+    sampling: Sampling,
+) -> EngineVerdict {
     let claim = Claim {
         output_hash: BlobHash(job.output_hash),
         trace_root: job.trace_root,
@@ -550,8 +706,7 @@ async fn run(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job, spec: Arc<JobSpe
         address.to_bytes(),
         oracle.config.verify_threads,
     );
-    let me = oracle.clone();
-    let start = Instant::now();
+    let (me, spec) = (oracle.clone(), spec.clone());
     let work = tokio::task::spawn_blocking(move || {
         let control = Control {
             job: job_id,
@@ -562,50 +717,40 @@ async fn run(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job, spec: Arc<JobSpe
         let blobs = FirstOf(&[&me.blobs, &me.models]);
         me.engines
             .get(&spec)
-            .verify(&spec, &blobs, &claim, &Sampling { seed, count }, &control)
+            .verify(&spec, &blobs, &claim, &sampling, &control)
     });
     // Dropped with this task: the thread ends within a second.
     let _stop = CancelOnDrop(cancel);
-    let verdict = match work.await {
-        Ok(verdict) => verdict,
-        Err(error) => return Outcome::Unable(format!("the check broke off: {error}")),
-    };
-    let took = start.elapsed();
-    oracle.metrics.verify_seconds.observe(took.as_secs_f64());
-    let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-    judge(verdict, job.units, signature, took_ms)
+    work.await
+        .unwrap_or_else(|error| EngineVerdict::Inconclusive {
+            reason: format!("the check broke off: {error}"),
+        })
 }
 
 /// What an engine's verdict means for a submission of so many units. Pure.
-fn judge(verdict: EngineVerdict, units: u64, signature: [u8; 64], took_ms: u64) -> Outcome {
+fn judge(verdict: EngineVerdict, units: u64) -> Outcome {
     match verdict {
-        EngineVerdict::Accept(checked) if checked.units != units => Outcome::Decided {
-            valid: false,
+        EngineVerdict::Accept(checked) if checked.units != units => Outcome::Decided(Checked {
             checked: checked.checked,
             total: checked.steps,
             reason: Some(format!(
                 "{} units are right for this job, {} were submitted",
                 checked.units, units
             )),
-            sample: Some(signature),
-            took_ms,
-        },
-        EngineVerdict::Accept(checked) => Outcome::Decided {
+            ..Checked::default()
+        }),
+        EngineVerdict::Accept(checked) => Outcome::Decided(Checked {
             valid: true,
             checked: checked.checked,
             total: checked.steps,
-            reason: None,
-            sample: (checked.checked < checked.steps).then_some(signature),
-            took_ms,
-        },
-        EngineVerdict::Reject(rejection) => Outcome::Decided {
-            valid: false,
-            checked: 0,
-            total: 0,
+            ..Checked::default()
+        }),
+        EngineVerdict::Reject(rejection) => Outcome::Decided(Checked {
             reason: Some(format!("{:?}: {}", rejection.reason, rejection.detail)),
-            sample: Some(signature),
-            took_ms,
-        },
+            tolerant: !rejection.reason.is_objective(),
+            wrong_steps: rejection.steps,
+            ..Checked::default()
+        }),
         EngineVerdict::Inconclusive { reason } => Outcome::Unable(reason),
     }
 }
@@ -620,6 +765,8 @@ impl Drop for CancelOnDrop {
 
 #[cfg(test)]
 mod tests {
+    use bytemuck::Zeroable as _;
+
     use super::*;
 
     #[test]
@@ -639,11 +786,11 @@ mod tests {
                 units,
                 steps: 9,
                 checked: 3,
-                worst_cosine: None,
+                worst: None,
             })
         };
-        let valid = |verdict| match judge(verdict, 5, [1; 64], 0) {
-            Outcome::Decided { valid, reason, .. } => (valid, reason.unwrap_or_default()),
+        let valid = |verdict| match judge(verdict, 5) {
+            Outcome::Decided(checked) => (checked.valid, checked.reason.unwrap_or_default()),
             other => panic!("{other:?}"),
         };
         assert_eq!(valid(accepted(5)), (true, String::new()));
@@ -653,7 +800,7 @@ mod tests {
         }
         let unable = EngineVerdict::Inconclusive { reason: "x".into() };
         assert!(matches!(
-            judge(unable, 5, [1; 64], 0),
+            judge(unable, 5),
             Outcome::Unable(reason) if reason == "x"
         ));
     }
@@ -676,6 +823,9 @@ mod tests {
             reason: None,
             verify_ms: 1,
             sample_signature: None,
+            audit: None,
+            wrong_steps: Vec::new(),
+            tolerant: false,
             at: 1,
         };
         verdicts.keep(&job, 1, decision.clone());
@@ -685,20 +835,27 @@ mod tests {
         assert_eq!(verdicts.cached(&job, 1), Some(decision));
     }
 
+    /// Two oracles that found different passages of one result wrong have not seen the same.
     #[test]
-    fn a_sample_belongs_to_one_submission() {
-        let base = sample_message(&[1; 32], &[2; 32], &[3; 32], 4, &[5; 32]);
-        let others = [
-            sample_message(&[9; 32], &[2; 32], &[3; 32], 4, &[5; 32]),
-            sample_message(&[1; 32], &[9; 32], &[3; 32], 4, &[5; 32]),
-            sample_message(&[1; 32], &[2; 32], &[9; 32], 4, &[5; 32]),
-            sample_message(&[1; 32], &[2; 32], &[3; 32], 9, &[5; 32]),
-            sample_message(&[1; 32], &[2; 32], &[3; 32], 4, &[9; 32]),
-        ];
-        assert!(
-            others
-                .iter()
-                .all(|other| *other != base && other.len() == base.len())
-        );
+    fn a_mismatch_names_its_steps_and_is_shared_only_with_those_who_saw_one_of_them() {
+        let rejected = |reason, steps: &[u64]| {
+            let rejection = io_engines::Rejection {
+                reason,
+                detail: "x".into(),
+                steps: steps.to_vec(),
+            };
+            match judge(EngineVerdict::Reject(rejection), 5) {
+                Outcome::Decided(checked) => Decision::new(checked, &Job::zeroed(), 0),
+                other => panic!("{other:?}"),
+            }
+        };
+        let mismatch = rejected(RejectReason::Mismatch, &[3, 9]);
+        assert!(mismatch.tolerant && !mismatch.valid);
+        assert_eq!(mismatch.wrong_steps, [3, 9]);
+        assert!(mismatch.shares_a_wrong_step(&[1, 9]));
+        assert!(!mismatch.shares_a_wrong_step(&[1, 2]));
+        assert!(!mismatch.shares_a_wrong_step(&[]));
+        // What is wrong for everybody needs no second look.
+        assert!(!rejected(RejectReason::Differs, &[3]).tolerant);
     }
 }

@@ -30,7 +30,7 @@ use tokio::{
 };
 
 use crate::{
-    blobs, faults,
+    blobs, canary, faults,
     journal::{Next, Record, StoredResult, next},
     leases,
     limits::*,
@@ -343,8 +343,12 @@ impl Drive {
             }
         };
         match outcome {
-            Ok(outcome) => {
+            Ok(mut outcome) => {
                 faults::crash_after("run");
+                if worker.config.canaries.contains(&outcome.manifest.spec) {
+                    tracing::warn!(job = %address, spec = %outcome.manifest.spec, "a canary: answering it wrong on purpose");
+                    canary::spoil(&mut outcome).context("spoiling a canary's result")?;
+                }
                 let took = started.elapsed();
                 worker.learn_speed(engine, outcome.units, took);
                 let seconds = took.as_secs_f64();

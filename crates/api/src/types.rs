@@ -342,6 +342,25 @@ wire! {
         /// could foresee it, anybody can draw the same sample from it. Absent when nothing was sampled.
         #[serde(default)]
         pub sample_signature: Option<String>,
+        /// Whether it had to audit the job, and whether it did.
+        #[serde(default)]
+        pub audit: Option<Audit>,
+        /// Steps that it found wrong, at most 64: of an exact job the first, of a tolerant one those of its sample.
+        #[serde(default)]
+        pub wrong_steps: Vec<u64>,
+    }
+}
+
+wire! {
+    /// An oracle re-runs a job's steps, or looks at its form only: manifest, hashes, units, trace. Which of the two is drawn from its
+    /// signature over the submission, so that anybody can see whether it had to.
+    pub struct Audit {
+        /// Steps were re-run: it was drawn, or somebody had disputed the result.
+        pub audited: bool,
+        /// The chance with which it had to, in millionths. It follows from the job's account, the oracle set and the reputation.
+        pub rate_ppm: u32,
+        /// Of the device when the result was checked, in basis points.
+        pub reputation_bps: u16,
     }
 }
 

@@ -124,6 +124,9 @@ pub enum Command {
     /// Penalties: evidence, appeals, decisions.
     #[command(subcommand)]
     Slash(slash::SlashCommand),
+    /// Hold oracles to what they sign.
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// What providers earn for being up.
     #[command(subcommand)]
     Rewards(rewards::RewardsCommand),

@@ -180,6 +180,7 @@ async fn run(cli: &Cli) -> Result<()> {
         Command::Lease(command) => commands::lease::run(command, &ctx).await,
         Command::CoStake(command) => commands::co_stake::run(command, &ctx).await,
         Command::Slash(command) => commands::slash::run(command, &ctx).await,
+        Command::Audit(command) => commands::audit::run(command, &ctx).await,
         Command::Rewards(command) => commands::rewards::run(command, &ctx).await,
         Command::Token(command) => commands::token::run(command, &ctx).await,
         Command::Worker(command) => commands::worker::run(command, &ctx).await,

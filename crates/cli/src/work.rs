@@ -96,8 +96,12 @@ impl Prepared {
 
     pub fn verification_name(&self) -> &'static str {
         match self.verification {
-            VerificationClass::Exact => "exact: oracles run it again and compare every bit",
-            VerificationClass::Tolerant => "tolerant: oracles run an unforeseeable sample again",
+            VerificationClass::Exact => {
+                "exact: oracles that are drawn to audit run it again and compare every bit (all of them, on a device without a long record)"
+            }
+            VerificationClass::Tolerant => {
+                "tolerant: oracles that are drawn to audit run an unforeseeable sample again (all of them, on a device without a long record)"
+            }
         }
     }
 

@@ -8,7 +8,7 @@
 //! checked for every passage: the files' form, the number of passages, their lines and ids, that each vector is
 //! finite and of unit length, and that the committed trace is over just these vectors and this input. What is
 //! not is checked for an unforeseeable sample: the passages are embedded again, their token counts must be
-//! equal and the cosine at least [`MIN_COSINE`].
+//! equal, the cosine at least [`MIN_COSINE`], and the [`fingerprint`]s within their thresholds.
 //!
 //! # Failures
 //! A passage that this model's files give no tokens or no finite vector for has none on any machine. That is a result: the
@@ -16,28 +16,30 @@
 //! worker's choice. Oracles embed that passage to confirm it.
 //!
 //! # Trace
-//! One step a passage: `"io-embed/1" ‖ BLAKE3 of its text (32 bytes) ‖ tokens as u32 LE ‖ its vector as f32 LE`. A failure
-//! has one step: `"io-embed/1/failed" ‖ the passage's index as u64 LE`.
+//! One step a passage: `"io-embed/2" ‖ BLAKE3 of its text (32 bytes) ‖ tokens as u32 LE ‖ its fingerprint ‖ its vector as f32 LE`. A
+//! failure has one step: `"io-embed/1/failed" ‖ the passage's index as u64 LE`.
 
 mod bert;
+pub mod fingerprint;
 mod input;
 mod kernels;
 pub mod output;
 
 use crate::blob::{self, BlobHash, BlobRef, Blobs};
 use crate::engine::{
-    Checked, Claim, Control, Engine, Outcome, Progress, Quote, RejectReason, Sampling, Verdict,
-    VerificationClass,
+    Checked, Claim, Control, Engine, Outcome, Progress, Quote, RejectReason, Rejection, Sampling,
+    Verdict, VerificationClass,
 };
 use crate::error::{BlobError, EngineError};
 use crate::files::{self, io_error};
 use crate::limits::*;
 use crate::manifest::{Failure, MANIFEST_VERSION, Manifest, ManifestError, OutputFile, Status};
 use crate::spec::{EmbedSpec, EngineSpec, JobSpec, ModelRef};
-use bert::{Bert, Config};
+use bert::{Bert, Config, Embedded, Sequence};
+use fingerprint::{Difference, FINGERPRINT_BYTES, Fingerprint};
 pub use input::{Passage, parse};
 use io_proof::TraceBuilder;
-use output::{EMBEDDINGS_FILE, PASSAGES_FILE, PassageLine};
+use output::{EMBEDDINGS_FILE, FINGERPRINTS_FILE, PASSAGES_FILE, PassageLine};
 pub use output::{EMBEDDINGS_JSONL_FILE, write_jsonl};
 use rayon::prelude::*;
 use std::fs::File;
@@ -176,41 +178,53 @@ impl Model {
         })
     }
 
-    /// Embeds passages on the current thread pool: one row each, in order.
+    /// Embeds passages on the current thread pool, in order. `probes` has places of each passage's hidden state to look up, or is
+    /// empty.
     fn embed(
         &self,
         spec: &EmbedSpec,
         passages: &[Tokens],
+        probes: &[Vec<u32>],
         done: &(dyn Fn(usize) -> Result<(), EngineError> + Sync),
-    ) -> Result<Vec<f32>, EngineError> {
+    ) -> Result<Embedded, EngineError> {
         let mut packs = Vec::new();
         let (mut start, mut tokens) = (0, 0);
         for (i, passage) in passages.iter().enumerate() {
             if i > start && tokens + passage.ids.len() > PACK_TOKENS {
-                packs.push(&passages[start..i]);
+                packs.push(start..i);
                 (start, tokens) = (i, 0);
             }
             tokens += passage.ids.len();
         }
         if start < passages.len() {
-            packs.push(&passages[start..]);
+            packs.push(start..passages.len());
         }
-        let embedded = packs
+        let packs = packs
             .par_iter()
             // One pack at a time to whoever is free: packs are few and long.
             .with_max_len(1)
             .map(|pack| {
-                let ids: Vec<&[u32]> = pack.iter().map(|p| p.ids.as_slice()).collect();
-                let rows = no_panic("the model", || {
+                let sequences: Vec<_> = pack
+                    .clone()
+                    .map(|i| Sequence {
+                        ids: &passages[i].ids,
+                        probes: probes.get(i).map_or(&[], Vec::as_slice),
+                    })
+                    .collect();
+                let embedded = no_panic("the model", || {
                     self.bert
-                        .embed(&ids, spec.pooling)
+                        .embed(&sequences, spec.pooling)
                         .map_err(|e| EngineError::Model(e.to_string()))
                 })?;
                 done(pack.len())?;
-                Ok(rows)
+                Ok(embedded)
             })
             .collect::<Result<Vec<_>, EngineError>>()?;
-        Ok(embedded.concat())
+        let mut embedded = Embedded::default();
+        for pack in packs {
+            embedded.append(pack);
+        }
+        Ok(embedded)
     }
 }
 
@@ -224,9 +238,9 @@ impl Model {
     ) -> Result<bool, EngineError> {
         let embedded = self
             .tokenise(tokenizer, &passage.text)
-            .and_then(|tokens| self.embed(spec, &[tokens], &|_| Ok(())));
+            .and_then(|tokens| self.embed(spec, &[tokens], &[], &|_| Ok(())));
         match embedded {
-            Ok(vector) => Ok(!is_unit(vector.into_iter())),
+            Ok(embedded) => Ok(!is_unit(embedded.vectors.into_iter())),
             Err(EngineError::Model(_)) => Ok(true),
             Err(error) => Err(error),
         }
@@ -316,10 +330,11 @@ fn thread_pool(threads: usize) -> Result<rayon::ThreadPool, EngineError> {
 }
 
 /// A step of the trace.
-fn step(text: &str, tokens: u32, vector: &[u8]) -> Vec<u8> {
-    let mut step = b"io-embed/1".to_vec();
+fn step(text: &str, tokens: u32, fingerprint: &[u8], vector: &[u8]) -> Vec<u8> {
+    let mut step = b"io-embed/2".to_vec();
     step.extend(BlobHash::of(text.as_bytes()).0);
     step.extend(tokens.to_le_bytes());
+    step.extend(fingerprint);
     step.extend(vector);
     step
 }
@@ -413,6 +428,8 @@ impl Engine for EmbedEngine {
         let passages_path = out_dir.join(PASSAGES_FILE);
         let mut embeddings_file = HashedFile::create(&embeddings_path)?;
         let mut passages_file = HashedFile::create(&passages_path)?;
+        let fingerprints_path = out_dir.join(FINGERPRINTS_FILE);
+        let mut fingerprints_file = HashedFile::create(&fingerprints_path)?;
         let cant_write = |path| io_error("can't write the result", path);
         embeddings_file
             .write_all(&output::header(total, dimensions as u64))
@@ -427,7 +444,7 @@ impl Engine for EmbedEngine {
                     .par_iter()
                     .map(|passage| model.tokenise(&tokenizer, &passage.text))
                     .collect::<Result<Vec<_>, _>>()?;
-                let rows = model.embed(embed, &tokens, &|passages| {
+                let embedded = model.embed(embed, &tokens, &[], &|passages| {
                     let done = done.fetch_add(passages as u64, Ordering::Relaxed);
                     (control.progress)(Progress {
                         done: done + passages as u64,
@@ -435,14 +452,14 @@ impl Engine for EmbedEngine {
                     });
                     control.cancel.check()
                 })?;
-                Ok::<_, EngineError>((tokens, rows))
+                Ok::<_, EngineError>((tokens, embedded))
             });
             let all_unit = |rows: &[f32]| {
                 rows.chunks_exact(dimensions)
                     .all(|row| is_unit(row.iter().copied()))
             };
-            let (tokens, rows) = match embedded {
-                Ok((tokens, rows)) if all_unit(&rows) => (tokens, rows),
+            let (tokens, embedded) = match embedded {
+                Ok((tokens, embedded)) if all_unit(&embedded.vectors) => (tokens, embedded),
                 Ok(_) | Err(EngineError::Model(_)) => {
                     let defect = pool.install(|| {
                         window
@@ -458,8 +475,8 @@ impl Engine for EmbedEngine {
                     })?;
                     let index = (w * WINDOW + first) as u64;
                     let (manifest, root) = defective(spec, control.job, total, index)?;
-                    drop((embeddings_file, passages_file));
-                    for path in [&embeddings_path, &passages_path] {
+                    drop((embeddings_file, passages_file, fingerprints_file));
+                    for path in [&embeddings_path, &passages_path, &fingerprints_path] {
                         std::fs::remove_file(path)
                             .map_err(io_error("can't remove the unfinished", path))?;
                     }
@@ -467,17 +484,22 @@ impl Engine for EmbedEngine {
                 }
                 Err(error) => return Err(error),
             };
-            for (i, ((passage, tokens), row)) in window
+            for (i, (((passage, tokens), row), fingerprint)) in window
                 .iter()
                 .zip(&tokens)
-                .zip(rows.chunks_exact(dimensions))
+                .zip(embedded.vectors.chunks_exact(dimensions))
+                .zip(&embedded.fingerprints)
                 .enumerate()
             {
                 let bytes: Vec<u8> = row.iter().flat_map(|x| x.to_le_bytes()).collect();
                 let count = tokens.ids.len() as u32;
+                let fingerprint = fingerprint.bytes();
                 trace
-                    .push(&step(&passage.text, count, &bytes))
+                    .push(&step(&passage.text, count, &fingerprint, &bytes))
                     .map_err(trace_error)?;
+                fingerprints_file
+                    .write_all(&fingerprint)
+                    .map_err(cant_write(&fingerprints_path))?;
                 embeddings_file
                     .write_all(&bytes)
                     .map_err(cant_write(&embeddings_path))?;
@@ -496,6 +518,7 @@ impl Engine for EmbedEngine {
             files: vec![
                 embeddings_file.finish(EMBEDDINGS_FILE, &embeddings_path)?,
                 passages_file.finish(PASSAGES_FILE, &passages_path)?,
+                fingerprints_file.finish(FINGERPRINTS_FILE, &fingerprints_path)?,
             ],
         };
         files::finish(out_dir, manifest, trace.root())
@@ -512,6 +535,11 @@ impl Engine for EmbedEngine {
         match self.check_claim(spec, blobs, claim, sampling, control) {
             Ok(checked) => Verdict::Accept(checked),
             Err(Judgement::Wrong(reason, detail)) => Verdict::reject(reason, detail),
+            Err(Judgement::Mismatch(steps, detail)) => Verdict::Reject(Rejection {
+                reason: RejectReason::Mismatch,
+                detail,
+                steps,
+            }),
             Err(Judgement::Unknown(e)) => Verdict::Inconclusive {
                 reason: e.to_string(),
             },
@@ -522,6 +550,8 @@ impl Engine for EmbedEngine {
 /// Why a claim isn't accepted.
 enum Judgement {
     Wrong(RejectReason, String),
+    /// Passages that are beyond the tolerance here.
+    Mismatch(Vec<u64>, String),
     Unknown(EngineError),
 }
 
@@ -546,6 +576,7 @@ macro_rules! demand {
 struct Claimed {
     index: u64,
     vector: Vec<f32>,
+    fingerprint: Fingerprint,
     tokens: u32,
     truncated: bool,
 }
@@ -578,7 +609,9 @@ impl EmbedEngine {
         let passages = parse(&input, embed.format)?;
         let total = passages.len() as u64;
         if let Status::Failed(failure) = &manifest.status {
-            return self.check_failure(spec, blobs, claim, &manifest, failure, &passages, control);
+            return self.check_failure(
+                spec, blobs, claim, &manifest, failure, &passages, sampling, control,
+            );
         }
         let dimensions = load_config(&embed.model.config, blobs)?.hidden_size;
         demand!(
@@ -589,21 +622,30 @@ impl EmbedEngine {
             manifest.units,
             manifest.steps
         );
-        let [embeddings, lines] = &manifest.files[..] else {
+        let [embeddings, lines, fingerprints] = &manifest.files[..] else {
             return Err(Judgement::Wrong(
                 RejectReason::Malformed,
                 format!(
-                    "the result has {} files instead of {EMBEDDINGS_FILE} and {PASSAGES_FILE}",
+                    "the result has {} files instead of {EMBEDDINGS_FILE}, {PASSAGES_FILE} and {FINGERPRINTS_FILE}",
                     manifest.files.len()
                 ),
             ));
         };
         demand!(
-            embeddings.name == EMBEDDINGS_FILE && lines.name == PASSAGES_FILE,
+            embeddings.name == EMBEDDINGS_FILE
+                && lines.name == PASSAGES_FILE
+                && fingerprints.name == FINGERPRINTS_FILE,
             Malformed,
-            "the result's files are {} and {} instead of {EMBEDDINGS_FILE} and {PASSAGES_FILE}",
+            "the result's files are {}, {} and {} instead of {EMBEDDINGS_FILE}, {PASSAGES_FILE} and {FINGERPRINTS_FILE}",
             embeddings.name,
-            lines.name
+            lines.name,
+            fingerprints.name
+        );
+        demand!(
+            fingerprints.size == total * FINGERPRINT_BYTES as u64,
+            Count,
+            "{FINGERPRINTS_FILE} has {} bytes; {total} fingerprints have {FINGERPRINT_BYTES} each",
+            fingerprints.size
         );
         let size = output::embeddings_size(total, dimensions as u64);
         demand!(
@@ -619,10 +661,16 @@ impl EmbedEngine {
             lines.size
         );
 
-        let sample = io_proof::sample_steps(&sampling.seed, total, sampling.count);
+        let mut sample = Vec::new();
+        if sampling.audit {
+            sample = io_proof::sample_steps(&sampling.seed, total, sampling.count);
+            sample.extend(sampling.also.iter().filter(|step| **step < total));
+            sample.sort_unstable();
+            sample.dedup();
+        }
         let claimed = read_claim(
             blobs,
-            [embeddings, lines],
+            [embeddings, lines, fingerprints],
             &passages,
             dimensions,
             claim,
@@ -630,21 +678,37 @@ impl EmbedEngine {
             control,
         )?;
 
+        if sample.is_empty() {
+            return Ok(Checked {
+                units: total,
+                steps: total,
+                checked: 0,
+                worst: None,
+            });
+        }
         let model = self.model(embed, blobs)?;
         let tokenizer = model.tokenizer(embed)?;
-        let (tokens, rows) = thread_pool(control.threads)?.install(|| {
+        let probes: Vec<_> = claimed
+            .iter()
+            .map(|claimed| claimed.fingerprint.places())
+            .collect();
+        let (tokens, embedded) = thread_pool(control.threads)?.install(|| {
             let tokens = sample
                 .par_iter()
                 .map(|index| model.tokenise(&tokenizer, &passages[*index as usize].text))
                 .collect::<Result<Vec<_>, _>>()?;
-            let rows = model.embed(embed, &tokens, &|_| control.cancel.check())?;
-            Ok::<_, EngineError>((tokens, rows))
+            let embedded = model.embed(embed, &tokens, &probes, &|_| control.cancel.check())?;
+            Ok::<_, EngineError>((tokens, embedded))
         })?;
-        let mut worst: Option<f64> = None;
-        for ((claimed, tokens), row) in claimed
+        let rows = embedded.vectors.chunks_exact(dimensions);
+        let mut worst: Option<(f64, Difference)> = None;
+        let (mut wrong, mut first) = (Vec::new(), None);
+        for ((((claimed, tokens), row), own), values) in claimed
             .iter()
             .zip(&tokens)
-            .zip(rows.chunks_exact(dimensions))
+            .zip(rows)
+            .zip(&embedded.fingerprints)
+            .zip(&embedded.probed)
         {
             let index = claimed.index;
             demand!(
@@ -657,19 +721,40 @@ impl EmbedEngine {
                 claimed.truncated
             );
             let cosine = cosine(&claimed.vector, row);
-            demand!(
-                cosine >= MIN_COSINE,
-                Mismatch,
-                "passage {index}'s embedding has the cosine {cosine:.6} with the one computed here, and \
-                 {MIN_COSINE} is the least"
-            );
-            worst = Some(worst.map_or(cosine, |worst| worst.min(cosine)));
+            let difference = claimed.fingerprint.difference(own, values);
+            // A NaN is no cosine that passes.
+            if !(cosine >= MIN_COSINE && difference.is_tolerable()) {
+                first.get_or_insert((index, cosine, difference));
+                if wrong.len() < MAX_WRONG_STEPS {
+                    wrong.push(index);
+                }
+                continue;
+            }
+            worst = Some(worst.map_or((cosine, difference), |(c, d)| {
+                (c.min(cosine), d.worst(difference))
+            }));
+        }
+        if let Some((index, cosine, difference)) = first {
+            let Difference {
+                misplaced,
+                exponents,
+                mean,
+                median,
+            } = difference;
+            return Err(Judgement::Mismatch(
+                wrong,
+                format!(
+                    "passage {index}'s embedding has the cosine {cosine:.6} with the one computed here ({MIN_COSINE} is the \
+                     least), and of its fingerprint {misplaced} places and {exponents} exponents differ, its mantissas by {mean} \
+                     on average and {median} in the median"
+                ),
+            ));
         }
         Ok(Checked {
             units: total,
             steps: total,
             checked: sample.len() as u64,
-            worst_cosine: worst,
+            worst,
         })
     }
 }
@@ -685,6 +770,7 @@ impl EmbedEngine {
         manifest: &Manifest,
         failure: &Failure,
         passages: &[Passage<'_>],
+        sampling: &Sampling,
         control: &Control<'_>,
     ) -> Result<Checked, Judgement> {
         let embed = check(spec)?;
@@ -718,6 +804,14 @@ impl EmbedEngine {
             hex::encode(root),
             hex::encode(claim.trace_root)
         );
+        if !sampling.audit {
+            return Ok(Checked {
+                units: total,
+                steps: 1,
+                checked: 0,
+                worst: None,
+            });
+        }
         let model = self.model(embed, blobs)?;
         let tokenizer = model.tokenizer(embed)?;
         let defective = thread_pool(control.threads)?
@@ -731,7 +825,7 @@ impl EmbedEngine {
             units: total,
             steps: 1,
             checked: 1,
-            worst_cosine: None,
+            worst: None,
         })
     }
 }
@@ -740,7 +834,7 @@ impl EmbedEngine {
 /// passages.
 fn read_claim(
     blobs: &dyn Blobs,
-    files: [&OutputFile; 2],
+    files: [&OutputFile; 3],
     passages: &[Passage<'_>],
     dimensions: usize,
     claim: &Claim,
@@ -749,10 +843,12 @@ fn read_claim(
 ) -> Result<Vec<Claimed>, Judgement> {
     let mut embeddings = HashedRead::open(blobs, files[0])?;
     let mut lines = HashedRead::open(blobs, files[1])?;
+    let mut fingerprints = HashedRead::open(blobs, files[2])?;
     // What is found wrong counts only if the bytes turn out to be the ones that were committed.
     let judged = judge(
         &mut embeddings,
         &mut lines,
+        &mut fingerprints,
         passages,
         dimensions,
         claim,
@@ -761,12 +857,15 @@ fn read_claim(
     );
     embeddings.finish()?;
     lines.finish()?;
+    fingerprints.finish()?;
     judged
 }
 
+#[allow(clippy::too_many_arguments)]
 fn judge(
     embeddings: &mut HashedRead,
     lines: &mut HashedRead,
+    fingerprints: &mut HashedRead,
     passages: &[Passage<'_>],
     dimensions: usize,
     claim: &Claim,
@@ -825,13 +924,23 @@ fn judge(
             String::from_utf8_lossy(&line).trim_end(),
             String::from_utf8_lossy(&right_line).trim_end()
         );
+        let mut print = [0; FINGERPRINT_BYTES];
+        fingerprints.exactly(&mut print)?;
+        let values = u64::from(parsed.tokens) * dimensions as u64;
+        let Some(fingerprint) = Fingerprint::parse(&print, values) else {
+            return Err(Judgement::Wrong(
+                RejectReason::Value,
+                format!("passage {index}'s fingerprint is none of {values} values"),
+            ));
+        };
         trace
-            .push(&step(&passage.text, parsed.tokens, &bytes))
+            .push(&step(&passage.text, parsed.tokens, &print, &bytes))
             .map_err(trace_error)?;
         if next_sampled.next_if_eq(&&(index as u64)).is_some() {
             sampled.push(Claimed {
                 index: index as u64,
                 vector: output::floats(&bytes).collect(),
+                fingerprint,
                 tokens: parsed.tokens,
                 truncated: parsed.truncated,
             });

@@ -1,6 +1,7 @@
 //! What every engine does, and what it is given and gives back.
 
 use crate::blob::{BlobHash, Blobs};
+use crate::embed::fingerprint::Difference;
 use crate::error::EngineError;
 use crate::manifest::Manifest;
 use crate::spec::JobSpec;
@@ -141,13 +142,18 @@ pub struct Claim {
 }
 
 /// Which steps to check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sampling {
     /// From [`io_proof::sample_seed`]: unforeseeable when the claim was committed.
     pub seed: [u8; 32],
     /// Steps to run again, at most; [`DEFAULT_SAMPLE`](crate::embed::DEFAULT_SAMPLE) is a good number. An
     /// exact engine runs everything again, whatever this says.
     pub count: u32,
+    /// Steps to run again besides: others found them wrong.
+    pub also: Vec<u64>,
+    /// Whether to run anything again. Without it the result's form is checked and nothing else: its manifest, files, units and
+    /// trace.
+    pub audit: bool,
 }
 
 /// An oracle's judgement of a claim.
@@ -169,8 +175,8 @@ pub struct Checked {
     /// Steps of the trace, and those of them run again.
     pub steps: u64,
     pub checked: u64,
-    /// The smallest cosine between a claimed and a recomputed embedding.
-    pub worst_cosine: Option<f64>,
+    /// The smallest cosine and the largest difference of fingerprints between a claimed and a recomputed embedding.
+    pub worst: Option<(f64, Difference)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -178,6 +184,9 @@ pub struct Rejection {
     pub reason: RejectReason,
     /// In words, with what was expected and what came.
     pub detail: String,
+    /// Steps that are wrong, as far as it hangs on some: the first of an exact run, all sampled ones of a tolerant one (at most
+    /// [`MAX_WRONG_STEPS`](crate::limits::MAX_WRONG_STEPS)).
+    pub steps: Vec<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -213,6 +222,7 @@ impl Verdict {
         Self::Reject(Rejection {
             reason,
             detail: detail.into(),
+            steps: Vec::new(),
         })
     }
 

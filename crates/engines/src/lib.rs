@@ -15,7 +15,7 @@
 //!          outcome = engine.run(&spec, &blobs, out_dir, &control)
 //!          upload outcome.files; outcome.output_hash, .trace_root, .units go on chain
 //! oracle   verdict = engine.verify(&spec, &blobs, &Claim{output_hash, trace_root, units},
-//!                                  &Sampling{seed, count}, &control)
+//!                                  &Sampling{seed, count, also, audit}, &control)
 //! renter   Manifest::load(&blobs, &output_hash) names the result's files
 //! ```
 //! `blobs` is anything that turns a hash into a local path ([`Blobs`]: [`BlobDir`], [`BlobFiles`], [`FirstOf`],

@@ -70,3 +70,5 @@ pub const MAX_COMPILES: usize = 2;
 pub const MAX_TABLE_ELEMENTS: usize = 65_536;
 /// Threads an engine uses at most, whatever the machine has.
 pub const MAX_THREADS: usize = 64;
+/// Steps that a rejection names, and that others are asked to run again.
+pub const MAX_WRONG_STEPS: usize = 64;

@@ -34,15 +34,29 @@
 //!   eighth of the time ([`TIME_LIMIT_DOUBT`]) there.
 //!
 //! # Trace
-//! One step for each 64 KiB of output (the last may be shorter), then one with the summary
-//! `"io-wasm/1" ‖ fuel used as u64 LE ‖ output bytes as u64 LE ‖ the manifest's status as JSON`.
+//! A step ends when [`STEP_FUEL_PER_PAGE`](steps::STEP_FUEL_PER_PAGE) fuel for each page of memory is used since the last one ended
+//! (or a 4,096th of the job's fuel, if that is more), and binds what can be seen of the run there, the same on every machine:
+//! ```text
+//! "io-wasm/2/step" ‖ fuel used ‖ bytes of memory ‖ BLAKE3(memory) ‖ bytes of output ‖ BLAKE3(output so far)     numbers as u64 LE
+//! ```
+//! It is taken between two slices of 10⁶ fuel, or at a host function's call. The fuel is counted in whole slices since the last such
+//! call; what running past a slice's end came to is left out. The last step is the summary
+//! `"io-wasm/2/end" ‖ fuel used ‖ bytes of output ‖ BLAKE3(output) ‖ the manifest's status as JSON`. The two failures that depend on the
+//! machine have it alone.
+//!
+//! Where there is more than the summary, the result has a file `steps.bin` with the hash of every step, 32 bytes each. So whoever runs
+//! the job again finds the first step that differs while running, stops there, and has asked nobody anything.
+//!
+//! The call stack, locals and globals are not among what is bound (wasmtime shows them to nobody while a run is under way, nor
+//! can it put them back): a step is re-executed by running the job from its start to the step's end.
 
 mod compile;
+pub mod steps;
 
 use crate::blob::{self, BlobHash, BlobRef, Blobs};
 use crate::engine::{
-    CancelToken, Checked, Claim, Control, Engine, Outcome, Progress, Quote, RejectReason, Sampling,
-    Verdict, VerificationClass,
+    CancelToken, Checked, Claim, Control, Engine, Outcome, Progress, Quote, RejectReason,
+    Rejection, Sampling, Verdict, VerificationClass,
 };
 use crate::error::EngineError;
 use crate::files::{self, io_error};
@@ -50,13 +64,15 @@ use crate::limits::*;
 use crate::manifest::{Failure, MANIFEST_VERSION, Manifest, ManifestError, OutputFile, Status};
 use crate::spec::{EngineSpec, JobSpec, WasmSpec};
 use compile::Compilers;
-use io_proof::TraceBuilder;
+use io_proof::{Hash, TraceBuilder, step_hash};
+use std::cell::Cell;
 use std::fmt;
 use std::path::Path;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
+use steps::{Departure, MAX_SLICES, Recorder, STEPS_FILE};
 use wasmtime::{
     Caller, Config, Extern, Linker, Module, OptLevel, ResourceLimiter, Store, Trap, WasmFeatures,
 };
@@ -67,8 +83,6 @@ pub const OUTPUT_FILE: &str = "output.bin";
 pub const FUEL_PER_UNIT: u64 = 1_000_000;
 /// The program takes no result of less.
 const LEAST_UNITS: u64 = 1;
-/// Output bytes of one step of the trace.
-pub const TRACE_CHUNK_BYTES: usize = 64 * 1024;
 
 /// How often a run looks at its cancel token and its clock, in fuel: about a millisecond. Also how far the
 /// fuel at a trap can lag behind (wasmtime doesn't save it before instructions that may trap).
@@ -133,6 +147,8 @@ impl WasmEngine {
             .cranelift_opt_level(OptLevel::Speed)
             .cranelift_nan_canonicalization(true)
             .consume_fuel(true)
+            // A run's memory is read where it is, between slices.
+            .memory_may_move(false)
             .max_wasm_stack(stack_bytes)
             .async_stack_size(stack_bytes + HOST_STACK_BYTES);
         wasmtime::Engine::new(&config)
@@ -196,21 +212,31 @@ impl WasmEngine {
         Ok(module)
     }
 
-    /// Runs a job to its end, whatever that is; `None` when that takes longer than the machine is lent for.
+    /// Runs a job to its end, or to the first step that isn't the committed one.
     fn execute(
         &self,
         spec: &WasmSpec,
         input: &BlobRef,
         blobs: &dyn Blobs,
         machine: Machine<'_>,
+        committed: Option<Vec<Hash>>,
         control: &Control<'_>,
-    ) -> Result<Option<Execution>, EngineError> {
+    ) -> Result<End, EngineError> {
         let engine = machine.engine;
         let module = self.load(engine, spec, blobs, &control.cancel)?;
         let input = blob::read(blobs, input, MAX_INPUT_BYTES)?;
         control.cancel.check()?;
 
         let reported = Arc::new(std::sync::atomic::AtomicU32::new(0));
+        let recorder = Arc::new(Mutex::new(Recorder::new(spec.fuel, committed)));
+        let watch = Watch {
+            recorder: recorder.clone(),
+            cancel: control.cancel.clone(),
+            until: Instant::now() + machine.time_limit,
+            fuel: spec.fuel,
+            looked: 0,
+        };
+        let until = watch.until;
         let mut store = Store::new(
             engine,
             Host {
@@ -220,6 +246,7 @@ impl WasmEngine {
                 max_memory: spec.memory_mib as usize * 1024 * 1024,
                 table_elements: 0,
                 permille: reported.clone(),
+                watch,
                 host_failure: None,
             },
         );
@@ -231,11 +258,15 @@ impl WasmEngine {
             .map_err(failed_setup)?;
         let linker = linker(engine).map_err(failed_setup)?;
 
-        let started = Instant::now();
+        // Where the memory is; null until there is one.
+        let memory_at = Cell::new(std::ptr::null());
         let ended = {
             let run = async {
                 let instance = linker.instantiate_async(&mut store, &module).await?;
                 let run = instance.get_typed_func::<(), i32>(&mut store, "run")?;
+                if let Some(memory) = instance.get_memory(&mut store, "memory") {
+                    memory_at.set(memory.data_ptr(&store).cast_const());
+                }
                 run.call_async(&mut store, ()).await
             };
             let mut run = pin!(run);
@@ -246,9 +277,24 @@ impl WasmEngine {
                     Poll::Ready(ended) => break ended,
                     Poll::Pending => {
                         control.cancel.check()?;
-                        if started.elapsed() > machine.time_limit {
-                            return Ok(None);
+                        if Instant::now() > until {
+                            return Ok(End::TooLong);
                         }
+                        let mut recorder = lock(&recorder);
+                        if recorder.after_slice(FUEL_SLICE) && !memory_at.get().is_null() {
+                            // SAFETY: the run is suspended on its fiber, so nothing changes the memory while this slice lives, which is
+                            // until the end of this statement, and nobody else has the store. The memory never moves (the engine's
+                            // `memory_may_move`), lives as long as the store, and is as long as the limiter last allowed: one that
+                            // could then not be had ended the run.
+                            let memory = unsafe {
+                                std::slice::from_raw_parts(memory_at.get(), recorder.memory_bytes())
+                            };
+                            recorder.end_step(FUEL_SLICE, memory);
+                            if let Some(departure) = recorder.departed() {
+                                return Ok(End::Departed(departure.clone()));
+                            }
+                        }
+                        drop(recorder);
                         let permille = reported.load(std::sync::atomic::Ordering::Relaxed);
                         if permille > last_reported {
                             last_reported = permille;
@@ -280,7 +326,12 @@ impl WasmEngine {
                 )
             }
             Err(error) if error.downcast_ref() == Some(&Trap::StackOverflow) => overflowed(spec),
-            Err(error) => failure_of(&error, fuel)?,
+            Err(error) => match error.downcast_ref() {
+                Some(Stop::Cancelled) => return Err(EngineError::Cancelled),
+                Some(Stop::TooLong) => return Ok(End::TooLong),
+                Some(Stop::Departed(departure)) => return Ok(End::Departed(departure.clone())),
+                None => failure_of(&error, fuel)?,
+            },
         };
         let fuel = match &status {
             Status::Failed(failure) => failure.fuel,
@@ -292,18 +343,38 @@ impl WasmEngine {
         } else {
             Vec::new()
         };
+        // Where a stack ends depends on the machine, and so does how many steps there are before.
+        let steps = match &status {
+            Status::Failed(failure) if failure.kind == STACK_OVERFLOW => Vec::new(),
+            _ => lock(&recorder).hashes().to_vec(),
+        };
         if status == Status::Ok {
             (control.progress)(Progress {
                 done: 1000,
                 total: 1000,
             });
         }
-        Ok(Some(Execution {
+        Ok(End::Ended(Execution {
             status,
             fuel,
             output,
+            steps,
         }))
     }
+}
+
+/// What became of a run.
+enum End {
+    Ended(Execution),
+    /// Not at its end after the time that the machine is lent for.
+    TooLong,
+    /// It did something else than was committed.
+    Departed(Departure),
+}
+
+fn lock(recorder: &Mutex<Recorder>) -> MutexGuard<'_, Recorder> {
+    // It is whole between any two of its calls.
+    recorder.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Engine for WasmEngine {
@@ -339,16 +410,17 @@ impl Engine for WasmEngine {
             engine: &self.engine,
             time_limit: Duration::from_secs(wasm.time_limit_s.into()),
         };
-        let execution = self
-            .execute(wasm, &spec.input, blobs, machine, control)?
-            .unwrap_or_else(|| Execution::too_long(wasm));
-        if execution.status == Status::Ok {
-            let path = out_dir.join(OUTPUT_FILE);
-            std::fs::write(&path, &execution.output)
-                .map_err(io_error("can't write the output", &path))?;
+        let execution = match self.execute(wasm, &spec.input, blobs, machine, None, control)? {
+            End::Ended(execution) => execution,
+            End::TooLong => Execution::too_long(wasm),
+            End::Departed(_) => return Err(EngineError::Host("nothing was committed".into())),
+        };
+        let result = execution.into_result(spec, &control.job)?;
+        for (file, bytes) in result.manifest.files.iter().zip(&result.bytes) {
+            let path = out_dir.join(&file.name);
+            std::fs::write(&path, bytes).map_err(io_error("can't write the output", &path))?;
         }
-        let (manifest, trace_root) = execution.into_result(spec, &control.job)?;
-        files::finish(out_dir, manifest, trace_root)
+        files::finish(out_dir, result.manifest, result.trace_root)
     }
 
     /// Runs the job again and compares everything.
@@ -357,10 +429,10 @@ impl Engine for WasmEngine {
         spec: &JobSpec,
         blobs: &dyn Blobs,
         claim: &Claim,
-        _sampling: &Sampling,
+        sampling: &Sampling,
         control: &Control<'_>,
     ) -> Verdict {
-        self.check_claim(spec, blobs, claim, control)
+        self.check_claim(spec, blobs, claim, sampling, control)
             .unwrap_or_else(|e| Verdict::Inconclusive {
                 reason: e.to_string(),
             })
@@ -373,6 +445,7 @@ impl WasmEngine {
         spec: &JobSpec,
         blobs: &dyn Blobs,
         claim: &Claim,
+        sampling: &Sampling,
         control: &Control<'_>,
     ) -> Result<Verdict, EngineError> {
         let wasm = check(spec)?;
@@ -408,17 +481,40 @@ impl WasmEngine {
                 _ => limit * VERIFY_PATIENCE,
             },
         };
-        let execution = match self.execute(wasm, &spec.input, blobs, machine, control)? {
-            Some(execution) => execution,
-            None if kind == TIME_LIMIT => Execution::too_long(wasm),
-            None => {
+        // These two bind no steps, for a run on another machine has others.
+        let committed = if kind == STACK_OVERFLOW || kind == TIME_LIMIT {
+            None
+        } else {
+            match committed_steps(blobs, &claimed, claim, &control.job)? {
+                Ok(committed) => Some(committed),
+                Err(verdict) => return Ok(verdict),
+            }
+        };
+        if !sampling.audit {
+            return check_form(wasm, blobs, &claimed, claim);
+        }
+        let execution = match self.execute(wasm, &spec.input, blobs, machine, committed, control)? {
+            End::Ended(execution) => execution,
+            End::TooLong if kind == TIME_LIMIT => Execution::too_long(wasm),
+            End::TooLong => {
                 return Err(EngineError::Host(format!(
                     "the run takes longer than {VERIFY_PATIENCE} times its limit here"
                 )));
             }
+            End::Departed(departure) => {
+                return Ok(Verdict::Reject(Rejection {
+                    reason: RejectReason::Differs,
+                    detail: departure_text(&departure, claimed.steps),
+                    steps: vec![departure.step],
+                }));
+            }
         };
         let fuel = execution.fuel;
-        let (right, trace_root) = execution.into_result(spec, &control.job)?;
+        let RunResult {
+            manifest: right,
+            trace_root,
+            ..
+        } = execution.into_result(spec, &control.job)?;
         if claimed != right {
             return Ok(Verdict::reject(
                 RejectReason::Differs,
@@ -452,7 +548,7 @@ impl WasmEngine {
             units: right.units,
             steps: right.steps,
             checked: right.steps,
-            worst_cosine: None,
+            worst: None,
         }))
     }
 }
@@ -490,6 +586,124 @@ fn check_size(module: &Module, spec: &WasmSpec) -> Result<(), EngineError> {
     Ok(())
 }
 
+/// What can be said of a claim without running anything; its steps have been compared with its trace.
+fn check_form(
+    spec: &WasmSpec,
+    blobs: &dyn Blobs,
+    claimed: &Manifest,
+    claim: &Claim,
+) -> Result<Verdict, EngineError> {
+    let most = units_for_fuel(spec.fuel);
+    if claim.units != claimed.units || !(LEAST_UNITS..=most).contains(&claim.units) {
+        return Ok(Verdict::reject(
+            RejectReason::Units,
+            format!(
+                "{} units were claimed, the manifest has {}, and all of the job's fuel comes to {most}",
+                claim.units, claimed.units
+            ),
+        ));
+    }
+    let has_output = claimed.status == Status::Ok;
+    let names: Vec<_> = [(has_output, OUTPUT_FILE), (claimed.steps > 1, STEPS_FILE)]
+        .into_iter()
+        .filter_map(|(is_there, name)| is_there.then_some(name))
+        .collect();
+    if !claimed.files.iter().map(|file| &file.name).eq(&names) {
+        return Ok(Verdict::reject(
+            RejectReason::Malformed,
+            format!("the result's files are not {}", names.join(" and ")),
+        ));
+    }
+    if let Some(file) = claimed.file(OUTPUT_FILE) {
+        let found = blob::read_hash(blobs, &file.hash, MAX_WASM_OUTPUT_BYTES)?.len() as u64;
+        if found != file.size || found > spec.max_output {
+            return Ok(Verdict::reject(
+                RejectReason::Malformed,
+                format!(
+                    "{OUTPUT_FILE} has {found} bytes, the manifest says {}, and the job allows {}",
+                    file.size, spec.max_output
+                ),
+            ));
+        }
+    }
+    Ok(Verdict::Accept(Checked {
+        units: claimed.units,
+        steps: claimed.steps,
+        checked: 0,
+        worst: None,
+    }))
+}
+
+/// The hashes of the steps that a claim commits to, without its summary's; or what is wrong with them.
+fn committed_steps(
+    blobs: &dyn Blobs,
+    claimed: &Manifest,
+    claim: &Claim,
+    job: &[u8; 32],
+) -> Result<Result<Vec<Hash>, Verdict>, EngineError> {
+    let malformed = |what: String| Ok(Err(Verdict::reject(RejectReason::Malformed, what)));
+    // One step is the summary: it is compared at the end.
+    if claimed.steps <= 1 {
+        return Ok(Ok(Vec::new()));
+    }
+    let Some(file) = claimed.file(STEPS_FILE) else {
+        return malformed(format!(
+            "the result has {} steps and no {STEPS_FILE}",
+            claimed.steps
+        ));
+    };
+    if claimed.steps > MAX_SLICES + 1 || file.size != claimed.steps * 32 {
+        return malformed(format!(
+            "{STEPS_FILE} has {} bytes, and the result {} steps of 32 bytes, of which {} are the most",
+            file.size,
+            claimed.steps,
+            MAX_SLICES + 1
+        ));
+    }
+    let bytes = blob::read_hash(blobs, &file.hash, (MAX_SLICES + 1) * 32)?;
+    let Some(mut hashes) =
+        steps::parse(&bytes).filter(|hashes| hashes.len() as u64 == claimed.steps)
+    else {
+        return malformed(format!("{STEPS_FILE} isn't {} hashes", claimed.steps));
+    };
+    let mut trace = TraceBuilder::new(*job);
+    for hash in &hashes {
+        trace.push_hash(hash).map_err(host)?;
+    }
+    if trace.finish().root() != claim.trace_root {
+        return Ok(Err(Verdict::reject(
+            RejectReason::Trace,
+            format!("the steps in {STEPS_FILE} have another root than the committed one"),
+        )));
+    }
+    hashes.pop();
+    Ok(Ok(hashes))
+}
+
+fn departure_text(departure: &Departure, steps: u64) -> String {
+    let Departure {
+        step,
+        fuel,
+        right,
+        committed,
+    } = departure;
+    let right = hex::encode(right);
+    match committed {
+        Some(committed) => format!(
+            "step {step} of {steps} is the first that differs: run again from the start to {fuel} fuel it hashes to {right}, \
+             committed was {}",
+            hex::encode(committed)
+        ),
+        None => format!(
+            "the committed trace ends after {steps} steps; run again there is a step {step}, at {fuel} fuel, with the hash {right}"
+        ),
+    }
+}
+
+fn host(error: io_proof::ProofError) -> EngineError {
+    EngineError::Host(error.to_string())
+}
+
 fn difference(right: &Manifest, claimed: &Manifest) -> String {
     let files = |m: &Manifest| {
         m.files
@@ -515,6 +729,15 @@ struct Execution {
     fuel: u64,
     /// Empty for a failed run.
     output: Vec<u8>,
+    /// Hashes of the steps before the summary.
+    steps: Vec<Hash>,
+}
+
+/// A result, and what is in its files.
+struct RunResult {
+    manifest: Manifest,
+    trace_root: Hash,
+    bytes: Vec<Vec<u8>>,
 }
 
 impl Execution {
@@ -528,34 +751,41 @@ impl Execution {
             status: failed(TIME_LIMIT, message, 0),
             fuel: 0,
             output: Vec::new(),
+            steps: Vec::new(),
         }
     }
 
-    fn into_result(
-        self,
-        spec: &JobSpec,
-        job: &[u8; 32],
-    ) -> Result<(Manifest, [u8; 32]), EngineError> {
-        let mut trace = TraceBuilder::new(*job);
-        let too_many = |e: io_proof::ProofError| EngineError::Host(e.to_string());
-        for chunk in self.output.chunks(TRACE_CHUNK_BYTES) {
-            trace.push(chunk).map_err(too_many)?;
-        }
-        let mut summary = b"io-wasm/1".to_vec();
+    fn into_result(self, spec: &JobSpec, job: &[u8; 32]) -> Result<RunResult, EngineError> {
+        let output_hash = BlobHash::of(&self.output);
+        let mut summary = b"io-wasm/2/end".to_vec();
         summary.extend(self.fuel.to_le_bytes());
         summary.extend((self.output.len() as u64).to_le_bytes());
+        summary.extend(output_hash.0);
         summary.extend(serde_json::to_vec(&self.status).expect("a status is strings and integers"));
-        trace.push(&summary).map_err(too_many)?;
-        let trace = trace.finish();
-        let files = if self.status == Status::Ok {
-            vec![OutputFile {
-                name: OUTPUT_FILE.into(),
-                size: self.output.len() as u64,
-                hash: BlobHash::of(&self.output),
-            }]
-        } else {
-            Vec::new()
+        let mut steps = self.steps;
+        steps.push(step_hash(&summary));
+        let mut trace = TraceBuilder::new(*job);
+        for step in &steps {
+            trace.push_hash(step).map_err(host)?;
+        }
+        let (mut files, mut bytes) = (Vec::new(), Vec::new());
+        let mut file = |name: &str, content: Vec<u8>, hash| {
+            files.push(OutputFile {
+                name: name.into(),
+                size: content.len() as u64,
+                hash,
+            });
+            bytes.push(content);
         };
+        if self.status == Status::Ok {
+            file(OUTPUT_FILE, self.output, output_hash);
+        }
+        if steps.len() > 1 {
+            let steps = steps.concat();
+            let hash = BlobHash::of(&steps);
+            file(STEPS_FILE, steps, hash);
+        }
+        let trace = trace.finish();
         let manifest = Manifest {
             version: MANIFEST_VERSION,
             spec: spec.hash(),
@@ -564,7 +794,11 @@ impl Execution {
             steps: trace.n_steps(),
             files,
         };
-        Ok((manifest, trace.root()))
+        Ok(RunResult {
+            manifest,
+            trace_root: trace.root(),
+            bytes,
+        })
     }
 }
 
@@ -626,6 +860,34 @@ impl fmt::Display for HostTrap {
 
 impl std::error::Error for HostTrap {}
 
+/// Ends a run from within a host function.
+#[derive(Debug)]
+enum Stop {
+    Cancelled,
+    TooLong,
+    Departed(Departure),
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "stopped: {self:?}")
+    }
+}
+
+impl std::error::Error for Stop {}
+
+/// What watches a run from within: setting the fuel, as host functions do, begins a new slice, so a module that calls them often
+/// enough is never seen between two.
+struct Watch {
+    recorder: Arc<Mutex<Recorder>>,
+    cancel: CancelToken,
+    until: Instant,
+    /// The job's.
+    fuel: u64,
+    /// Fuel used at the last look at the clock.
+    looked: u64,
+}
+
 /// A running module's view of the world, and its limits.
 struct Host {
     input: Vec<u8>,
@@ -634,6 +896,7 @@ struct Host {
     max_memory: usize,
     table_elements: usize,
     permille: Arc<std::sync::atomic::AtomicU32>,
+    watch: Watch,
     /// Set when this machine, and not the module, is to blame.
     host_failure: Option<String>,
 }
@@ -645,7 +908,12 @@ impl ResourceLimiter for Host {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        Ok(desired <= self.max_memory && maximum.is_none_or(|maximum| desired <= maximum))
+        let allowed =
+            desired <= self.max_memory && maximum.is_none_or(|maximum| desired <= maximum);
+        if allowed {
+            lock(&self.watch.recorder).grown(desired);
+        }
+        Ok(allowed)
     }
 
     fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
@@ -739,6 +1007,7 @@ fn output_write(mut caller: Caller<'_, Host>, ptr: u32, len: u32) -> wasmtime::R
         }
         .into());
     }
+    lock(&host.watch.recorder).wrote(&memory[from.clone()]);
     host.output.extend_from_slice(&memory[from]);
     Ok(())
 }
@@ -758,6 +1027,26 @@ fn burn(caller: &mut Caller<'_, Host>, fuel: u64) -> wasmtime::Result<()> {
     caller.set_fuel(left.saturating_sub(fuel))?;
     if left < fuel {
         return Err(Trap::OutOfFuel.into());
+    }
+    let used = caller.data().watch.fuel - (left - fuel);
+    let ends = lock(&caller.data().watch.recorder).at(used);
+    if ends {
+        let (memory, host) = memory(caller)?;
+        let mut recorder = lock(&host.watch.recorder);
+        recorder.end_step(FUEL_SLICE, memory);
+        if let Some(departure) = recorder.departed() {
+            return Err(Stop::Departed(departure.clone()).into());
+        }
+    }
+    let watch = &mut caller.data_mut().watch;
+    if used - watch.looked >= FUEL_SLICE {
+        watch.looked = used;
+        if watch.cancel.is_cancelled() {
+            return Err(Stop::Cancelled.into());
+        }
+        if Instant::now() > watch.until {
+            return Err(Stop::TooLong.into());
+        }
     }
     Ok(())
 }

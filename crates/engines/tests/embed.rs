@@ -2,7 +2,7 @@
 
 mod common;
 use common::*;
-use io_engines::embed::{MIN_COSINE, write_jsonl};
+use io_engines::embed::{MIN_COSINE, fingerprint::FINGERPRINT_BYTES, write_jsonl};
 use io_engines::models::ALL_MINILM_L6_V2;
 use io_engines::*;
 use std::path::Path;
@@ -212,8 +212,9 @@ fn honest() -> (Bench, JobSpec, Outcome) {
     match bench.verify(&spec, &claim(&outcome), 32) {
         Verdict::Accept(checked) => {
             assert_eq!((checked.units, checked.steps, checked.checked), (6, 6, 6));
-            let worst = checked.worst_cosine.unwrap();
+            let (worst, difference) = checked.worst.unwrap();
             assert!(worst > 1.0 - 1e-6, "{worst}");
+            assert!(difference.is_tolerable(), "{difference:?}");
         }
         other => panic!("{other:?}"),
     }
@@ -224,6 +225,7 @@ fn honest() -> (Bench, JobSpec, Outcome) {
 struct Forgery {
     embeddings: Vec<u8>,
     lines: Vec<u8>,
+    fingerprints: Vec<u8>,
     manifest: Manifest,
     units: u64,
 }
@@ -235,6 +237,7 @@ impl Forgery {
         Self {
             embeddings: std::fs::read(bench.out().join("embeddings.safetensors")).unwrap(),
             lines: std::fs::read(bench.out().join("passages.jsonl")).unwrap(),
+            fingerprints: std::fs::read(bench.out().join("fingerprints.bin")).unwrap(),
             manifest: outcome.manifest.clone(),
             units: outcome.units,
         }
@@ -255,7 +258,8 @@ impl Forgery {
     }
 
     fn commit(mut self, bench: &Bench) -> Claim {
-        let files = [&self.embeddings, &self.lines].map(|bytes| bench.put(bytes));
+        let files =
+            [&self.embeddings, &self.lines, &self.fingerprints].map(|bytes| bench.put(bytes));
         for (file, blob) in self.manifest.files.iter_mut().zip(files) {
             (file.size, file.hash) = (blob.size, blob.hash);
         }
@@ -269,15 +273,17 @@ impl Forgery {
             "six",
         ];
         let rows = self.embeddings[self.data()..].chunks(DIMENSIONS * 4);
-        for ((text, row), line) in texts
+        for (((text, row), line), print) in texts
             .iter()
             .zip(rows)
             .zip(self.lines.split(|b| *b == b'\n'))
+            .zip(self.fingerprints.chunks(FINGERPRINT_BYTES))
         {
             let line: serde_json::Value = serde_json::from_slice(line).unwrap_or_default();
-            let mut step = b"io-embed/1".to_vec();
+            let mut step = b"io-embed/2".to_vec();
             step.extend(BlobHash::of(text.as_bytes()).0);
             step.extend((line["tokens"].as_u64().unwrap_or(0) as u32).to_le_bytes());
+            step.extend(print);
             step.extend(row);
             trace.push(&step).unwrap();
         }
@@ -519,7 +525,12 @@ fn what_is_missing_or_damaged_here_is_inconclusive() {
         Verdict::Inconclusive { reason } => assert!(reason.contains(why), "{reason}"),
         other => panic!("{other:?}"),
     };
-    for file in [MANIFEST_FILE, "embeddings.safetensors", "passages.jsonl"] {
+    for file in [
+        MANIFEST_FILE,
+        "embeddings.safetensors",
+        "passages.jsonl",
+        "fingerprints.bin",
+    ] {
         let bytes = std::fs::read(bench.out().join(file)).unwrap();
         let hash = BlobHash::of(&bytes);
         let mut rotten = bytes.clone();
@@ -534,6 +545,66 @@ fn what_is_missing_or_damaged_here_is_inconclusive() {
         bench.put(&bytes);
     }
     assert!(bench.verify(&spec, &claim(&outcome), 6).is_accept());
+}
+
+/// The vector is right, and yet: what it was made from isn't.
+#[test]
+fn a_fingerprint_of_other_numbers_is_a_mismatch() {
+    let scaled = |by: f32| {
+        forged(move |f| {
+            for entry in
+                f.fingerprints[2 * FINGERPRINT_BYTES..3 * FINGERPRINT_BYTES].chunks_exact_mut(8)
+            {
+                let value = f32::from_le_bytes(entry[4..].try_into().unwrap()) * by;
+                entry[4..].copy_from_slice(&value.to_le_bytes());
+            }
+        })
+    };
+    for by in [1.001, 2.0, -1.0] {
+        let rejection = scaled(by);
+        assert_eq!(rejection.reason, RejectReason::Mismatch, "{by}");
+        assert_eq!(rejection.steps, [2], "{by}");
+    }
+    let swapped = forged(|f| {
+        let (first, second) = f.fingerprints.split_at_mut(FINGERPRINT_BYTES);
+        first.copy_from_slice(&second[..FINGERPRINT_BYTES]);
+    });
+    // A place of a longer passage may not exist in a shorter one.
+    assert!(matches!(
+        swapped.reason,
+        RejectReason::Mismatch | RejectReason::Value
+    ));
+    let garbage = forged(|f| f.fingerprints[..4].copy_from_slice(&u32::MAX.to_le_bytes()));
+    assert_eq!(garbage.reason, RejectReason::Value);
+}
+
+/// All passages of the sample that are wrong are named, and those that others found wrong are run besides the sample.
+#[test]
+fn what_others_found_wrong_is_run_again() {
+    let (bench, spec, outcome) = honest();
+    let mut forgery = Forgery::of(&bench, &outcome);
+    forgery.set(1, &unit(0.4));
+    forgery.set(4, &unit(0.5));
+    let claim = forgery.commit(&bench);
+    let with = |count, also: &[u64], audit| {
+        let sampling = Sampling {
+            seed: [7; 32],
+            count,
+            also: also.to_vec(),
+            audit,
+        };
+        match bench.verify_with(&spec, &claim, &sampling) {
+            Verdict::Accept(checked) => Ok(checked.checked),
+            Verdict::Reject(rejection) => Err(rejection.steps),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(with(6, &[], true), Err(vec![1, 4]));
+    assert_eq!(with(0, &[], true), Ok(0));
+    assert_eq!(with(0, &[4, 99], true), Err(vec![4]));
+    assert_eq!(with(0, &[0, 2, 2], true), Ok(2));
+    // Its form is as it should be.
+    assert_eq!(with(6, &[1], false), Ok(0));
 }
 
 /// A worker that invents half of its results is caught by four samples out of six as often as the formula

@@ -233,7 +233,7 @@ fn input_reaches_the_module_and_output_leaves_it() {
     let outcome = run_and_verify(&bench, &spec);
     assert_eq!(outcome.manifest.status, Status::Ok);
     assert_eq!(output(&bench), b"hello, world");
-    assert_eq!(outcome.manifest.steps, 2);
+    assert_eq!(outcome.manifest.steps, 1);
     assert_eq!(outcome.units, 1);
 }
 
@@ -316,9 +316,10 @@ fn made_up(bench: &Bench, spec: &JobSpec, kind: &str, message: &str, fuel: u64) 
         message: message.into(),
         fuel,
     });
-    let mut summary = b"io-wasm/1".to_vec();
+    let mut summary = b"io-wasm/2/end".to_vec();
     summary.extend(fuel.to_le_bytes());
     summary.extend(0_u64.to_le_bytes());
+    summary.extend(BlobHash::of(b"").0);
     summary.extend(serde_json::to_vec(&status).unwrap());
     let mut trace = io_proof::TraceBuilder::new(JOB);
     trace.push(&summary).unwrap();
@@ -598,6 +599,224 @@ fn compiling_can_be_cancelled() {
     control.cancel.cancel();
     let error = bench.run(&large, &control).unwrap_err();
     assert!(matches!(error, EngineError::Cancelled), "{error:?}");
+}
+
+// ---- Traces ----
+
+/// Counts to three million, writing what it comes to into memory; at a million it reads the input's first byte. With `speaks` it also
+/// writes a byte of output every 4,096 rounds.
+fn counter(speaks: bool) -> Vec<u8> {
+    let speak = if speaks {
+        "(if (i32.eqz (i32.and (local.get $i) (i32.const 4095)))
+             (then (call $output_write (i32.const 16) (i32.const 1))))"
+    } else {
+        ""
+    };
+    module(&format!(
+        "(local $i i32)
+         (loop
+             (local.set $i (i32.add (local.get $i) (i32.const 1)))
+             (i32.store (i32.const 16) (i32.add (i32.load (i32.const 16)) (local.get $i)))
+             (if (i32.eq (local.get $i) (i32.const 1000000))
+                 (then (drop (call $input_read (i32.const 0) (i32.const 0) (i32.const 1)))))
+             {speak}
+             (br_if 0 (i32.lt_u (local.get $i) (i32.const 3000000))))
+         (i32.const 0)"
+    ))
+}
+
+fn counted(bench: &Bench, speaks: bool, input: &[u8]) -> (JobSpec, Outcome) {
+    let mut spec = spec(bench.put(&counter(speaks)), bench.put(input));
+    wasm_mut(&mut spec).fuel = 1_000_000_000;
+    let outcome = run_and_verify(bench, &spec);
+    (spec, outcome)
+}
+
+fn steps(bench: &Bench, outcome: &Outcome) -> Vec<[u8; 32]> {
+    let bytes = std::fs::read(bench.out().join(wasm::steps::STEPS_FILE)).unwrap();
+    assert_eq!(bytes.len() as u64, 32 * outcome.manifest.steps);
+    bytes.as_chunks::<32>().0.to_vec()
+}
+
+/// What the trace is over: the root of the hashes that the result publishes, one a million fuel for this page of memory.
+#[test]
+fn a_trace_has_a_step_for_each_slice_of_fuel() {
+    for speaks in [false, true] {
+        let bench = Bench::new();
+        let (_, outcome) = counted(&bench, speaks, b"x");
+        let steps = steps(&bench, &outcome);
+        // Each slice overshoots by a round at most.
+        assert!(
+            (outcome.units - 1..=outcome.units + 1).contains(&(steps.len() as u64)),
+            "{} steps, {} units",
+            steps.len(),
+            outcome.units
+        );
+        assert!(steps.len() > 30);
+        let mut trace = io_proof::TraceBuilder::new(JOB);
+        for step in &steps {
+            trace.push_hash(step).unwrap();
+        }
+        assert_eq!(trace.finish().root(), outcome.trace_root);
+        let distinct: std::collections::HashSet<_> = steps.iter().collect();
+        assert_eq!(distinct.len(), steps.len(), "no two steps are alike");
+    }
+}
+
+/// A worker whose run took another turn half-way is told at which step, and nothing after it is run: the check ends there.
+#[test]
+fn a_run_that_departs_is_found_at_its_first_wrong_step() {
+    for speaks in [false, true] {
+        let bench = Bench::new();
+        let (spec, honest) = counted(&bench, speaks, b"x");
+        let right = steps(&bench, &honest);
+        // The same but for one bit of memory from the millionth round on.
+        let (_, other) = counted(&bench, speaks, b"y");
+        let wrong = steps(&bench, &other);
+        let first = right.iter().zip(&wrong).position(|(a, b)| a != b).unwrap();
+        assert!(
+            first > right.len() / 4 && first < right.len() / 2,
+            "{first}"
+        );
+        let forged = Manifest {
+            spec: spec.hash(),
+            ..other.manifest.clone()
+        };
+        let claim = Claim {
+            output_hash: bench.put(&forged.canonical()).hash,
+            ..claim(&other)
+        };
+        let Verdict::Reject(rejection) = bench.verify(&spec, &claim, 0) else {
+            panic!("accepted");
+        };
+        assert_eq!(rejection.reason, RejectReason::Differs);
+        assert_eq!(rejection.steps, [first as u64]);
+        assert!(
+            rejection.detail.contains(&hex::encode(right[first]))
+                && rejection.detail.contains(&hex::encode(wrong[first])),
+            "{}",
+            rejection.detail
+        );
+        // Its form is as it should be: only running it again shows it.
+        assert!(bench.look_at_form(&spec, &claim).is_accept());
+    }
+}
+
+#[test]
+fn steps_that_are_not_the_committed_ones_are_rejected() {
+    let bench = Bench::new();
+    let (spec, honest) = counted(&bench, false, b"x");
+    let right = steps(&bench, &honest);
+    let with = |steps: &[[u8; 32]], claimed: u64, size: Option<u64>| {
+        let blob = bench.put(&steps.concat());
+        let mut manifest = honest.manifest.clone();
+        manifest.steps = claimed;
+        manifest.files[1].hash = blob.hash;
+        manifest.files[1].size = size.unwrap_or(blob.size);
+        let claim = claim_of(&bench, &honest, &manifest);
+        let by_form = match bench.look_at_form(&spec, &claim) {
+            Verdict::Reject(rejection) => rejection.reason,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(rejected(&bench, &spec, &claim), by_form);
+        by_form
+    };
+    let n = right.len() as u64;
+    let mut swapped = right.clone();
+    swapped.swap(3, 4);
+    assert_eq!(with(&swapped, n, None), RejectReason::Trace);
+    assert_eq!(with(&right[..20], 20, None), RejectReason::Trace);
+    assert_eq!(with(&right[..20], n, None), RejectReason::Malformed);
+    assert_eq!(with(&right[..20], n, Some(n * 32)), RejectReason::Malformed);
+    assert_eq!(
+        with(&right, 5_000, Some(5_000 * 32)),
+        RejectReason::Malformed
+    );
+    let mut manifest = honest.manifest.clone();
+    manifest.files.pop();
+    let claim = claim_of(&bench, &honest, &manifest);
+    assert_eq!(rejected(&bench, &spec, &claim), RejectReason::Malformed);
+    // One who says that there are no steps departs with the first that there is.
+    manifest.steps = 1;
+    let claim = claim_of(&bench, &honest, &manifest);
+    match bench.verify(&spec, &claim, 0) {
+        Verdict::Reject(rejection) => assert_eq!(rejection.steps, [0]),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Setting the fuel begins a new slice: a module that does nothing but call host functions is never between two, and is stopped all
+/// the same.
+#[test]
+fn a_module_that_only_calls_its_host_can_be_stopped_and_is_traced() {
+    let bench = Bench::new();
+    let chatter = module("(loop (call $progress (i32.const 1)) (br 0)) (i32.const 0)");
+    let mut endless = spec(bench.put(&chatter), bench.put(b""));
+    wasm_mut(&mut endless).fuel = limits::MAX_FUEL;
+    wasm_mut(&mut endless).time_limit_s = 1;
+    let outcome = run_and_verify(&bench, &endless);
+    assert_eq!(failure(&outcome).kind, "time_limit");
+    let cancel = CancelToken::new();
+    wasm_mut(&mut endless).time_limit_s = 600;
+    let stop = |_: Progress| cancel.cancel();
+    let control = Control {
+        progress: &stop,
+        cancel: cancel.clone(),
+        ..Control::new(JOB)
+    };
+    // It reports once before it is cancelled, or is cancelled from another thread.
+    let canceller = {
+        let cancel = cancel.clone();
+        std::thread::spawn(move || cancel.cancel())
+    };
+    let error = bench.run(&endless, &control).unwrap_err();
+    canceller.join().unwrap();
+    assert!(matches!(error, EngineError::Cancelled), "{error:?}");
+
+    wasm_mut(&mut endless).fuel = 20_000_000;
+    let outcome = run_and_verify(&bench, &endless);
+    assert_eq!(failure(&outcome).kind, "out_of_fuel");
+    assert!(outcome.manifest.steps >= 19, "{}", outcome.manifest.steps);
+}
+
+/// The form alone: what a worker can't make up without being seen by anybody who looks.
+#[test]
+fn a_look_at_the_form_runs_nothing() {
+    let bench = Bench::new();
+    let (spec, outcome) = counted(&bench, true, b"x");
+    match bench.look_at_form(&spec, &claim(&outcome)) {
+        Verdict::Accept(checked) => {
+            assert_eq!(
+                (checked.checked, checked.steps),
+                (0, outcome.manifest.steps)
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+    let form = |change: &dyn Fn(&mut Manifest)| {
+        let mut manifest = outcome.manifest.clone();
+        change(&mut manifest);
+        let claim = Claim {
+            units: manifest.units,
+            ..claim_of(&bench, &outcome, &manifest)
+        };
+        match bench.look_at_form(&spec, &claim) {
+            Verdict::Reject(rejection) => rejection.reason,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(form(&|m| m.units = 0), RejectReason::Units);
+    assert_eq!(form(&|m| m.units = 1_001), RejectReason::Units);
+    assert_eq!(form(&|m| m.files.swap(0, 1)), RejectReason::Malformed);
+    assert_eq!(
+        form(&|m| m.files[0].name = "out.bin".into()),
+        RejectReason::Malformed
+    );
+    assert_eq!(form(&|m| m.files[0].size += 1), RejectReason::Malformed);
+    assert_eq!(
+        form(&|m| m.spec = BlobHash([1; 32])),
+        RejectReason::OtherJob
+    );
 }
 
 // ---- Failures ----

@@ -21,3 +21,10 @@ pub fn min_stake_for_honesty(payment: u64, gain: u64, audit_ppm: u32) -> Option<
     let at_risk = (u128::from(gain) * u128::from(PPM)).checked_div(audit_ppm)? + 1;
     u64::try_from(at_risk.saturating_sub(u128::from(payment))).ok()
 }
+
+/// The smallest audit chance, ppm, for which [`honesty_holds`]; `None` where even certainty is not enough.
+pub fn min_audit_for_honesty(stake: u64, payment: u64, gain: u64) -> Option<u32> {
+    let at_risk = u128::from(stake) + u128::from(payment);
+    let least = (u128::from(gain) * u128::from(PPM)).checked_div(at_risk)? + 1;
+    u32::try_from(least).ok().filter(|ppm| *ppm <= PPM)
+}

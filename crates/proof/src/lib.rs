@@ -8,9 +8,12 @@
 //! * [`sample`]: which steps are checked, from a seed nobody could foresee when the root was committed, and
 //!   how likely a cheater is to be caught.
 //! * [`economics`]: the stake that makes cheating a loss.
+//! * [`audit`]: which jobs are re-run at all, so that it stays one.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 
+#[cfg(feature = "std")]
+pub mod audit;
 #[cfg(feature = "std")]
 pub mod economics;
 pub mod hardware;
@@ -20,7 +23,7 @@ pub mod sample;
 pub mod trace;
 
 #[cfg(feature = "std")]
-pub use economics::{PPM, honesty_holds, min_stake_for_honesty};
+pub use economics::{PPM, honesty_holds, min_audit_for_honesty, min_stake_for_honesty};
 #[cfg(feature = "std")]
 pub use sample::{MAX_SAMPLE, detection_probability, sample_seed, sample_size_for, sample_steps};
 #[cfg(feature = "std")]

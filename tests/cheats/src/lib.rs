@@ -1,4 +1,4 @@
-//! Workers that cheat at the hardware proof, and how often they are caught: predicted beside measured.
+//! Workers that cheat at the hardware proof and at jobs ([`jobs`]), and how often they are caught: predicted beside measured.
 //!
 //! Each adversary runs against the real checks (`io_proof::hardware`) over many seeds, at a size at which many runs are
 //! cheap: chances depend on the fraction of wrong rows and the number of opened ones, not on n. Time is the one thing
@@ -12,6 +12,8 @@ use io_proof::hardware::{
     soundness,
     tree::row_root,
 };
+
+pub mod jobs;
 
 /// Size of the adversaries' matrices.
 const N: u32 = 32;
@@ -444,10 +446,10 @@ pub fn bound(f: f64) -> f64 {
     soundness::caught(f, ROWS)
 }
 
-/// The page's table.
-pub fn table(outcomes: &[Outcome]) -> String {
-    let mut text = String::from(
-        "| worker | what it does | what catches it | predicted | measured | rounds |\n|---|---|---|---|---|---|\n",
+/// A table of the page, of so many `rounds` or `jobs`.
+pub fn table(outcomes: &[Outcome], of: &str) -> String {
+    let mut text = format!(
+        "| worker | what it does | what catches it | predicted | measured | {of} |\n|---|---|---|---|---|---|\n",
     );
     for o in outcomes {
         let predicted = o.predicted.map_or("no claim".into(), |p| format!("{p:.4}"));

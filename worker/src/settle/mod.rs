@@ -218,6 +218,8 @@ mod tests {
             reason: None,
             verify_ms: 0,
             sample_signature: None,
+            audit: None,
+            wrong_steps: Vec::new(),
         }
     }
 

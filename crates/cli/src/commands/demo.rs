@@ -255,6 +255,7 @@ async fn live(
         max_run: JOB_TIMEOUT,
         requirement: &requirement,
         deposit: 0,
+        nonce: None,
         lease: None,
     };
     let before = Balances::read(net).await?;

@@ -135,6 +135,9 @@ pub struct ExtendArgs {
     pub time: Duration,
 }
 
+/// What a renter of a lease can count on, and what not.
+const METERED: &str = "metered: oracles attest the device's figures and its time; nobody checks that results are right";
+
 pub async fn run(command: &LeaseCommand, ctx: &Context) -> Result<()> {
     match command {
         LeaseCommand::Create(create) => match create.as_ref() {
@@ -199,9 +202,11 @@ async fn create(ctx: &Context, prepared: Prepared, args: &LeaseArgs) -> Result<(
         max_run: args.longest.unwrap_or(args.time).max(args.time),
         requirement: &args.requirement,
         deposit: deposit.unwrap_or(0),
+        nonce: None,
         lease: Some(LeaseOptions { seconds: time }),
     };
     let price = price_for(ctx, lease::OFFER, time, &mint, &options).await?;
+    ctx.say(format!("verified  {METERED}"));
     ctx.say(format!(
         "devices   {} can serve it now",
         price.quote.devices
@@ -251,6 +256,7 @@ async fn lease_json(ctx: &Context, address: &Pubkey, job: &Job) -> Result<Map<St
     let runs = state_of(job)? == JobState::Running;
     let left = job.run_until.saturating_sub(now).max(0);
     object.insert("kind".into(), json!("lease"));
+    object.insert("verification".into(), json!(METERED));
     object.insert("bought_seconds".into(), json!(job.max_units));
     object.insert("longest_seconds".into(), json!(job.max_run_seconds));
     object.insert("attested_seconds".into(), json!(job.units));

@@ -1,5 +1,6 @@
 //! One file for each command.
 
+pub mod audit;
 pub mod co_stake;
 pub mod completions;
 pub mod config;

@@ -60,6 +60,7 @@ pub async fn run(command: &QuoteCommand, ctx: &Context) -> Result<()> {
         max_run: Duration::ZERO,
         requirement: &ask.requirement,
         deposit: 0,
+        nonce: None,
         lease: None,
     };
     let price = job::price(ctx, &prepared, &mint, &options).await?;

@@ -88,6 +88,8 @@ fn measure(
         let sampling = Sampling {
             seed: [round as u8; 32],
             count: embed::DEFAULT_SAMPLE,
+            also: Vec::new(),
+            audit: true,
         };
         let started = Instant::now();
         let verdict = engine.verify(

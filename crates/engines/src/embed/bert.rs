@@ -5,6 +5,7 @@
 //! Attention runs passage by passage on its rows. Matrices are candle's, and candle's `matmul` multiplies them;
 //! the steps between are custom operations that change a matrix in place.
 
+use super::fingerprint::Fingerprint;
 use super::kernels::{self, LayerNorm};
 use crate::error::EngineError;
 use crate::spec::Pooling;
@@ -229,20 +230,23 @@ impl Bert {
         &self.config
     }
 
-    /// Embeds passages given by their token ids: one unit vector each, one after the other. Token ids must be
-    /// below the vocabulary's size and passages no longer than the model's positions; [`super::Model`] sees to
-    /// it.
-    pub fn embed(&self, passages: &[&[u32]], pooling: Pooling) -> candle_core::Result<Vec<f32>> {
+    /// Embeds passages given by their token ids. Ids must be below the vocabulary's size and passages no longer than the model's
+    /// positions; [`super::Model`] sees to it.
+    pub fn embed(
+        &self,
+        passages: &[Sequence<'_>],
+        pooling: Pooling,
+    ) -> candle_core::Result<Embedded> {
         let hidden = self.config.hidden_size;
         let mut spans = Vec::with_capacity(passages.len());
         let mut tokens = 0;
-        for ids in passages {
-            spans.push(tokens..tokens + ids.len());
-            tokens += ids.len();
+        for passage in passages {
+            spans.push(tokens..tokens + passage.ids.len());
+            tokens += passage.ids.len();
         }
         let mut x = Vec::with_capacity(tokens * hidden);
-        for ids in passages {
-            for (position, id) in ids.iter().enumerate() {
+        for passage in passages {
+            for (position, id) in passage.ids.iter().enumerate() {
                 let word = &self.words[*id as usize * hidden..][..hidden];
                 let place = &self.positions[position * hidden..][..hidden];
                 x.extend(word.iter().zip(place).map(|(w, p)| w + p));
@@ -255,8 +259,22 @@ impl Bert {
         }
         let x: Vec<f32> = x.flatten_all()?.to_vec1()?;
 
-        let mut embeddings = vec![0.0; passages.len() * hidden];
-        for (embedding, span) in embeddings.chunks_exact_mut(hidden).zip(&spans) {
+        let mut embedded = Embedded {
+            vectors: vec![0.0; passages.len() * hidden],
+            ..Embedded::default()
+        };
+        for ((embedding, span), passage) in embedded
+            .vectors
+            .chunks_exact_mut(hidden)
+            .zip(&spans)
+            .zip(passages)
+        {
+            let state = &x[span.start * hidden..span.end * hidden];
+            embedded.fingerprints.push(Fingerprint::of(state));
+            let at = |place: &u32| state.get(*place as usize).copied().unwrap_or(f32::NAN);
+            embedded
+                .probed
+                .push(passage.probes.iter().map(at).collect());
             let rows = match pooling {
                 Pooling::Mean => span.clone(),
                 Pooling::Cls => span.start..span.start + 1,
@@ -265,7 +283,33 @@ impl Bert {
             kernels::add_rows(embedding, &x[rows.start * hidden..rows.end * hidden]);
             kernels::unit_length(embedding);
         }
-        Ok(embeddings)
+        Ok(embedded)
+    }
+}
+
+/// A passage's tokens.
+pub struct Sequence<'a> {
+    pub ids: &'a [u32],
+    /// Places of its hidden state whose values are asked for.
+    pub probes: &'a [u32],
+}
+
+/// What comes of passages.
+#[derive(Default)]
+pub struct Embedded {
+    /// One unit vector each, one after the other.
+    pub vectors: Vec<f32>,
+    /// One each, as the next.
+    pub fingerprints: Vec<Fingerprint>,
+    /// The values that were asked for; NaN where the state has none.
+    pub probed: Vec<Vec<f32>>,
+}
+
+impl Embedded {
+    pub fn append(&mut self, mut other: Self) {
+        self.vectors.append(&mut other.vectors);
+        self.fingerprints.append(&mut other.fingerprints);
+        self.probed.append(&mut other.probed);
     }
 }
 

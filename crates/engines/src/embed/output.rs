@@ -1,9 +1,10 @@
-//! The two files of an embedding job's result.
+//! The files of an embedding job's result.
 //!
 //! `embeddings.safetensors` holds one tensor, `embeddings`, of f32 and shape [passages, dimensions]: row i is
 //! passage i's unit vector. `passages.jsonl` has one line a passage, in the same order:
 //! `{"index":0,"line":1,"id":"…","tokens":12,"truncated":false}` (`id` only where the input has one).
-//! Both have exactly one right form for the same numbers, down to the byte, so their hashes can be compared.
+//! `fingerprints.bin` has a [`Fingerprint`](super::fingerprint::Fingerprint) for each passage. All
+//! have exactly one right form for the same numbers, down to the byte, so their hashes can be compared.
 
 use super::input::Passage;
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,7 @@ use std::io::{self, BufRead, Read, Write};
 
 pub const EMBEDDINGS_FILE: &str = "embeddings.safetensors";
 pub const PASSAGES_FILE: &str = "passages.jsonl";
+pub const FINGERPRINTS_FILE: &str = "fingerprints.bin";
 /// What [`write_jsonl`] makes for a renter; not part of a result.
 pub const EMBEDDINGS_JSONL_FILE: &str = "embeddings.jsonl";
 

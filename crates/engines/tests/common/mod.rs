@@ -69,16 +69,37 @@ impl Bench {
     }
 
     pub fn verify(&self, spec: &JobSpec, claim: &Claim, sample: u32) -> Verdict {
-        self.engines.get(spec).verify(
+        self.verify_with(
             spec,
-            &FirstOf(&[&self.blobs, &self.known]),
             claim,
             &Sampling {
                 seed: [7; 32],
                 count: sample,
+                also: Vec::new(),
+                audit: true,
             },
+        )
+    }
+
+    pub fn verify_with(&self, spec: &JobSpec, claim: &Claim, sampling: &Sampling) -> Verdict {
+        self.engines.get(spec).verify(
+            spec,
+            &FirstOf(&[&self.blobs, &self.known]),
+            claim,
+            sampling,
             &Control::new(JOB),
         )
+    }
+
+    /// As an oracle checks that was not drawn to audit.
+    pub fn look_at_form(&self, spec: &JobSpec, claim: &Claim) -> Verdict {
+        let sampling = Sampling {
+            seed: [7; 32],
+            count: 32,
+            also: vec![0],
+            audit: false,
+        };
+        self.verify_with(spec, claim, &sampling)
     }
 }
 

@@ -2,6 +2,7 @@
 //! test has a market of its own and asserts every base unit that moved.
 
 mod appeals;
+mod audits;
 mod bad_input;
 mod commands;
 mod crashes;

@@ -84,7 +84,7 @@ function Closed({ view, pending, error }: { view: JobView | null; pending: boole
 const VERIFICATIONS = [
   'exact: run again, every bit compared',
   'tolerant: an unforeseeable sample run again',
-  'metered: attested hardware and time',
+  'metered: attested hardware and time; nobody checks that results are right',
 ];
 
 function Live({ job, view, apiError }: { job: Job; view: JobView | null; apiError: unknown }) {

@@ -88,6 +88,9 @@ pub struct TermsArgs {
     /// Longest run on the device.
     #[arg(long, value_name = "TIME", default_value = "30m", value_parser = cli::duration)]
     pub max_run: Duration,
+    /// Number that makes this job's address, for one that was committed to (io audit canary). Random when absent.
+    #[arg(long, value_name = "N")]
+    pub nonce: Option<u64>,
     /// Wait until the job has ended, and download the result.
     #[arg(long)]
     pub wait: bool,

@@ -36,6 +36,8 @@ pub struct SubmitOptions<'a> {
     pub requirement: &'a RequirementArgs,
     /// The payer's part of the escrow, base units; 0 for all of it.
     pub deposit: u64,
+    /// Tells apart jobs of one renter; random when absent.
+    pub nonce: Option<u64>,
     /// A lease instead of a task; `max_run` is what it may come to.
     pub lease: Option<LeaseOptions>,
 }
@@ -173,7 +175,7 @@ pub async fn submit(
     let requirement = options.requirement.wire()?;
     let seconds = |time: Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
     let terms = JobTerms {
-        nonce: random_u64()?,
+        nonce: options.nonce.map_or_else(random_u64, Ok)?,
         spec_hash: prepared.spec.hash().0,
         max_price: price.max_price,
         max_units: options
@@ -348,6 +350,7 @@ pub async fn run(ctx: &Context, prepared: Prepared, terms: &TermsArgs) -> Result
         max_run: terms.max_run,
         requirement: &terms.requirement,
         deposit: deposit.unwrap_or(0),
+        nonce: terms.nonce,
         lease: None,
     };
     let price = price(ctx, &prepared, &mint, &options).await?;

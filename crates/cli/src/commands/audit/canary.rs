@@ -1,0 +1,486 @@
+//! `io audit canary`: keeping oracles honest with jobs whose right answer is known beforehand.
+//!
+//! The known answer is committed to by the job's own address: its nonce is the head of
+//! `SHA-256("io/canary/1....." ‖ spec hash ‖ hash of the right result ‖ salt)`. The job looks like any other until the salt is
+//! shown. A device of one's own answers it wrong. Whatever oracle signs Valid has vouched for a wrong answer under a signature that
+//! names the job's address, and so the commitment; whoever doubts the right answer runs the job again.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use io_api::{
+    auth::verify_signature,
+    text,
+    types::{Attestation, WireVerdict},
+};
+use io_client::{Pubkey, pda};
+use io_engines::{
+    BlobFiles, BlobHash, Control, Engines, JobSpec, VerificationClass, limits::MAX_SPEC_BYTES,
+};
+use io_protocol::messages::{Bytes32, Deployment, ResultStatement, Verdict};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    commands::job::show::{fetch_job, state_of},
+    context::{Context, address},
+    failure::{Failure, Result, file_failure},
+    output::short,
+    work::{self, WasmArgs},
+};
+
+const DOMAIN: [u8; 16] = *b"io/canary/1.....";
+/// Largest file of evidence that is read, bytes.
+const MAX_EVIDENCE: u64 = 1024 * 1024;
+/// Most attestations that evidence holds: one of each oracle.
+const MAX_ATTESTATIONS: usize = 32;
+
+#[derive(Debug, Subcommand)]
+pub enum CanaryCommand {
+    /// Run a job here, and commit to its answer: writes a secret file, and prints the nonce to submit the job with. Only exact jobs
+    /// have an answer to know.
+    Commit(CommitArgs),
+    /// Once the job has ended: show the answer, and gather what each oracle signed as evidence.
+    Reveal(RevealArgs),
+    /// Check evidence: the commitment, every signature, and the right answer by running the job again.
+    Verify {
+        /// The file that `reveal` wrote.
+        evidence: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct CommitArgs {
+    #[command(flatten)]
+    pub work: WasmArgs,
+    /// Where to keep the secret until it is revealed.
+    #[arg(long, value_name = "FILE", default_value = "canary.json")]
+    pub secret: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct RevealArgs {
+    /// The file that `commit` wrote.
+    pub secret: PathBuf,
+    /// The job's address.
+    pub job: String,
+    /// Where to write the evidence.
+    #[arg(long, value_name = "FILE", default_value = "canary-evidence.json")]
+    pub evidence: PathBuf,
+}
+
+/// What is committed to, and the salt that keeps it unknown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Secret {
+    spec: BlobHash,
+    /// Hash of the right result's manifest.
+    right: BlobHash,
+    salt: BlobHash,
+}
+
+impl Secret {
+    fn nonce(&self) -> u64 {
+        let hash: Bytes32 = Sha256::new()
+            .chain_update(DOMAIN)
+            .chain_update(self.spec.0)
+            .chain_update(self.right.0)
+            .chain_update(self.salt.0)
+            .finalize()
+            .into();
+        let [a, b, c, d, e, f, g, h, ..] = hash;
+        u64::from_le_bytes([a, b, c, d, e, f, g, h])
+    }
+}
+
+/// Everything that shows it: nobody has to be trusted, nor the chain to remember the job.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Evidence {
+    program: BlobHash,
+    cluster: BlobHash,
+    renter: String,
+    secret: Secret,
+    attestations: Vec<Attestation>,
+}
+
+/// What the evidence shows of one oracle.
+#[derive(Debug, PartialEq, Eq)]
+struct Finding {
+    oracle: String,
+    /// It signed that the wrong result is valid; otherwise that it isn't.
+    vouched: bool,
+}
+
+impl Evidence {
+    /// Checks all but the right answer itself. Pure.
+    fn findings(&self) -> std::result::Result<Vec<Finding>, String> {
+        let renter = text::parse_key(&self.renter)
+            .map(Pubkey::new_from_array)
+            .ok_or_else(|| format!("the renter '{}' is no address", self.renter))?;
+        if self.program.0 != io_client::io_network::ID.to_bytes() {
+            return Err(format!(
+                "it is about another program, {}",
+                text::key(&self.program.0)
+            ));
+        }
+        let job = pda::job(&renter, self.secret.nonce());
+        if self.attestations.len() > MAX_ATTESTATIONS {
+            return Err(format!("more than {MAX_ATTESTATIONS} attestations"));
+        }
+        let mut findings: Vec<Finding> = Vec::new();
+        for said in &self.attestations {
+            let of = &said.oracle;
+            if said.job != job.to_string() {
+                return Err(format!(
+                    "{of} speaks of job {}, and the answer was committed to by {job}",
+                    said.job
+                ));
+            }
+            let output = text::parse_hash(&said.output_hash)
+                .ok_or_else(|| format!("{of}: no output hash"))?;
+            if output == self.secret.right.0 {
+                return Err(format!("{of} speaks of the right answer"));
+            }
+            if findings.iter().any(|finding| finding.oracle == *of) {
+                return Err(format!("{of} is there twice"));
+            }
+            let vouched = said.verdict == WireVerdict::Valid;
+            let statement = ResultStatement {
+                deployment: Deployment {
+                    program: self.program.0,
+                    cluster: self.cluster.0,
+                },
+                set_version: said.set_version,
+                job: job.to_bytes(),
+                created_slot: said.created_slot,
+                epoch: said.epoch,
+                verdict: if vouched {
+                    Verdict::Valid
+                } else {
+                    Verdict::Invalid
+                },
+                output_hash: output,
+                units: said.units,
+            };
+            let signed = text::parse_key(of)
+                .zip(text::parse_signature(&said.signature))
+                .is_some_and(|(key, signature)| {
+                    verify_signature(&key, &statement.to_bytes(), &signature)
+                });
+            if !signed {
+                return Err(format!("{of} did not sign this"));
+            }
+            findings.push(Finding {
+                oracle: of.clone(),
+                vouched,
+            });
+        }
+        Ok(findings)
+    }
+}
+
+/// Runs a job on this machine, and returns its result's hash.
+fn answer(spec: &JobSpec, blobs: &BlobFiles) -> Result<BlobHash> {
+    let engines = Engines::new()?;
+    let engine = engines.get(spec);
+    if engine.class() != VerificationClass::Exact {
+        return Err(Failure::usage(format!(
+            "the engine {} has no answer that is the same to the bit on every machine",
+            engine.name()
+        ))
+        .hint("A canary is a wasm job."));
+    }
+    let folder = std::env::temp_dir().join(format!(
+        "io-canary-{}-{}",
+        std::process::id(),
+        crate::context::random_u64()?
+    ));
+    let outcome = engine.run(spec, blobs, &folder, &Control::new([0; 32]));
+    // What is left of it is of no use to anybody.
+    let _ = std::fs::remove_dir_all(&folder);
+    Ok(outcome?.output_hash)
+}
+
+fn write(what: &str, path: &Path, value: &impl Serialize) -> Result<()> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let failed = |error: std::io::Error| file_failure(what, path, &error);
+    // Neither an older secret nor older evidence is lost.
+    let file = std::fs::File::options()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(failed)?;
+    serde_json::to_writer_pretty(file, value).map_err(|error| failed(error.into()))
+}
+
+fn read<T: serde::de::DeserializeOwned>(what: &str, path: &Path) -> Result<T> {
+    let failed = |error: std::io::Error| file_failure(what, path, &error);
+    let size = std::fs::metadata(path).map_err(failed)?.len();
+    if size > MAX_EVIDENCE {
+        return Err(Failure::usage(format!(
+            "{} has {size} bytes, more than {MAX_EVIDENCE}",
+            path.display()
+        )));
+    }
+    let content = std::fs::read(path).map_err(failed)?;
+    serde_json::from_slice(&content)
+        .map_err(|error| Failure::usage(format!("{} is no {what}: {error}", path.display())))
+}
+
+pub async fn run(ctx: &Context, command: &CanaryCommand) -> Result<()> {
+    match command {
+        CanaryCommand::Commit(args) => commit(ctx, args).await,
+        CanaryCommand::Reveal(args) => reveal(ctx, args).await,
+        CanaryCommand::Verify { evidence } => verify(ctx, evidence).await,
+    }
+}
+
+async fn commit(ctx: &Context, args: &CommitArgs) -> Result<()> {
+    let work = args.work.clone();
+    let (spec, right) = crate::blocking(move || {
+        let prepared = work::wasm(&work)?;
+        let mut files = BlobFiles::default();
+        for (blob, path) in &prepared.uploads {
+            files.insert(blob.hash, path.clone());
+        }
+        let right = answer(&prepared.spec, &files)?;
+        Ok((prepared.spec, right))
+    })
+    .await?;
+    let mut salt = [0; 32];
+    getrandom::fill(&mut salt)
+        .map_err(|error| Failure::failed(format!("no random numbers: {error}")))?;
+    let secret = Secret {
+        spec: spec.hash(),
+        right,
+        salt: BlobHash(salt),
+    };
+    write("secret", &args.secret, &secret)?;
+    let value = json!({
+        "secret": args.secret.display().to_string(),
+        "spec_hash": secret.spec,
+        "nonce": secret.nonce().to_string(),
+    });
+    ctx.out.record(
+        &value,
+        &[
+            ("secret", args.secret.display().to_string()),
+            ("spec", secret.spec.to_string()),
+            ("nonce", secret.nonce().to_string()),
+            (
+                "next",
+                format!(
+                    "name the spec in `canaries` of your worker's configuration, and submit the same work with --nonce {}",
+                    secret.nonce()
+                ),
+            ),
+        ],
+    )
+}
+
+async fn reveal(ctx: &Context, args: &RevealArgs) -> Result<()> {
+    let secret: Secret = read("secret", &args.secret)?;
+    let at = address("JOB", &args.job)?;
+    let job = fetch_job(ctx, &at).await?;
+    if job.nonce != secret.nonce() || job.spec_hash != secret.spec.0 {
+        return Err(
+            Failure::usage(format!("{at} is not the job that this secret commits to"))
+                .hint("Submit it with the nonce that `io audit canary commit` printed."),
+        );
+    }
+    if !state_of(&job)?.is_final() {
+        return Err(
+            Failure::failed("the job has not ended: oracles would be warned")
+                .hint("Wait for it: io job wait."),
+        );
+    }
+    if job.output_hash == secret.right.0 {
+        return Err(
+            Failure::failed("the job was answered right: it shows nothing")
+                .hint("Name its spec in `canaries` of the worker that takes it."),
+        );
+    }
+    let deployment = ctx.network().await?.deployment();
+    let mut attestations = ctx.oracles()?.attestations(&at).await;
+    attestations.retain(|said| text::parse_hash(&said.output_hash) == Some(job.output_hash));
+    attestations.sort_by(|a, b| a.oracle.cmp(&b.oracle));
+    attestations.dedup_by(|a, b| a.oracle == b.oracle);
+    let evidence = Evidence {
+        program: BlobHash(deployment.program),
+        cluster: BlobHash(deployment.cluster),
+        renter: job.renter.to_string(),
+        secret,
+        attestations,
+    };
+    let findings = evidence.findings().map_err(Failure::failed)?;
+    write("evidence", &args.evidence, &evidence)?;
+    report(ctx, &findings)
+}
+
+async fn verify(ctx: &Context, path: &Path) -> Result<()> {
+    let evidence: Evidence = read("evidence", path)?;
+    let findings = evidence
+        .findings()
+        .map_err(|why| Failure::failed(format!("{} shows nothing: {why}", path.display())))?;
+    // Whoever ran the canary could have lied about the right answer.
+    let oracles = ctx.oracles()?;
+    let bytes = oracles.blob(&evidence.secret.spec, MAX_SPEC_BYTES).await?;
+    let spec = JobSpec::from_canonical(&bytes)?;
+    let folder = std::env::temp_dir().join(format!(
+        "io-canary-inputs-{}-{}",
+        std::process::id(),
+        crate::context::random_u64()?
+    ));
+    std::fs::create_dir_all(&folder).map_err(|error| file_failure("inputs", &folder, &error))?;
+    let found = async {
+        let mut files = BlobFiles::default();
+        for blob in spec.blobs() {
+            let to = folder.join(blob.hash.to_string());
+            oracles.download(ctx, &blob.hash, blob.size, &to).await?;
+            files.insert(blob.hash, to);
+        }
+        crate::blocking(move || answer(&spec, &files)).await
+    }
+    .await;
+    let _ = std::fs::remove_dir_all(&folder);
+    let found = found?;
+    if found != evidence.secret.right {
+        return Err(Failure::failed(format!(
+            "{} shows nothing: the right answer is {found}, and it says {}",
+            path.display(),
+            evidence.secret.right
+        )));
+    }
+    report(ctx, &findings)
+}
+
+/// Whether oracles vouched for the wrong answer. That is a finding and no failure of the command.
+fn report(ctx: &Context, findings: &[Finding]) -> Result<()> {
+    let items: Vec<_> = findings
+        .iter()
+        .map(|finding| json!({"oracle": finding.oracle, "vouched": finding.vouched}))
+        .collect();
+    let cells: Vec<Vec<String>> = findings
+        .iter()
+        .map(|finding| {
+            vec![
+                short(&finding.oracle),
+                if finding.vouched {
+                    "vouched for the wrong answer".into()
+                } else {
+                    "found it wrong".into()
+                },
+            ]
+        })
+        .collect();
+    ctx.out.list(
+        &items,
+        &["ORACLE", "VERDICT"],
+        &cells,
+        "No oracle gave a verdict.",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use io_client::Wallet;
+
+    use super::*;
+
+    fn secret() -> Secret {
+        Secret {
+            spec: BlobHash([1; 32]),
+            right: BlobHash([2; 32]),
+            salt: BlobHash([3; 32]),
+        }
+    }
+
+    fn evidence() -> Evidence {
+        let renter = Pubkey::new_from_array([7; 32]);
+        let job = pda::job(&renter, secret().nonce());
+        let deployment = Deployment {
+            program: io_client::io_network::ID.to_bytes(),
+            cluster: [5; 32],
+        };
+        let attestation = |n: u8, verdict| {
+            let wallet = Wallet::from_seed(&[n; 32]);
+            let statement = ResultStatement {
+                deployment,
+                set_version: 1,
+                job: job.to_bytes(),
+                created_slot: 9,
+                epoch: 4,
+                verdict,
+                output_hash: [8; 32],
+                units: 3,
+            };
+            Attestation {
+                oracle: wallet.address().to_string(),
+                set_version: 1,
+                job: job.to_string(),
+                created_slot: 9,
+                epoch: 4,
+                verdict: if verdict == Verdict::Valid {
+                    WireVerdict::Valid
+                } else {
+                    WireVerdict::Invalid
+                },
+                output_hash: text::hash(&[8; 32]),
+                units: 3,
+                signature: wallet.sign(&statement.to_bytes()).to_string(),
+                checked_steps: 1,
+                total_steps: 1,
+                reason: None,
+                verify_ms: 1,
+                sample_signature: None,
+                audit: None,
+                wrong_steps: Vec::new(),
+            }
+        };
+        Evidence {
+            program: BlobHash(deployment.program),
+            cluster: BlobHash(deployment.cluster),
+            renter: renter.to_string(),
+            secret: secret(),
+            attestations: vec![
+                attestation(1, Verdict::Valid),
+                attestation(2, Verdict::Invalid),
+            ],
+        }
+    }
+
+    #[test]
+    fn who_signed_for_a_known_wrong_answer_is_named() {
+        let findings = evidence().findings().unwrap();
+        let vouched: Vec<_> = findings.iter().map(|finding| finding.vouched).collect();
+        assert_eq!(vouched, [true, false]);
+        // It survives being written and read.
+        let text = serde_json::to_string(&evidence()).unwrap();
+        let again: Evidence = serde_json::from_str(&text).unwrap();
+        assert_eq!(again.findings().unwrap(), findings);
+    }
+
+    /// Neither another answer, salt, spec, renter nor oracle can be put in afterwards, and no verdict turned round.
+    #[test]
+    fn nothing_of_the_evidence_can_be_changed() {
+        let changes: [&dyn Fn(&mut Evidence); 9] = [
+            &|e| e.secret.right = BlobHash([9; 32]),
+            &|e| e.secret.salt = BlobHash([9; 32]),
+            &|e| e.secret.spec = BlobHash([9; 32]),
+            &|e| e.renter = Pubkey::new_from_array([8; 32]).to_string(),
+            &|e| e.cluster = BlobHash([6; 32]),
+            &|e| e.attestations[1].verdict = WireVerdict::Valid,
+            &|e| e.attestations[0].output_hash = text::hash(&[2; 32]),
+            &|e| e.attestations[0].oracle = e.attestations[1].oracle.clone(),
+            &|e| e.attestations[1] = e.attestations[0].clone(),
+        ];
+        for (i, change) in changes.iter().enumerate() {
+            let mut changed = evidence();
+            change(&mut changed);
+            assert!(changed.findings().is_err(), "change {i}");
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! `io audit job`.
+
+use io_api::{
+    auth::verify_signature,
+    text,
+    types::{Attestation, WireVerdict},
+};
+use io_client::{
+    Pubkey, accounts, audit,
+    io_network::state::{Job, OracleSet},
+};
+use io_protocol::messages::{Deployment, Verdict};
+use serde_json::json;
+
+use crate::{
+    commands::job::show::fetch_job,
+    context::Context,
+    failure::{Failure, Result},
+    output::short,
+};
+
+/// What an oracle's attestation comes to when it is worked out again.
+#[derive(Debug, PartialEq, Eq)]
+struct Checked {
+    /// It is an oracle of the set, and signed this verdict about this result.
+    signed: bool,
+    /// Drawn from its signature over the submission, at a rate no lower than the job's; `None` without one.
+    had_to_audit: Option<bool>,
+    audited: bool,
+}
+
+impl Checked {
+    fn is_right(&self) -> bool {
+        // Who looked into it without having to did no wrong.
+        self.signed && self.had_to_audit.is_some_and(|had| self.audited || !had)
+    }
+}
+
+/// Pure.
+fn check(
+    address: &Pubkey,
+    job: &Job,
+    set: &OracleSet,
+    deployment: Deployment,
+    said: &Attestation,
+) -> Checked {
+    let key = text::parse_key(&said.oracle);
+    let verdict = match said.verdict {
+        WireVerdict::Valid => Verdict::Valid,
+        WireVerdict::Invalid => Verdict::Invalid,
+    };
+    let statement = job
+        .statement(address, deployment, said.set_version, verdict)
+        .to_bytes();
+    let signed = key.is_some_and(|key| {
+        set.position(&key).is_some()
+            && text::parse_signature(&said.signature)
+                .is_some_and(|signature| verify_signature(&key, &statement, &signature))
+    });
+    let audit = said.audit.as_ref();
+    let message = audit::sample_message(
+        &deployment,
+        &address.to_bytes(),
+        job.created_slot,
+        &job.output_hash,
+    );
+    let drawn = || {
+        let signature = text::parse_signature(said.sample_signature.as_deref()?)?;
+        if !verify_signature(&key?, &message, &signature) {
+            return None;
+        }
+        let (oracles, quorum) = (set.count.into(), set.quorum.into());
+        let rate = audit::rate_ppm(job, audit?.reputation_bps, oracles, quorum);
+        let seed = audit::seed(&address.to_bytes(), job, &signature);
+        Some(io_proof::audit::is_drawn(&seed, rate))
+    };
+    Checked {
+        signed,
+        // A result that is wrong by its form has no steps to draw from.
+        had_to_audit: match said.verdict {
+            WireVerdict::Invalid if audit.is_none() => Some(false),
+            _ => drawn(),
+        },
+        audited: audit.is_some_and(|audit| audit.audited),
+    }
+}
+
+pub async fn run(ctx: &Context, address: &Pubkey) -> Result<()> {
+    let job = fetch_job(ctx, address).await?;
+    let network = ctx.network().await?;
+    let set = accounts::fetch::<OracleSet>(&ctx.rpc, &io_client::pda::oracle_set()).await?;
+    let said = ctx.oracles()?.attestations(address).await;
+    let mut items = Vec::new();
+    let mut cells = Vec::new();
+    let mut wrong = Vec::new();
+    for said in &said {
+        let checked = check(address, &job, &set, network.deployment(), said);
+        if !checked.is_right() {
+            wrong.push(short(&said.oracle));
+        }
+        let (rate, reputation) = said
+            .audit
+            .as_ref()
+            .map_or((0, 0), |audit| (audit.rate_ppm, audit.reputation_bps));
+        items.push(json!({
+            "oracle": said.oracle,
+            "verdict": said.verdict,
+            "signed": checked.signed,
+            "had_to_audit": checked.had_to_audit,
+            "audited": checked.audited,
+            "rate_ppm": rate,
+            "reputation_bps": reputation,
+            "checked_steps": said.checked_steps,
+            "total_steps": said.total_steps,
+            "wrong_steps": said.wrong_steps,
+            "reason": said.reason,
+            "right": checked.is_right(),
+        }));
+        let yes = |is: bool| if is { "yes" } else { "no" }.to_owned();
+        cells.push(vec![
+            short(&said.oracle),
+            format!("{:?}", said.verdict).to_lowercase(),
+            yes(checked.signed),
+            checked.had_to_audit.map_or("can't be told".into(), yes),
+            if checked.audited {
+                "its steps".into()
+            } else {
+                "its form only".into()
+            },
+            format!("{} %", f64::from(rate) / 10_000.0),
+            format!("{}/{}", said.checked_steps, said.total_steps),
+        ]);
+    }
+    ctx.out.list(
+        &items,
+        &[
+            "ORACLE",
+            "VERDICT",
+            "SIGNED",
+            "HAD TO AUDIT",
+            "LOOKED AT",
+            "RATE",
+            "STEPS",
+        ],
+        &cells,
+        "No oracle that this command knows has a verdict about this job.",
+    )?;
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::failed(format!(
+        "not in order: {}",
+        wrong.join(", ")
+    ))
+    .hint(
+        "The set of oracles may have changed since: its size and quorum enter the rate. If it has not, show this to the network's \
+         administration.",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use bytemuck::Zeroable as _;
+    use io_api::types::Audit;
+    use io_client::Wallet;
+
+    use super::*;
+
+    /// An oracle that was drawn and looked at the form only is found out, whatever rate it states; one that wasn't drawn is not
+    /// blamed, and neither is one that did more than it had to.
+    #[test]
+    fn an_oracle_that_passed_over_what_it_had_to_audit_is_found_out() {
+        let deployment = Deployment {
+            program: [1; 32],
+            cluster: [2; 32],
+        };
+        let mut seen = std::collections::BTreeSet::new();
+        for n in 0..40_u8 {
+            let oracle = Wallet::from_seed(&[n + 1; 32]);
+            let mut set = OracleSet {
+                version: 3,
+                count: 3,
+                used: 3,
+                quorum: 2,
+                ..OracleSet::zeroed()
+            };
+            set.oracles[0] = oracle.address();
+            let job = Job {
+                units: 1_000,
+                ask: 5_000_000,
+                io_per_unit_e9: 1_000_000_000,
+                exposure: 5_000_000,
+                reject_penalty_bps: 10_000,
+                ..Job::zeroed()
+            };
+            let address = Pubkey::new_from_array([n; 32]);
+            let message = audit::sample_message(&deployment, &address.to_bytes(), 0, &[0; 32]);
+            let statement = |verdict| job.statement(&address, deployment, 3, verdict).to_bytes();
+            let said = |audited, rate_ppm| Attestation {
+                oracle: oracle.address().to_string(),
+                set_version: 3,
+                job: address.to_string(),
+                created_slot: 0,
+                epoch: 0,
+                verdict: WireVerdict::Valid,
+                output_hash: text::hash(&[0; 32]),
+                units: 1_000,
+                signature: oracle.sign(&statement(Verdict::Valid)).to_string(),
+                checked_steps: 0,
+                total_steps: 9,
+                reason: None,
+                verify_ms: 0,
+                sample_signature: Some(oracle.sign(&message).to_string()),
+                audit: Some(Audit {
+                    audited,
+                    rate_ppm,
+                    reputation_bps: 9_500,
+                }),
+                wrong_steps: Vec::new(),
+            };
+            let of = |said: &Attestation| check(&address, &job, &set, deployment, said);
+            let passed_over = of(&said(false, 0));
+            let drawn = passed_over.had_to_audit.unwrap();
+            seen.insert(drawn);
+            assert_eq!(passed_over.is_right(), !drawn, "{n}");
+            assert!(of(&said(true, 1_000_000)).is_right());
+            // Another's signature draws nothing, and no draw is no excuse.
+            let other = Wallet::from_seed(&[99; 32]);
+            let borrowed = Attestation {
+                sample_signature: Some(other.sign(&message).to_string()),
+                ..said(false, 0)
+            };
+            assert!(!of(&borrowed).is_right());
+            let silent = Attestation {
+                sample_signature: None,
+                ..said(true, 0)
+            };
+            assert!(!of(&silent).is_right());
+            let forged = Attestation {
+                signature: other.sign(&statement(Verdict::Valid)).to_string(),
+                ..said(true, 0)
+            };
+            assert!(!of(&forged).signed);
+        }
+        assert_eq!(seen.len(), 2, "some were drawn, some not");
+    }
+}

@@ -1,0 +1,730 @@
+//! Workers that cheat at jobs, against the real engines on the real model: what is caught by looking at the form, by running sampled
+//! steps again, and by drawing who is audited at all.
+
+use std::{collections::HashMap, path::PathBuf};
+
+use io_engines::{
+    BlobDir, BlobHash, BlobRef, Checked, Claim, Control, EmbedSpec, Engine, EngineSpec, FirstOf,
+    InputFormat, JobSpec, Manifest, ModelRef, Outcome as Run, Pooling, RejectReason, Sampling,
+    Verdict, WasmSpec,
+    embed::{
+        EmbedEngine,
+        fingerprint::{Difference, FINGERPRINT_BYTES, Fingerprint},
+        output,
+    },
+    models::{self, ALL_MINILM_L6_V2, KnownModels, MODEL_FILES},
+    spec::SPEC_VERSION,
+    wasm::WasmEngine,
+};
+use io_proof::{
+    Hash, TraceBuilder,
+    audit::{self, AtStake},
+};
+use tempfile::TempDir;
+
+use crate::{Outcome, outcome, seed};
+
+const JOB: Hash = [0x5a; 32];
+/// Passages of a job, and how many of them an oracle samples.
+const PASSAGES: u64 = 40;
+const SAMPLE: u32 = 8;
+const DIMENSIONS: usize = 384;
+/// Jobs of a cheat whose end doesn't hang on the sample: sure to be caught, or never.
+const SURE: u32 = 20;
+/// Machines that sum in another order.
+const MACHINES: u32 = 12;
+
+/// A folder of blobs, with the engines that workers and oracles have.
+pub struct Bench {
+    folder: TempDir,
+    blobs: BlobDir,
+    known: KnownModels,
+    embed: EmbedEngine,
+    wasm: WasmEngine,
+}
+
+/// A result of an embedding job, taken apart.
+#[derive(Clone)]
+struct Result {
+    vectors: Vec<Vec<f32>>,
+    fingerprints: Vec<Fingerprint>,
+    lines: Vec<u8>,
+}
+
+impl Bench {
+    pub fn new() -> Self {
+        let model = models::dir(&ALL_MINILM_L6_V2).expect("HOME is not set");
+        for file in MODEL_FILES {
+            let path = model.join(file);
+            assert!(
+                path.is_file(),
+                "{} isn't there: run ./x setup",
+                path.display()
+            );
+        }
+        let folder = TempDir::new().unwrap();
+        let blobs = folder.path().join("blobs");
+        std::fs::create_dir(&blobs).unwrap();
+        Self {
+            folder,
+            blobs: BlobDir(blobs),
+            known: KnownModels::new(),
+            embed: EmbedEngine::new(),
+            wasm: WasmEngine::new().unwrap(),
+        }
+    }
+
+    fn put(&self, bytes: &[u8]) -> BlobRef {
+        let blob = BlobRef::of(bytes);
+        std::fs::write(self.blobs.0.join(blob.hash.to_string()), bytes).unwrap();
+        blob
+    }
+
+    fn spec(&self, kind: &str, model: ModelRef) -> JobSpec {
+        let text: String = (0..PASSAGES)
+            .map(|i| {
+                format!(
+                    "{kind} {i} of {} devices runs {} jobs\n",
+                    i * 37 % 101,
+                    i * i
+                )
+            })
+            .collect();
+        JobSpec {
+            version: SPEC_VERSION,
+            input: self.put(text.as_bytes()),
+            engine: EngineSpec::Embed(EmbedSpec {
+                model,
+                format: InputFormat::Lines,
+                pooling: Pooling::Mean,
+                max_tokens: 32,
+            }),
+        }
+    }
+
+    fn engine(&self, spec: &JobSpec) -> &dyn Engine {
+        match &spec.engine {
+            EngineSpec::Embed(_) => &self.embed,
+            EngineSpec::Wasm(_) => &self.wasm,
+        }
+    }
+
+    fn run(&self, spec: &JobSpec, job: Hash) -> Run {
+        let blobs = FirstOf(&[&self.blobs, &self.known]);
+        let out = self.folder.path().join("out");
+        let run = self
+            .engine(spec)
+            .run(spec, &blobs, &out, &Control::new(job))
+            .unwrap();
+        for file in &run.files {
+            self.put(&std::fs::read(file).unwrap());
+        }
+        run
+    }
+
+    fn blob(&self, hash: &BlobHash) -> Vec<u8> {
+        std::fs::read(self.blobs.0.join(hash.to_string())).unwrap()
+    }
+
+    fn verify(&self, spec: &JobSpec, claim: &Claim, seed: Hash, audit: bool) -> Verdict {
+        let blobs = FirstOf(&[&self.blobs, &self.known]);
+        let sampling = Sampling {
+            seed,
+            count: SAMPLE,
+            also: Vec::new(),
+            audit,
+        };
+        let verdict = self
+            .engine(spec)
+            .verify(spec, &blobs, claim, &sampling, &Control::new(JOB));
+        assert!(
+            !matches!(verdict, Verdict::Inconclusive { .. }),
+            "{verdict:?}"
+        );
+        verdict
+    }
+
+    /// Whether an oracle that audits, with a sample of its own, finds it wrong.
+    fn is_caught(&self, spec: &JobSpec, claim: &Claim, run: u32) -> bool {
+        !self
+            .verify(spec, claim, seed(b"sample", run), true)
+            .is_accept()
+    }
+
+    fn rejected(&self, spec: &JobSpec, claim: &Claim, audit: bool) -> Option<RejectReason> {
+        match self.verify(spec, claim, seed(b"sample", 0), audit) {
+            Verdict::Reject(rejection) => Some(rejection.reason),
+            _ => None,
+        }
+    }
+
+    fn take_apart(&self, manifest: &Manifest) -> Result {
+        let [embeddings, lines, prints] = &manifest.files[..] else {
+            panic!("{manifest:?}");
+        };
+        let bytes = self.blob(&embeddings.hash);
+        let data = output::header(PASSAGES, DIMENSIONS as u64).len();
+        let vectors = bytes[data..]
+            .chunks_exact(DIMENSIONS * 4)
+            .map(|row| output::floats(row).collect())
+            .collect();
+        let lines = self.blob(&lines.hash);
+        let tokens = tokens(&lines);
+        let prints = self.blob(&prints.hash);
+        let fingerprints = prints
+            .as_chunks::<FINGERPRINT_BYTES>()
+            .0
+            .iter()
+            .zip(tokens)
+            .map(|(bytes, tokens)| {
+                Fingerprint::parse(bytes, u64::from(tokens) * DIMENSIONS as u64).unwrap()
+            })
+            .collect();
+        Result {
+            vectors,
+            fingerprints,
+            lines,
+        }
+    }
+
+    /// Commits to a result as if it were this job's.
+    fn commit(&self, spec: &JobSpec, result: &Result) -> Claim {
+        let mut embeddings = output::header(PASSAGES, DIMENSIONS as u64);
+        let mut prints = Vec::new();
+        let mut trace = TraceBuilder::new(JOB);
+        let input = String::from_utf8(self.blob(&spec.input.hash)).unwrap();
+        for (((text, vector), print), tokens) in input
+            .lines()
+            .zip(&result.vectors)
+            .zip(&result.fingerprints)
+            .zip(tokens(&result.lines))
+        {
+            let vector: Vec<u8> = vector.iter().flat_map(|x| x.to_le_bytes()).collect();
+            let mut step = b"io-embed/2".to_vec();
+            step.extend(BlobHash::of(text.as_bytes()).0);
+            step.extend(tokens.to_le_bytes());
+            step.extend(print.bytes());
+            step.extend(&vector);
+            trace.push(&step).unwrap();
+            embeddings.extend(vector);
+            prints.extend(print.bytes());
+        }
+        let names = [
+            output::EMBEDDINGS_FILE,
+            output::PASSAGES_FILE,
+            output::FINGERPRINTS_FILE,
+        ];
+        let files = [&embeddings, &result.lines, &prints].map(|bytes| self.put(bytes));
+        let manifest = Manifest {
+            version: io_engines::manifest::MANIFEST_VERSION,
+            spec: spec.hash(),
+            status: io_engines::Status::Ok,
+            units: PASSAGES,
+            steps: PASSAGES,
+            files: names
+                .iter()
+                .zip(files)
+                .map(|(name, blob)| io_engines::OutputFile {
+                    name: (*name).into(),
+                    size: blob.size,
+                    hash: blob.hash,
+                })
+                .collect(),
+        };
+        Claim {
+            output_hash: self.put(&manifest.canonical()).hash,
+            trace_root: trace.finish().root(),
+            units: PASSAGES,
+        }
+    }
+
+    /// The result of another model, committed to as the job's.
+    fn of_model(&self, spec: &JobSpec, model: ModelRef) -> Claim {
+        let mut other = spec.clone();
+        if let EngineSpec::Embed(embed) = &mut other.engine {
+            embed.model = model;
+        }
+        let run = self.run(&other, JOB);
+        if model.weights != ALL_MINILM_L6_V2.files.weights {
+            // 90 MB that nobody needs any more.
+            std::fs::remove_file(self.blobs.0.join(model.weights.hash.to_string())).unwrap();
+        }
+        self.commit(spec, &self.take_apart(&run.manifest))
+    }
+
+    /// The model with other weights.
+    fn weights(&self, change: impl Fn(&mut Tensors)) -> ModelRef {
+        let mut tensors = Tensors::load();
+        change(&mut tensors);
+        ModelRef {
+            weights: self.put(&tensors.bytes),
+            ..ALL_MINILM_L6_V2.files
+        }
+    }
+}
+
+impl Default for Bench {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn tokens(lines: &[u8]) -> Vec<u32> {
+    lines
+        .split(|b| *b == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(|line| {
+            let line: serde_json::Value = serde_json::from_slice(line).unwrap();
+            line["tokens"].as_u64().unwrap() as u32
+        })
+        .collect()
+}
+
+fn model_file(name: &str) -> PathBuf {
+    models::dir(&ALL_MINILM_L6_V2).unwrap().join(name)
+}
+
+/// The model's weights, changed where they are in the file.
+struct Tensors {
+    bytes: Vec<u8>,
+    /// Name → shape and place.
+    index: HashMap<String, (Vec<usize>, std::ops::Range<usize>)>,
+}
+
+impl Tensors {
+    fn load() -> Self {
+        let bytes = std::fs::read(model_file("model.safetensors")).unwrap();
+        let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+        let header: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_slice(&bytes[8..8 + length]).unwrap();
+        let number = |value: &serde_json::Value| value.as_u64().unwrap() as usize;
+        let index = header
+            .iter()
+            .filter(|(_, tensor)| tensor["dtype"] == "F32")
+            .map(|(name, tensor)| {
+                let shape = tensor["shape"].as_array().unwrap().iter().map(number);
+                let at = |i: usize| 8 + length + number(&tensor["data_offsets"][i]);
+                (name.clone(), (shape.collect(), at(0)..at(1)))
+            })
+            .collect();
+        Self { bytes, index }
+    }
+
+    fn read(&self, name: &str) -> Vec<f32> {
+        output::floats(&self.bytes[self.index[name].1.clone()]).collect()
+    }
+
+    fn write(&mut self, name: &str, values: &[f32]) {
+        let place = self.index[name].1.clone();
+        for (to, value) in self.bytes[place]
+            .as_chunks_mut::<4>()
+            .0
+            .iter_mut()
+            .zip(values)
+        {
+            *to = value.to_le_bytes();
+        }
+    }
+
+    /// Changes every row of every matrix.
+    fn each_row(&mut self, change: impl Fn(&mut [f32])) {
+        let matrices: Vec<_> = self
+            .index
+            .iter()
+            .filter(|(_, (shape, _))| shape.len() == 2)
+            .map(|(name, (shape, _))| (name.clone(), shape[1]))
+            .collect();
+        for (name, columns) in matrices {
+            let mut values = self.read(&name);
+            values.chunks_exact_mut(columns).for_each(&change);
+            self.write(&name, &values);
+        }
+    }
+
+    /// Another order of the features between the two halves of each feed-forward layer: the same model, whose sums run in another
+    /// order, as on a machine with other kernels.
+    fn reorder(&mut self, machine: u32) {
+        for layer in 0..6 {
+            let name = |part: &str| format!("encoder.layer.{layer}.{part}");
+            let wide = self.index[&name("intermediate.dense.bias")].0[0];
+            let mut order: Vec<usize> = (0..wide).collect();
+            let key = |i: &usize| seed(b"order", machine << 20 | layer << 16 | *i as u32);
+            order.sort_by_cached_key(key);
+            let bias = self.read(&name("intermediate.dense.bias"));
+            let bias: Vec<f32> = order.iter().map(|i| bias[*i]).collect();
+            self.write(&name("intermediate.dense.bias"), &bias);
+            let up = self.read(&name("intermediate.dense.weight"));
+            let width = up.len() / wide;
+            let up: Vec<f32> = order
+                .iter()
+                .flat_map(|i| up[i * width..][..width].iter().copied())
+                .collect();
+            self.write(&name("intermediate.dense.weight"), &up);
+            let down = self.read(&name("output.dense.weight"));
+            let down: Vec<f32> = down
+                .chunks_exact(wide)
+                .flat_map(|row| order.iter().map(|i| row[*i]))
+                .collect();
+            self.write(&name("output.dense.weight"), &down);
+        }
+    }
+}
+
+/// Rounds to the 8 significant bits of a bfloat16.
+fn to_bf16(row: &mut [f32]) {
+    for x in row {
+        let bits = x.to_bits();
+        *x = f32::from_bits(bits.wrapping_add(0x7fff + (bits >> 16 & 1)) & 0xffff_0000);
+    }
+}
+
+/// Rounds to 255 steps between the row's extremes.
+fn to_int8(row: &mut [f32]) {
+    let scale = row.iter().fold(0f32, |most, x| most.max(x.abs())) / 127.0;
+    if scale > 0.0 {
+        for x in row {
+            *x = (*x / scale).round() * scale;
+        }
+    }
+}
+
+fn noise(run: u32, n: usize) -> Vec<f32> {
+    let mut values = Vec::with_capacity(n);
+    let mut block = 0;
+    while values.len() < n {
+        let bytes = seed(b"noise", run << 12 ^ block);
+        values.extend(bytes.iter().map(|b| f32::from(*b) / 128.0 - 1.0));
+        block += 1;
+    }
+    values.truncate(n);
+    values
+}
+
+/// An answer that costs nothing: of the right form, and made up.
+fn invent(result: &mut Result, passage: usize, run: u32) {
+    let run = run * PASSAGES as u32 + passage as u32;
+    let vector = noise(run, DIMENSIONS);
+    let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+    result.vectors[passage] = vector.iter().map(|x| x / length).collect();
+    let state = noise(!run, tokens(&result.lines)[passage] as usize * DIMENSIONS);
+    result.fingerprints[passage] = Fingerprint::of(&state);
+}
+
+/// A worker that invents the last `wrong` of the passages in some order.
+fn lazy(honest: &Result, wrong: u64) -> Result {
+    let mut result = honest.clone();
+    for i in 0..wrong {
+        invent(&mut result, (i * PASSAGES / wrong) as usize, 1);
+    }
+    result
+}
+
+/// The wasm job of the cheats: counts in memory, and takes one turn by its input.
+const COUNTER: &str = r#"(module
+    (import "io" "input_read" (func $read (param i32 i32 i32) (result i32)))
+    (import "io" "output_write" (func $write (param i32 i32)))
+    (memory (export "memory") 1)
+    (func (export "run") (result i32) (local $i i32)
+        (loop
+            (local.set $i (i32.add (local.get $i) (i32.const 1)))
+            (i32.store (i32.const 16) (i32.add (i32.load (i32.const 16)) (local.get $i)))
+            (if (i32.eq (local.get $i) (i32.const 300000))
+                (then (drop (call $read (i32.const 0) (i32.const 0) (i32.const 1)))))
+            (br_if 0 (i32.lt_u (local.get $i) (i32.const 900000))))
+        (call $write (i32.const 16) (i32.const 4))
+        (i32.const 0)))"#;
+
+fn counter(bench: &Bench, input: &[u8]) -> JobSpec {
+    JobSpec {
+        version: SPEC_VERSION,
+        input: bench.put(input),
+        engine: EngineSpec::Wasm(WasmSpec {
+            module: bench.put(&wat::parse_str(COUNTER).unwrap()),
+            fuel: 1_000_000_000,
+            memory_mib: 1,
+            time_limit_s: 600,
+            max_output: 64,
+        }),
+    }
+}
+
+fn claim(run: &Run) -> Claim {
+    Claim {
+        output_hash: run.output_hash,
+        trace_root: run.trace_root,
+        units: run.units,
+    }
+}
+
+/// How far honest machines are from each other, and the tolerance that they have: the worst of all passages of all machines.
+pub fn honest_spread(bench: &Bench) -> (f64, Difference) {
+    let spec = bench.spec("device", ALL_MINILM_L6_V2.files);
+    let mut worst: Option<(f64, Difference)> = None;
+    for machine in 0..MACHINES {
+        let model = bench.weights(|tensors| tensors.reorder(machine));
+        let claimed = bench.of_model(&spec, model);
+        let blobs = FirstOf(&[&bench.blobs, &bench.known]);
+        let everything = Sampling {
+            seed: [0; 32],
+            count: PASSAGES as u32,
+            also: Vec::new(),
+            audit: true,
+        };
+        let verdict = bench
+            .embed
+            .verify(&spec, &blobs, &claimed, &everything, &Control::new(JOB));
+        let Verdict::Accept(Checked {
+            worst: Some(here), ..
+        }) = verdict
+        else {
+            panic!("an honest machine was refused: {verdict:?}");
+        };
+        worst = Some(worst.map_or(here, |(cosine, difference)| {
+            (cosine.min(here.0), difference.worst(here.1))
+        }));
+    }
+    worst.unwrap()
+}
+
+/// All adversaries; those whose end hangs on a sample `runs` times.
+pub fn all(bench: &Bench, runs: u32) -> Vec<Outcome> {
+    let model = ALL_MINILM_L6_V2.files;
+    let spec = bench.spec("device", model);
+    let run = bench.run(&spec, JOB);
+    let honest = bench.take_apart(&run.manifest);
+    let honest_claim = claim(&run);
+    assert_eq!(bench.commit(&spec, &honest), honest_claim);
+    let mut outcomes = vec![];
+    let mut add = |outcome| outcomes.push(outcome);
+
+    add(outcome(
+        "honest",
+        "computes everything, on the checker's machine",
+        "nothing",
+        Some(0.0),
+        SURE,
+        |run| bench.is_caught(&spec, &honest_claim, run),
+    ));
+    let machines: Vec<Claim> = (0..MACHINES)
+        .map(|machine| bench.of_model(&spec, bench.weights(|tensors| tensors.reorder(machine))))
+        .collect();
+    add(outcome(
+        "honest, unlike machine",
+        "computes everything, with sums in another order",
+        "nothing",
+        Some(0.0),
+        MACHINES,
+        |run| bench.is_caught(&spec, &machines[run as usize], run),
+    ));
+    add(outcome(
+        "random answers",
+        "makes up vectors and fingerprints of the right form",
+        "sampled passages",
+        Some(1.0),
+        SURE,
+        |run| {
+            let mut made_up = honest.clone();
+            for passage in 0..PASSAGES as usize {
+                invent(&mut made_up, passage, run);
+            }
+            bench.is_caught(&spec, &bench.commit(&spec, &made_up), run)
+        },
+    ));
+    let other_job = claim(&bench.run(&spec, [1; 32]));
+    add(outcome(
+        "another's answer",
+        "hands in the result and trace of another job on the same input",
+        "the trace is bound to the job; seen by its form",
+        Some(1.0),
+        SURE,
+        |_| bench.rejected(&spec, &other_job, false) == Some(RejectReason::Trace),
+    ));
+    add(outcome(
+        "another's answer, committed anew",
+        "copies what another worker computed for the same input, under a trace of its own",
+        "nothing: it is the right answer",
+        None,
+        SURE,
+        |run| bench.is_caught(&spec, &bench.commit(&spec, &honest), run),
+    ));
+    let before = bench.spec("machine", model);
+    let old = bench.run(&before, JOB);
+    add(outcome(
+        "old proof",
+        "hands in what it computed for an earlier job",
+        "the manifest names its spec; seen by its form",
+        Some(1.0),
+        SURE,
+        |_| bench.rejected(&spec, &claim(&old), false) == Some(RejectReason::OtherJob),
+    ));
+    let relabelled = bench.commit(&spec, &bench.take_apart(&old.manifest));
+    add(outcome(
+        "old proof, relabelled",
+        "the same under a manifest and a trace of this job",
+        "sampled passages",
+        Some(1.0),
+        SURE,
+        |run| bench.is_caught(&spec, &relabelled, run),
+    ));
+    let variants: [(_, _, Box<dyn Fn() -> ModelRef>); 3] = [
+        (
+            "bfloat16 weights",
+            "runs the model with weights of 8 bits of mantissa",
+            Box::new(|| bench.weights(|tensors| tensors.each_row(to_bf16))),
+        ),
+        (
+            "int8 weights",
+            "runs the model with weights of 8 bits, scaled row by row",
+            Box::new(|| bench.weights(|tensors| tensors.each_row(to_int8))),
+        ),
+        (
+            "smaller model",
+            "leaves out the last of six layers",
+            Box::new(|| {
+                let config = std::fs::read(model_file("config.json")).unwrap();
+                let mut config: serde_json::Value = serde_json::from_slice(&config).unwrap();
+                config["num_hidden_layers"] = 5.into();
+                ModelRef {
+                    config: bench.put(&serde_json::to_vec(&config).unwrap()),
+                    ..model
+                }
+            }),
+        ),
+    ];
+    let variants = variants.map(|(name, does, model)| (name, does, bench.of_model(&spec, model())));
+    for (name, does, claimed) in variants {
+        add(outcome(
+            name,
+            does,
+            "sampled passages: the fingerprint",
+            Some(1.0),
+            SURE,
+            |run| bench.is_caught(&spec, &claimed, run),
+        ));
+    }
+    for (name, wrong) in [
+        ("computes 95 %", 2),
+        ("computes 75 %", 10),
+        ("computes half", 20),
+    ] {
+        let claimed = bench.commit(&spec, &lazy(&honest, wrong));
+        add(outcome(
+            name,
+            "makes up the other passages",
+            "sampled passages (8 of 40 here, 32 in service)",
+            Some(io_proof::detection_probability(PASSAGES, wrong, SAMPLE)),
+            runs,
+            |run| bench.is_caught(&spec, &claimed, run),
+        ));
+    }
+    let more = Claim {
+        units: honest_claim.units + 1,
+        ..honest_claim
+    };
+    add(outcome(
+        "lies on units",
+        "claims one passage more than there is",
+        "the input is counted; seen by its form",
+        Some(1.0),
+        SURE,
+        |_| bench.rejected(&spec, &more, false) == Some(RejectReason::Units),
+    ));
+    add(outcome(
+        "colludes with one oracle",
+        "knows that oracle's sample beforehand and computes only those; a second, honest oracle draws its own",
+        "the quorum's other oracles",
+        Some(io_proof::detection_probability(
+            PASSAGES,
+            PASSAGES - u64::from(SAMPLE),
+            SAMPLE,
+        )),
+        SURE,
+        |run| {
+            let known = io_proof::sample_steps(&seed(b"told", run), PASSAGES, SAMPLE);
+            let mut result = honest.clone();
+            for passage in (0..PASSAGES).filter(|passage| !known.contains(passage)) {
+                invent(&mut result, passage as usize, run);
+            }
+            bench.is_caught(&spec, &bench.commit(&spec, &result), run)
+        },
+    ));
+
+    // The exact engine.
+    let (right, wrong) = (counter(bench, b"x"), counter(bench, b"y"));
+    let (right_run, wrong_run) = (bench.run(&right, JOB), bench.run(&wrong, JOB));
+    let relabel = |run: &Run, change: &dyn Fn(&mut Manifest)| {
+        let mut manifest = run.manifest.clone();
+        manifest.spec = right.hash();
+        change(&mut manifest);
+        Claim {
+            output_hash: bench.put(&manifest.canonical()).hash,
+            trace_root: run.trace_root,
+            units: manifest.units,
+        }
+    };
+    add(outcome(
+        "honest (wasm)",
+        "runs the module",
+        "nothing",
+        Some(0.0),
+        SURE,
+        |run| bench.is_caught(&right, &claim(&right_run), run),
+    ));
+    let departed = relabel(&wrong_run, &|_| {});
+    add(outcome(
+        "another turn (wasm)",
+        "one byte of memory differs from a third of the run on; the output is the same",
+        "every step is run again",
+        Some(1.0),
+        SURE,
+        |run| bench.is_caught(&right, &departed, run),
+    ));
+    let greedy = relabel(&right_run, &|manifest| manifest.units += 1);
+    add(outcome(
+        "lies on units (wasm)",
+        "claims a million fuel more than it used",
+        "the fuel is counted again",
+        Some(1.0),
+        SURE,
+        |run| bench.is_caught(&right, &greedy, run),
+    ));
+
+    // Who is audited at all: an established device with a penalty of the job's price, three oracles, two of which pay.
+    let at = AtStake {
+        stake: 1_000_000,
+        payment: 1_000_000,
+        gain: 1_000_000,
+        reputation_bps: 9_500,
+    };
+    let wanted = audit::wanted_ppm(at);
+    let ppm = audit::oracle_ppm(3, 2, wanted);
+    add(outcome(
+        "hopes not to be drawn",
+        "an established device makes everything up; two of three oracles' signatures pay, and those not drawn look at the form only",
+        "the draw: fewer than two oracles pass over it",
+        Some(f64::from(wanted) / 1e6),
+        runs * 10,
+        |run| {
+            let passed_over = (0..3)
+                .filter(|oracle| !audit::is_drawn(&seed(b"draw", run * 3 + oracle), ppm))
+                .count();
+            passed_over < 2
+        },
+    ));
+    add(outcome(
+        "new device",
+        "the same by a device without a record",
+        "every oracle audits it",
+        Some(1.0),
+        runs * 10,
+        |run| {
+            let newcomer = AtStake {
+                reputation_bps: 5_000,
+                ..at
+            };
+            let ppm = audit::oracle_ppm(3, 2, audit::wanted_ppm(newcomer));
+            (0..3).all(|oracle| audit::is_drawn(&seed(b"draw", run * 3 + oracle), ppm))
+        },
+    ));
+    outcomes
+}
