@@ -338,8 +338,8 @@ wire! {
         pub reason: Option<String>,
         /// Time this oracle spent verifying, milliseconds.
         pub verify_ms: u64,
-        /// This oracle's Ed25519 signature over the submission, that the sample of checked steps was drawn from: nobody
-        /// could foresee it, anybody can draw the same sample from it. Absent when nothing was sampled.
+        /// This oracle's Ed25519 signature over the submission, that the audit and the sample of checked steps were drawn from: nobody
+        /// could foresee it, anybody can draw the same from it. Absent when the result could not be fetched.
         #[serde(default)]
         pub sample_signature: Option<String>,
         /// Whether it had to audit the job, and whether it did.

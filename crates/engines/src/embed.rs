@@ -723,7 +723,8 @@ impl EmbedEngine {
             let cosine = cosine(&claimed.vector, row);
             let difference = claimed.fingerprint.difference(own, values);
             // A NaN is no cosine that passes.
-            if !(cosine >= MIN_COSINE && difference.is_tolerable()) {
+            let fits = cosine >= MIN_COSINE && difference.is_tolerable();
+            if !fits {
                 first.get_or_insert((index, cosine, difference));
                 if wrong.len() < MAX_WRONG_STEPS {
                     wrong.push(index);

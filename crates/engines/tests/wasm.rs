@@ -645,9 +645,9 @@ fn a_trace_has_a_step_for_each_slice_of_fuel() {
         let bench = Bench::new();
         let (_, outcome) = counted(&bench, speaks, b"x");
         let steps = steps(&bench, &outcome);
-        // Each slice overshoots by a round at most.
+        // A slice overshoots by a round, and where the host is called now and then by what lies between two calls.
         assert!(
-            (outcome.units - 1..=outcome.units + 1).contains(&(steps.len() as u64)),
+            (outcome.units * 9 / 10..=outcome.units + 1).contains(&(steps.len() as u64)),
             "{} steps, {} units",
             steps.len(),
             outcome.units
@@ -777,6 +777,43 @@ fn a_module_that_only_calls_its_host_can_be_stopped_and_is_traced() {
     let outcome = run_and_verify(&bench, &endless);
     assert_eq!(failure(&outcome).kind, "out_of_fuel");
     assert!(outcome.manifest.steps >= 19, "{}", outcome.manifest.steps);
+}
+
+/// What a step hashes is in proportion to what it runs, whatever the memory's size: both are measured here, in the same minute.
+#[test]
+fn a_trace_costs_a_small_part_of_its_run() {
+    let bench = Bench::new();
+    for pages in [1, 256] {
+        let text = format!(
+            r#"(memory (export "memory") {pages}) (func $run (export "run") (result i32) (local $i i32)
+                (loop
+                    (local.set $i (i32.add (local.get $i) (i32.const 64)))
+                    (i32.store (i32.and (i32.mul (local.get $i) (i32.const 2654435)) (i32.const {mask})) (local.get $i))
+                    (br_if 0 (i32.lt_u (local.get $i) (i32.const 3000000000))))
+                (i32.const 0))"#,
+            mask = pages * 65_536 - 4
+        );
+        let mut spec = spec(bench.put(&full_module(&text)), bench.put(b""));
+        wasm_mut(&mut spec).fuel = 2_000_000_000;
+        let started = std::time::Instant::now();
+        let outcome = bench.run(&spec, &Control::new(JOB)).unwrap();
+        let run = started.elapsed();
+        assert_eq!(outcome.manifest.status, Status::Ok);
+        let memory = vec![7_u8; pages * 65_536];
+        let started = std::time::Instant::now();
+        for _ in 1..outcome.manifest.steps {
+            std::hint::black_box(BlobHash::of(std::hint::black_box(&memory)));
+        }
+        let hashing = started.elapsed();
+        let share = hashing.as_secs_f64() / run.as_secs_f64();
+        println!(
+            "{pages} pages: {} units and {} steps in {run:?}, hashing {hashing:?}: {:.1} %",
+            outcome.units,
+            outcome.manifest.steps,
+            share * 100.0
+        );
+        assert!(share < 0.2, "{share}");
+    }
 }
 
 /// The form alone: what a worker can't make up without being seen by anybody who looks.

@@ -45,8 +45,9 @@ export function Attestations({ job }: { job: Read<Kinds['job']> }) {
                 <Badge tone={attestation.verdict === 'valid' ? 'good' : 'bad'}>{attestation.verdict}</Badge>
                 <Hash value={attestation.oracle} label="oracle" />
                 <span className="text-muted">
-                  checked {attestation.checked_steps} of {attestation.total_steps} steps in{' '}
-                  {duration(attestation.verify_ms / 1000)}
+                  {attestation.audit?.audited === false
+                    ? `looked at its form; not drawn to run it again (chance ${attestation.audit.rate_ppm / 10_000} %)`
+                    : `checked ${attestation.checked_steps} of ${attestation.total_steps} steps in ${duration(attestation.verify_ms / 1000)}`}
                 </span>
                 {checks.map((check) => (
                   <Badge key={check.name} tone={check.ok ? 'good' : 'bad'} tip={`${check.name} ${check.detail}`}>
