@@ -20,7 +20,7 @@ use io_engines::{
     Verdict as EngineVerdict,
     limits::{MAX_MANIFEST_BYTES, MAX_WRONG_STEPS},
 };
-use io_protocol::messages::{Bytes32, ResultStatement, Verdict, epoch_of};
+use io_protocol::messages::{ResultStatement, Verdict, epoch_of};
 use serde::{Deserialize, Serialize};
 use tokio::time::{sleep_until, timeout};
 
@@ -113,13 +113,16 @@ impl Decision {
     }
 }
 
+/// A job, the slot of its creation, and steps that a peer found wrong.
+type Suspicion = (Pubkey, u64, Vec<u64>);
+
 /// Decisions at hand, and the submissions that the database has none about: nobody but this process writes them there, so it is
 /// asked once for each. The database has all of them.
 #[derive(Default)]
 pub struct Verdicts {
     decisions: Mutex<HashMap<(Pubkey, u64), Option<Decision>>>,
     /// Whether steps that a peer found wrong are wrong here.
-    confirmed: Mutex<HashMap<(Pubkey, u64, Vec<u64>), bool>>,
+    confirmed: Mutex<HashMap<Suspicion, bool>>,
 }
 
 impl Verdicts {

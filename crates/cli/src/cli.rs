@@ -5,8 +5,8 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    co_stake, completions, config, demo, device, doctor, job, lease, net, network, offers, oracle,
-    provider, quote, rewards, slash, stake, token, treasury, up, wallet, worker,
+    audit, co_stake, completions, config, demo, device, doctor, job, lease, net, network, offers,
+    oracle, provider, quote, rewards, slash, stake, token, treasury, up, wallet, worker,
 };
 
 #[derive(Debug, Parser)]

@@ -756,21 +756,13 @@ fn a_module_that_only_calls_its_host_can_be_stopped_and_is_traced() {
     wasm_mut(&mut endless).time_limit_s = 1;
     let outcome = run_and_verify(&bench, &endless);
     assert_eq!(failure(&outcome).kind, "time_limit");
-    let cancel = CancelToken::new();
     wasm_mut(&mut endless).time_limit_s = 600;
-    let stop = |_: Progress| cancel.cancel();
-    let control = Control {
-        progress: &stop,
-        cancel: cancel.clone(),
-        ..Control::new(JOB)
-    };
-    // It reports once before it is cancelled, or is cancelled from another thread.
-    let canceller = {
-        let cancel = cancel.clone();
-        std::thread::spawn(move || cancel.cancel())
-    };
-    let error = bench.run(&endless, &control).unwrap_err();
-    canceller.join().unwrap();
+    let control = Control::new(JOB);
+    let cancel = control.cancel.clone();
+    let error = std::thread::scope(|scope| {
+        scope.spawn(move || cancel.cancel());
+        bench.run(&endless, &control).unwrap_err()
+    });
     assert!(matches!(error, EngineError::Cancelled), "{error:?}");
 
     wasm_mut(&mut endless).fuel = 20_000_000;
