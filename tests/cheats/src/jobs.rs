@@ -456,6 +456,66 @@ fn claim(run: &Run) -> Claim {
     }
 }
 
+/// Cheaper models, and what each does.
+const MODELS: [(&str, &str); 3] = [
+    (
+        "bfloat16 weights",
+        "runs the model with weights of 8 bits of mantissa",
+    ),
+    (
+        "int8 weights",
+        "runs the model with weights of 8 bits, scaled row by row",
+    ),
+    ("smaller model", "leaves out the last of six layers"),
+];
+
+impl Bench {
+    fn cheaper(&self, (name, _): (&str, &str)) -> ModelRef {
+        match name {
+            "bfloat16 weights" => self.weights(|tensors| tensors.each_row(to_bf16)),
+            "int8 weights" => self.weights(|tensors| tensors.each_row(to_int8)),
+            _ => {
+                let config = std::fs::read(model_file("config.json")).unwrap();
+                let mut config: serde_json::Value = serde_json::from_slice(&config).unwrap();
+                config["num_hidden_layers"] = 5.into();
+                ModelRef {
+                    config: self.put(&serde_json::to_vec(&config).unwrap()),
+                    ..ALL_MINILM_L6_V2.files
+                }
+            }
+        }
+    }
+}
+
+fn everything() -> Sampling {
+    Sampling {
+        seed: [0; 32],
+        count: PASSAGES as u32,
+        also: Vec::new(),
+        audit: true,
+    }
+}
+
+/// What a check of every passage says of each cheaper model, and how many passages show it.
+pub fn cheaper_models(bench: &Bench) -> Vec<(&'static str, usize, String)> {
+    let spec = bench.spec("device", ALL_MINILM_L6_V2.files);
+    MODELS
+        .iter()
+        .map(|model| {
+            let claimed = bench.of_model(&spec, bench.cheaper(*model));
+            let blobs = FirstOf(&[&bench.blobs, &bench.known]);
+            let control = Control::new(JOB);
+            match bench
+                .embed
+                .verify(&spec, &blobs, &claimed, &everything(), &control)
+            {
+                Verdict::Reject(rejection) => (model.0, rejection.steps.len(), rejection.detail),
+                other => panic!("{}: {other:?}", model.0),
+            }
+        })
+        .collect()
+}
+
 /// How far honest machines are from each other, and the tolerance that they have: the worst of all passages of all machines.
 pub fn honest_spread(bench: &Bench) -> (f64, Difference) {
     let spec = bench.spec("device", ALL_MINILM_L6_V2.files);
@@ -464,15 +524,10 @@ pub fn honest_spread(bench: &Bench) -> (f64, Difference) {
         let model = bench.weights(|tensors| tensors.reorder(machine));
         let claimed = bench.of_model(&spec, model);
         let blobs = FirstOf(&[&bench.blobs, &bench.known]);
-        let everything = Sampling {
-            seed: [0; 32],
-            count: PASSAGES as u32,
-            also: Vec::new(),
-            audit: true,
-        };
-        let verdict = bench
-            .embed
-            .verify(&spec, &blobs, &claimed, &everything, &Control::new(JOB));
+        let verdict =
+            bench
+                .embed
+                .verify(&spec, &blobs, &claimed, &everything(), &Control::new(JOB));
         let Verdict::Accept(Checked {
             worst: Some(here), ..
         }) = verdict
@@ -566,33 +621,8 @@ pub fn all(bench: &Bench, runs: u32) -> Vec<Outcome> {
         SURE,
         |run| bench.is_caught(&spec, &relabelled, run),
     ));
-    let variants: [(_, _, Box<dyn Fn() -> ModelRef>); 3] = [
-        (
-            "bfloat16 weights",
-            "runs the model with weights of 8 bits of mantissa",
-            Box::new(|| bench.weights(|tensors| tensors.each_row(to_bf16))),
-        ),
-        (
-            "int8 weights",
-            "runs the model with weights of 8 bits, scaled row by row",
-            Box::new(|| bench.weights(|tensors| tensors.each_row(to_int8))),
-        ),
-        (
-            "smaller model",
-            "leaves out the last of six layers",
-            Box::new(|| {
-                let config = std::fs::read(model_file("config.json")).unwrap();
-                let mut config: serde_json::Value = serde_json::from_slice(&config).unwrap();
-                config["num_hidden_layers"] = 5.into();
-                ModelRef {
-                    config: bench.put(&serde_json::to_vec(&config).unwrap()),
-                    ..model
-                }
-            }),
-        ),
-    ];
-    let variants = variants.map(|(name, does, model)| (name, does, bench.of_model(&spec, model())));
-    for (name, does, claimed) in variants {
+    let variants = MODELS.map(|name| (name, bench.of_model(&spec, bench.cheaper(name))));
+    for ((name, does), claimed) in variants {
         add(outcome(
             name,
             does,

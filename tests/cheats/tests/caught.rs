@@ -61,6 +61,15 @@ fn honest_machines_are_far_from_the_thresholds() {
     );
 }
 
+/// A cheaper model is seen in each single passage, and not just in the unlucky ones.
+#[test]
+fn a_cheaper_model_shows_in_every_passage() {
+    for (name, wrong, detail) in io_cheats::jobs::cheaper_models(&io_cheats::jobs::Bench::new()) {
+        println!("{name}: {wrong} of 40; {detail}");
+        assert_eq!(wrong, 40, "{name}");
+    }
+}
+
 #[test]
 fn the_bound_is_never_above_the_exact_chance() {
     for wrong in 1..=64_u64 {
