@@ -638,7 +638,7 @@ fn steps(bench: &Bench, outcome: &Outcome) -> Vec<[u8; 32]> {
     bytes.as_chunks::<32>().0.to_vec()
 }
 
-/// What the trace is over: the root of the hashes that the result publishes, one a million fuel for this page of memory.
+/// What the trace is over: the root of the hashes that the result publishes, one every two million fuel for this page of memory.
 #[test]
 fn a_trace_has_a_step_for_each_slice_of_fuel() {
     for speaks in [false, true] {
@@ -647,12 +647,12 @@ fn a_trace_has_a_step_for_each_slice_of_fuel() {
         let steps = steps(&bench, &outcome);
         // A slice overshoots by a round, and where the host is called now and then by what lies between two calls.
         assert!(
-            (outcome.units * 9 / 10..=outcome.units + 1).contains(&(steps.len() as u64)),
+            (outcome.units * 9 / 20..=outcome.units / 2 + 1).contains(&(steps.len() as u64)),
             "{} steps, {} units",
             steps.len(),
             outcome.units
         );
-        assert!(steps.len() > 30);
+        assert!(steps.len() > 15);
         let mut trace = io_proof::TraceBuilder::new(JOB);
         for step in &steps {
             trace.push_hash(step).unwrap();
@@ -768,7 +768,7 @@ fn a_module_that_only_calls_its_host_can_be_stopped_and_is_traced() {
     wasm_mut(&mut endless).fuel = 20_000_000;
     let outcome = run_and_verify(&bench, &endless);
     assert_eq!(failure(&outcome).kind, "out_of_fuel");
-    assert!(outcome.manifest.steps >= 19, "{}", outcome.manifest.steps);
+    assert!(outcome.manifest.steps >= 9, "{}", outcome.manifest.steps);
 }
 
 /// What a step hashes is in proportion to what it runs, whatever the memory's size: both are measured here, in the same minute.
