@@ -45,6 +45,9 @@ function Shown({ provider: { address, data } }: { provider: Read<Kinds['provider
   const jobs = useQuery(jobsOfProviderQuery(address));
   const cases = useQuery(slashCasesOfQuery(address));
   const coStakes = useQuery(coStakesOfProviderQuery(address));
+  // All of it together: nothing that comes later moves what is read already.
+  const reading = [devices, jobs, cases, coStakes].some(({ isPending }) => isPending);
+  if (reading) return <Skeleton className="h-[60rem]" />;
   const leaving = data.unbonding.filter(({ amount }) => amount > 0n);
   return (
     <>

@@ -36,6 +36,7 @@ function Devices({ provider, wallet }: { provider: Provider; wallet: ConnectedWa
   const devices = useQuery(devicesOfProviderQuery(provider.address));
   const offers = useQuery(deviceOffersQuery());
   const beats = useHeartbeats(provider.address);
+  const network = useQuery(networkQuery());
   const emission = useQuery(emissionQuery());
   const root = emission.data?.data.rootEpoch ?? 0n;
   const rewards = useQuery(epochQuery(root > 0n ? root : null));
@@ -59,9 +60,12 @@ function Devices({ provider, wallet }: { provider: Provider; wallet: ConnectedWa
           The oracle does not answer: load and heartbeats are missing. What the chain says is shown.
         </Notice>
       )}
-      <Loaded query={devices} skeleton={<Skeleton className="h-80" />}>
+      <Loaded query={devices} skeleton={<Skeleton className="h-[60rem]" />}>
         {(rows) =>
-          rows.length === 0 ? (
+          // With what all checks are made of, so that none opens up later.
+          offers.isPending || network.isPending ? (
+            <Skeleton className="h-[60rem]" />
+          ) : rows.length === 0 ? (
             <Empty
               title="No devices yet"
               action={
@@ -217,15 +221,17 @@ function DeviceCard({
         <Fact label="Reputation">
           {percent(scoreBps(together(data.record, provider.data.record), BigInt(Math.floor(now))))}
         </Fact>
-        {upIn && (
-          <Fact label={`Up in epoch ${upIn.epoch}`}>
-            <span data-tip={`${upIn.slots} of ${SLOTS} slots, as a quorum of oracles saw it`}>
+        <Fact label="Up, newest epoch">
+          {upIn ? (
+            <span data-tip={`${upIn.slots} of ${SLOTS} slots of epoch ${upIn.epoch}, as a quorum of oracles saw it`}>
               {Math.round((100 * upIn.slots) / SLOTS)} %
             </span>
-          </Fact>
-        )}
+          ) : (
+            '—'
+          )}
+        </Fact>
         <Fact label="Registered">{duration(now - Number(data.since))} ago</Fact>
-        {beat && <Fact label="Answers in">{beat.rtt_ms === null ? '—' : `${beat.rtt_ms} ms`}</Fact>}
+        <Fact label="Answers in">{beat?.rtt_ms == null ? '—' : `${beat.rtt_ms} ms`}</Fact>
         <Fact label="Operator">
           <Hash value={data.operator} label="operator" />
         </Fact>
