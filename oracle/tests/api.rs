@@ -1114,7 +1114,8 @@ async fn a_wrong_hardware_proof_refuses_the_device_and_is_published() {
     let world = &*WORLD;
     let client = world.client();
     let owner = world.provider.address();
-    let wrongs: [(u8, &str, fn(&mut Opening)); 3] = [
+    type Wrong = (u8, &'static str, fn(&mut Opening));
+    let wrongs: [Wrong; 3] = [
         (20, "is not the committed one", |o| o.rows[8] ^= 1),
         (21, "the memory was not there", |o| {
             // Both ends of a stride are in its leaf: only a path to a wrong leaf can differ, so another's word is claimed.
