@@ -245,7 +245,7 @@ fn penalty_to_case(
     let case = stage.world.slash_case(&case_key);
     assert_eq!(case.amount, penalty);
     assert_eq!(case.cause, cause as u8);
-    assert_eq!(case.evidence, evidence);
+    assert_eq!(case.subject, evidence);
     assert_eq!(
         (case.provider, case.device, case.job),
         (stage.rig.provider, stage.rig.device, stage.key)
