@@ -113,6 +113,8 @@ pub struct Rounds {
     pub rows: u32,
     /// Strides of 64 reads of a walk through memory.
     pub strides: u32,
+    /// Longest mean time of a read of the walk, the way there and back included, nanoseconds: slower, it shows no memory.
+    pub read_ns: u32,
     /// Figures older than this are not signed, seconds.
     pub figures_seconds: u32,
     /// A device that sent something wrong is not attested for so long, seconds.
@@ -129,6 +131,7 @@ impl Default for Rounds {
             patience_ms: 30_000,
             rows: sizes::ROWS,
             strides: 16_384,
+            read_ns: MAX_HOP_NS as u32,
             figures_seconds: 5_400,
             refuse_seconds: 24 * 3_600,
         }
@@ -145,6 +148,7 @@ impl Rounds {
             ("patience_ms", self.patience_ms, self.window_ms, 600_000),
             ("rows", self.rows, 1, io_proof::hardware::check::MAX_ROWS),
             ("strides", self.strides, sizes::OPEN_STRIDES, MAX_STRIDES),
+            ("read_ns", self.read_ns, 100, 1_000_000),
             ("figures_seconds", self.figures_seconds, 60, 7 * 86_400),
             ("refuse_seconds", self.refuse_seconds, 60, 30 * 86_400),
         ];
@@ -1124,7 +1128,7 @@ fn measured(
     // Not above the claim: who claims half its speed and is done in half the time has the other half for a second identity.
     let claimed = u64::from(rounds.window_ms) * 10 * u64::from(fill);
     let hops = u64::from(ask.strides) * u64::from(STRIDE);
-    let in_time = walk_micros.saturating_mul(1_000) <= hops.saturating_mul(MAX_HOP_NS);
+    let in_time = walk_micros.saturating_mul(1_000) <= hops.saturating_mul(rounds.read_ns.into());
     let shown = if in_time {
         (ask.segments / SEGMENTS_A_MIB) as u32
     } else {

@@ -102,6 +102,7 @@ fn config(chain_urls: (&str, &str), key: PathBuf, data_dir: PathBuf) -> Config {
         rounds: Rounds {
             window_ms: 400,
             strides: 4_096,
+            read_ns: 100_000,
             ..Rounds::default()
         },
         ..Config::default()
@@ -202,7 +203,7 @@ async fn build() -> World {
         let token = tokens::associated(&wallet.address(), &mint);
         let make = vec![
             tokens::create_associated(&at, &wallet.address(), &mint),
-            tokens::mint_to(&mint, &token, &at, 1_000_000_000),
+            tokens::mint_to(&mint, &token, &at, 2_000_000_000),
         ];
         send(&format!("tokens {}", wallet.address()), &admin, make).await;
     }
@@ -210,7 +211,7 @@ async fn build() -> World {
     let owner = provider.address();
     let register = vec![
         instructions::register_provider(&owner, &mint, &owner),
-        instructions::stake(&owner, &tokens::associated(&owner, &mint), 900_000_000),
+        instructions::stake(&owner, &tokens::associated(&owner, &mint), 1_900_000_000),
         instructions::register_device(
             &owner,
             1,
@@ -1114,8 +1115,8 @@ async fn a_wrong_hardware_proof_refuses_the_device_and_is_published() {
     let world = &*WORLD;
     let client = world.client();
     let owner = world.provider.address();
-    type Wrong = (u8, &'static str, fn(&mut Opening));
-    let wrongs: [Wrong; 3] = [
+    type Tamper = fn(&mut Opening);
+    let wrongs: [(u8, &str, Tamper); 3] = [
         (20, "is not the committed one", |o| o.rows[8] ^= 1),
         (21, "the memory was not there", |o| {
             // Both ends of a stride are in its leaf: only a path to a wrong leaf can differ, so another's word is claimed.

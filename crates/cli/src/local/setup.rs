@@ -343,6 +343,7 @@ pub fn oracle_config(
         rounds: io_oracle::hardware::Rounds {
             window_ms: 240,
             strides: 4_096,
+            read_ns: 100_000,
             ..Default::default()
         },
         ..io_oracle::Config::default()

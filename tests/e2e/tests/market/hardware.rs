@@ -36,7 +36,7 @@ async fn a_wrong_cell_that_no_oracle_drew_is_found_and_proven_by_anybody() {
     market.kill_worker(0).await;
     market.kill_oracle(2).await;
     let folder = market.folder().join("new-oracle");
-    let rounds = json!({"window_ms": 240, "strides": 4_096, "rows": 1});
+    let rounds = json!({"window_ms": 240, "strides": 4_096, "read_ns": 100_000, "rows": 1});
     let fields = [("data_dir", json!(folder)), ("rounds", rounds)];
     let config = market.changed(&market.oracles[2].config, &fields);
     market.start_oracle_with(2, &config);
