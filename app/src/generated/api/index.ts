@@ -408,6 +408,7 @@ export interface components {
     };
     /** @description `GET /v1/jobs/{job}/attestation`: this oracle's signed verdict. `404` with `not_found` while it has none. */
     Attestation: {
+      audit?: null | components['schemas']['Audit'];
       /**
        * Format: int64
        * @description What was checked: steps re-executed, of how many.
@@ -423,8 +424,8 @@ export interface components {
       /** @description Why, when invalid. */
       reason?: string | null;
       /**
-       * @description This oracle's Ed25519 signature over the submission, that the sample of checked steps was drawn from: nobody
-       *     could foresee it, anybody can draw the same sample from it. Absent when nothing was sampled.
+       * @description This oracle's Ed25519 signature over the submission, that the audit and the sample of checked steps were drawn from: nobody
+       *     could foresee it, anybody can draw the same from it. Absent when the result could not be fetched.
        */
       sample_signature?: string | null;
       /** Format: int64 */
@@ -441,6 +442,26 @@ export interface components {
        * @description Time this oracle spent verifying, milliseconds.
        */
       verify_ms: number;
+      /** @description Steps that it found wrong, at most 64: of an exact job the first, of a tolerant one those of its sample. */
+      wrong_steps?: number[];
+    };
+    /**
+     * @description An oracle re-runs a job's steps, or looks at its form only: manifest, hashes, units, trace. Which of the two is drawn from its
+     *     signature over the submission, so that anybody can see whether it had to.
+     */
+    Audit: {
+      /** @description Steps were re-run: it was drawn, or somebody had disputed the result. */
+      audited: boolean;
+      /**
+       * Format: int32
+       * @description The chance with which it had to, in millionths. It follows from the job's account, the oracle set and the reputation.
+       */
+      rate_ppm: number;
+      /**
+       * Format: int32
+       * @description Of the device when the result was checked, in basis points.
+       */
+      reputation_bps: number;
     };
     /** @description `GET /v1/blobs/{hash}/status`, and the answer to each uploaded part. */
     BlobStatus: {
