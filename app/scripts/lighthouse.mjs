@@ -19,7 +19,16 @@ const FORMS = [
   ['phone', []],
 ];
 const CATEGORIES = ['performance', 'accessibility'];
+/** Shown beside the scores. */
+const FIGURES = [
+  'first-contentful-paint',
+  'largest-contentful-paint',
+  'total-blocking-time',
+  'cumulative-layout-shift',
+];
 const TIMEOUT_MS = 240_000;
+/** Runs of each page: their median counts, as a busy machine spoils single ones. */
+const RUNS = Number(process.env.RUNS ?? 3);
 
 const ready = process.env.IO_READY_FILE;
 if (!ready) {
@@ -36,49 +45,49 @@ if (!chrome) {
 }
 
 const dir = mkdtempSync(join(tmpdir(), 'io-lighthouse-'));
+
+async function run(page, flags) {
+  const out = join(dir, 'report.json');
+  const all = [
+    '--yes',
+    LIGHTHOUSE,
+    `${app}${page}`,
+    '--output=json',
+    `--output-path=${out}`,
+    '--quiet',
+    '--no-enable-error-reporting',
+    `--only-categories=${CATEGORIES.join(',')}`,
+    '--chrome-flags=--headless=new --no-sandbox --disable-dev-shm-usage',
+    ...flags,
+  ];
+  const options = { env: { ...process.env, CHROME_PATH: chrome }, timeout: TIMEOUT_MS, maxBuffer: 16 << 20 };
+  // It sometimes misses the beginning of a page: once more then.
+  await promisify(execFile)('npx', all, options).catch(() => promisify(execFile)('npx', all, options));
+  return JSON.parse(readFileSync(out, 'utf8'));
+}
+
+const scoreOf = (report, name) => Math.round(report.categories[name].score * 100);
+
 let failed = false;
 try {
   for (const [form, flags] of FORMS) {
     for (const page of PAGES) {
-      const out = join(dir, 'report.json');
-      await promisify(execFile)(
-        'npx',
-        [
-          '--yes',
-          LIGHTHOUSE,
-          `${app}${page}`,
-          '--output=json',
-          `--output-path=${out}`,
-          '--quiet',
-          '--no-enable-error-reporting',
-          `--only-categories=${CATEGORIES.join(',')}`,
-          '--chrome-flags=--headless=new --no-sandbox --disable-dev-shm-usage',
-          ...flags,
-        ],
-        { env: { ...process.env, CHROME_PATH: chrome }, timeout: TIMEOUT_MS, maxBuffer: 16 << 20 },
-      );
-      const report = JSON.parse(readFileSync(out, 'utf8'));
-      const scores = CATEGORIES.map((name) => Math.round(report.categories[name].score * 100));
-      const figures = [
-        'first-contentful-paint',
-        'largest-contentful-paint',
-        'total-blocking-time',
-        'cumulative-layout-shift',
-      ]
-        .map((name) => report.audits[name].displayValue)
-        .join(' · ');
+      const reports = [];
+      for (let i = 0; i < RUNS; i++) reports.push(await run(page, flags));
+      reports.sort((a, b) => scoreOf(a, 'performance') - scoreOf(b, 'performance'));
+      const report = reports[Math.floor(reports.length / 2)];
+      const scores = CATEGORIES.map((name) => scoreOf(report, name));
       const low = scores.some((score) => score < LEAST);
       failed ||= low;
-      console.log(
-        `${low ? ' LOW' : '  ok'}  ${form.padEnd(8)}${page.padEnd(12)} ${CATEGORIES.map((name, i) => `${name} ${scores[i]}`).join(', ')}   ${figures}`,
-      );
-      if (low) {
-        for (const name of CATEGORIES) {
-          for (const { id, weight } of report.categories[name].auditRefs) {
-            const audit = report.audits[id];
-            if (weight > 0 && audit.score !== null && audit.score < 0.9)
-              console.log(`        ${id} ${Math.round(audit.score * 100)} ${audit.displayValue ?? ''}`);
-          }
+      const words = CATEGORIES.map((name, i) => `${name} ${scores[i]}`).join(', ');
+      const figures = FIGURES.map((name) => report.audits[name].displayValue).join(' · ');
+      console.log(`${low ? ' LOW' : '  ok'}  ${form.padEnd(8)}${page.padEnd(12)} ${words}   ${figures}`);
+      if (!low) continue;
+      for (const name of CATEGORIES) {
+        for (const { id, weight } of report.categories[name].auditRefs) {
+          const audit = report.audits[id];
+          if (weight > 0 && audit.score !== null && audit.score < 0.9)
+            console.log(`        ${id} ${Math.round(audit.score * 100)} ${audit.displayValue ?? ''}`);
         }
       }
     }

@@ -35,7 +35,7 @@ export function Hash({
       type="button"
       data-tip={copied ? 'copied' : value}
       aria-label={`Copy ${label ?? 'value'} ${shorten(value, 6, 6)}`}
-      className="rounded font-mono text-[0.92em] decoration-dotted underline-offset-4 hover:underline"
+      className="max-w-full break-all rounded text-left font-mono text-[0.92em] decoration-dotted underline-offset-4 hover:underline"
       onClick={() =>
         navigator.clipboard.writeText(value).then(() => {
           setCopied(true);
