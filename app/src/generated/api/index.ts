@@ -144,6 +144,54 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/v1/guidance/{epoch}': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get: operations['guidance'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/v1/hardware/{epoch}': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get: operations['hardware_proofs'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/v1/hardware/{round}/{device}/open': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    post: operations['open_rows'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/v1/identity': {
     parameters: {
       query?: never;
@@ -480,6 +528,18 @@ export interface components {
        */
       size: number;
     };
+    /** @description A class's utilisation in an epoch. */
+    ClassUtilisation: {
+      /** Format: int32 */
+      class: number;
+      /** @description Ed25519 signature over the `GuidanceStatement` with these fields. */
+      signature: string;
+      /**
+       * Format: int32
+       * @description Hired share of the time in which its devices were up, basis points.
+       */
+      utilisation_bps: number;
+    };
     /** @description `POST /v1/devices/{device}/attest` (signed by the operator): asks for a signature over measured figures. */
     DeviceAttestRequest: {
       /** Format: int32 */
@@ -492,7 +552,10 @@ export interface components {
       /** Format: int32 */
       memory_mib: number;
       region?: string | null;
-      /** Format: int32 */
+      /**
+       * Format: int32
+       * @description At most what the oracle measured; so are the next two.
+       */
       tops_e2: number;
     };
     /** @description The oracle's signature over a `DeviceStatement` with the asked figures. */
@@ -526,6 +589,106 @@ export interface components {
        * @description Units of work a second, by its own measurement.
        */
       speed: number;
+    };
+    /** @description What an oracle measured of a device with its own clock. */
+    Figures: {
+      /**
+       * Format: int32
+       * @description MiB/s of a walk of dependent reads, a cache line (64 bytes) each.
+       */
+      bandwidth_mib_s: number;
+      /**
+       * Format: int32
+       * @description Round trip over the link, milliseconds.
+       */
+      latency_ms?: number | null;
+      /**
+       * Format: int64
+       * @description Unix seconds by the chain's clock.
+       */
+      measured_at: number;
+      /**
+       * Format: int32
+       * @description MiB that the walk went through.
+       */
+      memory_mib: number;
+      /**
+       * Format: int32
+       * @description Hundredths of int8 TOPS: operations of all passes over the time from the round's opening to the commitment.
+       */
+      tops_e2: number;
+      /**
+       * Format: int32
+       * @description Pace of the device's last upload of rows, KiB/s.
+       */
+      up_kib_s?: number | null;
+    };
+    /**
+     * @description `GET /v1/guidance/{epoch}`: how much of each class's time was hired in an epoch of emission, signed by this oracle. `404`
+     *     with `not_found` until the epoch's root is on chain. Classes that no device was up in are absent.
+     */
+    Guidance: {
+      /** @description By class, ascending. */
+      classes: components['schemas']['ClassUtilisation'][];
+      /** Format: int64 */
+      epoch: number;
+      oracle: string;
+      /** Format: int64 */
+      set_version: number;
+    };
+    /** @description One device's proof in one round, with everything that it was judged by. Hashes are hex, keys and signatures base58. */
+    HardwareProof: {
+      ask: components['schemas']['ProofAsk'];
+      /**
+       * Format: int64
+       * @description Unix seconds by the chain's clock.
+       */
+      at: number;
+      backend: string;
+      /** Format: int32 */
+      class: number;
+      /**
+       * Format: int64
+       * @description Microseconds from sending the opening to the commitment's arrival, by this oracle's clock.
+       */
+      commit_micros?: number | null;
+      commitment?: string | null;
+      /** @description The operator's, over the `CommitmentStatement`. */
+      commitment_signature?: string | null;
+      device: string;
+      draw_signature?: string | null;
+      figures?: null | components['schemas']['Figures'];
+      /** @description Whether it was asked for less because a renter used it. */
+      hired: boolean;
+      opening: components['schemas']['RoundOpening'];
+      /** @description Who had to sign the commitment. */
+      operator: string;
+      outcome: components['schemas']['ProofOutcome'];
+      provider: string;
+      reason?: string | null;
+      /** @description Whether it was a round of all devices; else one for devices without usable figures. */
+      regular: boolean;
+      reveal_signature?: string | null;
+      roots: string[];
+      round: string;
+      /** @description The blob of opened rows, one after the other: `pass ‖ row ‖ cells ‖ path`, integers 32-bit little-endian. Kept for a day. */
+      rows?: string | null;
+      strides: components['schemas']['Stride'][];
+      /**
+       * Format: int64
+       * @description Microseconds from the reveal to the walk's root.
+       */
+      walk_micros?: number | null;
+      walk_root?: string | null;
+    };
+    /** @description `GET /v1/hardware/{epoch}`: proofs of an hour (since the Unix epoch), 100 a page, ordered by round and device. */
+    HardwareProofs: {
+      /** Format: int64 */
+      epoch: number;
+      /** @description `after` of the next page. */
+      next?: string | null;
+      oracle: string;
+      proofs: components['schemas']['HardwareProof'][];
     };
     /** @description How this oracle is. */
     Health: {
@@ -670,7 +833,11 @@ export interface components {
       /** @description BLAKE3 of the spec. */
       spec: string;
     };
-    /** @description `POST /v1/leases/{job}/sign`: asks for a signature over seconds of a lease. */
+    /**
+     * @description `POST /v1/leases/{job}/sign` (signed by the device's operator, or by an active oracle once the lease is over): asks for a
+     *     signature over seconds of a lease. What an oracle signs about one lease adds up: no other seconds for the same time, and
+     *     never fewer later.
+     */
     LeaseSignRequest: {
       /**
        * Format: int64
@@ -726,6 +893,7 @@ export interface components {
       /** Format: int32 */
       memory_mib: number;
       provider: string;
+      reference_hour?: null | components['schemas']['Amount'];
       region?: string | null;
       /** Format: int32 */
       reputation_bps: number;
@@ -741,6 +909,17 @@ export interface components {
       offers: components['schemas']['Offer'][];
       /** Format: int64 */
       total: number;
+    };
+    /** @description The blob that the device uploaded: opened rows as in a proof, or row roots (32 bytes each, in order). Nothing in it is checked here. */
+    OpenReply: {
+      blob: string;
+    };
+    /** @description `POST /v1/hardware/{round}/{device}/open`: asks a device to open more of what it committed to. */
+    OpenRequest: {
+      /** Format: int32 */
+      pass: number;
+      /** @description At most 16 rows; none for the roots of all rows of the pass. */
+      rows: number[];
     };
     /** @description Another oracle. */
     Peer: {
@@ -758,6 +937,35 @@ export interface components {
       /** Format: int64 */
       total: number;
     };
+    /** @description The work of one device in a round. */
+    ProofAsk: {
+      /** Format: int32 */
+      n: number;
+      /** Format: int32 */
+      open_strides: number;
+      /** Format: int32 */
+      passes: number;
+      /**
+       * Format: int32
+       * @description Rows to open.
+       */
+      rows: number;
+      /**
+       * Format: int64
+       * @description 4 KiB segments of memory to fill.
+       */
+      segments: number;
+      /**
+       * Format: int32
+       * @description Strides of the walk, and how many are opened.
+       */
+      strides: number;
+    };
+    /**
+     * @description How a hardware proof ended.
+     * @enum {string}
+     */
+    ProofOutcome: 'proven' | 'missed' | 'withheld' | 'wrong';
     /** @description What a job would cost now. Escrow is the most it can cost. */
     Quote: {
       ask_max?: null | components['schemas']['Amount'];
@@ -770,10 +978,12 @@ export interface components {
       devices: number;
       engine: string;
       fees?: null | components['schemas']['Amount'];
+      hour?: null | components['schemas']['Amount'];
       mint: string;
       payment?: null | components['schemas']['Amount'];
       /** Format: int32 */
       payment_bps: number;
+      reference_hour?: null | components['schemas']['Amount'];
       /** @description When no device is left: which requirement removed how many. */
       removed: {
         [key: string]: number;
@@ -820,6 +1030,21 @@ export interface components {
       oracle: string;
       report?: null | components['schemas']['SignedReport'];
       signed?: null | components['schemas']['SignedRoot'];
+    };
+    /** @description What opens a round. Its seed is SHA-256 over the `RoundStatement` and the signature. */
+    RoundOpening: {
+      /** @description The newest blockhash when the round was opened (base58), and a slot at which the chain had it. */
+      blockhash: string;
+      /**
+       * Format: int64
+       * @description Hours since the Unix epoch.
+       */
+      epoch: number;
+      oracle: string;
+      /** @description The oracle's, over the `RoundStatement`. */
+      signature: string;
+      /** Format: int64 */
+      slot: number;
     };
     /** @description `POST /v1/rewards/{epoch}/sign` (signed by an active oracle): asks for a signature over a leaf set. */
     SignRootRequest: {
@@ -883,6 +1108,16 @@ export interface components {
       | 'attested'
       | 'refused'
       | 'final';
+    /** @description An opened stride of a memory walk: both states, and the siblings (hex) to the committed root. */
+    Stride: {
+      /** Format: int64 */
+      from: number;
+      /** Format: int64 */
+      index: number;
+      siblings: string[];
+      /** Format: int64 */
+      to: number;
+    };
     /** @description A transition that the index saw. */
     Transition: {
       /**
@@ -1258,6 +1493,104 @@ export interface operations {
       };
     };
   };
+  guidance: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /** @description Epoch of emission, the first is 1 */
+        epoch: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Guidance'];
+        };
+      };
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ApiError'];
+        };
+      };
+    };
+  };
+  hardware_proofs: {
+    parameters: {
+      query?: {
+        /** @description `next` of the page before */
+        after?: string;
+      };
+      header?: never;
+      path: {
+        /** @description Hours since the Unix epoch */
+        epoch: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['HardwareProofs'];
+        };
+      };
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ApiError'];
+        };
+      };
+    };
+  };
+  open_rows: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        round: string;
+        device: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['OpenRequest'];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['OpenReply'];
+        };
+      };
+      /** @description The device has no answer */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ApiError'];
+        };
+      };
+    };
+  };
   identity: {
     parameters: {
       query: {
@@ -1470,7 +1803,10 @@ export interface operations {
   sign_lease: {
     parameters: {
       query?: never;
-      header?: never;
+      header: {
+        /** @description By the device's operator, or an active oracle once the lease is over */
+        'x-io-auth': string;
+      };
       path: {
         job: string;
       };
@@ -1490,7 +1826,15 @@ export interface operations {
           'application/json': components['schemas']['LeaseSignature'];
         };
       };
-      /** @description More than this oracle counted */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ApiError'];
+        };
+      };
+      /** @description More than this oracle counted, or another total than it signed */
       409: {
         headers: {
           [name: string]: unknown;

@@ -78,8 +78,11 @@ export type Device = {
   volume: bigint;
   /** When the newest attested figures were measured, Unix seconds; 0 before the first. Only newer ones replace them. */
   attestedAt: bigint;
-  /** Free: once the epoch of the newest attestation. */
-  spare: ReadonlyUint8Array;
+  /**
+   * When its operator was changed last, Unix seconds. Long ago for devices that never had another: the epoch of an attestation was
+   * here once.
+   */
+  operatorSince: bigint;
   /** When it was registered, Unix seconds. */
   since: bigint;
   /** Unsettled jobs that name this device. */
@@ -94,6 +97,10 @@ export type Device = {
   state: number;
   bump: number;
   version: number;
+  /** The operator before `operator_since`; zero when there was none. */
+  formerOperator: Address;
+  /** Hour (since the Unix epoch, u64 little-endian) of the newest hardware proof that was proven wrong. */
+  faultyEpoch: ReadonlyUint8Array;
   reserved: ReadonlyUint8Array;
 };
 
@@ -121,8 +128,11 @@ export type DeviceArgs = {
   volume: number | bigint;
   /** When the newest attested figures were measured, Unix seconds; 0 before the first. Only newer ones replace them. */
   attestedAt: number | bigint;
-  /** Free: once the epoch of the newest attestation. */
-  spare: ReadonlyUint8Array;
+  /**
+   * When its operator was changed last, Unix seconds. Long ago for devices that never had another: the epoch of an attestation was
+   * here once.
+   */
+  operatorSince: number | bigint;
   /** When it was registered, Unix seconds. */
   since: number | bigint;
   /** Unsettled jobs that name this device. */
@@ -137,6 +147,10 @@ export type DeviceArgs = {
   state: number;
   bump: number;
   version: number;
+  /** The operator before `operator_since`; zero when there was none. */
+  formerOperator: Address;
+  /** Hour (since the Unix epoch, u64 little-endian) of the newest hardware proof that was proven wrong. */
+  faultyEpoch: ReadonlyUint8Array;
   reserved: ReadonlyUint8Array;
 };
 
@@ -156,7 +170,7 @@ export function getDeviceEncoder(): FixedSizeEncoder<DeviceArgs> {
       ['failed', getU64Encoder()],
       ['volume', getU64Encoder()],
       ['attestedAt', getI64Encoder()],
-      ['spare', fixEncoderSize(getBytesEncoder(), 8)],
+      ['operatorSince', getI64Encoder()],
       ['since', getI64Encoder()],
       ['openJobs', getU32Encoder()],
       ['multiplierE2', getU32Encoder()],
@@ -168,7 +182,9 @@ export function getDeviceEncoder(): FixedSizeEncoder<DeviceArgs> {
       ['state', getU8Encoder()],
       ['bump', getU8Encoder()],
       ['version', getU8Encoder()],
-      ['reserved', fixEncoderSize(getBytesEncoder(), 61)],
+      ['formerOperator', getAddressEncoder()],
+      ['faultyEpoch', fixEncoderSize(getBytesEncoder(), 8)],
+      ['reserved', fixEncoderSize(getBytesEncoder(), 21)],
     ]),
     (value) => ({ ...value, discriminator: DEVICE_DISCRIMINATOR }),
   );
@@ -189,7 +205,7 @@ export function getDeviceDecoder(): FixedSizeDecoder<Device> {
     ['failed', getU64Decoder()],
     ['volume', getU64Decoder()],
     ['attestedAt', getI64Decoder()],
-    ['spare', fixDecoderSize(getBytesDecoder(), 8)],
+    ['operatorSince', getI64Decoder()],
     ['since', getI64Decoder()],
     ['openJobs', getU32Decoder()],
     ['multiplierE2', getU32Decoder()],
@@ -201,7 +217,9 @@ export function getDeviceDecoder(): FixedSizeDecoder<Device> {
     ['state', getU8Decoder()],
     ['bump', getU8Decoder()],
     ['version', getU8Decoder()],
-    ['reserved', fixDecoderSize(getBytesDecoder(), 61)],
+    ['formerOperator', getAddressDecoder()],
+    ['faultyEpoch', fixDecoderSize(getBytesDecoder(), 8)],
+    ['reserved', fixDecoderSize(getBytesDecoder(), 21)],
   ]);
 }
 

@@ -57,7 +57,7 @@ export type DeviceClass = {
   /** Least and highest reference price, IO base units; both 0 for no guidance. */
   priceFloor: bigint;
   priceCeiling: bigint;
-  /** Epoch (hours since the Unix epoch) whose utilisation moved the reference price last. */
+  /** Epoch of emission whose utilisation moved the reference price last; 0 before the first. */
   guidanceEpoch: bigint;
   /** Reward multiplier, hundredths (H100 = 1000). */
   multiplierE2: number;
@@ -85,7 +85,7 @@ export type DeviceClassArgs = {
   /** Least and highest reference price, IO base units; both 0 for no guidance. */
   priceFloor: number | bigint;
   priceCeiling: number | bigint;
-  /** Epoch (hours since the Unix epoch) whose utilisation moved the reference price last. */
+  /** Epoch of emission whose utilisation moved the reference price last; 0 before the first. */
   guidanceEpoch: number | bigint;
   /** Reward multiplier, hundredths (H100 = 1000). */
   multiplierE2: number;

@@ -13,6 +13,7 @@ export * from './deposit';
 export * from './device';
 export * from './deviceClass';
 export * from './emission';
+export * from './evidence';
 export * from './job';
 export * from './network';
 export * from './oracle';

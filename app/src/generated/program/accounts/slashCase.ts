@@ -56,18 +56,21 @@ export type SlashCase = {
   discriminator: ReadonlyUint8Array;
   provider: Address;
   device: Address;
-  /** The job that it is about. */
+  /** The job that it is about; zero for a hardware proof. */
   job: Address;
-  /** Renter of that job: a share of an upheld penalty is theirs. */
+  /** Renter of that job: a share of an upheld penalty is theirs; zero for a hardware proof. */
   renter: Address;
-  /** Who disputed the job's result; zero when nobody did. */
+  /** Who disputed the job's result, or proved a wrong cell; zero when nobody did. */
   challenger: Address;
   /** Who appealed; zero when nobody did. */
   appellant: Address;
   /** Who paid for this account's rent. */
   opener: Address;
-  /** Hash of the evidence: the output hash that was rejected, or the spec hash of a job that expired. */
-  evidence: ReadonlyUint8Array;
+  /**
+   * What it is about: the output hash that was rejected, the spec hash of a job that expired, or the
+   * commitment of a hardware proof.
+   */
+  subject: ReadonlyUint8Array;
   number: bigint;
   /** The penalty, IO base units. */
   amount: bigint;
@@ -100,24 +103,29 @@ export type SlashCase = {
   bump: number;
   vaultBump: number;
   version: number;
+  /** BLAKE3 of what an accusing oracle found, a blob; zero while none has filed it. */
+  evidence: ReadonlyUint8Array;
   reserved: ReadonlyUint8Array;
 };
 
 export type SlashCaseArgs = {
   provider: Address;
   device: Address;
-  /** The job that it is about. */
+  /** The job that it is about; zero for a hardware proof. */
   job: Address;
-  /** Renter of that job: a share of an upheld penalty is theirs. */
+  /** Renter of that job: a share of an upheld penalty is theirs; zero for a hardware proof. */
   renter: Address;
-  /** Who disputed the job's result; zero when nobody did. */
+  /** Who disputed the job's result, or proved a wrong cell; zero when nobody did. */
   challenger: Address;
   /** Who appealed; zero when nobody did. */
   appellant: Address;
   /** Who paid for this account's rent. */
   opener: Address;
-  /** Hash of the evidence: the output hash that was rejected, or the spec hash of a job that expired. */
-  evidence: ReadonlyUint8Array;
+  /**
+   * What it is about: the output hash that was rejected, the spec hash of a job that expired, or the
+   * commitment of a hardware proof.
+   */
+  subject: ReadonlyUint8Array;
   number: number | bigint;
   /** The penalty, IO base units. */
   amount: number | bigint;
@@ -150,6 +158,8 @@ export type SlashCaseArgs = {
   bump: number;
   vaultBump: number;
   version: number;
+  /** BLAKE3 of what an accusing oracle found, a blob; zero while none has filed it. */
+  evidence: ReadonlyUint8Array;
   reserved: ReadonlyUint8Array;
 };
 
@@ -165,7 +175,7 @@ export function getSlashCaseEncoder(): FixedSizeEncoder<SlashCaseArgs> {
       ['challenger', getAddressEncoder()],
       ['appellant', getAddressEncoder()],
       ['opener', getAddressEncoder()],
-      ['evidence', fixEncoderSize(getBytesEncoder(), 32)],
+      ['subject', fixEncoderSize(getBytesEncoder(), 32)],
       ['number', getU64Encoder()],
       ['amount', getU64Encoder()],
       ['ownerPart', getU64Encoder()],
@@ -188,7 +198,8 @@ export function getSlashCaseEncoder(): FixedSizeEncoder<SlashCaseArgs> {
       ['bump', getU8Encoder()],
       ['vaultBump', getU8Encoder()],
       ['version', getU8Encoder()],
-      ['reserved', fixEncoderSize(getBytesEncoder(), 55)],
+      ['evidence', fixEncoderSize(getBytesEncoder(), 32)],
+      ['reserved', fixEncoderSize(getBytesEncoder(), 23)],
     ]),
     (value) => ({ ...value, discriminator: SLASH_CASE_DISCRIMINATOR }),
   );
@@ -205,7 +216,7 @@ export function getSlashCaseDecoder(): FixedSizeDecoder<SlashCase> {
     ['challenger', getAddressDecoder()],
     ['appellant', getAddressDecoder()],
     ['opener', getAddressDecoder()],
-    ['evidence', fixDecoderSize(getBytesDecoder(), 32)],
+    ['subject', fixDecoderSize(getBytesDecoder(), 32)],
     ['number', getU64Decoder()],
     ['amount', getU64Decoder()],
     ['ownerPart', getU64Decoder()],
@@ -228,7 +239,8 @@ export function getSlashCaseDecoder(): FixedSizeDecoder<SlashCase> {
     ['bump', getU8Decoder()],
     ['vaultBump', getU8Decoder()],
     ['version', getU8Decoder()],
-    ['reserved', fixDecoderSize(getBytesDecoder(), 55)],
+    ['evidence', fixDecoderSize(getBytesDecoder(), 32)],
+    ['reserved', fixDecoderSize(getBytesDecoder(), 23)],
   ]);
 }
 

@@ -101,7 +101,7 @@ export const IO_NETWORK_ERROR__DUPLICATE_ORACLE = 0x1798; // 6040
 export const IO_NETWORK_ERROR__QUORUM_NOT_REACHED = 0x1799; // 6041
 /** BadOracleSet: The oracle set or its quorum is not valid */
 export const IO_NETWORK_ERROR__BAD_ORACLE_SET = 0x179a; // 6042
-/** EpochNotAcceptable: The measurement is older than one already recorded, too old, or from the future */
+/** EpochNotAcceptable: The measurement or the epoch is no newer than one already recorded, too old, or from the future */
 export const IO_NETWORK_ERROR__EPOCH_NOT_ACCEPTABLE = 0x179b; // 6043
 /** StillOwed: Something is still owed from this job: release it first */
 export const IO_NETWORK_ERROR__STILL_OWED = 0x179c; // 6044
@@ -213,6 +213,8 @@ export const IO_NETWORK_ERROR__LEASE_NOT_OVER = 0x17d0; // 6096
 export const IO_NETWORK_ERROR__BAD_CHECKPOINT = 0x17d1; // 6097
 /** TreasuryTooSmall: The treasury's main account holds less than that: sweep the shards first, or ask for less */
 export const IO_NETWORK_ERROR__TREASURY_TOO_SMALL = 0x17d2; // 6098
+/** CellIsRight: The committed cell is right: there is nothing to prove */
+export const IO_NETWORK_ERROR__CELL_IS_RIGHT = 0x17d3; // 6099
 
 export type IoNetworkError =
   | typeof IO_NETWORK_ERROR__ACCUSER_MAY_NOT_DECIDE
@@ -231,6 +233,7 @@ export type IoNetworkError =
   | typeof IO_NETWORK_ERROR__BOND_TOO_SMALL
   | typeof IO_NETWORK_ERROR__BUDGET_SPENT
   | typeof IO_NETWORK_ERROR__CASE_UNDECIDED
+  | typeof IO_NETWORK_ERROR__CELL_IS_RIGHT
   | typeof IO_NETWORK_ERROR__CHALLENGE_WINDOW_OPEN
   | typeof IO_NETWORK_ERROR__CHALLENGE_WINDOW_OVER
   | typeof IO_NETWORK_ERROR__COMMISSION_TOO_HIGH
@@ -334,6 +337,7 @@ if (process.env['NODE_ENV'] !== 'production') {
     [IO_NETWORK_ERROR__BOND_TOO_SMALL]: `The bond is below the minimum for the device's class`,
     [IO_NETWORK_ERROR__BUDGET_SPENT]: `This hour's budget does not cover it: sell less, or wait for the next hour`,
     [IO_NETWORK_ERROR__CASE_UNDECIDED]: `A slash case with a part of the pool is undecided: wait, or leave yourself and forgo what it may return`,
+    [IO_NETWORK_ERROR__CELL_IS_RIGHT]: `The committed cell is right: there is nothing to prove`,
     [IO_NETWORK_ERROR__CHALLENGE_WINDOW_OPEN]: `The challenge window is still open: bring a quorum's signatures or wait`,
     [IO_NETWORK_ERROR__CHALLENGE_WINDOW_OVER]: `The challenge window is over`,
     [IO_NETWORK_ERROR__COMMISSION_TOO_HIGH]: `The provider's commission is above the most that was named: look at its terms again`,
@@ -347,7 +351,7 @@ if (process.env['NODE_ENV'] !== 'production') {
     [IO_NETWORK_ERROR__DEVICE_BUSY]: `The device still has unsettled jobs: wait until they are settled`,
     [IO_NETWORK_ERROR__DEVICE_NOT_IDLE]: `The device does not take jobs: it is draining or already runs one`,
     [IO_NETWORK_ERROR__DUPLICATE_ORACLE]: `The same oracle signed twice`,
-    [IO_NETWORK_ERROR__EPOCH_NOT_ACCEPTABLE]: `The measurement is older than one already recorded, too old, or from the future`,
+    [IO_NETWORK_ERROR__EPOCH_NOT_ACCEPTABLE]: `The measurement or the epoch is no newer than one already recorded, too old, or from the future`,
     [IO_NETWORK_ERROR__EPOCH_NOT_OVER]: `The epoch is not over yet, or its emission was not minted: wait, and advance the epoch first`,
     [IO_NETWORK_ERROR__ESCROW_TOO_HIGH]: `The escrow would be above the most that the payer named: fees changed, ask for a new quote`,
     [IO_NETWORK_ERROR__EXPOSURE_EXCEEDS_BOND]: `The device's bond does not cover what it could gain from this job`,

@@ -47,6 +47,7 @@ export type UpdateGuidanceInstruction<
   TProgram extends string = typeof IO_NETWORK_PROGRAM_ADDRESS,
   TAccountNetwork extends string | AccountMeta<string> = string,
   TAccountOracleSet extends string | AccountMeta<string> = string,
+  TAccountEmission extends string | AccountMeta<string> = string,
   TAccountClass extends string | AccountMeta<string> = string,
   TAccountInstructions extends string | AccountMeta<string> = string,
   TRemainingAccounts extends readonly AccountMeta<string>[] = [],
@@ -56,6 +57,7 @@ export type UpdateGuidanceInstruction<
     [
       TAccountNetwork extends string ? ReadonlyAccount<TAccountNetwork> : TAccountNetwork,
       TAccountOracleSet extends string ? ReadonlyAccount<TAccountOracleSet> : TAccountOracleSet,
+      TAccountEmission extends string ? ReadonlyAccount<TAccountEmission> : TAccountEmission,
       TAccountClass extends string ? WritableAccount<TAccountClass> : TAccountClass,
       TAccountInstructions extends string ? ReadonlyAccount<TAccountInstructions> : TAccountInstructions,
       ...TRemainingAccounts,
@@ -64,14 +66,14 @@ export type UpdateGuidanceInstruction<
 
 export type UpdateGuidanceInstructionData = {
   discriminator: ReadonlyUint8Array;
-  /** The epoch (hours since the Unix epoch) that was observed; it is over. */
+  /** Epoch of emission that was observed: one whose root, or a later one's, is on chain. */
   epoch: bigint;
   /** Hired share of the class's attested time, basis points. */
   utilisationBps: number;
 };
 
 export type UpdateGuidanceInstructionDataArgs = {
-  /** The epoch (hours since the Unix epoch) that was observed; it is over. */
+  /** Epoch of emission that was observed: one whose root, or a later one's, is on chain. */
   epoch: number | bigint;
   /** Hired share of the class's attested time, basis points. */
   utilisationBps: number;
@@ -106,11 +108,13 @@ export function getUpdateGuidanceInstructionDataCodec(): FixedSizeCodec<
 export type UpdateGuidanceInput<
   TAccountNetwork extends string = string,
   TAccountOracleSet extends string = string,
+  TAccountEmission extends string = string,
   TAccountClass extends string = string,
   TAccountInstructions extends string = string,
 > = {
   network: Address<TAccountNetwork>;
   oracleSet: Address<TAccountOracleSet>;
+  emission: Address<TAccountEmission>;
   class: Address<TAccountClass>;
   instructions: Address<TAccountInstructions>;
   epoch: UpdateGuidanceInstructionDataArgs['epoch'];
@@ -120,13 +124,21 @@ export type UpdateGuidanceInput<
 export function getUpdateGuidanceInstruction<
   TAccountNetwork extends string,
   TAccountOracleSet extends string,
+  TAccountEmission extends string,
   TAccountClass extends string,
   TAccountInstructions extends string,
   TProgramAddress extends Address = typeof IO_NETWORK_PROGRAM_ADDRESS,
 >(
-  input: UpdateGuidanceInput<TAccountNetwork, TAccountOracleSet, TAccountClass, TAccountInstructions>,
+  input: UpdateGuidanceInput<TAccountNetwork, TAccountOracleSet, TAccountEmission, TAccountClass, TAccountInstructions>,
   config?: { programAddress?: TProgramAddress },
-): UpdateGuidanceInstruction<TProgramAddress, TAccountNetwork, TAccountOracleSet, TAccountClass, TAccountInstructions> {
+): UpdateGuidanceInstruction<
+  TProgramAddress,
+  TAccountNetwork,
+  TAccountOracleSet,
+  TAccountEmission,
+  TAccountClass,
+  TAccountInstructions
+> {
   // Program address.
   const programAddress = config?.programAddress ?? IO_NETWORK_PROGRAM_ADDRESS;
 
@@ -134,6 +146,7 @@ export function getUpdateGuidanceInstruction<
   const originalAccounts = {
     network: { value: input.network ?? null, isWritable: false },
     oracleSet: { value: input.oracleSet ?? null, isWritable: false },
+    emission: { value: input.emission ?? null, isWritable: false },
     class: { value: input.class ?? null, isWritable: true },
     instructions: { value: input.instructions ?? null, isWritable: false },
   };
@@ -147,6 +160,7 @@ export function getUpdateGuidanceInstruction<
     accounts: [
       getAccountMeta('network', accounts.network),
       getAccountMeta('oracleSet', accounts.oracleSet),
+      getAccountMeta('emission', accounts.emission),
       getAccountMeta('class', accounts.class),
       getAccountMeta('instructions', accounts.instructions),
     ],
@@ -156,6 +170,7 @@ export function getUpdateGuidanceInstruction<
     TProgramAddress,
     TAccountNetwork,
     TAccountOracleSet,
+    TAccountEmission,
     TAccountClass,
     TAccountInstructions
   >);
@@ -169,8 +184,9 @@ export type ParsedUpdateGuidanceInstruction<
   accounts: {
     network: TAccountMetas[0];
     oracleSet: TAccountMetas[1];
-    class: TAccountMetas[2];
-    instructions: TAccountMetas[3];
+    emission: TAccountMetas[2];
+    class: TAccountMetas[3];
+    instructions: TAccountMetas[4];
   };
   data: UpdateGuidanceInstructionData;
 };
@@ -178,10 +194,10 @@ export type ParsedUpdateGuidanceInstruction<
 export function parseUpdateGuidanceInstruction<TProgram extends string, TAccountMetas extends readonly AccountMeta[]>(
   instruction: Instruction<TProgram> & InstructionWithAccounts<TAccountMetas> & InstructionWithData<ReadonlyUint8Array>,
 ): ParsedUpdateGuidanceInstruction<TProgram, TAccountMetas> {
-  if (instruction.accounts.length < 4) {
+  if (instruction.accounts.length < 5) {
     throw new SolanaError(SOLANA_ERROR__PROGRAM_CLIENTS__INSUFFICIENT_ACCOUNT_METAS, {
       actualAccountMetas: instruction.accounts.length,
-      expectedAccountMetas: 4,
+      expectedAccountMetas: 5,
     });
   }
   let accountIndex = 0;
@@ -195,6 +211,7 @@ export function parseUpdateGuidanceInstruction<TProgram extends string, TAccount
     accounts: {
       network: getNextAccount(),
       oracleSet: getNextAccount(),
+      emission: getNextAccount(),
       class: getNextAccount(),
       instructions: getNextAccount(),
     },

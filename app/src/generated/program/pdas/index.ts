@@ -11,6 +11,7 @@ export * from './buyBack';
 export * from './coStake';
 export * from './createVestingVault';
 export * from './emission';
+export * from './evidence';
 export * from './initializeEmissionVault';
 export * from './main';
 export * from './network';

@@ -42,6 +42,7 @@ import {
   getDeviceClassCodec,
   getDeviceCodec,
   getEmissionCodec,
+  getEvidenceCodec,
   getJobCodec,
   getNetworkCodec,
   getOracleCodec,
@@ -63,6 +64,8 @@ import {
   type DeviceClassArgs,
   type Emission,
   type EmissionArgs,
+  type Evidence,
+  type EvidenceArgs,
   type Job,
   type JobArgs,
   type Network,
@@ -99,6 +102,7 @@ import {
   getClaimCoRewardsInstruction,
   getClaimRewardsInstruction,
   getClaimVestedInstruction,
+  getCloseEvidenceInstruction,
   getCloseJobInstruction,
   getCloseSlashCaseInstruction,
   getCreateJobInstructionAsync,
@@ -109,6 +113,7 @@ import {
   getEvictDeviceInstruction,
   getExpireJobInstruction,
   getExtendJobInstruction,
+  getFileEvidenceInstruction,
   getFinaliseSlashCaseInstruction,
   getFinishLeaseInstruction,
   getFundJobInstruction,
@@ -124,6 +129,7 @@ import {
   getProposeAdminInstruction,
   getProposeBeneficiaryInstruction,
   getProposeChangeInstructionAsync,
+  getProveBadCellInstructionAsync,
   getProveEquivocationInstruction,
   getPublishRootInstruction,
   getRegisterDeviceInstruction,
@@ -162,6 +168,7 @@ import {
   getWithdrawOracleBondInstruction,
   getWithdrawStakeInstruction,
   getWithdrawTreasuryInstruction,
+  getWriteEvidenceInstructionAsync,
   parseAcceptAdminInstruction,
   parseAcceptBeneficiaryInstruction,
   parseAcceptJobInstruction,
@@ -178,6 +185,7 @@ import {
   parseClaimCoRewardsInstruction,
   parseClaimRewardsInstruction,
   parseClaimVestedInstruction,
+  parseCloseEvidenceInstruction,
   parseCloseJobInstruction,
   parseCloseSlashCaseInstruction,
   parseCreateJobInstruction,
@@ -188,6 +196,7 @@ import {
   parseEvictDeviceInstruction,
   parseExpireJobInstruction,
   parseExtendJobInstruction,
+  parseFileEvidenceInstruction,
   parseFinaliseSlashCaseInstruction,
   parseFinishLeaseInstruction,
   parseFundJobInstruction,
@@ -203,6 +212,7 @@ import {
   parseProposeAdminInstruction,
   parseProposeBeneficiaryInstruction,
   parseProposeChangeInstruction,
+  parseProveBadCellInstruction,
   parseProveEquivocationInstruction,
   parsePublishRootInstruction,
   parseRegisterDeviceInstruction,
@@ -241,6 +251,7 @@ import {
   parseWithdrawOracleBondInstruction,
   parseWithdrawStakeInstruction,
   parseWithdrawTreasuryInstruction,
+  parseWriteEvidenceInstruction,
   type AcceptAdminInput,
   type AcceptBeneficiaryInput,
   type AcceptJobInput,
@@ -257,6 +268,7 @@ import {
   type ClaimCoRewardsInput,
   type ClaimRewardsInput,
   type ClaimVestedInput,
+  type CloseEvidenceInput,
   type CloseJobInput,
   type CloseSlashCaseInput,
   type CreateJobAsyncInput,
@@ -267,6 +279,7 @@ import {
   type EvictDeviceInput,
   type ExpireJobInput,
   type ExtendJobInput,
+  type FileEvidenceInput,
   type FinaliseSlashCaseInput,
   type FinishLeaseInput,
   type FundJobInput,
@@ -294,6 +307,7 @@ import {
   type ParsedClaimCoRewardsInstruction,
   type ParsedClaimRewardsInstruction,
   type ParsedClaimVestedInstruction,
+  type ParsedCloseEvidenceInstruction,
   type ParsedCloseJobInstruction,
   type ParsedCloseSlashCaseInstruction,
   type ParsedCreateJobInstruction,
@@ -304,6 +318,7 @@ import {
   type ParsedEvictDeviceInstruction,
   type ParsedExpireJobInstruction,
   type ParsedExtendJobInstruction,
+  type ParsedFileEvidenceInstruction,
   type ParsedFinaliseSlashCaseInstruction,
   type ParsedFinishLeaseInstruction,
   type ParsedFundJobInstruction,
@@ -319,6 +334,7 @@ import {
   type ParsedProposeAdminInstruction,
   type ParsedProposeBeneficiaryInstruction,
   type ParsedProposeChangeInstruction,
+  type ParsedProveBadCellInstruction,
   type ParsedProveEquivocationInstruction,
   type ParsedPublishRootInstruction,
   type ParsedRegisterDeviceInstruction,
@@ -357,10 +373,12 @@ import {
   type ParsedWithdrawOracleBondInstruction,
   type ParsedWithdrawStakeInstruction,
   type ParsedWithdrawTreasuryInstruction,
+  type ParsedWriteEvidenceInstruction,
   type PaySlashShareInput,
   type ProposeAdminInput,
   type ProposeBeneficiaryInput,
   type ProposeChangeAsyncInput,
+  type ProveBadCellAsyncInput,
   type ProveEquivocationInput,
   type PublishRootInput,
   type RegisterDeviceInput,
@@ -399,12 +417,14 @@ import {
   type WithdrawOracleBondInput,
   type WithdrawStakeInput,
   type WithdrawTreasuryInput,
+  type WriteEvidenceAsyncInput,
 } from '../instructions';
 import {
   findBuyBackPda,
   findCoStakePda,
   findCreateVestingVaultPda,
   findEmissionPda,
+  findEvidencePda,
   findInitializeEmissionVaultPda,
   findMainPda,
   findNetworkPda,
@@ -429,6 +449,7 @@ export enum IoNetworkAccount {
   Device,
   DeviceClass,
   Emission,
+  Evidence,
   Job,
   Network,
   Oracle,
@@ -495,6 +516,15 @@ export function identifyIoNetworkAccount(account: { data: ReadonlyUint8Array } |
     )
   ) {
     return IoNetworkAccount.Emission;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([160, 73, 93, 206, 99, 242, 62, 92])),
+      0,
+    )
+  ) {
+    return IoNetworkAccount.Evidence;
   }
   if (
     containsBytes(
@@ -600,6 +630,7 @@ export enum IoNetworkInstruction {
   ClaimCoRewards,
   ClaimRewards,
   ClaimVested,
+  CloseEvidence,
   CloseJob,
   CloseSlashCase,
   CreateJob,
@@ -610,6 +641,7 @@ export enum IoNetworkInstruction {
   EvictDevice,
   ExpireJob,
   ExtendJob,
+  FileEvidence,
   FinaliseSlashCase,
   FinishLease,
   FundJob,
@@ -625,6 +657,7 @@ export enum IoNetworkInstruction {
   ProposeAdmin,
   ProposeBeneficiary,
   ProposeChange,
+  ProveBadCell,
   ProveEquivocation,
   PublishRoot,
   RegisterDevice,
@@ -663,6 +696,7 @@ export enum IoNetworkInstruction {
   WithdrawOracleBond,
   WithdrawStake,
   WithdrawTreasury,
+  WriteEvidence,
 }
 
 export function identifyIoNetworkInstruction(
@@ -816,6 +850,15 @@ export function identifyIoNetworkInstruction(
   if (
     containsBytes(
       data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([59, 250, 139, 191, 236, 124, 47, 195])),
+      0,
+    )
+  ) {
+    return IoNetworkInstruction.CloseEvidence;
+  }
+  if (
+    containsBytes(
+      data,
       fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([90, 100, 180, 200, 200, 163, 120, 182])),
       0,
     )
@@ -902,6 +945,15 @@ export function identifyIoNetworkInstruction(
     )
   ) {
     return IoNetworkInstruction.ExtendJob;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([187, 167, 242, 252, 30, 124, 123, 199])),
+      0,
+    )
+  ) {
+    return IoNetworkInstruction.FileEvidence;
   }
   if (
     containsBytes(
@@ -1037,6 +1089,15 @@ export function identifyIoNetworkInstruction(
     )
   ) {
     return IoNetworkInstruction.ProposeChange;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([64, 60, 182, 210, 168, 38, 27, 72])),
+      0,
+    )
+  ) {
+    return IoNetworkInstruction.ProveBadCell;
   }
   if (
     containsBytes(
@@ -1380,6 +1441,15 @@ export function identifyIoNetworkInstruction(
   ) {
     return IoNetworkInstruction.WithdrawTreasury;
   }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([217, 136, 200, 226, 38, 140, 192, 162])),
+      0,
+    )
+  ) {
+    return IoNetworkInstruction.WriteEvidence;
+  }
   throw new SolanaError(SOLANA_ERROR__PROGRAM_CLIENTS__FAILED_TO_IDENTIFY_INSTRUCTION, {
     instructionData: data,
     programName: 'ioNetwork',
@@ -1403,6 +1473,7 @@ export type ParsedIoNetworkInstruction<TProgram extends string = '5NeGiwEWmbW5Nn
   | ({ instructionType: IoNetworkInstruction.ClaimCoRewards } & ParsedClaimCoRewardsInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.ClaimRewards } & ParsedClaimRewardsInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.ClaimVested } & ParsedClaimVestedInstruction<TProgram>)
+  | ({ instructionType: IoNetworkInstruction.CloseEvidence } & ParsedCloseEvidenceInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.CloseJob } & ParsedCloseJobInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.CloseSlashCase } & ParsedCloseSlashCaseInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.CreateJob } & ParsedCreateJobInstruction<TProgram>)
@@ -1413,6 +1484,7 @@ export type ParsedIoNetworkInstruction<TProgram extends string = '5NeGiwEWmbW5Nn
   | ({ instructionType: IoNetworkInstruction.EvictDevice } & ParsedEvictDeviceInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.ExpireJob } & ParsedExpireJobInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.ExtendJob } & ParsedExtendJobInstruction<TProgram>)
+  | ({ instructionType: IoNetworkInstruction.FileEvidence } & ParsedFileEvidenceInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.FinaliseSlashCase } & ParsedFinaliseSlashCaseInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.FinishLease } & ParsedFinishLeaseInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.FundJob } & ParsedFundJobInstruction<TProgram>)
@@ -1428,6 +1500,7 @@ export type ParsedIoNetworkInstruction<TProgram extends string = '5NeGiwEWmbW5Nn
   | ({ instructionType: IoNetworkInstruction.ProposeAdmin } & ParsedProposeAdminInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.ProposeBeneficiary } & ParsedProposeBeneficiaryInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.ProposeChange } & ParsedProposeChangeInstruction<TProgram>)
+  | ({ instructionType: IoNetworkInstruction.ProveBadCell } & ParsedProveBadCellInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.ProveEquivocation } & ParsedProveEquivocationInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.PublishRoot } & ParsedPublishRootInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.RegisterDevice } & ParsedRegisterDeviceInstruction<TProgram>)
@@ -1465,7 +1538,8 @@ export type ParsedIoNetworkInstruction<TProgram extends string = '5NeGiwEWmbW5Nn
   | ({ instructionType: IoNetworkInstruction.WithdrawCoStake } & ParsedWithdrawCoStakeInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.WithdrawOracleBond } & ParsedWithdrawOracleBondInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.WithdrawStake } & ParsedWithdrawStakeInstruction<TProgram>)
-  | ({ instructionType: IoNetworkInstruction.WithdrawTreasury } & ParsedWithdrawTreasuryInstruction<TProgram>);
+  | ({ instructionType: IoNetworkInstruction.WithdrawTreasury } & ParsedWithdrawTreasuryInstruction<TProgram>)
+  | ({ instructionType: IoNetworkInstruction.WriteEvidence } & ParsedWriteEvidenceInstruction<TProgram>);
 
 export function parseIoNetworkInstruction<TProgram extends string>(
   instruction: Instruction<TProgram> & InstructionWithData<ReadonlyUint8Array>,
@@ -1539,6 +1613,10 @@ export function parseIoNetworkInstruction<TProgram extends string>(
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: IoNetworkInstruction.ClaimVested, ...parseClaimVestedInstruction(instruction) };
     }
+    case IoNetworkInstruction.CloseEvidence: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: IoNetworkInstruction.CloseEvidence, ...parseCloseEvidenceInstruction(instruction) };
+    }
     case IoNetworkInstruction.CloseJob: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: IoNetworkInstruction.CloseJob, ...parseCloseJobInstruction(instruction) };
@@ -1578,6 +1656,10 @@ export function parseIoNetworkInstruction<TProgram extends string>(
     case IoNetworkInstruction.ExtendJob: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: IoNetworkInstruction.ExtendJob, ...parseExtendJobInstruction(instruction) };
+    }
+    case IoNetworkInstruction.FileEvidence: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: IoNetworkInstruction.FileEvidence, ...parseFileEvidenceInstruction(instruction) };
     }
     case IoNetworkInstruction.FinaliseSlashCase: {
       assertIsInstructionWithAccounts(instruction);
@@ -1656,6 +1738,10 @@ export function parseIoNetworkInstruction<TProgram extends string>(
     case IoNetworkInstruction.ProposeChange: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: IoNetworkInstruction.ProposeChange, ...parseProposeChangeInstruction(instruction) };
+    }
+    case IoNetworkInstruction.ProveBadCell: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: IoNetworkInstruction.ProveBadCell, ...parseProveBadCellInstruction(instruction) };
     }
     case IoNetworkInstruction.ProveEquivocation: {
       assertIsInstructionWithAccounts(instruction);
@@ -1842,6 +1928,10 @@ export function parseIoNetworkInstruction<TProgram extends string>(
         ...parseWithdrawTreasuryInstruction(instruction),
       };
     }
+    case IoNetworkInstruction.WriteEvidence: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: IoNetworkInstruction.WriteEvidence, ...parseWriteEvidenceInstruction(instruction) };
+    }
     default:
       throw new SolanaError(SOLANA_ERROR__PROGRAM_CLIENTS__UNRECOGNIZED_INSTRUCTION_TYPE, {
         instructionType: instructionType as string,
@@ -1863,6 +1953,7 @@ export type IoNetworkPluginAccounts = {
   device: ReturnType<typeof getDeviceCodec> & SelfFetchFunctions<DeviceArgs, Device>;
   deviceClass: ReturnType<typeof getDeviceClassCodec> & SelfFetchFunctions<DeviceClassArgs, DeviceClass>;
   emission: ReturnType<typeof getEmissionCodec> & SelfFetchFunctions<EmissionArgs, Emission>;
+  evidence: ReturnType<typeof getEvidenceCodec> & SelfFetchFunctions<EvidenceArgs, Evidence>;
   job: ReturnType<typeof getJobCodec> & SelfFetchFunctions<JobArgs, Job>;
   network: ReturnType<typeof getNetworkCodec> & SelfFetchFunctions<NetworkArgs, Network>;
   oracle: ReturnType<typeof getOracleCodec> & SelfFetchFunctions<OracleArgs, Oracle>;
@@ -1903,6 +1994,9 @@ export type IoNetworkPluginInstructions = {
   ) => ReturnType<typeof getClaimCoRewardsInstruction> & SelfPlanAndSendFunctions;
   claimRewards: (input: ClaimRewardsInput) => ReturnType<typeof getClaimRewardsInstruction> & SelfPlanAndSendFunctions;
   claimVested: (input: ClaimVestedInput) => ReturnType<typeof getClaimVestedInstruction> & SelfPlanAndSendFunctions;
+  closeEvidence: (
+    input: CloseEvidenceInput,
+  ) => ReturnType<typeof getCloseEvidenceInstruction> & SelfPlanAndSendFunctions;
   closeJob: (
     input: MakeOptional<CloseJobInput, 'payer'>,
   ) => ReturnType<typeof getCloseJobInstruction> & SelfPlanAndSendFunctions;
@@ -1921,6 +2015,7 @@ export type IoNetworkPluginInstructions = {
   evictDevice: (input: EvictDeviceInput) => ReturnType<typeof getEvictDeviceInstruction> & SelfPlanAndSendFunctions;
   expireJob: (input: ExpireJobInput) => ReturnType<typeof getExpireJobInstruction> & SelfPlanAndSendFunctions;
   extendJob: (input: ExtendJobInput) => ReturnType<typeof getExtendJobInstruction> & SelfPlanAndSendFunctions;
+  fileEvidence: (input: FileEvidenceInput) => ReturnType<typeof getFileEvidenceInstruction> & SelfPlanAndSendFunctions;
   finaliseSlashCase: (
     input: FinaliseSlashCaseInput,
   ) => ReturnType<typeof getFinaliseSlashCaseInstruction> & SelfPlanAndSendFunctions;
@@ -1958,6 +2053,9 @@ export type IoNetworkPluginInstructions = {
   proposeChange: (
     input: ProposeChangeAsyncInput,
   ) => ReturnType<typeof getProposeChangeInstructionAsync> & SelfPlanAndSendFunctions;
+  proveBadCell: (
+    input: ProveBadCellAsyncInput,
+  ) => ReturnType<typeof getProveBadCellInstructionAsync> & SelfPlanAndSendFunctions;
   proveEquivocation: (
     input: ProveEquivocationInput,
   ) => ReturnType<typeof getProveEquivocationInstruction> & SelfPlanAndSendFunctions;
@@ -2046,6 +2144,9 @@ export type IoNetworkPluginInstructions = {
   withdrawTreasury: (
     input: WithdrawTreasuryInput,
   ) => ReturnType<typeof getWithdrawTreasuryInstruction> & SelfPlanAndSendFunctions;
+  writeEvidence: (
+    input: WriteEvidenceAsyncInput,
+  ) => ReturnType<typeof getWriteEvidenceInstructionAsync> & SelfPlanAndSendFunctions;
 };
 
 export type IoNetworkPluginPdas = {
@@ -2065,6 +2166,7 @@ export type IoNetworkPluginPdas = {
   provider: typeof findProviderPda;
   stakeVault: typeof findStakeVaultPda;
   buyBack: typeof findBuyBackPda;
+  evidence: typeof findEvidencePda;
 };
 
 export type IoNetworkPluginRequirements = ClientWithRpc<GetAccountInfoApi & GetMultipleAccountsApi> &
@@ -2083,6 +2185,7 @@ export function ioNetworkProgram() {
           device: addSelfFetchFunctions(client, getDeviceCodec()),
           deviceClass: addSelfFetchFunctions(client, getDeviceClassCodec()),
           emission: addSelfFetchFunctions(client, getEmissionCodec()),
+          evidence: addSelfFetchFunctions(client, getEvidenceCodec()),
           job: addSelfFetchFunctions(client, getJobCodec()),
           network: addSelfFetchFunctions(client, getNetworkCodec()),
           oracle: addSelfFetchFunctions(client, getOracleCodec()),
@@ -2110,6 +2213,7 @@ export function ioNetworkProgram() {
           claimCoRewards: (input) => addSelfPlanAndSendFunctions(client, getClaimCoRewardsInstruction(input)),
           claimRewards: (input) => addSelfPlanAndSendFunctions(client, getClaimRewardsInstruction(input)),
           claimVested: (input) => addSelfPlanAndSendFunctions(client, getClaimVestedInstruction(input)),
+          closeEvidence: (input) => addSelfPlanAndSendFunctions(client, getCloseEvidenceInstruction(input)),
           closeJob: (input) =>
             addSelfPlanAndSendFunctions(
               client,
@@ -2128,6 +2232,7 @@ export function ioNetworkProgram() {
           evictDevice: (input) => addSelfPlanAndSendFunctions(client, getEvictDeviceInstruction(input)),
           expireJob: (input) => addSelfPlanAndSendFunctions(client, getExpireJobInstruction(input)),
           extendJob: (input) => addSelfPlanAndSendFunctions(client, getExtendJobInstruction(input)),
+          fileEvidence: (input) => addSelfPlanAndSendFunctions(client, getFileEvidenceInstruction(input)),
           finaliseSlashCase: (input) => addSelfPlanAndSendFunctions(client, getFinaliseSlashCaseInstruction(input)),
           finishLease: (input) => addSelfPlanAndSendFunctions(client, getFinishLeaseInstruction(input)),
           fundJob: (input) => addSelfPlanAndSendFunctions(client, getFundJobInstruction(input)),
@@ -2157,6 +2262,7 @@ export function ioNetworkProgram() {
           proposeAdmin: (input) => addSelfPlanAndSendFunctions(client, getProposeAdminInstruction(input)),
           proposeBeneficiary: (input) => addSelfPlanAndSendFunctions(client, getProposeBeneficiaryInstruction(input)),
           proposeChange: (input) => addSelfPlanAndSendFunctions(client, getProposeChangeInstructionAsync(input)),
+          proveBadCell: (input) => addSelfPlanAndSendFunctions(client, getProveBadCellInstructionAsync(input)),
           proveEquivocation: (input) => addSelfPlanAndSendFunctions(client, getProveEquivocationInstruction(input)),
           publishRoot: (input) => addSelfPlanAndSendFunctions(client, getPublishRootInstruction(input)),
           registerDevice: (input) => addSelfPlanAndSendFunctions(client, getRegisterDeviceInstruction(input)),
@@ -2196,6 +2302,7 @@ export function ioNetworkProgram() {
           withdrawOracleBond: (input) => addSelfPlanAndSendFunctions(client, getWithdrawOracleBondInstruction(input)),
           withdrawStake: (input) => addSelfPlanAndSendFunctions(client, getWithdrawStakeInstruction(input)),
           withdrawTreasury: (input) => addSelfPlanAndSendFunctions(client, getWithdrawTreasuryInstruction(input)),
+          writeEvidence: (input) => addSelfPlanAndSendFunctions(client, getWriteEvidenceInstructionAsync(input)),
         },
         pdas: {
           payment: findPaymentPda,
@@ -2214,6 +2321,7 @@ export function ioNetworkProgram() {
           provider: findProviderPda,
           stakeVault: findStakeVaultPda,
           buyBack: findBuyBackPda,
+          evidence: findEvidencePda,
         },
       },
     });
