@@ -493,6 +493,23 @@ impl Db {
         Ok(true)
     }
 
+    /// The newest total that was signed of a lease: seconds, and up to when.
+    pub async fn last_lease_signature(
+        &self,
+        job: &str,
+        created_slot: u64,
+    ) -> Result<Option<(u64, i64)>> {
+        let row = sqlx::query(
+            "SELECT seconds, at FROM lease_signatures WHERE job = ? AND created_slot = ? ORDER BY at DESC LIMIT 1",
+        )
+        .bind(job)
+        .bind(to_i64(created_slot))
+        .fetch_optional(&self.0)
+        .await?;
+        row.map(|row| Ok((u64_of(&row, "seconds")?, row.try_get("at")?)))
+            .transpose()
+    }
+
     pub async fn leases(&self) -> Result<Vec<LeaseRow>> {
         let rows = sqlx::query(
             "SELECT job, created_slot, seconds, at FROM leases ORDER BY at DESC LIMIT ?",

@@ -258,7 +258,24 @@ pub fn counted(oracle: &Oracle, address: &Pubkey) -> Option<LeaseCount> {
         created_slot: job.created_slot,
         seconds: count.seconds,
         at: count.at,
+        signed: None,
     })
+}
+
+/// The newest total that this oracle signed of a lease, signed for the oracle set of now: what was asked for before contradicts nothing.
+pub async fn last_signed(
+    oracle: &Oracle,
+    address: &Pubkey,
+    created_slot: u64,
+) -> Result<Option<LeaseSignature>> {
+    let Some(set) = oracle.index.set() else {
+        return Ok(None);
+    };
+    let last = oracle
+        .db
+        .last_lease_signature(&address.to_string(), created_slot)
+        .await?;
+    Ok(last.map(|(seconds, at)| signature(oracle, &set, address, created_slot, seconds, at)))
 }
 
 /// Whether somebody may ask for signatures about a lease: the device's operator, whose payment it is, and once the lease is over the
@@ -304,22 +321,41 @@ pub async fn sign(
         oracle.db.keep_lease_signature(&total).await?,
         "{seconds} s up to {at} contradict what this oracle has signed of this lease"
     );
+    Ok(signature(
+        oracle,
+        &set,
+        address,
+        job.created_slot,
+        seconds,
+        at,
+    ))
+}
+
+/// Signs a total that is stored.
+fn signature(
+    oracle: &Oracle,
+    set: &OracleSet,
+    address: &Pubkey,
+    created_slot: u64,
+    seconds: u64,
+    at: i64,
+) -> LeaseSignature {
     let statement = LeaseStatement {
         deployment: oracle.deployment,
         set_version: set.version,
         job: address.to_bytes(),
-        created_slot: job.created_slot,
+        created_slot,
         seconds,
         at,
     };
     let signature: [u8; 64] = oracle.wallet.sign(&statement.to_bytes()).into();
-    Ok(LeaseSignature {
+    LeaseSignature {
         oracle: oracle.key.to_string(),
         set_version: set.version,
         seconds,
         at,
         signature: text::signature(&signature),
-    })
+    }
 }
 
 /// A lease whose worker vanished is counted and finished by the oracles, one after the other.

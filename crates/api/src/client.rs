@@ -26,7 +26,9 @@ use crate::{
     text,
     types::{
         API_PREFIX, ApiError, Attestation, BlobStatus, DeviceAttestRequest, DeviceAttestation,
-        Guidance, HardwareProofs, Identity, Info, JobView, Jobs, LeaseCount, LeaseReply, LeaseRequest, LeaseSignRequest, LeaseSignature, Offer, Offers, OpenReply, OpenRequest, Quote, QuoteRequest, Rewards, SignRootRequest, SignedRoot, SlashDecision,
+        Guidance, HardwareProofs, Identity, Info, JobView, Jobs, LeaseCount, LeaseReply,
+        LeaseRequest, LeaseSignRequest, LeaseSignature, Offer, Offers, OpenReply, OpenRequest,
+        Quote, QuoteRequest, Rewards, SignRootRequest, SignedRoot, SlashDecision,
     },
 };
 

@@ -396,6 +396,9 @@ wire! {
         pub seconds: u64,
         /// Unix seconds by the chain's clock: up to when.
         pub at: i64,
+        /// The newest total that this oracle signed of it, for the oracle set of now; absent before it was asked for one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub signed: Option<LeaseSignature>,
     }
 }
 

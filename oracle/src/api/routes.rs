@@ -21,7 +21,12 @@ use io_api::{
     auth::{self, About, NO_SUBJECT, now_ms},
     text,
     types::{
-        Amount, ApiError, Attestation, BlobStatus, ClassUtilisation, DeviceAttestRequest, DeviceAttestation, Figures, Guidance, HardwareProof, HardwareProofs, Identity, Info, JobView, Jobs, LeaseCount, LeaseReply, LeaseRequest, LeaseSignRequest, LeaseSignature, Limits, Offer, Offers, OpenReply, OpenRequest, Peer, ProofAsk, ProofOutcome, Quote, QuoteRequest, Rewards, RoundOpening, SignRootRequest, SignedReport, SignedRoot, SlashDecision, Stride, hour_at,
+        Amount, ApiError, Attestation, BlobStatus, ClassUtilisation, DeviceAttestRequest,
+        DeviceAttestation, Figures, Guidance, HardwareProof, HardwareProofs, Identity, Info,
+        JobView, Jobs, LeaseCount, LeaseReply, LeaseRequest, LeaseSignRequest, LeaseSignature,
+        Limits, Offer, Offers, OpenReply, OpenRequest, Peer, ProofAsk, ProofOutcome, Quote,
+        QuoteRequest, Rewards, RoundOpening, SignRootRequest, SignedReport, SignedRoot,
+        SlashDecision, Stride, hour_at,
     },
 };
 use io_client::{
@@ -1296,9 +1301,10 @@ async fn slash_decision(State(api): Shared, Path(address): Path<String>) -> Answ
 #[utoipa::path(get, path = "/v1/leases/{job}", params(("job" = String, Path)), responses((status = 200, body = LeaseCount), (status = 404, body = ApiError)))]
 async fn lease(State(api): Shared, Path(address): Path<String>) -> Answer<LeaseCount> {
     let address = key_of(&address, "a lease")?;
-    leases::counted(&api.oracle, &address)
-        .map(Json)
-        .ok_or_else(|| Refusal::not_found(format!("this oracle counted nothing of {address}")))
+    let count = leases::counted(&api.oracle, &address)
+        .ok_or_else(|| Refusal::not_found(format!("this oracle counted nothing of {address}")))?;
+    let signed = leases::last_signed(&api.oracle, &address, count.created_slot).await?;
+    Ok(Json(LeaseCount { signed, ..count }))
 }
 
 #[utoipa::path(post, path = "/v1/leases/{job}/sign", params(("job" = String, Path), ("x-io-auth" = String, Header, description = "By the device's operator, or an active oracle once the lease is over")), request_body = LeaseSignRequest, responses((status = 200, body = LeaseSignature), (status = 401, body = ApiError), (status = 409, body = ApiError, description = "More than this oracle counted, or another total than it signed")))]

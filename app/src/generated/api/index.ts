@@ -820,6 +820,7 @@ export interface components {
        * @description Seconds in which the device served, since acceptance.
        */
       seconds: number;
+      signed?: null | components['schemas']['LeaseSignature'];
     };
     /** @description What a request has come to so far. */
     LeaseReply: {

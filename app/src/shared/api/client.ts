@@ -9,6 +9,7 @@ export type Quote = Schemas['Quote'];
 export type QuoteRequest = Schemas['QuoteRequest'];
 export type LeaseAnswer = Schemas['LeaseAnswer'];
 export type LeaseSignature = Schemas['LeaseSignature'];
+export type LeaseCount = Schemas['LeaseCount'];
 export type BlobStatus = Schemas['BlobStatus'];
 export type Info = Schemas['Info'];
 

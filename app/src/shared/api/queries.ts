@@ -5,7 +5,7 @@ import {
   type Attestation,
   api,
   type JobView,
-  type LeaseSignature,
+  type LeaseCount,
   type Offer,
   type QuoteRequest,
   take,
@@ -89,26 +89,19 @@ export const attestationsQuery = (job: string, enabled: boolean) =>
     refetchInterval: (query) => (query.state.data?.every((one) => one.attestation) ? false : 5_000),
   });
 
-/** What each oracle counted of a lease, with its signature over exactly that. */
+/** What each oracle counted of a lease, with its signature over the newest total that the device asked for. */
 export const leaseCountsQuery = (job: string, enabled: boolean) =>
   queryOptions({
     queryKey: ['api', 'lease', job],
     enabled,
-    queryFn: ({ signal }): Promise<{ base: string; signed: LeaseSignature | null; error: string | null }[]> =>
+    queryFn: ({ signal }): Promise<{ base: string; count: LeaseCount | null; error: string | null }[]> =>
       Promise.all(
         bases().map(async (base) => {
           const params = { path: { job } };
           try {
-            const count = await takeMaybe(api(base).GET('/v1/leases/{job}', { params, signal }));
-            if (!count) return { base, signed: null, error: null };
-            const body = { seconds: count.seconds, at: count.at };
-            return {
-              base,
-              signed: await take(api(base).POST('/v1/leases/{job}/sign', { params, body, signal })),
-              error: null,
-            };
+            return { base, count: await takeMaybe(api(base).GET('/v1/leases/{job}', { params, signal })), error: null };
           } catch (error) {
-            return { base, signed: null, error: (error as Error).message };
+            return { base, count: null, error: (error as Error).message };
           }
         }),
       ),

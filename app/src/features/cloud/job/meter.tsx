@@ -36,31 +36,35 @@ export function LeaseMeter({ job }: { job: Read<Kinds['job']> }) {
     <Loaded query={counts} skeleton={<Skeleton className="mt-2 h-16" />}>
       {(all) => (
         <ul className="mt-2 flex flex-col gap-2">
-          {all.map(({ base, signed, error }) => {
-            if (!signed) {
+          {all.map(({ base, count, error }) => {
+            if (!count) {
               return (
                 <li key={base} className="text-muted text-sm">
                   {base || 'This oracle'}: {error ?? 'nothing counted yet'}
                 </li>
               );
             }
-            const member = set.data?.data.oracles.some((key) => key === signed.oracle) ?? false;
-            const valid = holds(signed, job, deployment);
+            const { signed } = count;
+            const member = set.data?.data.oracles.some((key) => key === count.oracle) ?? false;
+            const valid = signed ? signed.oracle === count.oracle && holds(signed, job, deployment) : false;
             return (
               <li key={base} className="flex flex-wrap items-center gap-2 text-sm" data-testid="meter">
-                <Hash value={signed.oracle} label="oracle" />
+                <Hash value={count.oracle} label="oracle" />
                 <span className="text-muted">
-                  counted {duration(signed.seconds)} up to <Time at={signed.at} />
+                  counted {duration(count.seconds)} up to <Time at={count.at} />
+                  {signed ? `, signed ${duration(signed.seconds)}` : ', signed nothing yet'}
                 </span>
                 <Badge tone={member ? 'good' : 'bad'} tip="whether it is in the oracle set on chain">
                   {member ? '✓' : '✗'} signer
                 </Badge>
-                <Badge
-                  tone={valid ? 'good' : 'bad'}
-                  tip="Ed25519 over the statement rebuilt here from the chain’s fields"
-                >
-                  {valid ? '✓' : '✗'} signature
-                </Badge>
+                {signed ? (
+                  <Badge
+                    tone={valid ? 'good' : 'bad'}
+                    tip="Ed25519 over the statement rebuilt here from the chain’s fields"
+                  >
+                    {valid ? '✓' : '✗'} signature
+                  </Badge>
+                ) : null}
               </li>
             );
           })}
