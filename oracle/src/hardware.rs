@@ -14,6 +14,7 @@
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     hash::{BuildHasher, Hasher, RandomState},
+    net::IpAddr,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -86,11 +87,14 @@ pub const PAGE: usize = 100;
 const MAX_BACKEND: usize = 128;
 /// A reason in a record, bytes.
 const MAX_REASON: usize = 200;
-/// Rows of one audit, audits of a device in a period, and how long an answer is waited for.
+/// Rows of one audit, audits of a device in a period, those of them that one address may ask for, and how long an answer is waited for.
 const MAX_AUDIT_ROWS: usize = 16;
 const MAX_AUDITS: usize = 64;
+const MAX_AUDITS_BY_ONE: usize = 32;
 const AUDIT_PERIOD: Duration = Duration::from_secs(3_600);
 const AUDIT_PATIENCE: Duration = Duration::from_secs(25);
+/// Answers to audits that are remembered: whoever asks the same has them without the device.
+const MAX_ANSWERS: usize = 1_024;
 /// Smaller uploads tell little of a link's pace, bytes.
 const LEAST_UPLOAD: usize = 16 * 1024;
 /// Devices whose standing is remembered.
@@ -275,8 +279,40 @@ struct Known {
     failures: u32,
     latency_ms: Option<u32>,
     up_kib_s: Option<u32>,
-    /// When it was audited lately.
-    audits: Spent,
+    /// How it was audited lately.
+    audits: VecDeque<Audit>,
+}
+
+/// A device was asked to open rows.
+#[derive(Clone, Copy)]
+struct Audit {
+    request: u64,
+    at: Instant,
+    by: IpAddr,
+}
+
+/// What an audit asks for.
+#[derive(Clone, PartialEq, Eq)]
+struct Question {
+    device: Pubkey,
+    round: Hash,
+    pass: u32,
+    rows: Vec<u32>,
+}
+
+impl Known {
+    /// Whether `by` may have the device open rows now.
+    fn may_audit(&mut self, now: Instant, by: IpAddr) -> Result<(), String> {
+        self.audits
+            .retain(|audit| now.saturating_duration_since(audit.at) < AUDIT_PERIOD);
+        let own = self.audits.iter().filter(|audit| audit.by == by).count();
+        match self.audits.len() < MAX_AUDITS && own < MAX_AUDITS_BY_ONE {
+            true => Ok(()),
+            false => {
+                Err("the device was audited too often in this hour: ask another oracle".into())
+            }
+        }
+    }
 }
 
 /// What a device says in a round.
@@ -312,6 +348,8 @@ struct State {
     /// Who waits for a device's answer to an audit.
     audits: HashMap<u64, (Pubkey, oneshot::Sender<Result<String, String>>)>,
     next_audit: u64,
+    /// The newest answers to audits: what was asked, and the blob.
+    answers: VecDeque<(Question, Hash)>,
     /// Operators of the devices that are in a round.
     operators: HashMap<Bytes32, Pubkey>,
     /// When the next round of all devices is.
@@ -348,7 +386,11 @@ impl Hardware {
             state.claims.insert(*device, claim);
             if state.known.len() >= MAX_KNOWN {
                 let State { known, claims, .. } = &mut *state;
-                known.retain(|device, _| claims.contains_key(device));
+                let now = oracle.clock.now();
+                // A refusal holds for whoever links again later.
+                known.retain(|device, known| {
+                    claims.contains_key(device) || now < known.standing.refused_until
+                });
             }
             let known = state.known.entry(*device).or_default();
             if !usable && known.due.is_none() {
@@ -398,10 +440,11 @@ impl Hardware {
             .is_some_and(|inbox| inbox.try_send(Heard { device, at, said }).is_ok())
     }
 
-    /// Asks a device to open more of what it committed to, for whoever audits it. Returns a blob's hash.
+    /// Asks a device to open more of what it committed to, for `by`, who audits it. Returns a blob's hash.
     pub async fn open(
         &self,
         oracle: &Oracle,
+        by: IpAddr,
         device: &Pubkey,
         round: &Hash,
         asked: OpenRequest,
@@ -412,20 +455,26 @@ impl Hardware {
                 asked.rows.len()
             ));
         }
+        let question = Question {
+            device: *device,
+            round: *round,
+            pass: asked.pass,
+            rows: asked.rows.clone(),
+        };
+        if let Some(blob) = self.answer_to(&question)
+            && oracle.blobs.has(&blob)
+        {
+            return Ok(text::hash(&blob));
+        }
         let (answer, answered) = oneshot::channel();
         let request = {
             let mut state = lock(&self.state);
-            let now = Instant::now();
-            let known = state.known.entry(*device).or_default();
-            known.audits.take_off(now, AUDIT_PERIOD);
-            if known.audits.0.len() >= MAX_AUDITS {
-                return Err(
-                    "the device was audited too often in this hour: ask another oracle".into(),
-                );
-            }
-            known.audits.0.push_back((now, 0));
+            let at = Instant::now();
             state.next_audit += 1;
             let request = state.next_audit;
+            let known = state.known.entry(*device).or_default();
+            known.may_audit(at, by)?;
+            known.audits.push_back(Audit { request, at, by });
             state.audits.retain(|_, (_, waiting)| !waiting.is_closed());
             state.audits.insert(request, (*device, answer));
             request
@@ -437,12 +486,39 @@ impl Hardware {
             rows: asked.rows,
         };
         if !oracle.links.send(device, message) {
+            // It didn't reach the device, and took none of its time.
+            let mut state = lock(&self.state);
+            state.audits.remove(&request);
+            if let Some(known) = state.known.get_mut(device) {
+                known.audits.retain(|audit| audit.request != request);
+            }
             return Err("the device is not linked here".into());
         }
-        match timeout(AUDIT_PATIENCE, answered).await {
-            Ok(Ok(answer)) => answer,
-            _ => Err("the device did not answer".into()),
+        let blob = match timeout(AUDIT_PATIENCE, answered).await {
+            Ok(Ok(answer)) => answer?,
+            _ => return Err("the device did not answer".into()),
+        };
+        if let Some(hash) = text::parse_hash(&blob) {
+            self.keep_answer(question, hash);
         }
+        Ok(blob)
+    }
+
+    fn answer_to(&self, question: &Question) -> Option<Hash> {
+        lock(&self.state)
+            .answers
+            .iter()
+            .find(|(asked, _)| asked == question)
+            .map(|(_, blob)| *blob)
+    }
+
+    fn keep_answer(&self, question: Question, blob: Hash) {
+        let answers = &mut lock(&self.state).answers;
+        answers.retain(|(asked, _)| *asked != question);
+        if answers.len() >= MAX_ANSWERS {
+            answers.pop_front();
+        }
+        answers.push_back((question, blob));
     }
 
     pub fn reopened(&self, device: &Pubkey, request: u64, answer: Result<String, String>) {
@@ -521,7 +597,13 @@ async fn restore(oracle: &Oracle) -> Result<()> {
     let now = oracle.clock.now();
     let since = now.saturating_sub(rounds.refuse_seconds.max(rounds.figures_seconds).into());
     for row in oracle.db.proofs_since(since).await? {
-        let proof: HardwareProof = serde_json::from_str(&row)?;
+        let proof: HardwareProof = match serde_json::from_str(&row) {
+            Ok(proof) => proof,
+            Err(error) => {
+                tracing::warn!(%error, "a record of a hardware proof can't be read: it is left out");
+                continue;
+            }
+        };
         let Ok(device) = proof.device.parse::<Pubkey>() else {
             continue;
         };
@@ -924,7 +1006,7 @@ async fn round(oracle: &Arc<Oracle>, asked: Vec<Asked>, mut open: Open) -> Resul
             }
             Said::Opened { rows, strides } if turn.draw.is_some() && turn.opened.is_none() => {
                 match text::parse_hash(&rows) {
-                    Some(rows) if strides.len() <= turn.asked.ask.open_strides as usize => {
+                    Some(rows) if is_within(&turn.asked.ask, &strides) => {
                         turn.opened = Some((rows, strides));
                     }
                     _ => turn.end(
@@ -947,6 +1029,13 @@ async fn round(oracle: &Arc<Oracle>, asked: Vec<Asked>, mut open: Open) -> Resul
         oracle.db.forget_proofs(before).await?;
     }
     Ok(())
+}
+
+/// Whether opened strides are no more, and no longer, than what was drawn: they are kept and published. Pure.
+fn is_within(ask: &ProofAsk, strides: &[Stride]) -> bool {
+    let depth = ask.strides.next_power_of_two().trailing_zeros() as usize;
+    strides.len() <= ask.open_strides as usize
+        && strides.iter().all(|stride| stride.siblings.len() <= depth)
 }
 
 /// A device's commitment, if it signed one to as many roots as passes were asked for.
@@ -1041,15 +1130,20 @@ async fn judge(
         check_rows(&checker, &committed, ask.rows, &bytes)?;
         check_strides(&walk, &reveal, &root, &draw, ask.open_strides, &strides)
     })
-    .await
-    .unwrap_or_else(|error| Err(format!("the check panicked: {error}")));
+    .await;
     oracle
         .metrics
         .proof_check_seconds
         .observe(started.elapsed().as_secs_f64());
     match checked {
-        Ok(()) => turn.end(ProofOutcome::Proven, ""),
-        Err(reason) => turn.end(ProofOutcome::Wrong, reason),
+        Ok(Ok(())) => turn.end(ProofOutcome::Proven, ""),
+        Ok(Err(reason)) => turn.end(ProofOutcome::Wrong, reason),
+        Err(error) => {
+            // This oracle's own failure: nothing is known of the device, and no round counts as missed.
+            tracing::error!(%error, "a check of a hardware proof failed");
+            turn.asked.regular = false;
+            turn.end(ProofOutcome::Withheld, "this oracle's check failed");
+        }
     }
     turn
 }
@@ -1385,7 +1479,11 @@ mod tests {
     #[test]
     fn a_hired_device_is_asked_for_less_and_keeps_the_memory_that_it_has_shown() {
         let (free, hired) = (asked(false).ask, asked(true).ask);
-        assert!(hired.passes < free.passes && hired.segments < free.segments);
+        let work = |ask: &ProofAsk| {
+            let (n, passes) = (ask.n, ask.passes);
+            Shape { n, passes }.operations()
+        };
+        assert!(work(&hired) * 10 < work(&free) * 6 && hired.segments < free.segments);
         let (rounds, of) = (Rounds::default(), asked(true));
         let before = Some(figures(0, 1));
         assert_eq!(measured(&rounds, &of, 1, 1_000, before, 0).memory_mib, 100);
@@ -1477,6 +1575,65 @@ mod tests {
         // Regular rounds come at least hourly while the budget allows it.
         assert_eq!(rounds.every(3), Duration::from_secs(3_600));
         assert!(rounds.every(32) > Duration::from_secs(3_600));
+    }
+
+    #[test]
+    fn one_address_has_a_part_of_a_devices_audits() {
+        let (mut known, now) = (Known::default(), Instant::now());
+        let mut ask = |at: Instant, by: [u8; 4]| {
+            let by = IpAddr::from(by);
+            let may = known.may_audit(at, by).is_ok();
+            if may {
+                let request = 0;
+                known.audits.push_back(Audit { request, at, by });
+            }
+            may
+        };
+        let taken = |ask: &mut dyn FnMut(Instant, [u8; 4]) -> bool, by| {
+            (0..MAX_AUDITS).filter(|_| ask(now, by)).count()
+        };
+        assert_eq!(taken(&mut ask, [1, 1, 1, 1]), MAX_AUDITS_BY_ONE);
+        assert_eq!(taken(&mut ask, [1, 1, 1, 2]), MAX_AUDITS_BY_ONE);
+        assert_eq!(
+            taken(&mut ask, [1, 1, 1, 3]),
+            0,
+            "the device has answered enough"
+        );
+        assert!(ask(now + AUDIT_PERIOD, [1, 1, 1, 3]), "the next hour");
+    }
+
+    #[test]
+    fn what_is_asked_again_is_answered_from_memory() {
+        let hardware = Hardware::default();
+        let question = |pass| Question {
+            device: Pubkey::new_from_array([7; 32]),
+            round: [1; 32],
+            pass,
+            rows: vec![1, 2],
+        };
+        hardware.keep_answer(question(0), [2; 32]);
+        hardware.keep_answer(question(0), [3; 32]);
+        assert_eq!(hardware.answer_to(&question(0)), Some([3; 32]));
+        assert_eq!(hardware.answer_to(&question(1)), None);
+        for pass in 1..=MAX_ANSWERS as u32 {
+            hardware.keep_answer(question(pass), [4; 32]);
+        }
+        assert_eq!(hardware.answer_to(&question(0)), None, "the oldest goes");
+    }
+
+    #[test]
+    fn strides_longer_than_the_tree_are_not_kept() {
+        let ask = asked(false).ask;
+        let stride = |siblings: usize| Stride {
+            index: 0,
+            from: 0,
+            to: 0,
+            siblings: vec![text::hash(&[0; 32]); siblings],
+        };
+        // A walk of 16,384 strides.
+        assert!(is_within(&ask, &[stride(14), stride(14)]));
+        assert!(!is_within(&ask, &[stride(14), stride(15)]));
+        assert!(!is_within(&ask, &[stride(14), stride(14), stride(14)]));
     }
 
     #[test]

@@ -55,6 +55,8 @@ const PAST: i64 = 1;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(3_600);
 /// How long whoever asks is kept waiting at once.
 const REQUEST_WAIT: Duration = Duration::from_secs(10);
+/// Name of the time in the database at which it was made.
+const MADE_AT: &str = "made_at";
 /// Requests and their results that are remembered, all leases together.
 const MAX_REQUESTS: usize = 4_096;
 
@@ -106,7 +108,7 @@ impl Count {
         let whole = at >= job.run_until;
         let nearly_all = seconds.saturating_add(TOLERANCE) >= counted.seconds;
         seconds <= counted.seconds
-            && at <= now
+            && at <= now.min(job.run_until)
             && seconds <= most_seconds(job.accepted_at, job.run_until, at)
             && (!whole || (nearly_all && counted.at >= job.run_until))
     }
@@ -279,9 +281,22 @@ pub async fn last_signed(
 }
 
 /// Whether somebody may ask for signatures about a lease: the device's operator, whose payment it is, and once the lease is over the
-/// other oracles, for a worker that vanished. Anybody else could ask for few seconds, and more could never be signed for that time.
+/// other oracles, for a worker that vanished. They wait until the worker has had its time: whoever asks for few seconds keeps more from ever
+/// being signed for that time.
 pub fn may_ask(job: &Job, set: &OracleSet, key: &Bytes32, operator: &Bytes32, now: i64) -> bool {
-    key == operator || (now >= job.run_until && set.position(key).is_some())
+    let vanished = now >= job.run_until.saturating_add(WORKER_GRACE);
+    key == operator || (vanished && set.position(key).is_some())
+}
+
+/// Whether what this oracle signed of a lease accepted at that time is all in its database: one that was lost may have held a total that
+/// another contradicts. The database says when it was made (`verify::remember_start`).
+async fn remembers(oracle: &Oracle, accepted_at: i64) -> Result<bool> {
+    let text = oracle.db.meta(MADE_AT).await?;
+    let made_at: i64 = text
+        .context("the database does not say when it was made")?
+        .parse()
+        .context("the time in the database")?;
+    Ok(accepted_at >= made_at)
 }
 
 /// This oracle's signature over seconds that it counted; an error says why not.
@@ -310,6 +325,10 @@ pub async fn sign(
         "asked for {seconds} s up to {at}, and {} s were counted up to {}",
         count.seconds,
         count.at
+    );
+    anyhow::ensure!(
+        remembers(oracle, job.accepted_at).await?,
+        "the lease was accepted before this oracle's database was made, and an earlier one may have held a signature over it"
     );
     let total = LeaseRow {
         job: address.to_string(),
@@ -587,9 +606,9 @@ mod tests {
         for (who, now, may) in [
             (operator, 1_000, true),
             (operator, 1_100, true),
-            (key, 1_099, false),
-            (key, 1_100, true),
-            ([3; 32], 1_100, false),
+            (key, 1_109, false),
+            (key, 1_110, true),
+            ([3; 32], 1_110, false),
         ] {
             assert_eq!(
                 may_ask(&job, &set, &who, &operator, now),
@@ -640,7 +659,8 @@ mod tests {
         assert!(!count.covers(&job, 60, 1_100, 1_200));
         let whole = Count { at: 1_100, ..count };
         assert!(whole.covers(&job, 60, 1_100, 1_200));
-        assert!(whole.covers(&job, 30, 1_150, 1_200));
+        assert!(whole.covers(&job, 30, 1_100, 1_200));
+        assert!(!whole.covers(&job, 60, 1_101, 1_200), "beyond the lease");
         assert!(!whole.covers(&job, 29, 1_100, 1_200));
     }
 }

@@ -4,8 +4,8 @@
 //! that its sample follows from) as a blob, which every oracle keeps. The case names it by its hash. Nobody decides by it.
 //!
 //! An oracle that did not accuse decides an appeal by its own verdict about the job, made when the result was submitted, or
-//! now if it has none and the data is still to be had; without a verdict it abstains. A device that let a job expire is a fact of
-//! the chain: its appeal is refused. What is decided is in the database before it is signed, and never changes.
+//! now if it has none, or one that rests on the result's form alone, and the data is still to be had; else it abstains. A device that let a
+//! job expire is a fact of the chain: its appeal is refused. What is decided is in the database before it is signed, and never changes.
 
 use std::{sync::Arc, time::Duration};
 
@@ -238,12 +238,13 @@ async fn deliver(oracle: &Oracle, address: &Pubkey, case: &SlashCase) -> Result<
     Ok(true)
 }
 
-/// This oracle's decision about an appealed case: what is stored, or what its verdict about the job says, stored first. `None`:
-/// it accused, or has no verdict.
+/// This oracle's decision about an appealed case: what is stored, or what it found about the job (for the appeal just now, or its
+/// verdict), stored first. `None`: it accused, or has found nothing by running the job.
 pub async fn decision(
     oracle: &Oracle,
     address: &Pubkey,
     case: &SlashCase,
+    reviewed: Option<verify::Decision>,
 ) -> Result<Option<SlashVerdict>> {
     let name = address.to_string();
     if let Some(stored) = oracle.db.slash_decision(&name, case.opened_at).await? {
@@ -262,11 +263,20 @@ pub async fn decision(
     let verdict = if case.cause != SlashCause::Rejected as u8 {
         SlashVerdict::Upheld
     } else {
-        // The job may be closed meanwhile: what was decided about it is kept by its address and creation.
-        let Some(row) = oracle.db.job(&case.job.to_string()).await? else {
-            return Ok(None);
+        let found = match reviewed {
+            Some(found) => Some(found),
+            None => {
+                // The job may be closed meanwhile: what was decided about it is kept by its address and creation.
+                let Some(row) = oracle.db.job(&case.job.to_string()).await? else {
+                    return Ok(None);
+                };
+                // A look at the form says nothing about the work, which is what the penalty is for.
+                verify::decision(oracle, &case.job, row.created_slot)
+                    .await?
+                    .filter(|found| !found.is_of_form_only())
+            }
         };
-        match verify::decision(oracle, &case.job, row.created_slot).await? {
+        match found {
             // A verdict about another output than the one that was rejected says nothing here.
             Some(found) if text::parse_hash(&found.output_hash) == Some(case.subject) => {
                 if found.valid {
@@ -285,21 +295,36 @@ pub async fn decision(
     Ok(SlashVerdict::from_u8(stored))
 }
 
-/// Looks at the rejected result, if this oracle hasn't yet. The job's account may be closed: what the events told of it is kept.
-async fn review(oracle: &Arc<Oracle>, case: &SlashCase) -> Result<()> {
+/// Looks at the rejected result, if this oracle hasn't yet, or not at all of it. The job's account may be closed: what the events
+/// told of it is kept.
+async fn review(
+    oracle: &Arc<Oracle>,
+    address: &Pubkey,
+    case: &SlashCase,
+) -> Result<Option<verify::Decision>> {
     if case.cause != SlashCause::Rejected as u8 {
-        return Ok(());
+        return Ok(None);
+    }
+    // Decided: while signatures are gathered nothing is run again.
+    let name = address.to_string();
+    if oracle
+        .db
+        .slash_decision(&name, case.opened_at)
+        .await?
+        .is_some()
+    {
+        return Ok(None);
     }
     let Some(row) = oracle.db.job(&case.job.to_string()).await? else {
-        return Ok(());
+        return Ok(None);
     };
     let Ok(job) = bytemuck::try_pod_read_unaligned::<Job>(&row.data) else {
-        return Ok(());
+        return Ok(None);
     };
-    if job.output_hash == case.subject {
-        verify::review(oracle, &case.job, &job).await?;
+    if job.output_hash != case.subject {
+        return Ok(None);
     }
-    Ok(())
+    verify::review(oracle, &case.job, &job).await
 }
 
 fn statement(
@@ -323,8 +348,10 @@ pub async fn attest(oracle: &Oracle, address: &Pubkey) -> Result<Option<SlashDec
     let Some(case) = accounts::fetch_maybe::<SlashCase>(&oracle.rpc, address).await? else {
         return Ok(None);
     };
-    let (Some(verdict), Some(set)) = (decision(oracle, address, &case).await?, oracle.index.set())
-    else {
+    let (Some(verdict), Some(set)) = (
+        decision(oracle, address, &case, None).await?,
+        oracle.index.set(),
+    ) else {
         return Ok(None);
     };
     let message = statement(oracle, &set, address, &case, verdict).to_bytes();
@@ -346,8 +373,8 @@ async fn decide(
     case: &SlashCase,
     rank: usize,
 ) -> Result<bool> {
-    review(oracle, case).await?;
-    let Some(verdict) = decision(oracle, address, case).await? else {
+    let reviewed = review(oracle, address, case).await?;
+    let Some(verdict) = decision(oracle, address, case, reviewed).await? else {
         return Ok(false);
     };
     let turn = case

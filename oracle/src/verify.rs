@@ -105,6 +105,11 @@ impl Decision {
         self.wrong_steps.iter().any(|step| theirs.contains(step))
     }
 
+    /// Whether this oracle signed for the result's form and never ran it.
+    pub fn is_of_form_only(&self) -> bool {
+        self.valid && !self.audit.as_ref().is_some_and(|audit| audit.audited)
+    }
+
     /// Whether it was found about the submission that the chain shows now.
     pub fn is_about(&self, job: &Job) -> bool {
         self.output_hash == text::hash(&job.output_hash)
@@ -336,13 +341,15 @@ pub async fn verify(oracle: Arc<Oracle>, address: Pubkey, job: Job) {
     oracle.tell();
 }
 
-/// Checks a rejected job's result for its appeal, if this oracle has no verdict about it yet and the data is still to be had.
+/// What a rejected job's appeal is decided by: this oracle's verdict about the result if that rests on running it, else a full check
+/// now. A Valid that was given for the form alone stays what is decided and signed about the job, but says nothing about an appeal.
 /// Without data it says nothing: what is gone now may have been there in time.
 pub async fn review(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job) -> Result<Option<Decision>> {
-    if let Some(found) = decision(oracle, address, job.created_slot).await? {
-        return Ok(Some(found));
+    let given = decision(oracle, address, job.created_slot).await?;
+    if given.as_ref().is_some_and(|found| !found.is_of_form_only()) {
+        return Ok(given);
     }
-    if !may_judge(oracle, job.submitted_at).await? {
+    if given.is_none() && !may_judge(oracle, job.submitted_at).await? {
         return Ok(None);
     }
     let outcome = match gather(oracle, address, job).await {
@@ -353,6 +360,9 @@ pub async fn review(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job) -> Result
         return Ok(None);
     };
     let found = Decision::new(checked, job, oracle.clock.now());
+    if given.is_some() {
+        return Ok(Some(found));
+    }
     decide(oracle, address, job.created_slot, &found).await?;
     decision(oracle, address, job.created_slot).await
 }
@@ -548,7 +558,7 @@ async fn run(
     let drawn = io_proof::audit::is_drawn(&seed, rate_ppm);
     let start = Instant::now();
     let mut audited = must_audit || drawn || objected(oracle, address, job);
-    let mut also = if audited {
+    let mut also = if must_audit || objected(oracle, address, job) {
         suspected(oracle, address, job).await
     } else {
         Vec::new()
@@ -622,12 +632,9 @@ fn objected(oracle: &Oracle, address: &Pubkey, job: &Job) -> bool {
     })
 }
 
-/// Steps of a disputed job that other oracles found wrong, under their signatures.
+/// Steps of a disputed or rejected job that other oracles found wrong, under their signatures: where to look, and no more.
 async fn suspected(oracle: &Oracle, address: &Pubkey, job: &Job) -> Vec<u64> {
     let mut steps = Vec::new();
-    if !objected(oracle, address, job) {
-        return steps;
-    }
     let Some(set) = oracle.index.set() else {
         return steps;
     };
@@ -836,6 +843,29 @@ mod tests {
         verdicts.none(&job, 1);
         assert!(!verdicts.has_none(&job, 1));
         assert_eq!(verdicts.cached(&job, 1), Some(decision));
+    }
+
+    /// A Valid that rests on no run is told from one that does; what was found wrong stands however it was found.
+    #[test]
+    fn a_valid_of_form_only_is_known() {
+        let found = |valid, audited: Option<bool>| {
+            let checked = Checked {
+                valid,
+                audit: audited.map(|audited| Audit {
+                    audited,
+                    rate_ppm: 1,
+                    reputation_bps: 1,
+                }),
+                ..Checked::default()
+            };
+            Decision::new(checked, &Job::zeroed(), 0)
+        };
+        assert!(found(true, Some(false)).is_of_form_only());
+        assert!(found(true, None).is_of_form_only());
+        assert!(!found(true, Some(true)).is_of_form_only());
+        for audited in [None, Some(false), Some(true)] {
+            assert!(!found(false, audited).is_of_form_only());
+        }
     }
 
     /// Two oracles that found different passages of one result wrong have not seen the same.

@@ -11,9 +11,10 @@ use io_api::{
     types::{DeviceAttestRequest, DeviceAttestation, Figures},
 };
 use io_client::{
-    Pubkey, Signature, ed25519,
+    Pubkey, Signature, accounts, ed25519,
     instructions::{self, AttestDeviceArgs},
-    io_network::state::{Device, OracleSet},
+    io_network::state::{Device, DeviceClass, OracleSet},
+    pda,
 };
 use io_protocol::messages::{DeviceStatement, Measured};
 use tokio::time::sleep;
@@ -67,59 +68,58 @@ async fn once(worker: &Worker) -> Result<Duration> {
     }
     let set = chain.oracle_set().await?;
     let quorum = usize::from(set.quorum).max(1);
-    let figures: Vec<Figures> = (worker.proving.measured().into_iter())
-        .map(|(_, figures)| figures)
-        .collect();
+    let class: Option<DeviceClass> =
+        accounts::fetch_maybe(chain.rpc(), &pda::class(device.class)).await?;
+    let least = class.map_or((0, 0), |class| (class.min_tops_e2, class.min_memory_mib));
+    let mut figures = worker.proving.measured();
+    figures.retain(|(_, figures)| figures.tops_e2 >= least.0 && figures.memory_mib >= least.1);
     let count = figures.len();
-    let measured = least_of_the_best(figures, quorum, worker.config.region_code()?)
-        .with_context(|| format!("{count} of {quorum} oracles have measured the device yet"))?;
-    let statement = DeviceStatement {
-        deployment: chain.deployment(),
-        set_version: set.version,
-        device: worker.address.to_bytes(),
-        provider: device.provider.to_bytes(),
-        class: device.class,
-        since: device.since,
-        measured_at: now,
-        measured,
-    };
-    let request = DeviceAttestRequest {
-        measured_at: now,
-        tops_e2: measured.tops_e2,
-        memory_mib: measured.memory_mib,
-        bandwidth_mib_s: measured.bandwidth_mib_s,
-        region: worker.config.region.clone(),
-    };
-    let key = chain.request_key();
-    let device_key = worker.address.to_bytes();
-    let answers = join_all(
-        worker
-            .oracles
-            .iter()
-            .map(|oracle| oracle.attest_device(&key, &device_key, &request)),
-    )
-    .await;
-    let mut signatures: Vec<(Pubkey, Signature)> = Vec::new();
-    let mut refusals = Vec::new();
-    for (oracle, answer) in worker.oracles.iter().zip(answers) {
-        let checked = answer
-            .map_err(|error| error.to_string())
-            .and_then(|answer| check(&answer, &statement, &set));
-        match checked {
-            Ok(signed) if signatures.iter().all(|(known, _)| *known != signed.0) => {
-                signatures.push(signed)
-            }
-            Ok(_) => {}
-            Err(reason) => refusals.push(format!("{}: {reason}", oracle.host())),
+    let region = worker.config.region_code()?;
+    let mut refusals: Vec<String> = Vec::new();
+    let (statement, mut signatures) = loop {
+        let (asked, measured) =
+            least_of_the_best(&mut figures, quorum, region).with_context(|| {
+                let why = refusals.join("; ");
+                format!("{count} of {quorum} oracles have measured what the device's class asks for yet: [{why}]")
+            })?;
+        let statement = DeviceStatement {
+            deployment: chain.deployment(),
+            set_version: set.version,
+            device: worker.address.to_bytes(),
+            provider: device.provider.to_bytes(),
+            class: device.class,
+            since: device.since,
+            measured_at: now,
+            measured,
+        };
+        let signed = gather(worker, &statement, &set, &mut refusals).await;
+        let signatures: Vec<(Pubkey, Signature)> =
+            signed
+                .iter()
+                .filter_map(|signed| *signed)
+                .fold(Vec::new(), |mut all, signed| {
+                    if all.iter().all(|(known, _)| *known != signed.0) {
+                        all.push(signed);
+                    }
+                    all
+                });
+        if signatures.len() >= quorum {
+            break (statement, signatures);
         }
-    }
-    if signatures.len() < quorum {
-        anyhow::bail!(
-            "{} of {quorum} oracles signed its figures; {}",
-            signatures.len(),
-            refusals.join("; ")
-        );
-    }
+        // Whoever doesn't sign what it measured itself may have said so to keep others from signing: it is asked no more.
+        let before = figures.len();
+        figures.retain(|(link, _)| {
+            !asked.contains(link) || signed.get(*link).is_some_and(Option::is_some)
+        });
+        if figures.len() == before {
+            anyhow::bail!(
+                "{} of {quorum} oracles signed its figures; {}",
+                signatures.len(),
+                refusals.join("; ")
+            );
+        }
+    };
+    let measured = statement.measured;
     signatures.truncate(quorum);
     send(worker, &device, &statement, &signatures).await?;
     tracing::info!(
@@ -132,17 +132,75 @@ async fn once(worker: &Worker) -> Result<Duration> {
     Ok(jittered(Duration::from_secs(renew_after)).max(Duration::from_secs(1)))
 }
 
-/// What a quorum of oracles signs: in each figure the least of those that measured the most operations a second.
-fn least_of_the_best(mut figures: Vec<Figures>, quorum: usize, region: u16) -> Option<Measured> {
-    figures.sort_by_key(|figures| std::cmp::Reverse(figures.tops_e2));
+/// Asks every oracle to sign. What comes of it, by link; `refusals` then says why others didn't.
+async fn gather(
+    worker: &Worker,
+    statement: &DeviceStatement,
+    set: &OracleSet,
+    refusals: &mut Vec<String>,
+) -> Vec<Option<(Pubkey, Signature)>> {
+    let measured = statement.measured;
+    let request = DeviceAttestRequest {
+        measured_at: statement.measured_at,
+        tops_e2: measured.tops_e2,
+        memory_mib: measured.memory_mib,
+        bandwidth_mib_s: measured.bandwidth_mib_s,
+        region: worker.config.region.clone(),
+    };
+    let key = worker.chain.request_key();
+    let answers = join_all(
+        worker
+            .oracles
+            .iter()
+            .map(|oracle| oracle.attest_device(&key, &statement.device, &request)),
+    )
+    .await;
+    refusals.clear();
+    let mut signed = Vec::new();
+    for (oracle, answer) in worker.oracles.iter().zip(answers) {
+        let checked = answer
+            .map_err(|error| error.to_string())
+            .and_then(|answer| check(&answer, statement, set));
+        signed.push(match checked {
+            Ok(signed) => Some(signed),
+            Err(reason) => {
+                refusals.push(format!("{}: {reason}", oracle.host()));
+                None
+            }
+        });
+    }
+    signed
+}
+
+/// What a quorum of oracles signs, and the links of those who measured it: in each figure the least of the best. Oracles are as good as
+/// their worst figure beside the middle one of all: one that claims the most in one figure and next to nothing in another doesn't lead.
+fn least_of_the_best(
+    figures: &mut [(usize, Figures)],
+    quorum: usize,
+    region: u16,
+) -> Option<(Vec<usize>, Measured)> {
+    const EACH: [fn(&Figures) -> u32; 3] = [|f| f.tops_e2, |f| f.memory_mib, |f| f.bandwidth_mib_s];
+    let middle = EACH.map(|of| {
+        let mut all: Vec<u32> = figures.iter().map(|(_, figures)| of(figures)).collect();
+        all.sort_unstable();
+        f64::from(all.get(all.len() / 2).copied().unwrap_or(0).max(1))
+    });
+    let worst = |figures: &Figures| {
+        EACH.iter()
+            .zip(middle)
+            .map(|(of, middle)| f64::from(of(figures)) / middle)
+            .fold(f64::INFINITY, f64::min)
+    };
+    figures.sort_by(|(_, a), (_, b)| worst(b).total_cmp(&worst(a)));
     let best = figures.get(..quorum)?;
-    let least = |of: fn(&Figures) -> u32| best.iter().map(of).min();
-    Some(Measured {
-        tops_e2: least(|f| f.tops_e2)?,
-        memory_mib: least(|f| f.memory_mib)?,
-        bandwidth_mib_s: least(|f| f.bandwidth_mib_s)?,
+    let least = |of: fn(&Figures) -> u32| best.iter().map(|(_, figures)| of(figures)).min();
+    let measured = Measured {
+        tops_e2: least(EACH[0])?,
+        memory_mib: least(EACH[1])?,
+        bandwidth_mib_s: least(EACH[2])?,
         region,
-    })
+    };
+    Some((best.iter().map(|(link, _)| *link).collect(), measured))
 }
 
 /// The signer and its signature, if the answer is worth something.
@@ -199,9 +257,8 @@ mod tests {
     use io_client::Wallet;
     use io_protocol::messages::Deployment;
 
-    #[test]
-    fn a_quorum_is_asked_for_the_least_that_its_best_measured() {
-        let of = |tops_e2, memory_mib, bandwidth_mib_s| Figures {
+    fn of(link: usize, tops_e2: u32, memory_mib: u32, bandwidth_mib_s: u32) -> (usize, Figures) {
+        let figures = Figures {
             measured_at: 0,
             tops_e2,
             memory_mib,
@@ -209,8 +266,13 @@ mod tests {
             latency_ms: None,
             up_kib_s: None,
         };
-        let three = vec![of(5, 1, 1), of(30, 64, 9), of(20, 80, 7)];
-        let asked = least_of_the_best(three.clone(), 2, 7).unwrap();
+        (link, figures)
+    }
+
+    #[test]
+    fn a_quorum_is_asked_for_the_least_that_its_best_measured() {
+        let mut three = [of(0, 5, 1, 1), of(1, 30, 64, 9), of(2, 20, 80, 7)];
+        let (links, asked) = least_of_the_best(&mut three, 2, 7).unwrap();
         assert_eq!(
             asked,
             Measured {
@@ -220,8 +282,35 @@ mod tests {
                 region: 7
             }
         );
-        assert_eq!(least_of_the_best(three.clone(), 3, 0).unwrap().tops_e2, 5);
-        assert_eq!(least_of_the_best(three, 4, 0), None);
+        assert!(links.contains(&1) && links.contains(&2));
+        let (_, all) = least_of_the_best(&mut three, 3, 0).unwrap();
+        assert_eq!(all.tops_e2, 5);
+        assert_eq!(least_of_the_best(&mut three, 4, 0), None);
+        assert_eq!(least_of_the_best(&mut [], 1, 0), None);
+    }
+
+    #[test]
+    fn one_that_lies_in_a_figure_does_not_lead() {
+        let honest = [of(0, 30, 64, 9), of(1, 29, 66, 8)];
+        let lies = [
+            (u32::MAX, 0, 0),
+            (u32::MAX, 1, u32::MAX),
+            (1, u32::MAX, u32::MAX),
+            (30, 64, 0),
+        ];
+        for (tops, memory, bandwidth) in lies {
+            let mut all = [of(2, tops, memory, bandwidth), honest[0], honest[1]];
+            let (links, asked) = least_of_the_best(&mut all, 2, 0).unwrap();
+            assert!(!links.contains(&2), "{tops} {memory} {bandwidth}");
+            assert_eq!(
+                (asked.tops_e2, asked.memory_mib, asked.bandwidth_mib_s),
+                (29, 64, 8)
+            );
+        }
+        // One that says the most of everything leads, and asks nobody for more than another measured.
+        let mut all = [of(2, u32::MAX, u32::MAX, u32::MAX), honest[0], honest[1]];
+        let (links, asked) = least_of_the_best(&mut all, 2, 0).unwrap();
+        assert!(links.contains(&2) && asked.tops_e2 <= 30);
     }
 
     #[test]

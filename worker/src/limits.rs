@@ -24,8 +24,16 @@ pub const MAX_REASON_BYTES: usize = 512;
 pub const MAX_LINK_MESSAGE_BYTES: usize = 256 * 1024;
 /// An oracle that was told of this device has so long to measure it before the next one is told.
 pub const CLAIM_TURN: Duration = Duration::from_secs(20);
-/// Longest wait for an oracle's next step in a round of the hardware proof.
-pub const ROUND_PATIENCE: Duration = Duration::from_secs(120);
+/// Most passes that an oracle may ask for at once, at the speed that this device claims: windows of the published length. An oracle asks for
+/// three quarters of one.
+pub const MAX_ASKED_WINDOWS: u32 = 2;
+/// Longest filling of memory that an oracle may ask for, at the claimed speed: no oracle waits longer for a commitment.
+pub const MAX_ASKED_FILLING: Duration = Duration::from_secs(30);
+/// Longest wait for an oracle's next step in a round of the hardware proof, and for an upload to it. It goes on when all devices of
+/// its round have filled their memory, 30 s after it opened at the latest.
+pub const ROUND_PATIENCE: Duration = Duration::from_secs(40);
+/// An oracle that left a round unfinished gets no other for so long: rounds that are opened and left keep the other oracles out.
+pub const ABANDONED_PAUSE: Duration = Duration::from_secs(600);
 /// Rounds whose trees are kept for audits, and rows of all their passes (64 bytes each: 256 MiB).
 pub const KEPT_ROUNDS: usize = 12;
 pub const KEPT_ROWS: usize = 4 << 20;

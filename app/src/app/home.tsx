@@ -48,7 +48,10 @@ const STEPS = [
     'The most a job can cost goes into an account of that job alone. Nobody can move it but by its rules.',
   ],
   ['A device works', 'Oracles match the job to a device whose stake vouches for it.'],
-  ['Oracles check', 'They run the work again, or a sample that nobody could foresee, and sign what they found.'],
+  [
+    'Oracles check',
+    'Those that are drawn to audit run the work again, or a sample that nobody could foresee: all of them, on a device without a long record. Each signs what it found.',
+  ],
   ['The program pays', 'On a quorum’s signatures, for what was attested. Whatever isn’t used comes back to you.'],
 ] as const;
 

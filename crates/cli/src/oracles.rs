@@ -191,13 +191,26 @@ impl Oracles {
         all
     }
 
-    /// What every oracle that answers has signed about a job's result.
+    /// What every oracle that answers has signed about a job's result. Each speaks for itself alone: much of an attestation is not
+    /// under its signature, and could be changed by whoever hands on another's.
     pub async fn attestations(&self, job: &Pubkey) -> Vec<Attestation> {
         let mut all = Vec::new();
         for client in &self.clients {
-            match client.attestation(&job.to_bytes()).await {
-                Ok(found) => all.extend(found),
-                Err(error) => tracing::debug!(host = client.host(), %error, "no verdict"),
+            let host = client.host();
+            let answer = async {
+                let Some(said) = client.attestation(&job.to_bytes()).await? else {
+                    return Ok(None);
+                };
+                let own = said.oracle == client.info().await?.oracle;
+                Ok::<_, ClientError>(Some((said, own)))
+            };
+            match answer.await {
+                Ok(Some((said, true))) => all.push(said),
+                Ok(Some((said, false))) => {
+                    tracing::debug!(host, oracle = said.oracle, "another oracle's verdict");
+                }
+                Ok(None) => {}
+                Err(error) => tracing::debug!(host, %error, "no verdict"),
             }
         }
         all

@@ -11,9 +11,9 @@
 //! equal, the cosine at least [`MIN_COSINE`], and the [`fingerprint`]s within their thresholds.
 //!
 //! # Failures
-//! A passage that this model's files give no tokens or no finite vector for has none on any machine. That is a result: the
-//! status names the first such passage, it has no files, and all of the job's units are paid, because nothing in the job was the
-//! worker's choice. Oracles embed that passage to confirm it.
+//! A passage that this model's files give no tokens, or no finite vector or hidden state for has no embedding on any machine. That
+//! is a result: the status names the first such passage, it has no files, and all of the job's units are paid, because nothing in
+//! the job was the worker's choice. Oracles embed that passage to confirm it.
 //!
 //! # Trace
 //! One step a passage: `"io-embed/2" ‖ BLAKE3 of its text (32 bytes) ‖ tokens as u32 LE ‖ its fingerprint ‖ its vector as f32 LE`. A
@@ -240,10 +240,21 @@ impl Model {
             .tokenise(tokenizer, &passage.text)
             .and_then(|tokens| self.embed(spec, &[tokens], &[], &|_| Ok(())));
         match embedded {
-            Ok(embedded) => Ok(!is_unit(embedded.vectors.into_iter())),
+            Ok(embedded) => Ok(!embedded.is_whole(self.bert.dimensions())),
             Err(EngineError::Model(_)) => Ok(true),
             Err(error) => Err(error),
         }
+    }
+}
+
+impl Embedded {
+    /// Whether each passage has a vector of length 1 and a finite fingerprint. Either may fail alone: of one pooled from the first
+    /// token, other tokens' states are only in the fingerprint.
+    fn is_whole(&self, dimensions: usize) -> bool {
+        self.vectors
+            .chunks_exact(dimensions)
+            .all(|row| is_unit(row.iter().copied()))
+            && self.fingerprints.iter().all(Fingerprint::is_finite)
     }
 }
 
@@ -454,12 +465,8 @@ impl Engine for EmbedEngine {
                 })?;
                 Ok::<_, EngineError>((tokens, embedded))
             });
-            let all_unit = |rows: &[f32]| {
-                rows.chunks_exact(dimensions)
-                    .all(|row| is_unit(row.iter().copied()))
-            };
             let (tokens, embedded) = match embedded {
-                Ok((tokens, embedded)) if all_unit(&embedded.vectors) => (tokens, embedded),
+                Ok((tokens, embedded)) if embedded.is_whole(dimensions) => (tokens, embedded),
                 Ok(_) | Err(EngineError::Model(_)) => {
                     let defect = pool.install(|| {
                         window
@@ -817,11 +824,13 @@ impl EmbedEngine {
         let tokenizer = model.tokenizer(embed)?;
         let defective = thread_pool(control.threads)?
             .install(|| model.is_defective(embed, &tokenizer, passage))?;
-        demand!(
-            defective,
-            Mismatch,
-            "passage {index} has an embedding, and the result says that it has none"
-        );
+        if !defective {
+            // Named like any other step that is wrong here: peers confirm it by embedding just that passage.
+            return Err(Judgement::Mismatch(
+                vec![index],
+                format!("passage {index} has an embedding, and the result says that it has none"),
+            ));
+        }
         Ok(Checked {
             units: total,
             steps: 1,

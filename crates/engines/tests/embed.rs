@@ -1047,7 +1047,15 @@ fn a_passage_that_has_no_embedding_is_a_result() {
             change(&mut manifest, &mut claim);
             claim.output_hash = bench.put(&manifest.canonical()).hash;
             match bench.verify(&spec, &claim, 32) {
-                Verdict::Reject(rejection) => rejection.reason,
+                Verdict::Reject(rejection) => {
+                    // Who rejects what another machine could see otherwise names the passage, for others to look at.
+                    let named: &[u64] = match rejection.reason {
+                        RejectReason::Mismatch => &[1],
+                        _ => &[],
+                    };
+                    assert_eq!(rejection.steps, named, "{rejection:?}");
+                    rejection.reason
+                }
                 other => panic!("{other:?}"),
             }
         };
@@ -1089,6 +1097,50 @@ fn a_passage_that_has_no_embedding_is_a_result() {
             RejectReason::Mismatch
         );
     }
+}
+
+/// The first token's vector alone would hide what became of the others, and no oracle accepts a fingerprint of it.
+#[test]
+fn a_hidden_state_that_is_not_finite_is_a_failure_whatever_is_pooled() {
+    let bench = Bench::new();
+    let mut small = Small::new();
+    for (name, _, values) in &mut small.tensors {
+        let norm = name.ends_with("LayerNorm.weight");
+        values.fill(if norm { 1.0 } else { 0.0 });
+        match name.as_str() {
+            // Only the word "green" has something in its first feature, and it grows beyond all bounds after the last layer's
+            // attention, through which other tokens would see it.
+            "embeddings.word_embeddings.weight" => {
+                for (token, row) in values.chunks_exact_mut(8).enumerate() {
+                    let at = if token == 5 { 0 } else { 1 };
+                    (row[at], row[at + 1]) = (1.0, -1.0);
+                }
+            }
+            "encoder.layer.1.intermediate.dense.weight" => values[0] = 1e15,
+            "encoder.layer.1.output.dense.weight" => values[12] = 1e30,
+            _ => {}
+        }
+    }
+    let weights = small.safetensors("", false);
+    let mut spec = small_spec(
+        &bench,
+        &json(Small::config()),
+        &json(Small::tokenizer()),
+        &weights,
+    );
+    embed_mut(&mut spec).pooling = Pooling::Cls;
+    spec.input = bench.put(b"red\nblue red\nred\n");
+    let fine = bench.run(&spec, &Control::new(JOB)).unwrap();
+    assert_eq!(fine.manifest.status, Status::Ok);
+    assert!(bench.verify(&spec, &claim(&fine), 32).is_accept());
+    spec.input = bench.put(b"red\nblue red\nred green\nred\n");
+    let outcome = bench.run(&spec, &Control::new(JOB)).unwrap();
+    let Status::Failed(failure) = &outcome.manifest.status else {
+        panic!("{:?}", outcome.manifest);
+    };
+    assert!(failure.message.starts_with("2 "), "{failure:?}");
+    let verdict = bench.verify(&spec, &claim(&outcome), 32);
+    assert!(verdict.is_accept(), "{verdict:?}");
 }
 
 #[test]

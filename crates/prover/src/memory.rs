@@ -5,16 +5,25 @@ use io_proof::hardware::{
     memory::{MemoryError, SEGMENT_WORDS, Walk, Walked, segment},
 };
 
+use crate::ProveError;
+
 /// Host memory, filled for one walk.
 pub struct Filled {
     walk: Walk,
     words: Vec<u64>,
 }
 
-/// Fills `walk.segments` × 4 KiB on `threads` threads.
-pub fn fill(walk: Walk, threads: usize) -> Result<Filled, MemoryError> {
-    walk.check()?;
-    let mut words = vec![0; walk.words() as usize];
+/// Fills `walk.segments` × 4 KiB on `threads` threads. Memory that there isn't is an error: whoever asks for too much must not end the process.
+pub fn fill(walk: Walk, threads: usize) -> Result<Filled, ProveError> {
+    let unavailable = ProveError::Unavailable;
+    walk.check()
+        .map_err(|error| unavailable(error.to_string()))?;
+    let needed = usize::try_from(walk.words()).map_err(|error| unavailable(error.to_string()))?;
+    let mut words: Vec<u64> = Vec::new();
+    words
+        .try_reserve_exact(needed)
+        .map_err(|error| unavailable(format!("{} segments of memory: {error}", walk.segments)))?;
+    words.resize(needed, 0);
     let part = walk
         .segments
         .div_ceil(threads.clamp(1, super::cpu::MAX_THREADS) as u64) as usize;
@@ -43,5 +52,28 @@ impl Filled {
             states.push(state);
         }
         Walked::new(&self.walk, states)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use io_proof::hardware::memory::MAX_SEGMENTS;
+
+    use super::*;
+
+    #[test]
+    fn memory_of_no_size_is_refused() {
+        let walk = |segments| Walk {
+            seed: [1; 32],
+            segments,
+            strides: 1,
+        };
+        for segments in [0, MAX_SEGMENTS + 1] {
+            assert!(matches!(
+                fill(walk(segments), 1),
+                Err(ProveError::Unavailable(_))
+            ));
+        }
+        assert!(fill(walk(3), 2).is_ok());
     }
 }

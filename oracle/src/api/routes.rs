@@ -991,7 +991,7 @@ async fn open_rows(
     let opened = api
         .oracle
         .hardware
-        .open(&api.oracle, &device, &round, asked);
+        .open(&api.oracle, from.0, &device, &round, asked);
     match opened.await {
         Ok(blob) => Ok(Json(OpenReply { blob })),
         Err(reason) => Err(Refusal::conflict(
@@ -1304,6 +1304,8 @@ async fn lease(State(api): Shared, Path(address): Path<String>) -> Answer<LeaseC
     let count = leases::counted(&api.oracle, &address)
         .ok_or_else(|| Refusal::not_found(format!("this oracle counted nothing of {address}")))?;
     let signed = leases::last_signed(&api.oracle, &address, count.created_slot).await?;
+    // Counted again: what was signed meanwhile is no more than that.
+    let count = leases::counted(&api.oracle, &address).unwrap_or(count);
     Ok(Json(LeaseCount { signed, ..count }))
 }
 

@@ -412,8 +412,6 @@ fn an_operator_answers_for_its_own_time() {
             false => s.world.refuse(&call, IoError::NotOperator),
         }
     }
-    let mut early = s.fork();
-    early.world.at(s.world.now() - 4 * HOUR);
     // Twice within a day would forget the first.
     let third = s.world.keys.pubkey();
     let again = s.world.set_device_operator_call(&s.rig, &third);

@@ -6,7 +6,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, PoisonError, TryLockError,
         atomic::{AtomicBool, Ordering},
         mpsc::{self, RecvTimeoutError},
     },
@@ -25,7 +25,7 @@ use io_proof::hardware::{
     memory::{Walk, Walked, drawn_strides},
     reveal_seed, round_seed,
     seeds::{memory_seed, walk_subject},
-    sizes::{BUDGET_PPM, LEAST_N},
+    sizes::{BUDGET_PPM, LEAST_N, WINDOW_MS},
 };
 use io_protocol::hardware::{CommitmentStatement, RevealStatement, RoundStatement};
 use io_prover::{Backend, Proof, ProveError, cpu::Cpu, cuda::Gpu, memory};
@@ -188,12 +188,59 @@ impl Budget {
     }
 }
 
+/// Longest time that an ask is reckoned to take.
+const MOST_RECKONED_SECONDS: f64 = 86_400.0;
+/// Segments of 4 KiB in a MiB.
+const SEGMENTS_A_MIB: u64 = 256;
+
+/// What an ask's passes take of this device at the speed that it claims.
+fn computing(claim: &HardwareClaim, ask: &ProofAsk) -> Duration {
+    let scale = (f64::from(ask.n) / f64::from(claim.n)).powi(3) * f64::from(ask.passes);
+    let seconds = claim.pass_micros as f64 / 1e6 * scale;
+    Duration::from_secs_f64(seconds.min(MOST_RECKONED_SECONDS))
+}
+
+/// What filling its memory takes, likewise.
+fn filling(claim: &HardwareClaim, ask: &ProofAsk) -> Duration {
+    let mib = ask.segments as f64 / SEGMENTS_A_MIB as f64;
+    let seconds = mib / f64::from(claim.fill_mib_s.max(1));
+    Duration::from_secs_f64(seconds.min(MOST_RECKONED_SECONDS))
+}
+
 /// What a round takes of this device at the speed that it claims.
 fn cost(claim: &HardwareClaim, ask: &ProofAsk) -> Duration {
-    let scale = (f64::from(ask.n) / f64::from(claim.n)).powi(3) * f64::from(ask.passes);
-    let passes = claim.pass_micros as f64 / 1e6 * scale;
-    let filling = ask.segments as f64 / 256.0 / f64::from(claim.fill_mib_s.max(1));
-    Duration::from_secs_f64((passes + filling).min(86_400.0))
+    computing(claim, ask) + filling(claim, ask)
+}
+
+/// Whether an oracle asks for no more than one round may take of this device: not more memory than it claims, and not hours of it.
+/// A single pass of the least size is always taken up, however slow the device is. Pure.
+fn check_ask(claim: &HardwareClaim, ask: &ProofAsk) -> Result<()> {
+    Shape {
+        n: ask.n,
+        passes: ask.passes,
+    }
+    .check()?;
+    let claimed = u64::from(claim.memory_mib) * SEGMENTS_A_MIB;
+    ensure!(
+        ask.segments <= claimed,
+        "{} segments of memory were asked for, and the device claims {claimed}",
+        ask.segments
+    );
+    let (passes, most) = (
+        computing(claim, ask),
+        Duration::from_millis(WINDOW_MS.into()) * MAX_ASKED_WINDOWS,
+    );
+    let least = ask.passes == 1 && ask.n <= LEAST_N;
+    ensure!(
+        least || passes <= most,
+        "passes of {passes:?} were asked for: at most {most:?}"
+    );
+    let filling = filling(claim, ask);
+    ensure!(
+        filling <= MAX_ASKED_FILLING,
+        "filling memory for {filling:?} was asked for: at most {MAX_ASKED_FILLING:?}"
+    );
+    Ok(())
 }
 
 enum Step {
@@ -219,6 +266,10 @@ pub struct Proving {
     told: tokio::sync::watch::Sender<u64>,
     /// Held while one oracle is asked for a round: they take turns.
     claiming: tokio::sync::Mutex<()>,
+    /// When an oracle last left a round unfinished, by link.
+    abandoned: Mutex<HashMap<usize, Instant>>,
+    /// Held while rows are opened for an audit: one at a time, so that audits take little of the device.
+    auditing: Mutex<()>,
 }
 
 impl Proving {
@@ -233,6 +284,8 @@ impl Proving {
             measured: Mutex::default(),
             told: tokio::sync::watch::channel(0).0,
             claiming: tokio::sync::Mutex::default(),
+            abandoned: Mutex::default(),
+            auditing: Mutex::default(),
         }
     }
 
@@ -242,6 +295,13 @@ impl Proving {
         if running.as_ref().is_some_and(which) {
             *running = None;
         }
+    }
+
+    /// Whether an oracle left a round unfinished a short time ago.
+    fn is_abandoned_by(&self, link: usize, now: Instant) -> bool {
+        lock(&self.abandoned)
+            .get(&link)
+            .is_some_and(|at| now.saturating_duration_since(*at) < ABANDONED_PAUSE)
     }
 
     fn keep(&self, seed: Hash, proof: Arc<Proof>) {
@@ -301,6 +361,9 @@ pub fn hear(worker: &Arc<Worker>, link: usize, message: ToWorker) {
                     let reason = format!("{error:#}");
                     tracing::warn!(oracle = opening.oracle, reason, "a hardware proof failed");
                     unready(&of, link, &seed, &reason);
+                    if error.is::<Abandoned>() && is_up(&of, link) {
+                        lock(&of.proving.abandoned).insert(link, Instant::now());
+                    }
                 }
             });
         }
@@ -393,11 +456,19 @@ fn begin(
         "the round isn't signed by the oracle that it names"
     );
     let seed = round_seed(&statement, &signature);
-    let shape = Shape {
-        n: ask.n,
-        passes: ask.passes,
-    };
-    shape.check()?;
+    if let Err(error) = check_ask(&proving.claim, ask) {
+        unready(worker, link, &seed, &format!("{error:#}"));
+        return Err(error);
+    }
+    if proving.is_abandoned_by(link, Instant::now()) {
+        unready(
+            worker,
+            link,
+            &seed,
+            "this oracle left a round unfinished: ask again later",
+        );
+        bail!("the oracle left a round unfinished a short time ago");
+    }
     let mut running = lock(&proving.running);
     if running.is_some() {
         unready(
@@ -429,6 +500,18 @@ fn begin(
     Ok((seed, steps))
 }
 
+/// An oracle takes no next step in a round that it opened.
+#[derive(Debug, thiserror::Error)]
+#[error("the oracle goes on with the round no more")]
+struct Abandoned;
+
+/// Whether a link takes what was just said on it: an oracle that is gone has left no round unfinished on purpose. Blocks for a moment.
+fn is_up(worker: &Worker, link: usize) -> bool {
+    std::thread::sleep(RETRY);
+    let queue = &worker.outbound[link];
+    queue.capacity() == queue.max_capacity()
+}
+
 /// Waits for a step of the oracle's, and ends when the worker does.
 fn wait(worker: &Worker, steps: &mpsc::Receiver<Step>) -> Result<Step> {
     let until = Instant::now() + ROUND_PATIENCE;
@@ -441,10 +524,9 @@ fn wait(worker: &Worker, steps: &mpsc::Receiver<Step>) -> Result<Step> {
                     !worker.shutdown.is_cancelled(),
                     "the worker is shutting down"
                 );
-                ensure!(
-                    Instant::now() < until,
-                    "the oracle goes on with the round no more"
-                );
+                if Instant::now() >= until {
+                    return Err(Abandoned.into());
+                }
             }
         }
     }
@@ -583,7 +665,7 @@ fn open(proving: &Proving, proof: &Proof, rows: &[(u32, u32)]) -> Vec<u8> {
     opened.iter().flat_map(OpenedRow::to_bytes).collect()
 }
 
-/// Uploads to the oracle of a link. Returns the blob's hash.
+/// Uploads to the oracle of a link, which must take it in time. Returns the blob's hash.
 fn upload(worker: &Worker, link: usize, bytes: &[u8]) -> Result<String> {
     let blob = *blake3::hash(bytes).as_bytes();
     let key = worker.chain.request_key();
@@ -591,7 +673,9 @@ fn upload(worker: &Worker, link: usize, bytes: &[u8]) -> Result<String> {
     tokio::runtime::Handle::current().block_on(async {
         tokio::select! {
             () = worker.shutdown.cancelled() => bail!("the worker is shutting down"),
-            uploaded = upload => uploaded.context("uploading what was opened"),
+            uploaded = tokio::time::timeout(ROUND_PATIENCE, upload) => uploaded
+                .context("the oracle takes what was opened too slowly")?
+                .context("uploading what was opened"),
         }
     })?;
     Ok(text::hash(&blob))
@@ -600,6 +684,11 @@ fn upload(worker: &Worker, link: usize, bytes: &[u8]) -> Result<String> {
 /// Opens more of a round for an audit: rows of a pass, or the roots of all its rows.
 fn reopen(worker: &Worker, link: usize, round: &str, pass: u32, rows: &[u32]) -> Result<String> {
     let proving = &worker.proving;
+    let _turn = match proving.auditing.try_lock() {
+        Ok(turn) => turn,
+        Err(TryLockError::Poisoned(turn)) => PoisonError::into_inner(turn),
+        Err(TryLockError::WouldBlock) => bail!("the device answers another audit: ask again"),
+    };
     let seed = text::parse_hash(round).context("the round")?;
     let proof = lock(&proving.kept)
         .iter()
@@ -646,23 +735,77 @@ mod tests {
         assert!(!budget.spend(start, cost, 32));
     }
 
-    #[test]
-    fn a_rounds_cost_follows_from_the_claim() {
-        let claim = HardwareClaim {
+    fn claim() -> HardwareClaim {
+        HardwareClaim {
             backend: String::new(),
             n: 1_024,
             pass_micros: 10_000,
-            memory_mib: 1,
+            memory_mib: 4_096,
             fill_mib_s: 64,
-        };
-        let ask = ProofAsk {
-            n: 2_048,
-            passes: 2,
+        }
+    }
+
+    fn ask(n: u32, passes: u32, mib: u64) -> ProofAsk {
+        ProofAsk {
+            n,
+            passes,
             rows: 1,
-            segments: 64 * 256,
+            segments: mib * SEGMENTS_A_MIB,
             strides: 1,
             open_strides: 1,
+        }
+    }
+
+    #[test]
+    fn an_oracle_that_left_a_round_waits_for_the_next() {
+        let proving = Proving::new(Prover::Host(io_prover::for_host(1)), claim(), 1);
+        let now = Instant::now();
+        assert!(!proving.is_abandoned_by(0, now));
+        lock(&proving.abandoned).insert(0, now);
+        assert!(proving.is_abandoned_by(0, now));
+        assert!(!proving.is_abandoned_by(1, now), "another oracle");
+        assert!(!proving.is_abandoned_by(0, now + ABANDONED_PAUSE));
+    }
+
+    #[test]
+    fn a_rounds_cost_follows_from_the_claim() {
+        let cost = cost(&claim(), &ask(2_048, 2, 64));
+        assert_eq!(cost, Duration::from_millis(1_160));
+    }
+
+    #[test]
+    fn one_ask_takes_neither_hours_nor_more_memory_than_is_claimed() {
+        let claim = claim();
+        assert!(
+            check_ask(&claim, &ask(1_024, 150, 96)).is_ok(),
+            "as oracles ask"
+        );
+        assert!(
+            check_ask(&claim, &ask(2_048, 50, 96)).is_ok(),
+            "two windows"
+        );
+        assert!(check_ask(&claim, &ask(2_048, 51, 96)).is_err());
+        assert!(
+            check_ask(&claim, &ask(1_024, 1, 1_920)).is_ok(),
+            "30 s of filling"
+        );
+        assert!(check_ask(&claim, &ask(1_024, 1, 1_921)).is_err());
+        let quick = HardwareClaim {
+            fill_mib_s: 4_096,
+            ..claim.clone()
         };
-        assert_eq!(cost(&claim, &ask), Duration::from_millis(1_160));
+        assert!(check_ask(&quick, &ask(1_024, 1, 4_096)).is_ok());
+        assert!(
+            check_ask(&quick, &ask(1_024, 1, 4_097)).is_err(),
+            "beyond the claim"
+        );
+        // A device that takes longer than the window for the least there is.
+        let slow = HardwareClaim {
+            pass_micros: 60_000_000,
+            ..claim
+        };
+        assert!(check_ask(&slow, &ask(1_024, 1, 1)).is_ok());
+        assert!(check_ask(&slow, &ask(1_024, 2, 1)).is_err());
+        assert!(check_ask(&slow, &ask(2_048, 1, 1)).is_err());
     }
 }

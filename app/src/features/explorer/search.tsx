@@ -2,7 +2,7 @@ import { type Address, isAddress } from '@solana/kit';
 import { queryOptions, useQuery } from '@tanstack/react-query';
 import { Navigate, useSearch } from '@tanstack/react-router';
 import { api, takeMaybe } from '@/shared/api';
-import { decodeAny, fetchAccount, fetchAll, OFFSETS, PROGRAM, pda, rpc } from '@/shared/chain';
+import { decodeAny, fetchAccount, fetchAll, membersOf, OFFSETS, PROGRAM, pda, rpc } from '@/shared/chain';
 import { hex, shorten } from '@/shared/format';
 import { Card, Empty, Facts, Hash, Loaded, Page, Skeleton } from '@/shared/ui';
 import { Activity } from './activity';
@@ -39,7 +39,7 @@ async function findAddress(id: string, signal: AbortSignal): Promise<Found> {
     pda.oracle(id as Address).then((at) => fetchAccount('oracle', at, signal)),
     pda.provider(id as Address),
   ]);
-  if (bond || set?.data.oracles.some((key) => key === id)) return { to: 'oracle', id };
+  if (bond || membersOf(set?.data).includes(id)) return { to: 'oracle', id };
   if (await fetchAccount('provider', provider, signal)) return { to: 'provider', id: provider };
   const closed = await takeMaybe(api().GET('/v1/jobs/{job}', { params: { path: { job: id } }, signal })).catch(
     () => null,

@@ -1,10 +1,13 @@
 /** The one command that turns a machine into a device. Pure. */
 
-/** Only what needs no quoting gets into a shell. */
+/** Only what ends no string gets into the configuration: it is TOML, in a here-document that the shell does not read. */
 function plain(text: string): string {
-  if (!/^[A-Za-z0-9:/._\-[\]?=&%]*$/.test(text)) throw new Error(`“${text}” cannot stand in a command`);
+  if (!/^[A-Za-z0-9:/._\-[\]?=&%@~+']*$/.test(text)) throw new Error(`“${text}” cannot stand in a command`);
   return text;
 }
+
+/** As one word of a shell, whatever it holds. */
+const quoted = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
 
 /** What stands where the network names nothing: to be replaced. */
 export const NO_RPC = 'https://rpc.example.com';
@@ -47,7 +50,7 @@ export function commandFor(of: {
     `  cat > worker.toml <<'END' &&`,
     ...lines,
     'END',
-    `  io -u ${rpc} -k authority.json device register --class ${of.classId} --operator-key operator.json --bond ${ioText(of.bond)} &&`,
+    `  io -u ${quoted(rpc)} -k authority.json device register --class ${of.classId} --operator-key operator.json --bond ${ioText(of.bond)} &&`,
     '  io worker run --config worker.toml',
   ].join('\n');
 }

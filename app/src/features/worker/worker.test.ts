@@ -112,8 +112,15 @@ describe('the command', () => {
     expect(commandFor({ ...given, wsUrl: null }), 'nothing is guessed').toContain(`ws_url = "${NO_WS}"`);
     expect(ioText(100_000_000n)).toBe('1');
   });
+  it('quotes what a shell would read in an address', () => {
+    const command = commandFor({ ...given, rpcUrl: 'https://rpc.example.com/?key=a&net=[dev]' });
+    expect(command).toContain(`  io -u 'https://rpc.example.com/?key=a&net=[dev]' -k authority.json `);
+    expect(command).toContain('rpc_url = "https://rpc.example.com/?key=a&net=[dev]"');
+    expect(commandFor({ ...given, rpcUrl: "https://x/?a='&b" })).toContain(`io -u 'https://x/?a='\\''&b' -k`);
+  });
   it('takes nothing that a shell would read', () => {
     expect(() => commandFor({ ...given, oracles: ['http://x/$(rm -rf .)'] })).toThrow();
+    expect(() => commandFor({ ...given, rpcUrl: 'http://x/\nEND\nid' })).toThrow();
     expect(() => commandFor({ ...given, region: '"; id' })).toThrow();
     expect(() => commandFor({ ...given, wsUrl: 'ws://x"; id' })).toThrow();
   });

@@ -83,6 +83,10 @@ export interface Kinds {
 }
 export type Kind = keyof Kinds;
 
+/** The oracles of a set: its slots keep holes where one left, and its count is no last slot. None while it is read. */
+export const membersOf = (set: Pick<OracleSet, 'oracles'> | null | undefined): string[] =>
+  (set?.oracles ?? []).filter((key) => key !== NOBODY);
+
 interface Reading<T> {
   discriminator: ReadonlyUint8Array;
   decode(bytes: ReadonlyUint8Array): T;

@@ -37,13 +37,17 @@ export function short(base: bigint, unit: Unit): string {
 
 export class AmountError extends Error {}
 
-/** Commas where thousands are grouped; any other is refused: in some countries it is the decimal point. */
-const GROUPED = /^\d{1,3}(,\d{3})+(\.\d*)?$/;
+/** Commas that can only group thousands: two, or one before a decimal point. Any other may be a decimal point, as in some countries. */
+const GROUPED = /^\d{1,3}(,\d{3}){2,}$|^\d{1,3}(,\d{3})+\.\d*$/;
 
 /** What somebody typed, as base units. */
 export function parseAmount(text: string, unit: Unit): bigint {
   let clean = text.trim().replace(/[\s_]/g, '');
   if (GROUPED.test(clean)) clean = clean.replaceAll(',', '');
+  if (/^\d{1,3},\d{3}$/.test(clean))
+    throw new AmountError(
+      `“${clean}” can be read in two ways: write ${clean.replace(',', '')} or ${clean.replace(',', '.')}`,
+    );
   const match = /^(\d*)(?:\.(\d*))?$/.exec(clean);
   if (!match || (!match[1] && !match[2])) throw new AmountError(`expected an amount like 1.5, got “${text.trim()}”`);
   const fraction = match[2] ?? '';

@@ -14,6 +14,15 @@ describe('amounts', () => {
     expect(short(0n, IO)).toBe('0 IO');
     expect(short(1_234_599_999_999n, IO)).toBe('12,345 IO');
   });
+  it('take a comma only where it can but group thousands', () => {
+    const io = (text: string) => parseAmount(text, IO);
+    expect(io('1,234,567')).toBe(123_456_700_000_000n);
+    expect(io('1,234.5')).toBe(123_450_000_000n);
+    expect(io('1,234.')).toBe(io('1234'));
+    expect(() => io('1,234'), 'a decimal comma pays a thousand times too much').toThrow('write 1234 or 1.234');
+    for (const bad of ['0,500', '1234,567', '1.234,5', '1,23,456', '1,234,56', ',5'])
+      expect(() => io(bad), bad).toThrow();
+  });
   it('come back from text', () => {
     for (const base of [0n, 1n, 99_999_999n, 100_000_000n, 123_456_789_012n, 0xffff_ffff_ffff_ffffn]) {
       expect(parseAmount(exact(base, IO).replace(' IO', ''), IO)).toBe(base);

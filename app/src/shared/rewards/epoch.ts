@@ -2,9 +2,9 @@
 import { getBase58Encoder } from '@solana/kit';
 import { queryOptions } from '@tanstack/react-query';
 import { api, bases, download, type Schemas, takeMaybe } from '@/shared/api';
-import { fetchAccount, type Kinds, pda } from '@/shared/chain';
+import { fetchAccount, type Kinds, membersOf, pda } from '@/shared/chain';
 import { config } from '@/shared/config';
-import { fromHex, hex, isZero, sameBytes } from '@/shared/format';
+import { fromHex, hex, sameBytes } from '@/shared/format';
 import { blake3Bytes, type Check, keyBytes, verifySignature } from '@/shared/verify';
 import { addressOf, FormatError } from './bytes';
 import {
@@ -88,7 +88,7 @@ export async function fetchEpoch(epoch: bigint, signal?: AbortSignal): Promise<E
     fetchAccount('emission', await pda.emission(), signal),
     fetchAccount('oracleSet', await pda.oracleSet(), signal),
   ]);
-  const oracles = (oracleSet?.data.oracles ?? []).filter((key) => !isZero(keyBytes(key))) as string[];
+  const oracles = membersOf(oracleSet?.data);
   const answers = await Promise.allSettled(
     bases().map((base) =>
       takeMaybe(api(base).GET('/v1/rewards/{epoch}', { params: { path: { epoch: Number(epoch) } }, signal })),

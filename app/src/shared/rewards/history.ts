@@ -1,7 +1,7 @@
 /** What the newest epochs emitted, and what of it was given to devices. */
 import { queryOptions } from '@tanstack/react-query';
 import { api, takeMaybe } from '@/shared/api';
-import { fetchAccount, pda } from '@/shared/chain';
+import { fetchAccount, membersOf, pda } from '@/shared/chain';
 import { epochEmission } from './emission';
 import { signedBy } from './epoch';
 
@@ -37,7 +37,7 @@ export const rewardHistoryQuery = (rootEpoch: bigint) =>
     queryFn: async ({ signal }): Promise<EpochFigures[]> => {
       const last = Number(rootEpoch);
       const set = await fetchAccount('oracleSet', await pda.oracleSet(), signal);
-      const oracles = (set?.data.oracles ?? []) as string[];
+      const oracles = membersOf(set?.data);
       const epochs = Array.from({ length: EPOCHS_SHOWN + 1 }, (_, i) => last - i).filter((epoch) => epoch > 0);
       const answers = await Promise.all(
         epochs.map((epoch) => takeMaybe(api().GET('/v1/rewards/{epoch}', { params: { path: { epoch } }, signal }))),

@@ -7,7 +7,10 @@ use io_api::types::Amount;
 use io_client::{
     Pubkey, accounts,
     instructions::{self, RegisterDeviceArgs},
-    io_network::state::{Device, DeviceClass, DeviceState, Provider},
+    io_network::{
+        constants::EVIDENCE_SECONDS,
+        state::{Device, DeviceClass, DeviceState, Provider},
+    },
     pda,
 };
 use io_worker::{config::DeviceSelection, devices};
@@ -311,6 +314,19 @@ pub async fn run(command: &DeviceCommand, ctx: &Context) -> Result<()> {
             let (account, found) = fetch(ctx, device).await?;
             provider::must_own(&wallet, &account, &found)?;
             let operator = address("OPERATOR", operator)?;
+            let again = found.operator_since.saturating_add(EVIDENCE_SECONDS);
+            if operator != found.operator
+                && found.former_operator != Pubkey::default()
+                && ctx.rpc.chain_time().await? < again
+            {
+                return Err(Failure::failed(format!(
+                    "the operator of {account} was changed less than a day ago"
+                ))
+                .hint(format!(
+                    "The one before still answers for what it signed. It can be changed again from {}.",
+                    utc(again)
+                )));
+            }
             let instruction =
                 instructions::set_device_operator(&wallet.address(), &account, &operator);
             let intent = format!("operator:{account}:{}", random_u64()?);

@@ -4,7 +4,8 @@
 //!
 //! The hidden state is the matrix of tokens × features before pooling. A fingerprint holds its [`ENTRIES`] values of largest
 //! magnitude (of equal ones those that come first) as `place as u32 LE ‖ value as f32 LE`, ordered by place = token · features +
-//! feature. A state with fewer values leaves the rest as place 2³² − 1, value 0. TOPLOC packs the same pairs into a polynomial over a
+//! feature. A state with fewer values leaves the rest as place 2³² − 1, value 0. A NaN is as large as infinity, so that a state that
+//! isn't finite has a fingerprint that isn't either: its passage has no embedding. TOPLOC packs the same pairs into a polynomial over a
 //! prime field to save bytes; here the pairs are a twelfth of what the embedding takes, and anybody can read them.
 
 /// Values in a fingerprint.
@@ -28,25 +29,38 @@ pub struct Fingerprint([(u32, f32); ENTRIES]);
 impl Fingerprint {
     /// The fingerprint of a hidden state.
     pub fn of(state: &[f32]) -> Self {
-        // Descending by magnitude; what comes first stays before what is equal.
+        // Descending by magnitude; what comes first stays before what is equal. A NaN has no place in an order, and would lose its own
+        // to what comes later.
+        let magnitude = |value: f32| {
+            if value.is_nan() {
+                f32::INFINITY
+            } else {
+                value.abs()
+            }
+        };
         let mut largest = [(NO_PLACE, 0f32); ENTRIES];
         let mut count = 0;
         let mut least = -1f32;
         for (place, value) in state.iter().enumerate() {
-            let size = value.abs();
+            let size = magnitude(*value);
             if count == ENTRIES && size <= least {
                 continue;
             }
-            let at = largest[..count].partition_point(|(_, other)| other.abs() >= size);
+            let at = largest[..count].partition_point(|(_, other)| magnitude(*other) >= size);
             if count < ENTRIES {
                 count += 1;
             }
             largest.copy_within(at..count - 1, at + 1);
             largest[at] = (place as u32, *value);
-            least = largest[count - 1].1.abs();
+            least = magnitude(largest[count - 1].1);
         }
         largest[..count].sort_unstable_by_key(|(place, _)| *place);
         Self(largest)
+    }
+
+    /// Whether the whole state is.
+    pub fn is_finite(&self) -> bool {
+        self.0.iter().all(|(_, value)| value.is_finite())
     }
 
     pub fn bytes(&self) -> [u8; FINGERPRINT_BYTES] {
@@ -179,6 +193,24 @@ mod tests {
         assert_eq!(few.places(), [0, 1]);
         assert_eq!(Fingerprint::parse(&few.bytes(), 2), Some(few.clone()));
         assert_eq!(Fingerprint::parse(&few.bytes(), 3), None);
+    }
+
+    /// Wherever it stands, and whatever comes after it.
+    #[test]
+    fn a_state_that_is_not_finite_has_no_finite_fingerprint() {
+        let state: Vec<f32> = (0..64).map(|i| i as f32 - 32.0).collect();
+        assert!(Fingerprint::of(&state).is_finite());
+        assert!(Fingerprint::of(&[1.0]).is_finite());
+        for value in [f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            for at in 0..state.len() {
+                let mut broken = state.clone();
+                broken[at] = value;
+                let print = Fingerprint::of(&broken);
+                assert!(!print.is_finite(), "{value} at {at}");
+                assert_eq!(Fingerprint::parse(&print.bytes(), 64), None);
+            }
+        }
+        assert!(!Fingerprint::of(&[f32::NAN; 40]).is_finite());
     }
 
     #[test]

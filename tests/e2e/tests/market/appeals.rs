@@ -1,6 +1,6 @@
 //! A penalty that its provider contests: oracles that did not accuse look at the work themselves.
 
-use io_client::pda;
+use io_client::{accounts, io_network::state::Provider, pda};
 use io_e2e::{
     JobState, Market, Options, inputs,
     jobs::{PATIENCE, until},
@@ -49,6 +49,10 @@ async fn an_appeal_is_decided_by_those_that_did_not_accuse() {
     let accusers = shown["accusers"].as_array().unwrap();
     assert!(accusers.contains(&found["oracle"]), "{shown}");
     assert!(shown["evidence_problem"].is_null(), "{shown}");
+    // The penalty is in the case.
+    let slashed: Provider = accounts::fetch(&market.rpc, &case.provider)
+        .await
+        .expect("the provider");
     // Only the provider appeals.
     market.io(&["slash", "appeal", &name]).await.fails(3);
     market
@@ -57,5 +61,15 @@ async fn an_appeal_is_decided_by_those_that_did_not_accuse() {
         .ok();
     // The third oracle finds the result as wrong as the two did: upheld, delivered and closed, and nobody had to ask for it.
     market.slash_case_closes(&account).await;
+    let after: Provider = accounts::fetch(&market.rpc, &case.provider)
+        .await
+        .expect("the provider");
+    assert!(case.amount > 0);
+    assert_eq!(
+        (after.staked, after.co_assets),
+        (slashed.staked, slashed.co_assets),
+        "upheld: a returned penalty of {} would be stake again",
+        case.amount
+    );
     market.stop().await;
 }

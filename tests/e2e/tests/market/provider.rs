@@ -319,10 +319,11 @@ async fn the_readmes_commands_make_a_device_that_earns_and_can_be_left_again() {
         device_of(&market, &device).await.operator.to_string(),
         other
     );
+    // The operator before answers for a day for what it signed: until then there is no third one.
     market
         .io(&["device", "operator", &name, &operator.address().to_string()])
         .await
-        .ok();
+        .fails_with(1, &["less than a day ago", "can be changed again from"]);
 
     // And out again: the device, then the stake, each when it may.
     assert!(worker.stop().await.success());

@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { attestationsQuery } from '@/shared/api';
-import { type Kinds, oracleSetQuery, type Read } from '@/shared/chain';
+import { type Kinds, membersOf, oracleSetQuery, type Read } from '@/shared/chain';
 import { useConfig } from '@/shared/config/use-config';
 import { duration } from '@/shared/format';
 import { Badge, Hash, Loaded, Skeleton } from '@/shared/ui';
@@ -36,7 +36,7 @@ export function Attestations({ job }: { job: Read<Kinds['job']> }) {
               { program: keyBytes(config.program), cluster: keyBytes(config.cluster) },
               {
                 version: set.data?.data.version ?? 0n,
-                oracles: set.data?.data.oracles.slice(0, set.data.data.count) ?? [],
+                oracles: membersOf(set.data?.data),
               },
             );
             const ok = checks.every((check) => check.ok);

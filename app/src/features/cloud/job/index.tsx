@@ -5,6 +5,7 @@ import { jobQuery, type Kinds, mintsQuery, NOBODY, type Read, settlement, unitOf
 import { count, duration, hex, isZero, shorten } from '@/shared/format';
 import { costOf, isFinal, STATE_TONES, stateName } from '@/shared/jobs';
 import { Amount, Badge, Card, Empty, Facts, Failure, Hash, Loaded, Notice, Page, Skeleton, Time } from '@/shared/ui';
+import { VERIFICATION } from '../offers/filters';
 import { MeteredNotice } from '../submit/price';
 import { CloudTabs } from '../tabs';
 import { Actions } from './actions';
@@ -69,8 +70,8 @@ function Closed({ view, pending, error }: { view: JobView | null; pending: boole
 }
 
 const VERIFICATIONS = [
-  'exact: run again, every bit compared',
-  'tolerant: an unforeseeable sample run again',
+  `exact: ${VERIFICATION.wasm.text}`,
+  `tolerant: ${VERIFICATION.embed.text}`,
   'metered: attested hardware and time, results unchecked',
 ];
 

@@ -1,14 +1,19 @@
 import { getBase58Encoder } from '@solana/kit';
 import { useQuery } from '@tanstack/react-query';
-import { type LeaseSignature, leaseCountsQuery } from '@/shared/api';
-import { type Kinds, oracleSetQuery, type Read } from '@/shared/chain';
+import { type LeaseCount, leaseCountsQuery } from '@/shared/api';
+import { type Kinds, membersOf, oracleSetQuery, type Read } from '@/shared/chain';
 import { useConfig } from '@/shared/config/use-config';
 import { duration } from '@/shared/format';
 import { Badge, Hash, Loaded, Skeleton, Time } from '@/shared/ui';
 import { type Deployment, keyBytes, leaseBytes, verifySignature } from '@/shared/verify';
 
-/** Whether an oracle signed what it says it counted, of this very lease. */
-function holds(signed: LeaseSignature, { address, data }: Read<Kinds['job']>, deployment: Deployment): boolean {
+/** Whether an oracle signed a total of this very lease, of no more than it says it counted. */
+function holds(
+  { oracle, seconds, signed }: LeaseCount,
+  { address, data }: Read<Kinds['job']>,
+  deployment: Deployment,
+): boolean {
+  if (!signed || signed.oracle !== oracle || signed.seconds > seconds) return false;
   try {
     const statement = leaseBytes({
       deployment,
@@ -45,8 +50,8 @@ export function LeaseMeter({ job }: { job: Read<Kinds['job']> }) {
               );
             }
             const { signed } = count;
-            const member = set.data?.data.oracles.some((key) => key === count.oracle) ?? false;
-            const valid = signed ? signed.oracle === count.oracle && holds(signed, job, deployment) : false;
+            const member = membersOf(set.data?.data).includes(count.oracle);
+            const valid = holds(count, job, deployment);
             return (
               <li key={base} className="flex flex-wrap items-center gap-2 text-sm" data-testid="meter">
                 <Hash value={count.oracle} label="oracle" />
@@ -57,14 +62,14 @@ export function LeaseMeter({ job }: { job: Read<Kinds['job']> }) {
                 <Badge tone={member ? 'good' : 'bad'} tip="whether it is in the oracle set on chain">
                   {member ? '✓' : '✗'} signer
                 </Badge>
-                {signed ? (
+                {signed && (
                   <Badge
                     tone={valid ? 'good' : 'bad'}
-                    tip="Ed25519 over the statement rebuilt here from the chain’s fields"
+                    tip="Ed25519 over the statement rebuilt here from the chain’s fields, for no more seconds than it counted"
                   >
                     {valid ? '✓' : '✗'} signature
                   </Badge>
-                ) : null}
+                )}
               </li>
             );
           })}

@@ -2,7 +2,7 @@ import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import type { JobView } from '@/shared/api';
-import { type Kinds, mintsQuery, type Read, signedQuery, unitOf } from '@/shared/chain';
+import { type Kinds, mintsQuery, type Read, type SignedTransaction, signedQuery, unitOf } from '@/shared/chain';
 import { count, duration, hex, plural, shorten, size, utc } from '@/shared/format';
 import { isFinal, STATE_TONES, stateName } from '@/shared/jobs';
 import { Amount, Badge, Hash, Progress, Time, type Tone } from '@/shared/ui';
@@ -28,11 +28,22 @@ const signatureOf = (view: JobView | null, to: string) => view?.history.find((st
 /** The transaction that brought a state, its signatures checked here. */
 function Tx({ view, to }: { view: JobView | null; to: string }) {
   const signature = signatureOf(view, to);
-  return signature && view ? <Transaction signature={signature} job={view.job} /> : null;
+  return signature && view ? <Transaction signature={signature} job={view.job} to={to} /> : null;
 }
 
-function Transaction({ signature, job }: { signature: string; job: string }) {
-  const signed = useQuery(signedQuery(signature, job));
+/** What a transaction was found to be. */
+function findingOf({ holds, brings, succeeded, signers }: SignedTransaction): [Tone, text: string, tip: string] {
+  if (!holds) return ['bad', '✗ not signed', 'this is not the transaction that it is said to be'];
+  const by = `carries valid Ed25519 signatures of ${signers.map((key) => shorten(key)).join(', ')}`;
+  if (!succeeded) return ['warn', 'signed, not read', `${by}, and names this job, but did not go through`];
+  if (!brings)
+    return ['warn', 'signed, not read', `${by}, and names this job, but no instruction of its own brings this state`];
+  return ['good', '✓ signed', `brings this job to this state, and ${by}`];
+}
+
+function Transaction({ signature, job, to }: { signature: string; job: string; to: string }) {
+  const signed = useQuery(signedQuery(signature, job, to));
+  const [tone, text, tip] = signed.data ? findingOf(signed.data) : [];
   return (
     <p className="mt-1 flex flex-wrap items-center gap-2 text-muted text-xs">
       <span>
@@ -46,16 +57,9 @@ function Transaction({ signature, job }: { signature: string; job: string }) {
           {shorten(signature, 6, 6)}
         </Link>
       </span>
-      {signed.data && (
-        <Badge
-          tone={signed.data.holds ? 'good' : 'bad'}
-          tip={
-            signed.data.holds
-              ? `names this job, and carries valid Ed25519 signatures of ${signed.data.signers.map((key) => shorten(key)).join(', ')}`
-              : 'this is not the transaction that it is said to be'
-          }
-        >
-          {signed.data.holds ? '✓ signed' : '✗ not signed'}
+      {text && (
+        <Badge tone={tone} tip={tip}>
+          {text}
         </Badge>
       )}
     </p>

@@ -6,10 +6,18 @@ import { hourOf } from '@/shared/offers';
 export const ENGINES = ['embed', 'wasm', 'lease'] as const;
 export type Engine = (typeof ENGINES)[number];
 
-/** How each one's results are verified. */
+/** How each one's results are verified, in the command line's words (`crates/cli/src/work.rs`). */
 export const VERIFICATION: Record<Engine, { name: 'exact' | 'tolerant' | 'metered'; number: number; text: string }> = {
-  embed: { name: 'tolerant', number: 1, text: 'oracles run an unforeseeable sample again' },
-  wasm: { name: 'exact', number: 0, text: 'oracles run it again and compare every bit' },
+  embed: {
+    name: 'tolerant',
+    number: 1,
+    text: 'oracles that are drawn to audit run an unforeseeable sample again (all of them, on a device without a long record)',
+  },
+  wasm: {
+    name: 'exact',
+    number: 0,
+    text: 'oracles that are drawn to audit run it again and compare every bit (all of them, on a device without a long record)',
+  },
   lease: {
     name: 'metered',
     number: 2,

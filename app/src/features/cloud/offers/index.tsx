@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
-import { useMemo } from 'react';
+import { useMemo, useState } from 'react';
 import type { Offer } from '@/shared/api';
 import { deviceOffersQuery } from '@/shared/api';
 import { classesQuery } from '@/shared/chain';
@@ -30,6 +30,29 @@ const typed = (base: string | undefined) => (base ? short(BigInt(base), IO).repl
 
 const WORK: Record<Engine, string> = { embed: 'Embeddings', wasm: 'WebAssembly', lease: 'Device lease' };
 const UNITS: Record<Engine, string> = { embed: '1,000 passages', wasm: '10⁹ fuel', lease: '1,000 s' };
+
+/** The most that a device may ask; what cannot be read stays as it was typed. */
+function PriceField({ price, set }: { price: string | undefined; set: (change: Filters) => void }) {
+  const [error, setError] = useState<string | null>(null);
+  return (
+    <TextField
+      label="Ask ≤, IO"
+      inputMode="decimal"
+      placeholder="any"
+      defaultValue={typed(price)}
+      error={error}
+      onBlur={({ target: { value } }) => {
+        try {
+          set({ price: value ? parseAmount(value, IO).toString() : undefined });
+          setError(null);
+        } catch (failure) {
+          if (!(failure instanceof AmountError)) throw failure;
+          setError(failure.message);
+        }
+      }}
+    />
+  );
+}
 
 export function OffersPage() {
   const filters = useSearch({ from: '/cloud/' });
@@ -67,21 +90,7 @@ export function OffersPage() {
           ))}
         </SelectField>
         <RequirementFields filters={filters} set={set} />
-        <TextField
-          label="Ask ≤, IO"
-          inputMode="decimal"
-          placeholder="any"
-          key={filters.price ?? 'any'}
-          defaultValue={typed(filters.price)}
-          onBlur={(event) => {
-            try {
-              set({ price: event.target.value ? parseAmount(event.target.value, IO).toString() : undefined });
-            } catch (error) {
-              if (!(error instanceof AmountError)) throw error;
-              event.target.value = typed(filters.price);
-            }
-          }}
-        />
+        <PriceField key={filters.price ?? 'any'} price={filters.price} set={set} />
         <label className="flex min-h-9 items-center gap-2 text-sm">
           <input
             type="checkbox"

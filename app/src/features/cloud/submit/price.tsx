@@ -173,7 +173,13 @@ export function PriceCard({ engine, prepared }: { engine: Engine; prepared: Prep
         <TextField
           label={`Pay at most, ${unit.symbol}`}
           inputMode="decimal"
-          placeholder={price?.suggested ? exact(price.suggested, { ...unit, symbol: '' }).trim() : 'amount'}
+          placeholder={
+            price?.suggested
+              ? exact(price.suggested, { ...unit, symbol: '' })
+                  .trim()
+                  .replaceAll(',', '')
+              : 'amount'
+          }
           hint={`What is escrowed, fees included. Empty: what the median device asks${cap === null ? '' : `, or your filter’s ${exact(cap, unit)} / 1,000 if that is less`}.`}
           error={price?.error}
           value={limit}

@@ -3,7 +3,9 @@
 //! The known answer is committed to by the job's own address: its nonce is the head of
 //! `SHA-256("io/canary/1....." ‖ spec hash ‖ hash of the right result ‖ salt)`. The job looks like any other until the salt is
 //! shown. A device of one's own answers it wrong. Whatever oracle signs Valid has vouched for a wrong answer under a signature that
-//! names the job's address, and so the commitment; whoever doubts the right answer runs the job again.
+//! names the job's address, and so the commitment; whoever doubts the right answer runs the job again. The address says nothing of the
+//! spec that the job was created with, but the wrong result's manifest does, and oracles let none pass that names another spec than its
+//! job's.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +17,8 @@ use io_api::{
 };
 use io_client::{Pubkey, pda};
 use io_engines::{
-    BlobFiles, BlobHash, Control, Engines, JobSpec, VerificationClass, limits::MAX_SPEC_BYTES,
+    BlobFiles, BlobHash, Control, Engines, JobSpec, Manifest, Status, VerificationClass,
+    limits::{MAX_MANIFEST_BYTES, MAX_SPEC_BYTES},
 };
 use io_protocol::messages::{Bytes32, Deployment, ResultStatement, Verdict};
 use serde::{Deserialize, Serialize};
@@ -35,6 +38,8 @@ const DOMAIN: [u8; 16] = *b"io/canary/1.....";
 const MAX_EVIDENCE: u64 = 1024 * 1024;
 /// Most attestations that evidence holds: one of each oracle.
 const MAX_ATTESTATIONS: usize = 32;
+/// Failures that one machine meets and another doesn't: neither is wrong about it.
+const OF_THE_MACHINE: [&str; 2] = ["time_limit", "stack_overflow"];
 
 #[derive(Debug, Subcommand)]
 pub enum CanaryCommand {
@@ -102,7 +107,21 @@ struct Evidence {
     cluster: BlobHash,
     renter: String,
     secret: Secret,
+    /// The wrong result's manifest, as its canonical bytes: its hash is what oracles signed.
+    wrong: String,
     attestations: Vec<Attestation>,
+}
+
+/// Refuses a result that depends on the machine.
+fn same_everywhere(manifest: &Manifest) -> std::result::Result<(), String> {
+    match &manifest.status {
+        Status::Failed(failure) if OF_THE_MACHINE.contains(&failure.kind.as_str()) => Err(format!(
+            "the result {} is '{}', which depends on the machine that runs the job",
+            manifest.hash(),
+            failure.kind
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// What the evidence shows of one oracle.
@@ -125,6 +144,20 @@ impl Evidence {
                 text::key(&self.program.0)
             ));
         }
+        // An honest oracle signs Valid for this result only if the job has the spec that the result names.
+        let wrong = Manifest::from_canonical(self.wrong.as_bytes())
+            .map_err(|why| format!("the wrong result's manifest: {why}"))?;
+        if wrong.spec != self.secret.spec {
+            return Err(format!(
+                "the wrong result is of spec {}, and the answer was committed to for {}",
+                wrong.spec, self.secret.spec
+            ));
+        }
+        same_everywhere(&wrong)?;
+        let wrong = wrong.hash();
+        if wrong == self.secret.right {
+            return Err("it is about the right answer".into());
+        }
         let job = pda::job(&renter, self.secret.nonce());
         if self.attestations.len() > MAX_ATTESTATIONS {
             return Err(format!("more than {MAX_ATTESTATIONS} attestations"));
@@ -140,8 +173,8 @@ impl Evidence {
             }
             let output = text::parse_hash(&said.output_hash)
                 .ok_or_else(|| format!("{of}: no output hash"))?;
-            if output == self.secret.right.0 {
-                return Err(format!("{of} speaks of the right answer"));
+            if output != wrong.0 {
+                return Err(format!("{of} speaks of another result than {wrong}"));
             }
             if findings.iter().any(|finding| finding.oracle == *of) {
                 return Err(format!("{of} is there twice"));
@@ -181,7 +214,7 @@ impl Evidence {
     }
 }
 
-/// Runs a job on this machine, and returns its result's hash.
+/// Runs a job on this machine, and returns its result's hash, unless another machine could come to another.
 fn answer(spec: &JobSpec, blobs: &BlobFiles) -> Result<BlobHash> {
     let engines = Engines::new()?;
     let engine = engines.get(spec);
@@ -200,7 +233,9 @@ fn answer(spec: &JobSpec, blobs: &BlobFiles) -> Result<BlobHash> {
     let outcome = engine.run(spec, blobs, &folder, &Control::new([0; 32]));
     // What is left of it is of no use to anybody.
     let _ = std::fs::remove_dir_all(&folder);
-    Ok(outcome?.output_hash)
+    let outcome = outcome?;
+    same_everywhere(&outcome.manifest).map_err(Failure::failed)?;
+    Ok(outcome.output_hash)
 }
 
 fn write(what: &str, path: &Path, value: &impl Serialize) -> Result<()> {
@@ -304,7 +339,13 @@ async fn reveal(ctx: &Context, args: &RevealArgs) -> Result<()> {
         );
     }
     let deployment = ctx.network().await?.deployment();
-    let mut attestations = ctx.oracles()?.attestations(&at).await;
+    let oracles = ctx.oracles()?;
+    let wrong = oracles
+        .blob(&BlobHash(job.output_hash), MAX_MANIFEST_BYTES)
+        .await?;
+    let wrong = String::from_utf8(wrong)
+        .map_err(|_| Failure::failed("the job's result has no manifest that can be read"))?;
+    let mut attestations = oracles.attestations(&at).await;
     attestations.retain(|said| text::parse_hash(&said.output_hash) == Some(job.output_hash));
     attestations.sort_by(|a, b| a.oracle.cmp(&b.oracle));
     attestations.dedup_by(|a, b| a.oracle == b.oracle);
@@ -313,6 +354,7 @@ async fn reveal(ctx: &Context, args: &RevealArgs) -> Result<()> {
         cluster: BlobHash(deployment.cluster),
         renter: job.renter.to_string(),
         secret,
+        wrong,
         attestations,
     };
     let findings = evidence.findings().map_err(Failure::failed)?;
@@ -398,7 +440,32 @@ mod tests {
         }
     }
 
+    fn manifest(spec: BlobHash, status: Status) -> Manifest {
+        Manifest {
+            version: io_engines::manifest::MANIFEST_VERSION,
+            spec,
+            status,
+            units: 3,
+            steps: 1,
+            files: Vec::new(),
+        }
+    }
+
+    fn failed(kind: &str) -> Status {
+        Status::Failed(io_engines::Failure {
+            kind: kind.into(),
+            message: String::new(),
+            fuel: 0,
+        })
+    }
+
     fn evidence() -> Evidence {
+        evidence_of(&manifest(secret().spec, Status::Ok))
+    }
+
+    /// What oracles signed about a job with this result.
+    fn evidence_of(wrong: &Manifest) -> Evidence {
+        let output_hash = wrong.hash().0;
         let renter = Pubkey::new_from_array([7; 32]);
         let job = pda::job(&renter, secret().nonce());
         let deployment = Deployment {
@@ -414,7 +481,7 @@ mod tests {
                 created_slot: 9,
                 epoch: 4,
                 verdict,
-                output_hash: [8; 32],
+                output_hash,
                 units: 3,
             };
             Attestation {
@@ -428,7 +495,7 @@ mod tests {
                 } else {
                     WireVerdict::Invalid
                 },
-                output_hash: text::hash(&[8; 32]),
+                output_hash: text::hash(&output_hash),
                 units: 3,
                 signature: wallet.sign(&statement.to_bytes()).to_string(),
                 checked_steps: 1,
@@ -445,6 +512,7 @@ mod tests {
             cluster: BlobHash(deployment.cluster),
             renter: renter.to_string(),
             secret: secret(),
+            wrong: String::from_utf8(wrong.canonical()).unwrap(),
             attestations: vec![
                 attestation(1, Verdict::Valid),
                 attestation(2, Verdict::Invalid),
@@ -466,7 +534,10 @@ mod tests {
     /// Neither another answer, salt, spec, renter nor oracle can be put in afterwards, and no verdict turned round.
     #[test]
     fn nothing_of_the_evidence_can_be_changed() {
-        let changes: [&dyn Fn(&mut Evidence); 9] = [
+        let other = manifest(secret().spec, failed("unreachable"));
+        let changes: [&dyn Fn(&mut Evidence); 11] = [
+            &|e| e.wrong = String::from_utf8(other.canonical()).unwrap(),
+            &|e| e.wrong.push(' '),
             &|e| e.secret.right = BlobHash([9; 32]),
             &|e| e.secret.salt = BlobHash([9; 32]),
             &|e| e.secret.spec = BlobHash([9; 32]),
@@ -482,5 +553,41 @@ mod tests {
             change(&mut changed);
             assert!(changed.findings().is_err(), "change {i}");
         }
+    }
+
+    /// A job of another spec at the committed address, answered right: its oracles did nothing wrong.
+    #[test]
+    fn another_jobs_right_answer_is_no_evidence() {
+        let other = evidence_of(&manifest(BlobHash([9; 32]), Status::Ok));
+        let why = other.findings().unwrap_err();
+        assert!(why.contains("of spec"), "{why}");
+        // Nor with a manifest put in its place that names the right spec: nobody signed that one.
+        let replaced = Evidence {
+            wrong: evidence().wrong,
+            ..other
+        };
+        assert!(replaced.findings().unwrap_err().contains("another result"));
+    }
+
+    /// What oracles find where a run was too long or too deep for one machine shows nothing of them.
+    #[test]
+    fn results_that_depend_on_the_machine_are_no_evidence() {
+        for kind in OF_THE_MACHINE {
+            let result = manifest(secret().spec, failed(kind));
+            assert!(same_everywhere(&result).is_err());
+            let why = evidence_of(&result).findings().unwrap_err();
+            assert!(why.contains(kind), "{why}");
+        }
+        let trap = manifest(secret().spec, failed("unreachable"));
+        assert!(same_everywhere(&trap).is_ok());
+        assert_eq!(evidence_of(&trap).findings().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn the_right_answer_is_no_evidence() {
+        let mut evidence = evidence();
+        evidence.secret.right = manifest(secret().spec, Status::Ok).hash();
+        let why = evidence.findings().unwrap_err();
+        assert!(why.contains("right answer"), "{why}");
     }
 }

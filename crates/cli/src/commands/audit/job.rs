@@ -1,4 +1,7 @@
 //! `io audit job`.
+//!
+//! Of an attestation the verdict and the draw are signed; whether the oracle audited, and the device's reputation that the rate follows
+//! from, are its own word.
 
 use io_api::{
     auth::verify_signature,
@@ -26,6 +29,7 @@ struct Checked {
     signed: bool,
     /// Drawn from its signature over the submission, at a rate no lower than the job's; `None` without one.
     had_to_audit: Option<bool>,
+    /// By its own word.
     audited: bool,
 }
 
@@ -138,7 +142,7 @@ pub async fn run(ctx: &Context, address: &Pubkey) -> Result<()> {
             "VERDICT",
             "SIGNED",
             "HAD TO AUDIT",
-            "LOOKED AT",
+            "SAYS IT LOOKED AT",
             "RATE",
             "STEPS",
         ],

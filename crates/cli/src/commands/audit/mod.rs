@@ -19,7 +19,8 @@ pub enum AuditCommand {
     /// open it. With --prove the cell is shown to the program: the device's bond goes to a slash case, and a share of it to you
     /// if nobody overturns it.
     Hardware(hardware::HardwareArgs),
-    /// Which oracles had to run a job's work again, and whether they did: worked out again from their signatures.
+    /// Which oracles had to run a job's work again: worked out again from their signatures. Whether an oracle audited, and the
+    /// device's reputation, are its own word.
     Job {
         /// The job's address.
         job: String,
