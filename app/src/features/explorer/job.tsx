@@ -51,6 +51,7 @@ export function JobPage() {
             return <Notice>Its account was closed: {view.data.state}. What the oracle remembers is below.</Notice>;
           }}
         </Loaded>
+        {view.isPending && <Skeleton className="h-72" />}
         {view.data && <History view={view.data} />}
         <Activity of={at} />
       </div>
