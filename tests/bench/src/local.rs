@@ -21,6 +21,8 @@ use crate::{
 const READY: Duration = Duration::from_secs(300);
 const JOBS: usize = 20;
 const TRANSFERS: usize = 20;
+/// Milliseconds of a slot, as `io up` has them.
+const SLOT_MS: u64 = 400;
 /// One option, few paths: a job of negligible compute.
 const SMALL_OPTION: &str = r#"{"kind":"call","spot":100,"strike":105,"rate":0.03,"volatility":0.2,"years":1,"steps":1,"pairs":1000,"seed":42}"#;
 const IDLE: Duration = Duration::from_secs(20);
@@ -71,6 +73,10 @@ pub fn measure(places: &Places) -> Result<String> {
             1 + round as u64,
         );
         let request = Request::new(format!("bench-{round}"), wallet.signer(), vec![to_self]);
+        // A job ends at the same moment of a slot each time: transfers begin at moments spread over one.
+        std::thread::sleep(Duration::from_millis(
+            round as u64 * SLOT_MS / TRANSFERS as u64,
+        ));
         let start = Instant::now();
         runtime.block_on(sender.send(&request))?;
         confirm.push(start.elapsed().as_secs_f64() * 1_000.0);
@@ -96,7 +102,7 @@ pub fn measure(places: &Places) -> Result<String> {
     let ratio = settle_p50 / confirm_p50;
     Ok(format!(
         "{}\nLocal chain with 400 ms slots, three oracles (quorum 2), one worker; {JOBS} jobs of negligible compute, each beside one \
-         transfer sent through the same path and confirmed.\n\n{}\nSubmitted-to-settled is {ratio:.2} × the chain's own confirmation \
+         transfer sent through the same path at a moment of its own in a slot, and confirmed.\n\n{}\nSubmitted-to-settled is {ratio:.2} × the chain's own confirmation \
          (aim: at most 3 ×).\n\nA worker at rest, over {} s: {memory:.0} MiB resident, {idle_share:.2} % of one core.\n",
         machine(),
         table(
