@@ -29,6 +29,8 @@ export function JobPage() {
   const { job: at } = useParams({ from: '/explorer/jobs/$job' });
   const job = useQuery(jobQuery(at));
   const view = useQuery(jobViewQuery(at));
+  // One below the other, in this order: what comes later never pushes away what is read. An oracle that fails holds up nothing.
+  const settled = !job.isPending && (!view.isPending || view.failureCount > 0);
   return (
     <Page
       title={`Job ${shorten(at, 6, 6)}`}
@@ -51,9 +53,8 @@ export function JobPage() {
             return <Notice>Its account was closed: {view.data.state}. What the oracle remembers is below.</Notice>;
           }}
         </Loaded>
-        {view.isPending && <Skeleton className="h-72" />}
-        {view.data && <History view={view.data} />}
-        <Activity of={at} />
+        {settled && view.data && <History view={view.data} />}
+        {settled && <Activity of={at} />}
       </div>
     </Page>
   );
