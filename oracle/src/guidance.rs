@@ -26,7 +26,7 @@ use io_protocol::{
     guidance::{GuidanceStatement, utilisation},
     messages::Bytes32,
 };
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use crate::{
     matching,
@@ -45,16 +45,8 @@ const PEER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Looks after reference prices until shutdown.
 pub async fn keep(oracle: Arc<Oracle>) {
-    let every = if oracle.config.local_chain {
-        LOOK_EVERY_LOCAL
-    } else {
-        LOOK_EVERY
-    };
-    loop {
-        tokio::select! {
-            () = oracle.shutdown.cancelled() => return,
-            () = sleep(every) => {}
-        }
+    let every = oracle.every(LOOK_EVERY_LOCAL, LOOK_EVERY);
+    while oracle.pause(every).await {
         if let Err(error) = look(&oracle).await {
             tracing::debug!(error = %format!("{error:#}"), "reference prices have to wait");
         }

@@ -169,11 +169,7 @@ impl Failures {
 /// Looks after the jobs until shutdown.
 pub async fn keep(oracle: Arc<Oracle>) {
     let failures = Arc::new(Failures::default());
-    let every = if oracle.config.local_chain {
-        LOOK_EVERY_LOCAL
-    } else {
-        LOOK_EVERY
-    };
+    let every = oracle.every(LOOK_EVERY_LOCAL, LOOK_EVERY);
     let mut news = oracle.news.subscribe();
     loop {
         let _ = timeout(every, news.changed()).await;

@@ -29,7 +29,7 @@ use io_protocol::{
 use tokio::{
     sync::watch,
     task::JoinSet,
-    time::{Instant, sleep, timeout},
+    time::{Instant, timeout},
 };
 
 use crate::{
@@ -184,11 +184,7 @@ pub async fn keep(oracle: Arc<Oracle>) {
         }
         Err(error) => tracing::error!(error = %format!("{error:#}"), "can't read what was counted"),
     }
-    loop {
-        tokio::select! {
-            () = oracle.shutdown.cancelled() => return,
-            () = sleep(PROBE_EVERY) => {}
-        }
+    while oracle.pause(PROBE_EVERY).await {
         round(&oracle).await;
     }
 }

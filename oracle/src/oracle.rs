@@ -360,6 +360,23 @@ impl Oracle {
             &self.key.to_bytes(),
         )
     }
+
+    /// How often to look at something: on a local chain somebody waits for it.
+    pub fn every(&self, on_a_local_chain: Duration, elsewhere: Duration) -> Duration {
+        if self.config.local_chain {
+            on_a_local_chain
+        } else {
+            elsewhere
+        }
+    }
+
+    /// Waits between two looks; `false`, and at once, when this oracle ends.
+    pub async fn pause(&self, time: Duration) -> bool {
+        tokio::select! {
+            () = self.shutdown.cancelled() => false,
+            () = tokio::time::sleep(time) => true,
+        }
+    }
 }
 
 struct Busy {

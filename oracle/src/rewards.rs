@@ -35,7 +35,7 @@ use io_protocol::{
     rewards::{Native, Tree},
     scores::{DeviceEpoch, slots_between},
 };
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use crate::{
     db::{RootRow, UptimeRow},
@@ -124,16 +124,8 @@ fn marks(calendar: &Calendar, begin: i64, end: i64) -> Vec<(u64, u64)> {
 
 /// Looks after rewards until shutdown.
 pub async fn keep(oracle: Arc<Oracle>) {
-    let every = if oracle.config.local_chain {
-        LOOK_EVERY_LOCAL
-    } else {
-        LOOK_EVERY
-    };
-    loop {
-        sleep(every).await;
-        if oracle.shutdown.is_cancelled() {
-            return;
-        }
+    let every = oracle.every(LOOK_EVERY_LOCAL, LOOK_EVERY);
+    while oracle.pause(every).await {
         if let Err(error) = look(&oracle).await {
             tracing::warn!(error = %format!("{error:#}"), "rewards");
         }

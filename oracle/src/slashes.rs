@@ -18,7 +18,7 @@ use io_client::{
     tokens,
 };
 use io_protocol::slashing::{SlashStatement, SlashVerdict, signatures_needed};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use crate::{oracle::Oracle, rewards, specs, verify};
 
@@ -61,16 +61,8 @@ pub fn due(case: &SlashCase, rank: usize, now: i64, rank_seconds: i64) -> Option
 
 /// Looks after the cases until shutdown.
 pub async fn keep(oracle: Arc<Oracle>) {
-    let every = if oracle.config.local_chain {
-        LOOK_EVERY_LOCAL
-    } else {
-        LOOK_EVERY
-    };
-    loop {
-        tokio::select! {
-            () = oracle.shutdown.cancelled() => return,
-            () = sleep(every) => {}
-        }
+    let every = oracle.every(LOOK_EVERY_LOCAL, LOOK_EVERY);
+    while oracle.pause(every).await {
         if let Err(error) = look(&oracle).await {
             tracing::debug!(error = %format!("{error:#}"), "slash cases are not read");
         }
