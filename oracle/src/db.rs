@@ -58,6 +58,8 @@ const SCHEMA: &[&str] = &[
 
 /// Evidence of slash cases is kept this long, seconds (180 days): longer than an appeal and its decision may take.
 const KEEP_EVIDENCE: i64 = 180 * 24 * 3_600;
+/// Name of the time at which the database was made.
+const MADE_AT: &str = "made_at";
 /// Leases whose counts are taken up after a restart.
 const MAX_LEASE_ROWS: i64 = 100_000;
 /// Signed totals of one lease that are remembered: the newest.
@@ -232,6 +234,25 @@ impl Db {
             .execute(&self.0)
             .await?;
         Ok(())
+    }
+
+    /// Notes when this database was made, at its first start: `now` is Unix seconds by the chain's clock.
+    pub async fn remember_start(&self, now: i64) -> Result<()> {
+        if self.meta(MADE_AT).await?.is_none() {
+            self.set_meta(MADE_AT, &now.to_string()).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether everything that was signed since `at` (Unix seconds) is in this database. One that was lost may have held more: about
+    /// what is older than this one nothing is signed, so that an oracle never says two things.
+    pub async fn was_there_at(&self, at: i64) -> Result<bool> {
+        let text = self.meta(MADE_AT).await?;
+        let made_at: i64 = text
+            .context("the database does not say when it was made")?
+            .parse()
+            .context("the time in the database")?;
+        Ok(at >= made_at)
     }
 
     pub async fn cursor(&self) -> Result<Option<Cursor>> {

@@ -55,8 +55,6 @@ const PAST: i64 = 1;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(3_600);
 /// How long whoever asks is kept waiting at once.
 const REQUEST_WAIT: Duration = Duration::from_secs(10);
-/// Name of the time in the database at which it was made.
-const MADE_AT: &str = "made_at";
 /// Requests and their results that are remembered, all leases together.
 const MAX_REQUESTS: usize = 4_096;
 
@@ -284,17 +282,6 @@ pub fn may_ask(job: &Job, set: &OracleSet, key: &Bytes32, operator: &Bytes32, no
     key == operator || (vanished && set.position(key).is_some())
 }
 
-/// Whether what this oracle signed of a lease accepted at that time is all in its database: one that was lost may have held a total that
-/// another contradicts. The database says when it was made (`verify::remember_start`).
-async fn remembers(oracle: &Oracle, accepted_at: i64) -> Result<bool> {
-    let text = oracle.db.meta(MADE_AT).await?;
-    let made_at: i64 = text
-        .context("the database does not say when it was made")?
-        .parse()
-        .context("the time in the database")?;
-    Ok(accepted_at >= made_at)
-}
-
 /// This oracle's signature over seconds that it counted; an error says why not.
 pub async fn sign(
     oracle: &Oracle,
@@ -323,7 +310,7 @@ pub async fn sign(
         count.at
     );
     anyhow::ensure!(
-        remembers(oracle, job.accepted_at).await?,
+        oracle.db.was_there_at(job.accepted_at).await?,
         "the lease was accepted before this oracle's database was made, and an earlier one may have held a signature over it"
     );
     let total = LeaseRow {

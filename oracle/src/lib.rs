@@ -96,7 +96,7 @@ pub async fn run_with_ready(
             }
         });
         };
-    verify::remember_start(&oracle).await?;
+    oracle.db.remember_start(oracle.clock.certain()).await?;
     essential(
         "accounts",
         Box::pin(chain::follow_accounts(oracle.clone(), connected)),

@@ -184,29 +184,6 @@ pub async fn decision(
     Ok(Some(decision))
 }
 
-/// Name of the time in the database at which it was made.
-const MADE_AT: &str = "made_at";
-
-/// Whether this oracle may give a verdict about a submission of that time. A database that was lost may have held one: about what
-/// was submitted before this one was made it says nothing, so that it never says two things.
-async fn may_judge(oracle: &Oracle, submitted_at: i64) -> Result<bool> {
-    let text = oracle.db.meta(MADE_AT).await?;
-    let made_at: i64 = text
-        .context("the database does not say when it was made")?
-        .parse()
-        .context("the time in the database")?;
-    Ok(submitted_at >= made_at)
-}
-
-/// Notes by the chain's clock when the database was made, at its first start.
-pub async fn remember_start(oracle: &Oracle) -> Result<()> {
-    if oracle.db.meta(MADE_AT).await?.is_none() {
-        let now = oracle.clock.certain();
-        oracle.db.set_meta(MADE_AT, &now.to_string()).await?;
-    }
-    Ok(())
-}
-
 /// Signs a decision for the oracle set of now.
 pub fn attest(
     oracle: &Oracle,
@@ -290,7 +267,7 @@ pub async fn verify(oracle: Arc<Oracle>, address: Pubkey, job: Job) {
     if oracle.rank(&address).is_none() {
         return;
     }
-    match may_judge(&oracle, job.submitted_at).await {
+    match oracle.db.was_there_at(job.submitted_at).await {
         Ok(true) => {}
         Ok(false) => {
             return tracing::warn!(job = %address, "no verdict: submitted before this database was made; the others decide");
@@ -349,7 +326,7 @@ pub async fn review(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job) -> Result
     if given.as_ref().is_some_and(|found| !found.is_of_form_only()) {
         return Ok(given);
     }
-    if given.is_none() && !may_judge(oracle, job.submitted_at).await? {
+    if given.is_none() && !oracle.db.was_there_at(job.submitted_at).await? {
         return Ok(None);
     }
     let outcome = match gather(oracle, address, job).await {
