@@ -50,14 +50,11 @@ fn previous_ed25519(data: &[u8]) -> Option<&[u8]> {
     data.get(program + 34..program + 34 + len)
 }
 
-/// Requires at least `need` signatures of distinct active oracles over exactly `message`. Returns the slots of those that
-/// signed, as bits.
-pub fn require_signatures(
+/// Hands the data of the Ed25519 instruction directly before the current one to `read`.
+fn read_signatures<T>(
     instructions: &AccountInfo,
-    set: &OracleSet,
-    message: &[u8],
-    need: usize,
-) -> Result<u32> {
+    read: impl FnOnce(&[u8]) -> Result<T>,
+) -> Result<T> {
     require_keys_eq!(
         *instructions.key,
         INSTRUCTIONS_SYSVAR,
@@ -66,7 +63,18 @@ pub fn require_signatures(
     let sysvar_data = instructions.try_borrow_data()?;
     let data =
         previous_ed25519(&sysvar_data).ok_or_else(|| error!(IoError::NoSignatureInstruction))?;
-    check(data, set, message, need)
+    read(data)
+}
+
+/// Requires at least `need` signatures of distinct active oracles over exactly `message`. Returns the slots of those that
+/// signed, as bits.
+pub fn require_signatures(
+    instructions: &AccountInfo,
+    set: &OracleSet,
+    message: &[u8],
+    need: usize,
+) -> Result<u32> {
+    read_signatures(instructions, |data| check(data, set, message, need))
 }
 
 fn check(data: &[u8], set: &OracleSet, message: &[u8], need: usize) -> Result<u32> {
@@ -121,46 +129,40 @@ pub fn require_pair<T>(
     key: &Pubkey,
     judge: impl FnOnce(&[u8], &[u8]) -> Result<T>,
 ) -> Result<T> {
-    require_keys_eq!(
-        *instructions.key,
-        INSTRUCTIONS_SYSVAR,
-        IoError::WrongAccount
-    );
-    let sysvar_data = instructions.try_borrow_data()?;
-    let data =
-        previous_ed25519(&sysvar_data).ok_or_else(|| error!(IoError::NoSignatureInstruction))?;
-    let malformed = || error!(IoError::MalformedSignatureInstruction);
-    // The first record's message length gives the rest.
-    let message_len = u16_at(data, HEADER + 10).ok_or_else(malformed)?;
-    let fits = data.len() == pair_len(message_len)
-        && data.first() == Some(&(PAIR as u8))
-        && data.get(1) == Some(&0);
-    require!(fits, IoError::MalformedSignatureInstruction);
-    let pairs = HEADER + PAIR * RECORD;
-    let messages = pairs + PAIR * (SIGNATURE + KEY);
-    for i in 0..PAIR {
-        let signature_at = pairs + i * (SIGNATURE + KEY);
-        let key_at = signature_at + SIGNATURE;
-        let expected = [
-            signature_at,
-            usize::from(SELF),
-            key_at,
-            usize::from(SELF),
-            messages + i * message_len,
-            message_len,
-            usize::from(SELF),
-        ];
-        for (field, want) in expected.into_iter().enumerate() {
-            let have = u16_at(data, HEADER + i * RECORD + field * 2).ok_or_else(malformed)?;
-            require!(have == want, IoError::MalformedSignatureInstruction);
+    read_signatures(instructions, |data| {
+        let malformed = || error!(IoError::MalformedSignatureInstruction);
+        // The first record's message length gives the rest.
+        let message_len = u16_at(data, HEADER + 10).ok_or_else(malformed)?;
+        let fits = data.len() == pair_len(message_len)
+            && data.first() == Some(&(PAIR as u8))
+            && data.get(1) == Some(&0);
+        require!(fits, IoError::MalformedSignatureInstruction);
+        let pairs = HEADER + PAIR * RECORD;
+        let messages = pairs + PAIR * (SIGNATURE + KEY);
+        for i in 0..PAIR {
+            let signature_at = pairs + i * (SIGNATURE + KEY);
+            let key_at = signature_at + SIGNATURE;
+            let expected = [
+                signature_at,
+                usize::from(SELF),
+                key_at,
+                usize::from(SELF),
+                messages + i * message_len,
+                message_len,
+                usize::from(SELF),
+            ];
+            for (field, want) in expected.into_iter().enumerate() {
+                let have = u16_at(data, HEADER + i * RECORD + field * 2).ok_or_else(malformed)?;
+                require!(have == want, IoError::MalformedSignatureInstruction);
+            }
+            require!(
+                data[key_at..key_at + KEY] == *key.as_ref(),
+                IoError::NotAnOracle
+            );
         }
-        require!(
-            data[key_at..key_at + KEY] == *key.as_ref(),
-            IoError::NotAnOracle
-        );
-    }
-    let (first, second) = data[messages..].split_at(message_len);
-    judge(first, second)
+        let (first, second) = data[messages..].split_at(message_len);
+        judge(first, second)
+    })
 }
 
 /// Requires one signature in the Ed25519 instruction directly before the current one, over a message of `LEN` bytes, and hands key and
@@ -169,34 +171,28 @@ pub fn require_single<const LEN: usize, T>(
     instructions: &AccountInfo,
     judge: impl FnOnce(&[u8], &[u8; LEN]) -> Result<T>,
 ) -> Result<T> {
-    require_keys_eq!(
-        *instructions.key,
-        INSTRUCTIONS_SYSVAR,
-        IoError::WrongAccount
-    );
-    let sysvar_data = instructions.try_borrow_data()?;
-    let data =
-        previous_ed25519(&sysvar_data).ok_or_else(|| error!(IoError::NoSignatureInstruction))?;
-    const SIGNATURE_AT: usize = HEADER + RECORD;
-    const KEY_AT: usize = SIGNATURE_AT + SIGNATURE;
-    const MESSAGE_AT: usize = KEY_AT + KEY;
-    let expected = [
-        SIGNATURE_AT,
-        usize::from(SELF),
-        KEY_AT,
-        usize::from(SELF),
-        MESSAGE_AT,
-        LEN,
-        usize::from(SELF),
-    ];
-    let fits = data.len() == instruction_len(1, LEN) && data[..HEADER] == [1, 0];
-    let agreed = expected
-        .into_iter()
-        .enumerate()
-        .all(|(field, want)| u16_at(data, HEADER + field * 2) == Some(want));
-    let message = data.get(MESSAGE_AT..).and_then(|m| m.first_chunk::<LEN>());
-    match message {
-        Some(message) if fits && agreed => judge(&data[KEY_AT..MESSAGE_AT], message),
-        _ => err!(IoError::MalformedSignatureInstruction),
-    }
+    read_signatures(instructions, |data| {
+        const SIGNATURE_AT: usize = HEADER + RECORD;
+        const KEY_AT: usize = SIGNATURE_AT + SIGNATURE;
+        const MESSAGE_AT: usize = KEY_AT + KEY;
+        let expected = [
+            SIGNATURE_AT,
+            usize::from(SELF),
+            KEY_AT,
+            usize::from(SELF),
+            MESSAGE_AT,
+            LEN,
+            usize::from(SELF),
+        ];
+        let fits = data.len() == instruction_len(1, LEN) && data[..HEADER] == [1, 0];
+        let agreed = expected
+            .into_iter()
+            .enumerate()
+            .all(|(field, want)| u16_at(data, HEADER + field * 2) == Some(want));
+        let message = data.get(MESSAGE_AT..).and_then(|m| m.first_chunk::<LEN>());
+        match message {
+            Some(message) if fits && agreed => judge(&data[KEY_AT..MESSAGE_AT], message),
+            _ => err!(IoError::MalformedSignatureInstruction),
+        }
+    })
 }
