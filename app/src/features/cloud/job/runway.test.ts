@@ -18,10 +18,13 @@ describe('a lease', () => {
     expect(extensionCost(lease, 0n)).toBeNull();
   });
   it('warns in time', () => {
-    expect(runway(lease, 5_000)).toEqual({ left: 5_000, low: false });
+    expect(runway(lease, 8_000)).toEqual({ left: 2_000, low: false });
     expect(runway(lease, 9_700)).toEqual({ left: 300, low: true });
     expect(runway({ ...lease, maxUnits: 120n }, 9_969), 'a short one').toEqual({ left: 31, low: false });
     expect(runway({ ...lease, maxUnits: 120n }, 9_971)).toEqual({ left: 29, low: true });
     expect(runway(lease, 20_000).left).toBe(0);
+  });
+  it('never has more left than was bought, by whatever clock', () => {
+    expect(runway(lease, 6_399).left).toBe(3_600);
   });
 });

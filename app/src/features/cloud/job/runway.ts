@@ -28,8 +28,8 @@ export function extensionCost(lease: Lease, seconds: bigint): bigint | null {
   return escrow === null || escrow <= lease.escrow ? null : escrow - lease.escrow;
 }
 
-/** Seconds left, and whether that is little. */
+/** Seconds left, and whether that is little. Never more than was bought, though the chain's clock may lead this one. */
 export function runway(lease: Lease, now: number): { left: number; low: boolean } {
-  const left = Math.max(0, Number(lease.runUntil) - now);
+  const left = Math.min(Math.max(0, Number(lease.runUntil) - now), Number(lease.maxUnits));
   return { left, low: left < Math.min(WARN_SECONDS, Number(lease.maxUnits) / WARN_PARTS) };
 }
