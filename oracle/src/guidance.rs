@@ -76,7 +76,7 @@ async fn look(oracle: &Arc<Oracle>) -> Result<()> {
         let tables = oracle.index.read();
         let steps = |class: &u16| {
             let class = tables.classes.get(class);
-            class.is_some_and(|class| class.price_ceiling > 0 && class.guidance_epoch < epoch)
+            class.is_some_and(|class| class.price_ceiling > 0 && class.guided_until(epoch) < epoch)
         };
         figures.keys().copied().filter(steps).collect()
     };

@@ -2,11 +2,11 @@
 
 use core::{cell::RefMut, mem::size_of};
 
-use crate::prelude::*;
 use anchor_lang::{
-    solana_program::{instruction::Instruction, program::invoke_signed_unchecked},
-    system_program, Discriminator, Owner, ZeroCopy,
+    solana_program::instruction::Instruction, system_program, Discriminator, Owner, ZeroCopy,
 };
+
+use crate::{invoke::invoke, prelude::*};
 
 /// Bytes that rent is paid for beside an account's data.
 const ACCOUNT_OVERHEAD: u64 = 128;
@@ -118,16 +118,15 @@ impl<'a, 'info> Creator<'a, 'info> {
             accounts,
             data,
         };
-        invoke_signed_unchecked(
-            &instruction,
+        invoke(
+            instruction,
             &[
                 self.payer.clone(),
                 account.clone(),
                 self.system_program.clone(),
             ],
             &[seeds],
-        )?;
-        Ok(())
+        )
     }
 }
 

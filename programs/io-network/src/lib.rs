@@ -19,6 +19,7 @@ pub mod events;
 pub mod fail;
 pub mod guard;
 pub mod instructions;
+pub mod invoke;
 mod prelude;
 pub mod seeds;
 pub mod state;

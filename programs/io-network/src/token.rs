@@ -5,9 +5,9 @@
 //! transfer moves exactly what it says. Account layout and instruction encoding are the token programs' published interface.
 
 use crate::prelude::*;
-use anchor_lang::solana_program::{instruction::Instruction, program::invoke_signed_unchecked};
+use anchor_lang::solana_program::instruction::Instruction;
 
-use crate::errors::IoError;
+use crate::{errors::IoError, invoke::invoke};
 
 /// Address of the SPL Token program.
 pub const TOKEN_PROGRAM: Pubkey = pubkey!("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA");
@@ -341,9 +341,9 @@ impl<'info> Batch<'info> {
             accounts: self.metas,
             data: self.data,
         };
-        invoke_signed_unchecked(&instruction, &self.infos, signer_seeds)?;
-        Ok(())
+        invoke(instruction, &self.infos, signer_seeds)
     }
+
     /// Sends the instructions of the batch one after the other, to Token-2022, which knows the same ones but no batch.
     fn invoke_each(self, signer_seeds: &[&[&[u8]]]) -> Result<()> {
         let (mut data, mut metas) = (&self.data[1..], self.metas.as_slice());
@@ -355,7 +355,7 @@ impl<'info> Batch<'info> {
                 accounts: used.to_vec(),
                 data: now.to_vec(),
             };
-            invoke_signed_unchecked(&instruction, &self.infos, signer_seeds)?;
+            invoke(instruction, &self.infos, signer_seeds)?;
             (data, metas) = (later, left);
         }
         Ok(())

@@ -84,6 +84,25 @@ fn an_epoch_counts_once_its_root_is_on_chain_and_while_it_is_new() {
 }
 
 #[test]
+fn an_hour_since_the_unix_epoch_on_record_freezes_no_price() {
+    let mut w = World::emitting(754);
+    let epoch = next_epoch(&mut w);
+    let at = world::class(CLASS_SMALL);
+    // As an earlier version of the program left it.
+    let mut class = w.class(&at);
+    class.guidance_epoch = 495_000;
+    let mut account = w.account(&at).expect("the class");
+    account.data[8..].copy_from_slice(bytemuck::bytes_of(&class));
+    w.write(&at, account);
+    let call = w.update_guidance_call(CLASS_SMALL, epoch, 10_000, &[0, 2]);
+    w.ok(&call);
+    let class = w.class(&at);
+    assert_eq!(class.guidance_epoch, epoch);
+    assert!(class.reference_price > IO);
+    w.refuse(&call, IoError::EpochNotAcceptable);
+}
+
+#[test]
 fn a_quorum_signs_exactly_this() {
     let mut w = World::emitting(752);
     next_epoch(&mut w);

@@ -42,6 +42,18 @@ pub struct DeviceClass {
 }
 serialise_as_bytes!(DeviceClass);
 
+impl DeviceClass {
+    /// Epoch that moved the reference price last, while `newest` is the newest epoch with a root. Hours since the Unix epoch were kept
+    /// here once: what is later than every root says nothing, and the price moves on.
+    pub fn guided_until(&self, newest: u64) -> u64 {
+        if self.guidance_epoch <= newest {
+            self.guidance_epoch
+        } else {
+            0
+        }
+    }
+}
+
 /// States of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]

@@ -39,7 +39,7 @@ impl UpdateGuidance<'_> {
         require!(
             args.epoch <= newest
                 && args.epoch.saturating_add(MAX_GUIDANCE_EPOCHS) >= newest
-                && args.epoch > class.guidance_epoch,
+                && args.epoch > class.guided_until(newest),
             IoError::EpochNotAcceptable
         );
         require!(
