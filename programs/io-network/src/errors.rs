@@ -218,6 +218,8 @@ pub enum IoError {
     TreasuryTooSmall,
     #[msg("The committed cell is right: there is nothing to prove")]
     CellIsRight,
+    #[msg("What the device signed for its newest figures can still be proven wrong: stop its worker, and try again 24 hours after the end of the hour they were measured in")]
+    StillAnswering,
 }
 
 impl From<MoneyError> for IoError {

@@ -193,7 +193,7 @@ fn provider(ledger: &mut Ledger, w: &mut World) -> Rig {
     ledger.run(w, "register_device", &call);
     let call = w.attest_call(&rig, &[0, 1]);
     ledger.run(w, "attest_device, 2 signatures", &call);
-    let call = w.set_device_bond_call(&rig, 900 * IO);
+    let call = w.set_device_bond_call(&rig, 1_100 * IO);
     ledger.run(w, "set_device_bond", &call);
     let call = w.set_device_operator_call(&rig, &rig.operator.pubkey());
     ledger.run(w, "set_device_operator", &call);
@@ -203,6 +203,7 @@ fn provider(ledger: &mut Ledger, w: &mut World) -> Rig {
     ledger.run(w, "set_payout_owner", &call);
 
     let mut leaving = w.fork();
+    leaving.until_answered(&rig);
     let call = leaving.retire_device_call(&rig);
     ledger.run(&mut leaving, "retire_device", &call);
     let call = leaving.request_unstake_call(&rig, 2_000 * IO);

@@ -1682,10 +1682,17 @@ fn call(instruction: &str, stage: &mut Stage, rig: &Rig, other: &Stage) -> Call 
             w.register_device_call(&second, 1_000 * IO)
         }
         "attest_device" => w.attest_call(rig, &[0, 1]),
-        "set_device_bond" => w.set_device_bond_call(rig, 900 * IO),
+        "set_device_bond" => {
+            let call = w.stake_call(rig, 100 * IO);
+            w.ok(&call);
+            w.set_device_bond_call(rig, 1_100 * IO)
+        }
         "set_device_operator" => w.set_device_operator_call(rig, &heir.pubkey()),
         "set_device_draining" => w.set_device_draining_call(rig, &rig.operator, true),
-        "retire_device" => w.retire_device_call(rig),
+        "retire_device" => {
+            w.until_answered(rig);
+            w.retire_device_call(rig)
+        }
         "create_job" => {
             let terms = io_tests::terms(w, 2);
             w.create_job_call(&renter, &payer, Mint::Io, terms)
