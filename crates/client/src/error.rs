@@ -588,6 +588,7 @@ io_errors!(
     BadCheckpoint,
     TreasuryTooSmall,
     CellIsRight,
+    StillAnswering,
 );
 
 #[cfg(test)]
