@@ -589,6 +589,8 @@ io_errors!(
     TreasuryTooSmall,
     CellIsRight,
     StillAnswering,
+    NotCommitted,
+    CommitmentTooNew,
 );
 
 #[cfg(test)]

@@ -1,7 +1,11 @@
 //! A wrong cell under an operator's signature costs the device, on nobody's word but the arithmetic's.
 
-use anchor_lang::prelude::Pubkey;
-use io_network::{constants::EVIDENCE_SECONDS, errors::IoError, state::SlashParty};
+use anchor_lang::{error::ErrorCode, prelude::Pubkey};
+use io_network::{
+    constants::{EVIDENCE_SECONDS, EVIDENCE_SLOTS},
+    errors::IoError,
+    state::SlashParty,
+};
 use io_protocol::{
     hardware::{CommitmentStatement, RevealStatement},
     messages::epoch_of,
@@ -11,7 +15,7 @@ use io_protocol::{
 use io_tests::{
     At, CLASS_SMALL, Mint, PARAMS, Rig, STAKE, Stage, World,
     ed25519::Ed25519,
-    hardware::{Cell, evidence},
+    hardware::{Cell, commitment, evidence},
     reckon, world,
 };
 use solana_keypair::Keypair;
@@ -192,10 +196,7 @@ fn a_right_cell_and_another_commitment_prove_nothing() {
         let mut bytes = bent.cell.bytes();
         // Another column of the same leaf would be as wrong.
         bytes[at] ^= if at == 16 { 32 } else { 1 };
-        let call = bent
-            .world
-            .write_evidence_call(&bent.challenger, at as u16, &bytes[at..at + 1]);
-        bent.world.ok(&call);
+        bent.world.write_bytes(&bent.challenger, &bytes);
         let call = bent.call(&said, &bent.rig.operator);
         assert!(
             bent.world
@@ -207,8 +208,9 @@ fn a_right_cell_and_another_commitment_prove_nothing() {
     // Paths longer than any are refused before they are read.
     for at in [20, 24] {
         let mut bent = s.fork();
-        let call = bent.world.write_evidence_call(&bent.challenger, at, &[255]);
-        bent.world.ok(&call);
+        let mut bytes = bent.cell.bytes();
+        bytes[at] = 255;
+        bent.world.write_bytes(&bent.challenger, &bytes);
         bent.refuse(&said, IoError::ParameterOutOfBounds);
     }
     let mut s = s;
@@ -287,7 +289,10 @@ fn nothing_is_borrowed_from_another_instruction() {
         .world
         .committed(&s.rig, &Cell::off_by(64, 3, 0))
         .to_bytes();
-    let (operator, thief) = (s.rig.operator.insecure_clone(), s.challenger.insecure_clone());
+    let (operator, thief) = (
+        s.rig.operator.insecure_clone(),
+        s.challenger.insecure_clone(),
+    );
     // Behind the compute budget's instruction.
     let elsewhere = 1;
 
@@ -313,9 +318,9 @@ fn nothing_is_borrowed_from_another_instruction() {
     let signature = ("signature", other.clone(), signature);
     let number = ("its own number", other, number);
     for (what, other, borrowed) in [message, key, signature, number] {
-        let mut call =
-            s.world
-                .prove_bad_cell_with(&s.challenger, &s.rig, borrowed.instruction());
+        let mut call = s
+            .world
+            .prove_bad_cell_with(&s.challenger, &s.rig, borrowed.instruction());
         call.before.insert(elsewhere.into(), other.instruction());
         let refused = s.world.attempt(&call).expect_err(what);
         assert!(
@@ -378,8 +383,8 @@ fn a_stolen_key_costs_one_fault_a_day() {
     assert_eq!(s.world.device(&s.rig.device).failed, 1);
     // A second later is a day since the end of that hour: one more, of a later hour.
     s.world.advance(1);
-    let [old, new] = [hour, hour + 1]
-        .map(|epoch| s.cell.statement(s.world.deployment(), &s.rig.device, epoch));
+    let [old, new] =
+        [hour, hour + 1].map(|epoch| s.cell.statement(s.world.deployment(), &s.rig.device, epoch));
     s.refuse(&old, IoError::EpochNotAcceptable);
     let call = s.call(&new, &operator);
     s.world.ok(&call);
@@ -682,7 +687,10 @@ fn a_fault_is_recorded_when_there_is_nothing_to_take() {
     let call = s.call(&said, &s.rig.operator);
     s.world.ok(&call);
     let device = s.world.device(&s.rig.device);
-    assert_eq!((device.bond, device.fault_due(), device.failed), (BOND, BOND, 1));
+    assert_eq!(
+        (device.bond, device.fault_due(), device.failed),
+        (BOND, BOND, 1)
+    );
     assert_eq!(s.world.provider(&s.rig.provider).slash_cases, 0);
     let case = world::slash_case(&s.rig.provider, 0);
     assert!(s.world.account(&case).is_none());
@@ -742,7 +750,11 @@ fn the_owner_loses_first_and_co_stakers_answer_for_bonds_only() {
         let provider = world.provider(&rig.provider);
         assert_eq!(provider.staked, 300 * IO - case.owner_part);
         assert_eq!(provider.co_assets, 300 * IO - case.co_part);
-        (world, rig, [case.owner_part, case.co_part, due].map(|x| x / IO))
+        (
+            world,
+            rig,
+            [case.owner_part, case.co_part, due].map(|x| x / IO),
+        )
     };
     for (bond, exposure, parts) in [
         // The bond is the owner's.
@@ -765,10 +777,7 @@ fn the_owner_loses_first_and_co_stakers_answer_for_bonds_only() {
             world.ok(&call);
         }
         let provider = world.provider(&rig.provider);
-        assert_eq!(
-            (provider.staked, provider.co_assets),
-            (300 * IO, 300 * IO)
-        );
+        assert_eq!((provider.staked, provider.co_assets), (300 * IO, 300 * IO));
     }
 }
 
@@ -821,12 +830,92 @@ fn evidence_is_written_in_parts_and_over_again() {
     s.world.ok(&call);
 }
 
+/// Whoever copies what a challenger writes has committed to nothing by then: it is as late as a commitment needs to be old.
+#[test]
+fn whoever_copies_evidence_comes_too_late() {
+    // Written, and committed to just long enough ago.
+    let mut s = Scene::new(500);
+    let (said, bytes) = (s.said(), s.cell.bytes());
+    let (challenger, operator) = (
+        s.challenger.insecure_clone(),
+        s.rig.operator.insecure_clone(),
+    );
+    let copycat = s.world.person();
+    let own = s.call(&said, &operator);
+    let copied = s
+        .world
+        .prove_bad_cell_call(&copycat, &s.rig, &said, &operator);
+    let writes = [(0, &bytes[..800]), (800, &bytes[800..])]
+        .map(|(at, part)| s.world.write_evidence_call(&copycat, at, part));
+
+    // Nothing is written before something was committed to.
+    s.world
+        .refuse(&writes[0], ErrorCode::AccountOwnedByWrongProgram);
+    // The challenger's commitment is the challenger's.
+    let mut thief = s.fork();
+    let taken = commitment(&challenger.pubkey(), &bytes);
+    let call = thief.world.commit_evidence_call(&copycat, taken);
+    thief.world.ok(&call);
+    thief.world.wait_slots(EVIDENCE_SLOTS);
+    for call in &writes {
+        thief.world.ok(call);
+    }
+    thief.world.refuse(&copied, IoError::NotCommitted);
+
+    // Its own, in the slot in which it saw the claim.
+    let mine = commitment(&copycat.pubkey(), &bytes);
+    let call = s.world.commit_evidence_call(&copycat, mine);
+    s.world.ok(&call);
+    for call in &writes {
+        s.world.ok(call);
+    }
+    let seen = s.world.slot();
+    for (slots, late) in [(0, false), (31, false), (32, true), (33, true)] {
+        let mut s = s.fork();
+        s.world.wait_slots(slots);
+        assert_eq!(s.world.slot(), seen + slots);
+        let mut first = s.fork();
+        match late {
+            false => s.world.refuse(&copied, IoError::CommitmentTooNew),
+            true => drop(s.world.ok(&copied)),
+        }
+        first.world.ok(&own);
+        assert_eq!(first.world.provider(&s.rig.provider).slash_cases, 1);
+    }
+
+    // Slots that go backwards make no commitment older.
+    let mut back = s.fork();
+    back.world.set_clock(back.world.now(), seen - 1_000);
+    back.world.refuse(&own, IoError::CommitmentTooNew);
+    // What is written or salted otherwise was not committed to; and a commitment that is made again is new.
+    for at in [0, 40, 1_279] {
+        let mut s = s.fork();
+        let call = s
+            .world
+            .write_evidence_call(&challenger, at, &[bytes[usize::from(at)] ^ 1]);
+        s.world.ok(&call);
+        s.world.refuse(&own, IoError::NotCommitted);
+    }
+    let mut salted = own.duplicate();
+    *salted.instruction.data.last_mut().expect("the salt") ^= 1;
+    s.world.refuse(&salted, IoError::NotCommitted);
+    let call = s
+        .world
+        .commit_evidence_call(&challenger, commitment(&challenger.pubkey(), &bytes));
+    s.world.ok(&call);
+    s.world.refuse(&own, IoError::CommitmentTooNew);
+    s.world.wait_slots(EVIDENCE_SLOTS);
+    s.world.ok(&own);
+}
+
 /// At the largest sizes that rounds use, both transactions fit into a packet of 1,232 bytes.
 #[test]
 fn every_transaction_of_a_proof_fits() {
     let s = Scene::of(492, Cell::off_by(32_768, 256, 1));
     let said = s.said();
-    let prove = s.call(&said, &s.rig.operator);
+    // The challenger closes its evidence with it.
+    let mut prove = s.world.close_evidence_call(&s.challenger);
+    prove.before = s.call(&said, &s.rig.operator).instructions();
     let bytes = s.cell.bytes();
     let write = s.world.write_evidence_call(&s.challenger, 0, &bytes[..800]);
     for call in [prove, write] {

@@ -312,6 +312,8 @@ fn evidence() {
             bump: 247,
             version: 1,
             reserved: [0; 30],
+            commitment: [12; 32],
+            committed_slot: number(13),
         },
     );
 }

@@ -436,8 +436,5 @@ fn any_history_keeps_everybodys_part() {
         due,
     } = faults;
     let each = [of_the_pool, beyond_the_bond, on_its_way_out, due];
-    assert!(
-        all >= 10 && each.iter().all(|n| *n > 0),
-        "{faults:?}"
-    );
+    assert!(all >= 10 && each.iter().all(|n| *n > 0), "{faults:?}");
 }

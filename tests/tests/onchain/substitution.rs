@@ -637,11 +637,18 @@ fn table() -> BTreeMap<&'static str, Vec<(&'static str, Role)>> {
         ),
         // The challenger is the evidence's seed.
         (
-            "write_evidence",
+            "commit_evidence",
             vec![
                 ("challenger", Signs(Some(seeds()))),
                 ("evidence", New),
                 system,
+            ],
+        ),
+        (
+            "write_evidence",
+            vec![
+                ("challenger", signs(WrongAccount)),
+                ("evidence", typed(WrongAccount)),
             ],
         ),
         (
@@ -1317,20 +1324,27 @@ fn lease_scene(instruction: &str) -> Option<Scene> {
 
 /// Instructions about hardware proofs.
 fn hardware_scene(instruction: &str) -> Option<Scene> {
-    if !["write_evidence", "close_evidence", "prove_bad_cell"].contains(&instruction) {
+    const ALL: [&str; 4] = [
+        "commit_evidence",
+        "write_evidence",
+        "close_evidence",
+        "prove_bad_cell",
+    ];
+    if !ALL.contains(&instruction) {
         return None;
     }
     let mut w = World::new(141);
     let rigs = [0, 1].map(|_| w.rig(CLASS_SMALL, 1_000 * IO));
     let challengers = [0, 1].map(|_| w.person());
     let cell = Cell::off_by(32, 1, 1);
-    if instruction != "write_evidence" {
+    if instruction != "commit_evidence" {
         for challenger in &challengers {
             w.write_claim(challenger, &cell);
         }
     }
     let (rig, challenger) = (&rigs[0], &challengers[0]);
     let call = match instruction {
+        "commit_evidence" => w.commit_evidence_call(challenger, [1; 32]),
         "write_evidence" => w.write_evidence_call(challenger, 0, &[1]),
         "close_evidence" => w.close_evidence_call(challenger),
         _ => {

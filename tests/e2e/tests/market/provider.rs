@@ -330,7 +330,10 @@ async fn the_readmes_commands_make_a_device_that_earns_and_can_be_left_again() {
     // It answers with its bond for its newest figures.
     for (arguments, when) in [
         (&["device", "retire", &name][..], "on it can be retired"),
-        (&["device", "bond", &name, "300"], "on its bond can be lowered"),
+        (
+            &["device", "bond", &name, "300"],
+            "on its bond can be lowered",
+        ),
     ] {
         market
             .io(arguments)

@@ -59,12 +59,18 @@ pub struct ProveBadCell<'info> {
 }
 
 impl<'info> ProveBadCell<'info> {
-    /// challenger: pays, the evidence's · network: the only account of its type · evidence: bound by its challenger · device: named
-    /// by the signed commitment; its operator of that hour signed · provider: the device's · slash_case,
+    /// challenger: pays, the evidence's · network: the only account of its type · evidence: bound by its challenger, who
+    /// committed to it · device: named by the signed commitment; its operator of that hour signed · provider: the device's · slash_case,
     /// slash_vault: created here at their PDAs · the rest: in `CaseOpening::validate`, `attest` and by address. Anybody may send it: the
     /// operator's signature and the arithmetic decide. Returns the commitment.
-    fn validate(&self, opening: &CaseOpening<'_, 'info>, now: i64) -> Result<[u8; 32]> {
+    fn validate(
+        &self,
+        opening: &CaseOpening<'_, 'info>,
+        salt: &[u8; 32],
+        clock: &Clock,
+    ) -> Result<[u8; 32]> {
         opening.validate()?;
+        let now = clock.unix_timestamp;
         let device = self.device.load()?;
         require_keys_eq!(device.provider, self.provider.key(), IoError::WrongAccount);
         let deployment = self.network.load()?.deployment();
@@ -84,6 +90,7 @@ impl<'info> ProveBadCell<'info> {
             );
             require!(device.operated_by(key, said.epoch), IoError::NotOperator);
             let evidence = self.evidence.load()?;
+            evidence.require_committed::<Syscall>(salt, clock.slot)?;
             let claim = evidence.claim()?;
             bad_cell::<Syscall>(&claim, &said.round_seed, &said.device, &said.commitment).map_err(
                 |error| match error {
@@ -99,9 +106,11 @@ impl<'info> ProveBadCell<'info> {
 /// One wrong cell under an operator's signature: the device's penalty is escrowed in a slash case. An appeal can be heard, as in any case.
 /// What the bond lacks, for it covers unsettled jobs, is taken from the owner's stake that binds nothing. If there is nothing to take now, the
 /// fault is recorded and no case opened.
-pub fn prove_bad_cell(ctx: Context<ProveBadCell>) -> Result<()> {
+/// `salt` opens the challenger's commitment to it.
+pub fn prove_bad_cell(ctx: Context<ProveBadCell>, salt: [u8; 32]) -> Result<()> {
     let a = ctx.accounts;
-    let now = Clock::get()?.unix_timestamp;
+    let clock = Clock::get()?;
+    let now = clock.unix_timestamp;
     let opening = CaseOpening {
         opener: &a.challenger,
         network: &a.network,
@@ -116,7 +125,7 @@ pub fn prove_bad_cell(ctx: Context<ProveBadCell>) -> Result<()> {
         case_bump: ctx.bumps.slash_case,
         vault_bump: ctx.bumps.slash_vault,
     };
-    let commitment = a.validate(&opening, now)?;
+    let commitment = a.validate(&opening, &salt, &clock)?;
     let (parts, again) = {
         let (mut device, mut provider) = (a.device.load_mut()?, a.provider.load_mut()?);
         let network = a.network.load()?;
