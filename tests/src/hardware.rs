@@ -1,10 +1,13 @@
 //! Hardware commitments with one wrong cell, as a cheating device would sign them, and the calls that prove it.
 
 use anchor_lang::prelude::Pubkey;
-use io_network::{accounts, attest::INSTRUCTIONS_SYSVAR, instruction, seeds, token::TOKEN_PROGRAM};
+use io_network::{
+    accounts, attest::INSTRUCTIONS_SYSVAR, constants::EVIDENCE_SLOTS, instruction, seeds,
+    token::TOKEN_PROGRAM,
+};
 use io_proof::hardware::{
     Hash, Software,
-    cell::{CellClaim, LEAF_BYTES, Sha256, item_path_len, recompute_cell},
+    cell::{CellClaim, LEAF_BYTES, Sha256, evidence_hash, item_path_len, recompute_cell},
 };
 use io_protocol::{
     hardware::CommitmentStatement,
@@ -145,13 +148,32 @@ pub fn evidence(challenger: &Pubkey) -> Pubkey {
     Pubkey::find_program_address(&[seeds::EVIDENCE, challenger.as_ref()], &io_network::ID).0
 }
 
+/// What challengers of tests commit with.
+pub const SALT: [u8; 32] = [0x5a; 32];
+
+/// What a challenger commits to before it writes these bytes.
+pub fn commitment(challenger: &Pubkey, bytes: &[u8]) -> Hash {
+    evidence_hash::<Software>(&challenger.to_bytes(), &SALT, bytes)
+}
+
 impl World {
+    pub fn commit_evidence_call(&self, challenger: &Keypair, commitment: Hash) -> Call {
+        Call::new(
+            accounts::CommitEvidence {
+                challenger: challenger.pubkey(),
+                evidence: evidence(&challenger.pubkey()),
+                system_program: SYSTEM,
+            },
+            instruction::CommitEvidence { commitment },
+            &[challenger],
+        )
+    }
+
     pub fn write_evidence_call(&self, challenger: &Keypair, offset: u16, bytes: &[u8]) -> Call {
         Call::new(
             accounts::WriteEvidence {
                 challenger: challenger.pubkey(),
                 evidence: evidence(&challenger.pubkey()),
-                system_program: SYSTEM,
             },
             instruction::WriteEvidence {
                 offset,
@@ -172,9 +194,18 @@ impl World {
         )
     }
 
-    /// Writes a cell's claim in as many parts as transactions need.
+    /// Commits to a cell's claim, waits until it can be proven, and writes it.
     pub fn write_claim(&mut self, challenger: &Keypair, cell: &Cell) {
-        for (at, part) in cell.bytes().chunks(800).enumerate() {
+        self.write_bytes(challenger, &cell.bytes());
+    }
+
+    /// The same with a claim of any bytes, in as many parts as transactions need.
+    pub fn write_bytes(&mut self, challenger: &Keypair, bytes: &[u8]) {
+        let commitment = commitment(&challenger.pubkey(), bytes);
+        let call = self.commit_evidence_call(challenger, commitment);
+        self.ok(&call);
+        self.wait_slots(EVIDENCE_SLOTS);
+        for (at, part) in bytes.chunks(800).enumerate() {
             let call = self.write_evidence_call(challenger, at as u16 * 800, part);
             self.ok(&call);
         }
@@ -223,7 +254,7 @@ impl World {
                 token_program: TOKEN_PROGRAM,
                 system_program: SYSTEM,
             },
-            instruction::ProveBadCell {},
+            instruction::ProveBadCell { salt: SALT },
             &[challenger],
         );
         call.after(compute_limit(LIMIT)).after(signature)

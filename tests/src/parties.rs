@@ -110,13 +110,26 @@ impl World {
 
     /// A registered provider that staked and bonded `bond` IO base units to an attested device.
     pub fn rig(&mut self, class: u16, bond: u64) -> Rig {
+        self.rig_of(class, bond, bond)
+    }
+
+    /// The same, with more at stake than is bonded.
+    pub fn rig_of(&mut self, class: u16, stake: u64, bond: u64) -> Rig {
         let rig = self.unregistered_rig(class);
         let call = self.register_provider_call(&rig);
         self.ok(&call);
-        let call = self.stake_call(&rig, bond);
+        let call = self.stake_call(&rig, stake);
         self.ok(&call);
         self.ready_device(&rig, bond);
         rig
+    }
+
+    /// Waits until a device has answered for its newest figures: it can be retired, and its bond lowered.
+    pub fn until_answered(&mut self, rig: &Rig) {
+        let until = self.device(&rig.device).answers_until();
+        if self.now() < until {
+            self.at(until);
+        }
     }
 
     /// Registers and attests the device of a provider that has the stake for it.

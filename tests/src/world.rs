@@ -359,6 +359,11 @@ impl World {
         self.at(self.now() + seconds);
     }
 
+    /// Moves on some slots, at the same time.
+    pub fn wait_slots(&mut self, slots: u64) {
+        self.set_clock(self.now(), self.slot() + slots);
+    }
+
     // Sending
 
     /// Sends instructions and returns what came of it. `about` is the index of the one that the test is about.

@@ -177,6 +177,9 @@ fn program_failure(message: String, program: &io_client::error::ProgramError) ->
         Some(IoError::DeviceBusy) => {
             "Drain it with `io device drain`, and try again when its jobs are settled."
         }
+        Some(IoError::StillAnswering) => {
+            "`io device list` shows when its newest figures were measured; `io device retire` says from when on it can be."
+        }
         Some(IoError::NotUpgradeAuthority) => "Sign with the program's upgrade authority: -k FILE.",
         Some(IoError::StakeNotFree) => {
             "`io stake status` shows what is free; add some with `io stake add AMOUNT`."

@@ -4,8 +4,8 @@ use std::mem::size_of;
 
 use anchor_lang::{Discriminator, ZeroCopy, prelude::Pubkey};
 use io_network::state::{
-    BuyBack, CoStake, Deposit, Device, DeviceClass, Emission, Job, JobState, Network, Oracle,
-    OracleSet, PaymentMint, Proposal, Provider, SlashCase, Vesting,
+    BuyBack, CoStake, Deposit, Device, DeviceClass, Emission, Evidence, Job, JobState, Network,
+    Oracle, OracleSet, PaymentMint, Proposal, Provider, SlashCase, Vesting,
 };
 use solana_account::Account;
 use solana_rpc_client_api::filter::{Memcmp, RpcFilterType};
@@ -42,6 +42,7 @@ program_accounts!(
     Device: "a device",
     Job: "a job",
     Deposit: "a deposit",
+    Evidence: "a claim of evidence",
     SlashCase: "a slash case",
     CoStake: "a co-stake",
     Oracle: "an oracle's bond",

@@ -588,6 +588,9 @@ io_errors!(
     BadCheckpoint,
     TreasuryTooSmall,
     CellIsRight,
+    StillAnswering,
+    NotCommitted,
+    CommitmentTooNew,
 );
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 use anchor_lang::{
     Discriminator, InstructionData, ToAccountMetas, prelude::Pubkey, solana_program::system_program,
 };
+pub use io_network::constants::EVIDENCE_SLOTS;
 pub use io_network::instructions::{
     AcceptJobArgs, AttestDeviceArgs, BuyBackArgs, Change, CheckpointArgs, ClaimRewardsArgs,
     ClassArgs, ExtendJobArgs, FundJobArgs, GuidanceArgs, InitializeEmissionArgs,
@@ -18,7 +19,10 @@ use io_network::{
     ID, accounts, guard, instruction,
     state::{CLAIM_BYTES, Deposit, Job, PaymentMint, SlashCase},
 };
-use io_proof::hardware::cell::{CellClaim, MAX_CELL_PATH, MAX_ITEM_PATH};
+use io_proof::hardware::{
+    Software,
+    cell::{CellClaim, MAX_CELL_PATH, MAX_ITEM_PATH, evidence_hash},
+};
 pub use io_protocol::slashing::SlashVerdict;
 use solana_instruction::{AccountMeta, Instruction};
 
@@ -1394,13 +1398,30 @@ pub fn prove_equivocation(key: &Pubkey, io_mint: &Pubkey, destination: &Pubkey) 
     )
 }
 
+/// Commits to a claim ([`evidence_commitment`]) before it is written. It can be proven [`EVIDENCE_SLOTS`] later: write it no sooner, for then
+/// whoever copies it is late.
+pub fn commit_evidence(challenger: &Pubkey, commitment: [u8; 32]) -> Instruction {
+    build(
+        accounts::CommitEvidence {
+            challenger: *challenger,
+            evidence: pda::evidence(challenger),
+            system_program: system_program::ID,
+        },
+        instruction::CommitEvidence { commitment },
+    )
+}
+
+/// What a challenger commits to: the claim's bytes ([`evidence_bytes`]) with a random salt, which the proof names.
+pub fn evidence_commitment(challenger: &Pubkey, salt: &[u8; 32], bytes: &[u8]) -> [u8; 32] {
+    evidence_hash::<Software>(&challenger.to_bytes(), salt, bytes)
+}
+
 /// Writes a part of a cell's claim ([`evidence_bytes`]) before the proof: [`MAX_EVIDENCE_PART`] bytes fit into a transaction.
 pub fn write_evidence(challenger: &Pubkey, offset: u16, bytes: &[u8]) -> Instruction {
     build(
         accounts::WriteEvidence {
             challenger: *challenger,
             evidence: pda::evidence(challenger),
-            system_program: system_program::ID,
         },
         instruction::WriteEvidence {
             offset,
@@ -1450,13 +1471,14 @@ pub fn close_evidence(challenger: &Pubkey) -> Instruction {
 }
 
 /// Put it directly behind [`crate::ed25519::verify`] with the operator's signature over the commitment, when the claim is written.
-/// `number` is the provider's count of slash cases.
+/// `number` is the provider's count of slash cases, `salt` what the challenger committed with.
 pub fn prove_bad_cell(
     challenger: &Pubkey,
     device: &Pubkey,
     provider: &Pubkey,
     number: u64,
     io_mint: &Pubkey,
+    salt: [u8; 32],
 ) -> Instruction {
     let slash_case = pda::slash_case(provider, number);
     build(
@@ -1475,7 +1497,7 @@ pub fn prove_bad_cell(
             token_program: TOKEN_PROGRAM,
             system_program: system_program::ID,
         },
-        instruction::ProveBadCell {},
+        instruction::ProveBadCell { salt },
     )
 }
 

@@ -41,9 +41,11 @@ pub const MAX_ORACLE_BOND: u64 = 10_000_000 * io_protocol::money::IO;
 pub const MIN_CO_STAKE: u64 = io_protocol::money::IO;
 /// A device that no quorum attested this long after its registration can be evicted by anybody, seconds (24 hours).
 pub const EVICT_SECONDS: i64 = 24 * 3_600;
-/// A wrong hardware proof can be brought before the program for so long, seconds (a day); and so often an operator may change, for the one
-/// before answers for what it signed.
+/// A wrong hardware proof can be brought before the program for so long, seconds (a day). So often an operator may change, for the one
+/// before answers for what it signed; and so often a device can be faulted, for whoever steals its operator's key.
 pub const EVIDENCE_SECONDS: i64 = 24 * 3_600;
+/// Evidence is proven so many slots after it was committed to, at least: whoever copies it from its writing comes that much later.
+pub const EVIDENCE_SLOTS: u64 = 32;
 /// `class` of a requirement that any class meets.
 pub const ANY_CLASS: u16 = u16::MAX;
 /// Longest cliff and longest linear vesting, seconds (10 years).

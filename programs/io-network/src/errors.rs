@@ -218,6 +218,12 @@ pub enum IoError {
     TreasuryTooSmall,
     #[msg("The committed cell is right: there is nothing to prove")]
     CellIsRight,
+    #[msg("What the device signed for its newest figures can still be proven wrong: stop its worker, and try again 24 hours after the end of the hour they were measured in")]
+    StillAnswering,
+    #[msg("The evidence is not what its challenger committed to: commit to it, wait, write it, and prove it")]
+    NotCommitted,
+    #[msg("The evidence was committed to less than 32 slots ago: wait, and prove it then")]
+    CommitmentTooNew,
 }
 
 impl From<MoneyError> for IoError {

@@ -161,7 +161,7 @@ pub struct DepositClosed {
     pub last: Deposit,
 }
 
-/// A part of what proves a wrong cell was written.
+/// What proves a wrong cell was committed to, or a part of it written.
 #[event]
 pub struct EvidenceChanged {
     pub evidence: Pubkey,

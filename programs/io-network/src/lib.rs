@@ -350,6 +350,11 @@ pub mod io_network {
 
     // Hardware proofs
 
+    /// Commits to what will prove a wrong cell, before it is written.
+    pub fn commit_evidence(ctx: Context<CommitEvidence>, commitment: [u8; 32]) -> Result<()> {
+        instructions::commit_evidence(ctx, commitment)
+    }
+
     /// Writes a part of what proves a wrong cell, before the proof.
     pub fn write_evidence(ctx: Context<WriteEvidence>, offset: u16, bytes: Vec<u8>) -> Result<()> {
         instructions::write_evidence(ctx, offset, bytes)
@@ -361,8 +366,8 @@ pub mod io_network {
     }
 
     /// Proves a wrong cell under a device's signed hardware commitment: a slash case opens. Anybody may send it.
-    pub fn prove_bad_cell(ctx: Context<ProveBadCell>) -> Result<()> {
-        instructions::prove_bad_cell(ctx)
+    pub fn prove_bad_cell(ctx: Context<ProveBadCell>, salt: [u8; 32]) -> Result<()> {
+        instructions::prove_bad_cell(ctx, salt)
     }
 
     // Network

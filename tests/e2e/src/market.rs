@@ -17,7 +17,7 @@ use io_client::{
     testing::{IO_DECIMALS, TEST_SLOT_MS},
 };
 use rustix::process::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     books::Books,
@@ -441,6 +441,26 @@ impl Market {
         accounts::oracle_set(&self.rpc)
             .await
             .expect("the oracle set")
+    }
+
+    /// Moves the chain's clock forward, and waits until it shows.
+    pub async fn travel(&self, seconds: i64) {
+        let now = || async { self.rpc.chain_time().await.expect("the chain's time") };
+        let then = now().await + seconds;
+        let body = json!({
+            "jsonrpc": "2.0", "id": 1, "method": "surfnet_timeTravel",
+            "params": [{"absoluteTimestamp": then * 1_000}],
+        });
+        let answer = self.http.post(&self.rpc_url).json(&body).send().await;
+        let answer: Value = answer.expect("an answer").json().await.expect("JSON");
+        assert!(answer["error"].is_null(), "{answer}");
+        until(
+            "the chain's clock to move",
+            PATIENCE,
+            || self.logs(),
+            async || (now().await >= then).then_some(()),
+        )
+        .await;
     }
 
     /// Waits until a slash case is decided, delivered and closed.

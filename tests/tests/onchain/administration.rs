@@ -510,6 +510,7 @@ fn a_pause_blocks_no_way_out() {
         fresh.world.refuse(&call, IoError::Paused);
     }
     let rig = fresh.rig.clone();
+    fresh.world.until_answered(&rig);
     for call in [
         fresh.world.retire_device_call(&rig),
         fresh.world.request_unstake_call(&rig, 1_000 * IO),
@@ -595,6 +596,7 @@ fn a_lost_administrator_strands_nobody() {
         }
         stage.close();
         let (rig, paid) = (stage.rig.clone(), stage.world.tokens(&stage.rig.payout.io));
+        stage.world.until_answered(&rig);
         let call = stage.world.retire_device_call(&rig);
         stage.world.ok(&call);
         let staked = stage.world.provider(&rig.provider).staked;

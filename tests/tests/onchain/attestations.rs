@@ -944,7 +944,7 @@ fn a_statement_ends_with_its_registration() {
     const BOND: u64 = 300 * io_protocol::money::IO;
     let mut w = World::new(158);
     let rig = w.rig(1, BOND);
-    w.advance(1);
+    w.until_answered(&rig);
     let old = w.attest_call(&rig, &[0, 1]);
     let call = w.retire_device_call(&rig);
     w.ok(&call);

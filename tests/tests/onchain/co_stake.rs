@@ -8,13 +8,9 @@ use io_tests::{CLASS_SMALL, Call, Mint, PARAMS, Party, Rig, STAKE, START_IO, Sta
 /// A provider with 1,000 IO of its own, a quarter of it bonded, that takes co-stake at 10 %.
 fn open_provider(seed: u64) -> (World, Rig) {
     let mut w = World::emitting(seed);
-    let rig = w.rig(CLASS_SMALL, 1_000 * IO);
-    for call in [
-        w.set_device_bond_call(&rig, 250 * IO),
-        w.set_co_stake_terms_call(&rig, 1_000, true),
-    ] {
-        w.ok(&call);
-    }
+    let rig = w.rig_of(CLASS_SMALL, 1_000 * IO, 250 * IO);
+    let call = w.set_co_stake_terms_call(&rig, 1_000, true);
+    w.ok(&call);
     (w, rig)
 }
 

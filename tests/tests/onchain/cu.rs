@@ -7,8 +7,9 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use io_network::{
-    ClaimRewardsArgs, Payee, PublishRootArgs, Roles, VestingArgs, constants::EVICT_SECONDS, state,
-    token,
+    ClaimRewardsArgs, Payee, PublishRootArgs, Roles, VestingArgs,
+    constants::{EVICT_SECONDS, EVIDENCE_SLOTS},
+    state, token,
 };
 use io_protocol::{
     money::IO,
@@ -19,7 +20,7 @@ use io_tests::{
     ASK, At, CLASS_SMALL, Call, Mint, PARAMS, Rig, Stage, UNITS, USD, World, artifacts,
     calls::{proposal_of, with_proposal},
     ed25519::Ed25519,
-    hardware::Cell,
+    hardware::{self, Cell},
     keys::Keys,
     lease_terms,
     leases::deposit,
@@ -193,7 +194,7 @@ fn provider(ledger: &mut Ledger, w: &mut World) -> Rig {
     ledger.run(w, "register_device", &call);
     let call = w.attest_call(&rig, &[0, 1]);
     ledger.run(w, "attest_device, 2 signatures", &call);
-    let call = w.set_device_bond_call(&rig, 900 * IO);
+    let call = w.set_device_bond_call(&rig, 1_100 * IO);
     ledger.run(w, "set_device_bond", &call);
     let call = w.set_device_operator_call(&rig, &rig.operator.pubkey());
     ledger.run(w, "set_device_operator", &call);
@@ -203,6 +204,7 @@ fn provider(ledger: &mut Ledger, w: &mut World) -> Rig {
     ledger.run(w, "set_payout_owner", &call);
 
     let mut leaving = w.fork();
+    leaving.until_answered(&rig);
     let call = leaving.retire_device_call(&rig);
     ledger.run(&mut leaving, "retire_device", &call);
     let call = leaving.request_unstake_call(&rig, 2_000 * IO);
@@ -533,10 +535,15 @@ fn hardware(ledger: &mut Ledger, base: &World, sample: usize) {
     let cell = Cell::off_by(16_384, 16, 1);
     let bytes = cell.bytes();
     let (first, second) = bytes.split_at(800);
+    let commitment = hardware::commitment(&challenger.pubkey(), &bytes);
+    let call = w.commit_evidence_call(&challenger, commitment);
+    ledger.run(&mut w, "commit_evidence, first", &call);
+    ledger.run(&mut w, "commit_evidence", &call);
+    w.wait_slots(EVIDENCE_SLOTS);
     let call = w.write_evidence_call(&challenger, 0, first);
-    ledger.run(&mut w, "write_evidence, first", &call);
+    ledger.run(&mut w, "write_evidence, 800 bytes", &call);
     let call = w.write_evidence_call(&challenger, 800, second);
-    ledger.run(&mut w, "write_evidence", &call);
+    w.ok(&call);
     let said = w.committed(&rig, &cell);
     let call = w.prove_bad_cell_call(&challenger, &rig, &said, &rig.operator);
     ledger.run(&mut w, "prove_bad_cell, n = 16384", &call);

@@ -51,6 +51,7 @@ fn replaying_events_rebuilds_every_account() {
     stage.expire();
     let rig = stage.rig.clone();
     let second = stage.world.second_device(&rig, 300 * IO);
+    stage.world.until_answered(&second);
     for call in [
         stage
             .world

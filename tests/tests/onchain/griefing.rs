@@ -550,7 +550,8 @@ fn a_closed_job_stays_closed() {
 #[test]
 fn a_retired_device_stays_retired() {
     let mut stage = Stage::empty(62, Mint::Io);
-    let authority = stage.rig.authority.key.insecure_clone();
+    let (authority, rig) = (stage.rig.authority.key.insecure_clone(), stage.rig.clone());
+    stage.world.until_answered(&rig);
     let retire = stage.world.retire_device_call(&stage.rig);
     let refund = system_instruction::transfer(&authority.pubkey(), &stage.rig.device, 20_000_000);
     let bond = stage.world.set_device_bond_call(&stage.rig, 1);

@@ -1,7 +1,11 @@
 //! A wrong cell under an operator's signature costs the device, on nobody's word but the arithmetic's.
 
-use anchor_lang::prelude::Pubkey;
-use io_network::{constants::EVIDENCE_SECONDS, errors::IoError, state::SlashParty};
+use anchor_lang::{error::ErrorCode, prelude::Pubkey};
+use io_network::{
+    constants::{EVIDENCE_SECONDS, EVIDENCE_SLOTS},
+    errors::IoError,
+    state::SlashParty,
+};
 use io_protocol::{
     hardware::{CommitmentStatement, RevealStatement},
     messages::epoch_of,
@@ -9,10 +13,10 @@ use io_protocol::{
     slashing::SlashVerdict,
 };
 use io_tests::{
-    At, CLASS_SMALL, Rig, STAKE, Stage, World,
+    At, CLASS_SMALL, Mint, PARAMS, Rig, STAKE, Stage, World,
     ed25519::Ed25519,
-    hardware::{Cell, evidence},
-    world,
+    hardware::{Cell, commitment, evidence},
+    reckon, world,
 };
 use solana_keypair::Keypair;
 use solana_message::Message;
@@ -192,10 +196,7 @@ fn a_right_cell_and_another_commitment_prove_nothing() {
         let mut bytes = bent.cell.bytes();
         // Another column of the same leaf would be as wrong.
         bytes[at] ^= if at == 16 { 32 } else { 1 };
-        let call = bent
-            .world
-            .write_evidence_call(&bent.challenger, at as u16, &bytes[at..at + 1]);
-        bent.world.ok(&call);
+        bent.world.write_bytes(&bent.challenger, &bytes);
         let call = bent.call(&said, &bent.rig.operator);
         assert!(
             bent.world
@@ -207,8 +208,9 @@ fn a_right_cell_and_another_commitment_prove_nothing() {
     // Paths longer than any are refused before they are read.
     for at in [20, 24] {
         let mut bent = s.fork();
-        let call = bent.world.write_evidence_call(&bent.challenger, at, &[255]);
-        bent.world.ok(&call);
+        let mut bytes = bent.cell.bytes();
+        bytes[at] = 255;
+        bent.world.write_bytes(&bent.challenger, &bytes);
         bent.refuse(&said, IoError::ParameterOutOfBounds);
     }
     let mut s = s;
@@ -253,10 +255,6 @@ fn the_signatures_layout_is_the_agreed_one() {
     let stranger = s.world.keys.keypair();
     bent.push(Ed25519::signed(&bytes, &[&operator, &stranger]).instruction());
     bent.push(Ed25519::signed(&bytes[..183], &[&operator]).instruction());
-    // The message lies in the proof's own instruction.
-    let mut borrowed = good.clone();
-    borrowed.records[0].message_instruction = 2;
-    borrowed.records[0].message = 0;
     for signature in bent {
         let call = s
             .world
@@ -264,10 +262,6 @@ fn the_signatures_layout_is_the_agreed_one() {
         s.world
             .refuse(&call, IoError::MalformedSignatureInstruction);
     }
-    let call = s
-        .world
-        .prove_bad_cell_with(&s.challenger, &s.rig, borrowed.instruction());
-    assert!(s.world.attempt(&call).is_err());
     let mut none = s
         .world
         .prove_bad_cell_with(&s.challenger, &s.rig, good.instruction());
@@ -286,9 +280,60 @@ fn the_signatures_layout_is_the_agreed_one() {
     s.world.ok(&call);
 }
 
-/// Nobody but the device's operator can incriminate it; and it only once an hour.
+/// The precompile verifies what lies in other instructions too: the program would then read bytes that nobody signed.
 #[test]
-fn only_its_operator_incriminates_a_device_and_once_an_hour() {
+fn nothing_is_borrowed_from_another_instruction() {
+    let mut s = Scene::new(496);
+    let accusing = s.said().to_bytes();
+    let honest = s
+        .world
+        .committed(&s.rig, &Cell::off_by(64, 3, 0))
+        .to_bytes();
+    let (operator, thief) = (
+        s.rig.operator.insecure_clone(),
+        s.challenger.insecure_clone(),
+    );
+    // Behind the compute budget's instruction.
+    let elsewhere = 1;
+
+    // What the operator did sign lies elsewhere, and what it didn't where the program looks.
+    let other = Ed25519::signed(&honest, &[&operator]);
+    let mut message = other.clone();
+    message.message = accusing.to_vec();
+    message.records[0].message_instruction = elsewhere;
+    let message = ("message", other, message);
+    // A stranger signed; the operator's key lies where the program looks.
+    let other = Ed25519::signed(&accusing, &[&thief]);
+    let mut key = other.clone();
+    key.pairs[0].1 = operator.pubkey().to_bytes();
+    key.records[0].key_instruction = elsewhere;
+    let key = ("key", other, key);
+    // All is signed, and a part of it in the wrong place.
+    let other = Ed25519::signed(&accusing, &[&operator]);
+    let mut signature = other.clone();
+    signature.pairs[0].0 = [7; 64];
+    signature.records[0].signature_instruction = elsewhere;
+    let mut number = other.clone();
+    number.records[0].message_instruction = elsewhere + 1;
+    let signature = ("signature", other.clone(), signature);
+    let number = ("its own number", other, number);
+    for (what, other, borrowed) in [message, key, signature, number] {
+        let mut call = s
+            .world
+            .prove_bad_cell_with(&s.challenger, &s.rig, borrowed.instruction());
+        call.before.insert(elsewhere.into(), other.instruction());
+        let refused = s.world.attempt(&call).expect_err(what);
+        assert!(
+            refused.is(IoError::MalformedSignatureInstruction.into()),
+            "{what}: {:?}",
+            refused.error
+        );
+    }
+}
+
+/// Nobody but the device's operator can incriminate it.
+#[test]
+fn only_its_operator_incriminates_a_device() {
     let mut s = Scene::new(486);
     let said = s.said();
     let others = [
@@ -308,19 +353,54 @@ fn only_its_operator_incriminates_a_device_and_once_an_hour() {
         .prove_bad_cell_call(&s.challenger, &second, &said, &second.operator);
     s.world.refuse(&call, IoError::WrongMessage);
 
-    let operator = s.rig.operator.insecure_clone();
+    let call = s.call(&said, &s.rig.operator);
+    s.world.ok(&call);
+}
+
+/// Whoever stole an operator's key signs wrong commitments for every hour that can still be brought. They cost one fault a day, and the operator
+/// can be changed meanwhile.
+#[test]
+fn a_stolen_key_costs_one_fault_a_day() {
+    let mut s = Scene::new(493);
+    let call = s.world.stake_call(&s.rig, 5 * BOND);
+    s.world.ok(&call);
+    s.world.advance(3 * 24 * HOUR);
+    let (said, operator) = (s.said(), s.rig.operator.insecure_clone());
+    let hour = epoch_of(s.world.now());
     let call = s.call(&said, &operator);
     s.world.ok(&call);
-    // The same again, with the next case's number, and another wrong cell of that hour.
-    s.refuse(&said, IoError::EpochNotAcceptable);
-    let mut other = s.cell.clone();
-    other.round_seed[5] ^= 1;
-    let said_other = s.world.committed(&s.rig, &other);
-    s.refuse(&said_other, IoError::EpochNotAcceptable);
-    // The next hour is another fault; nothing is left of this bond.
-    s.world.advance(HOUR);
-    let later = s.said();
-    s.refuse(&later, IoError::NothingOwed);
+    // The same again, with the next case's number; and another one of each hour that counts now or in the next day.
+    let refill = s.world.set_device_bond_call(&s.rig, BOND);
+    s.world.ok(&refill);
+    for later in 0..=24 {
+        s.world.at((hour as i64 + later) * HOUR + HOUR - 1);
+        let now = epoch_of(s.world.now());
+        for epoch in [now - 24, hour - 1, hour, hour + 1, now] {
+            let said = s.cell.statement(s.world.deployment(), &s.rig.device, epoch);
+            s.refuse(&said, IoError::EpochNotAcceptable);
+        }
+    }
+    assert_eq!(s.world.device(&s.rig.device).failed, 1);
+    // A second later is a day since the end of that hour: one more, of a later hour.
+    s.world.advance(1);
+    let [old, new] =
+        [hour, hour + 1].map(|epoch| s.cell.statement(s.world.deployment(), &s.rig.device, epoch));
+    s.refuse(&old, IoError::EpochNotAcceptable);
+    let call = s.call(&new, &operator);
+    s.world.ok(&call);
+    assert_eq!(s.world.device(&s.rig.device).failed, 2);
+    assert_eq!(s.world.provider(&s.rig.provider).slash_cases, 2);
+    let again = s.said();
+    s.refuse(&again, IoError::EpochNotAcceptable);
+    // The clock goes back: neither what was proven nor what is not signed yet counts.
+    for back in [1, HOUR, 25 * HOUR, 30 * 24 * HOUR] {
+        let mut s = s.fork();
+        s.world.advance(-back);
+        let then = s.said();
+        for said in [then, new, again] {
+            s.refuse(&said, IoError::EpochNotAcceptable);
+        }
+    }
 }
 
 #[test]
@@ -352,6 +432,8 @@ fn a_proof_is_of_the_last_day_and_not_of_the_future() {
 #[test]
 fn a_new_holder_does_not_answer_for_the_old_one() {
     let mut s = Scene::new(488);
+    let rig = s.rig.clone();
+    s.world.until_answered(&rig);
     let before = s.said();
     let retire = s.world.retire_device_call(&s.rig);
     s.world.ok(&retire);
@@ -431,6 +513,274 @@ fn an_operator_answers_for_its_own_time() {
     }
 }
 
+/// Whoever sees a proof coming cannot take the bond out of its way: device and bond stay until nothing that led to the device's figures can be
+/// proven any more. Then the way out is open.
+#[test]
+fn neither_device_nor_bond_leaves_before_it_has_answered() {
+    let mut s = Scene::new(497);
+    s.world.advance(2 * HOUR);
+    let rig = s.rig.clone();
+    s.world.attest(&rig);
+    let attested = s.world.now();
+    let said = s.said();
+    let until = (attested / HOUR + 25) * HOUR;
+    for (at, may_leave) in [
+        (attested, false),
+        // The clock goes backwards.
+        (attested - HOUR, false),
+        (attested + 24 * HOUR, false),
+        (until - 1, false),
+        (until, true),
+        (until + 1, true),
+    ] {
+        let mut s = s.fork();
+        s.world.at(at);
+        let lower = s.world.set_device_bond_call(&rig, BOND - 1);
+        let retire = s.world.retire_device_call(&rig);
+        // It may be raised at any time, and what is free may leave.
+        let raise = [
+            s.world.stake_call(&rig, 2 * IO),
+            s.world.set_device_bond_call(&rig, BOND + IO),
+            s.world.request_unstake_call(&rig, IO),
+        ];
+        for call in raise {
+            s.world.ok(&call);
+        }
+        if !may_leave {
+            for call in [&lower, &retire] {
+                s.world.refuse(call, IoError::StillAnswering);
+            }
+            if at >= attested {
+                let prove = s.call(&said, &rig.operator);
+                s.world.ok(&prove);
+                let case = s.world.slash_case(&world::slash_case(&rig.provider, 0));
+                assert_eq!(case.amount, BOND + IO);
+            }
+            continue;
+        }
+        s.refuse(&said, IoError::EpochNotAcceptable);
+        s.world.ok(&lower);
+        s.world.ok(&retire);
+    }
+    // A device without figures has earned nothing, and goes when it likes.
+    let hardware = s.world.keys.bytes();
+    let fresh = Rig {
+        hardware,
+        device: world::device(&hardware),
+        ..rig
+    };
+    for call in [
+        s.world.stake_call(&fresh, BOND),
+        s.world.register_device_call(&fresh, BOND),
+        s.world.set_device_bond_call(&fresh, 0),
+        s.world.retire_device_call(&fresh),
+    ] {
+        s.world.ok(&call);
+    }
+}
+
+/// A device whose whole bond covers a job, of a provider that has `stake` in all. And the job.
+fn exposed(seed: u64, stake: u64) -> (Scene, Pubkey) {
+    let mut world = World::new(seed);
+    let rig = world.rig_of(CLASS_SMALL, stake, BOND);
+    let mut stage = Stage::with(world, rig, Mint::Io);
+    stage.terms.max_units = 1_000;
+    stage.terms.max_price = BOND;
+    stage.terms.deadline = stage.world.now() + 50 * 24 * HOUR;
+    stage.terms.max_run_seconds = 29 * 24 * 3_600;
+    stage.create();
+    stage.accept(BOND);
+    let (mut world, rig) = (stage.world, stage.rig);
+    assert_eq!(world.device(&rig.device).exposure, BOND);
+    let (challenger, cell) = (world.person(), Cell::off_by(64, 3, 1));
+    world.write_claim(&challenger, &cell);
+    let scene = Scene {
+        world,
+        rig,
+        challenger,
+        cell,
+    };
+    (scene, stage.key)
+}
+
+/// A bond that is wholly bound by jobs shields nothing: the owner's free stake answers, and what is on its way out until it was paid. What even
+/// that lacks stays due, and the fault is one.
+#[test]
+fn what_a_bond_lacks_is_taken_from_what_binds_nothing() {
+    let (mut s, job) = exposed(494, BOND + 300 * IO);
+    let rig = s.rig.clone();
+    let unstake = s.world.request_unstake_call(&rig, 200 * IO);
+    s.world.ok(&unstake);
+    let free = s.world.request_unstake_call(&rig, 100 * IO);
+    let mut raced = s.fork();
+    raced.world.ok(&free);
+    let mut waited = s.fork();
+    waited.world.advance(i64::from(PARAMS.unbond_seconds));
+    let mut paid = waited.fork();
+    let withdraw = s.world.withdraw_stake_call(&rig);
+    paid.world.ok(&withdraw);
+    for (what, mut s, taken) in [
+        ("now", s.fork(), 300 * IO),
+        ("all of it on its way out", raced, 300 * IO),
+        ("matured", waited, 300 * IO),
+        ("paid", paid, 100 * IO),
+    ] {
+        let call = s.call(&s.said(), &rig.operator);
+        s.world.ok(&call);
+        let key = world::slash_case(&rig.provider, 0);
+        let case = s.world.slash_case(&key);
+        assert_eq!(
+            (case.amount, case.owner_part, case.co_part),
+            (taken, taken, 0),
+            "{what}"
+        );
+        let (device, provider) = (s.world.device(&rig.device), s.world.provider(&rig.provider));
+        assert_eq!((device.bond, device.exposure), (BOND, BOND), "{what}");
+        assert_eq!((device.fault_due(), device.failed), (BOND - taken, 1));
+        assert_eq!((provider.staked, provider.committed), (BOND, BOND));
+        assert_eq!(provider.liabilities().unwrap(), BOND, "{what}");
+        s.world.refuse(&withdraw, IoError::NothingMatured);
+        // Returned, it is stake again.
+        let appeal = s.world.appeal_slash_call(&rig, &key);
+        s.world.ok(&appeal);
+        let decide = s
+            .world
+            .decide_slash_call(&key, SlashVerdict::Returned, &[0, 1]);
+        s.world.ok(&decide);
+        assert_eq!(s.world.provider(&rig.provider).staked, BOND + taken);
+    }
+
+    // What is still due is taken when there is something, as long as the fault is proven: no second fault.
+    let (said, operator) = (s.said(), rig.operator.insecure_clone());
+    let call = s.call(&said, &operator);
+    s.world.ok(&call);
+    s.refuse(&said, IoError::NothingOwed);
+    let stake = s.world.stake_call(&rig, 500 * IO);
+    s.world.ok(&stake);
+    let call = s.call(&said, &operator);
+    s.world.ok(&call);
+    s.refuse(&said, IoError::NothingOwed);
+    for call in [
+        s.world.submit_call(&job, &rig, 1_000),
+        s.world.settle_call(&job, &[0, 1]),
+    ] {
+        s.world.ok(&call);
+    }
+    let call = s.call(&said, &operator);
+    s.world.ok(&call);
+    s.refuse(&said, IoError::EpochNotAcceptable);
+    let amounts = [0, 1, 2].map(|number| {
+        let key = world::slash_case(&rig.provider, number);
+        s.world.slash_case(&key).amount
+    });
+    assert_eq!(amounts, [300 * IO, 500 * IO, 200 * IO]);
+    let device = s.world.device(&rig.device);
+    assert_eq!((device.bond, device.fault_due()), (800 * IO, 0));
+    assert_eq!((device.failed, device.completed), (1, 1));
+}
+
+/// With nothing to take the fault is recorded all the same, and no case opened.
+#[test]
+fn a_fault_is_recorded_when_there_is_nothing_to_take() {
+    let (mut s, _) = exposed(495, BOND);
+    let said = s.said();
+    let call = s.call(&said, &s.rig.operator);
+    s.world.ok(&call);
+    let device = s.world.device(&s.rig.device);
+    assert_eq!(
+        (device.bond, device.fault_due(), device.failed),
+        (BOND, BOND, 1)
+    );
+    assert_eq!(s.world.provider(&s.rig.provider).slash_cases, 0);
+    let case = world::slash_case(&s.rig.provider, 0);
+    assert!(s.world.account(&case).is_none());
+    s.refuse(&said, IoError::NothingOwed);
+    assert_eq!(s.world.device(&s.rig.device).failed, 1);
+}
+
+/// A device without a bond that accuses itself has no cheap day of peace before it: the least bond of its class is the least penalty.
+#[test]
+fn a_fault_costs_the_least_bond_at_least() {
+    let mut world = World::new(498);
+    let rig = world.unregistered_rig(CLASS_SMALL);
+    for call in [
+        world.register_provider_call(&rig),
+        world.stake_call(&rig, BOND),
+        world.register_device_call(&rig, BOND),
+        world.set_device_bond_call(&rig, IO),
+    ] {
+        world.ok(&call);
+    }
+    let (challenger, cell) = (world.person(), Cell::off_by(64, 3, 1));
+    world.write_claim(&challenger, &cell);
+    let said = world.committed(&rig, &cell);
+    let call = world.prove_bad_cell_call(&challenger, &rig, &said, &rig.operator);
+    world.ok(&call);
+    let case = world.slash_case(&world::slash_case(&rig.provider, 0));
+    let least = reckon::minimum_bond(PARAMS.min_bond, 125);
+    assert_eq!((case.amount, case.owner_part), (least, least));
+    let provider = world.provider(&rig.provider);
+    assert_eq!((provider.staked, provider.committed), (BOND - least, 0));
+}
+
+/// The owner loses first. Co-stakers answer for bonds, with what exceeds the owner's stake, and for nothing beyond them.
+#[test]
+fn the_owner_loses_first_and_co_stakers_answer_for_bonds_only() {
+    let exposed_with = |seed, bond, exposure| {
+        let mut world = World::emitting(seed);
+        let rig = world.rig(CLASS_SMALL, 300 * IO);
+        world.co_staker(&rig, 300 * IO);
+        let call = world.set_device_bond_call(&rig, bond);
+        world.ok(&call);
+        let mut stage = Stage::with(world, rig, Mint::Io);
+        if exposure > 0 {
+            stage.terms.max_units = 1_000;
+            stage.terms.max_price = exposure;
+            stage.create();
+            stage.accept(exposure);
+        }
+        let (mut world, rig) = (stage.world, stage.rig);
+        let (challenger, cell) = (world.person(), Cell::off_by(64, 3, 1));
+        world.write_claim(&challenger, &cell);
+        let said = world.committed(&rig, &cell);
+        let call = world.prove_bad_cell_call(&challenger, &rig, &said, &rig.operator);
+        world.ok(&call);
+        let case = world.slash_case(&world::slash_case(&rig.provider, 0));
+        let due = world.device(&rig.device).fault_due();
+        let provider = world.provider(&rig.provider);
+        assert_eq!(provider.staked, 300 * IO - case.owner_part);
+        assert_eq!(provider.co_assets, 300 * IO - case.co_part);
+        (
+            world,
+            rig,
+            [case.owner_part, case.co_part, due].map(|x| x / IO),
+        )
+    };
+    for (bond, exposure, parts) in [
+        // The bond is the owner's.
+        (300, 0, [300, 0, 0]),
+        // A part of it the pool's.
+        (500, 0, [300, 200, 0]),
+        // 50 of the bond, and of 200 that is free, all as long as it is the owner's.
+        (400, 350, [250, 0, 150]),
+        // The bond takes all that the owner has; of the pool's, 100 is free, and stays.
+        (500, 200, [300, 0, 200]),
+    ] {
+        let (mut world, rig, found) = exposed_with(499, bond * IO, exposure * IO);
+        assert_eq!(found, parts, "bond {bond}, exposure {exposure}");
+        // Everybody has back what was taken when it was wrong.
+        let key = world::slash_case(&rig.provider, 0);
+        for call in [
+            world.appeal_slash_call(&rig, &key),
+            world.decide_slash_call(&key, SlashVerdict::Returned, &[0, 1]),
+        ] {
+            world.ok(&call);
+        }
+        let provider = world.provider(&rig.provider);
+        assert_eq!((provider.staked, provider.co_assets), (300 * IO, 300 * IO));
+    }
+}
+
 /// What covers unsettled jobs stays with them.
 #[test]
 fn exposure_is_not_taken() {
@@ -450,6 +800,7 @@ fn exposure_is_not_taken() {
     stage.world.ok(&call);
     let device = stage.world.device(&stage.rig.device);
     assert_eq!((device.bond, device.exposure), (exposure, exposure));
+    assert_eq!(device.fault_due(), exposure);
     let key = world::slash_case(&stage.rig.provider, 0);
     assert_eq!(stage.world.slash_case(&key).amount, bond - exposure);
     // The job goes on, and ends as it would have.
@@ -479,12 +830,92 @@ fn evidence_is_written_in_parts_and_over_again() {
     s.world.ok(&call);
 }
 
+/// Whoever copies what a challenger writes has committed to nothing by then: it is as late as a commitment needs to be old.
+#[test]
+fn whoever_copies_evidence_comes_too_late() {
+    // Written, and committed to just long enough ago.
+    let mut s = Scene::new(500);
+    let (said, bytes) = (s.said(), s.cell.bytes());
+    let (challenger, operator) = (
+        s.challenger.insecure_clone(),
+        s.rig.operator.insecure_clone(),
+    );
+    let copycat = s.world.person();
+    let own = s.call(&said, &operator);
+    let copied = s
+        .world
+        .prove_bad_cell_call(&copycat, &s.rig, &said, &operator);
+    let writes = [(0, &bytes[..800]), (800, &bytes[800..])]
+        .map(|(at, part)| s.world.write_evidence_call(&copycat, at, part));
+
+    // Nothing is written before something was committed to.
+    s.world
+        .refuse(&writes[0], ErrorCode::AccountOwnedByWrongProgram);
+    // The challenger's commitment is the challenger's.
+    let mut thief = s.fork();
+    let taken = commitment(&challenger.pubkey(), &bytes);
+    let call = thief.world.commit_evidence_call(&copycat, taken);
+    thief.world.ok(&call);
+    thief.world.wait_slots(EVIDENCE_SLOTS);
+    for call in &writes {
+        thief.world.ok(call);
+    }
+    thief.world.refuse(&copied, IoError::NotCommitted);
+
+    // Its own, in the slot in which it saw the claim.
+    let mine = commitment(&copycat.pubkey(), &bytes);
+    let call = s.world.commit_evidence_call(&copycat, mine);
+    s.world.ok(&call);
+    for call in &writes {
+        s.world.ok(call);
+    }
+    let seen = s.world.slot();
+    for (slots, late) in [(0, false), (31, false), (32, true), (33, true)] {
+        let mut s = s.fork();
+        s.world.wait_slots(slots);
+        assert_eq!(s.world.slot(), seen + slots);
+        let mut first = s.fork();
+        match late {
+            false => s.world.refuse(&copied, IoError::CommitmentTooNew),
+            true => drop(s.world.ok(&copied)),
+        }
+        first.world.ok(&own);
+        assert_eq!(first.world.provider(&s.rig.provider).slash_cases, 1);
+    }
+
+    // Slots that go backwards make no commitment older.
+    let mut back = s.fork();
+    back.world.set_clock(back.world.now(), seen - 1_000);
+    back.world.refuse(&own, IoError::CommitmentTooNew);
+    // What is written or salted otherwise was not committed to; and a commitment that is made again is new.
+    for at in [0, 40, 1_279] {
+        let mut s = s.fork();
+        let call = s
+            .world
+            .write_evidence_call(&challenger, at, &[bytes[usize::from(at)] ^ 1]);
+        s.world.ok(&call);
+        s.world.refuse(&own, IoError::NotCommitted);
+    }
+    let mut salted = own.duplicate();
+    *salted.instruction.data.last_mut().expect("the salt") ^= 1;
+    s.world.refuse(&salted, IoError::NotCommitted);
+    let call = s
+        .world
+        .commit_evidence_call(&challenger, commitment(&challenger.pubkey(), &bytes));
+    s.world.ok(&call);
+    s.world.refuse(&own, IoError::CommitmentTooNew);
+    s.world.wait_slots(EVIDENCE_SLOTS);
+    s.world.ok(&own);
+}
+
 /// At the largest sizes that rounds use, both transactions fit into a packet of 1,232 bytes.
 #[test]
 fn every_transaction_of_a_proof_fits() {
     let s = Scene::of(492, Cell::off_by(32_768, 256, 1));
     let said = s.said();
-    let prove = s.call(&said, &s.rig.operator);
+    // The challenger closes its evidence with it.
+    let mut prove = s.world.close_evidence_call(&s.challenger);
+    prove.before = s.call(&said, &s.rig.operator).instructions();
     let bytes = s.cell.bytes();
     let write = s.world.write_evidence_call(&s.challenger, 0, &bytes[..800]);
     for call in [prove, write] {

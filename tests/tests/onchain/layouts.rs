@@ -284,7 +284,8 @@ fn device() {
             version: 1,
             former_operator: Pubkey::default(),
             faulty_epoch: [0; 8],
-            reserved: [0; 21],
+            reserved: [0; 13],
+            fault_due: [0; 8],
         },
     );
 }
@@ -311,6 +312,8 @@ fn evidence() {
             bump: 247,
             version: 1,
             reserved: [0; 30],
+            commitment: [12; 32],
+            committed_slot: number(13),
         },
     );
 }

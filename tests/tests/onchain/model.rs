@@ -86,6 +86,15 @@ pub struct Device {
     pub failed: u64,
 }
 
+impl Device {
+    /// A day after the hour of its newest figures neither it nor its bond may have left.
+    fn answers_until(&self) -> i64 {
+        const HOUR: i64 = 3_600;
+        self.attested_at
+            .map_or(0, |at| (at / HOUR + 1) * HOUR + 24 * HOUR)
+    }
+}
+
 #[derive(Clone, Debug, Default)]
 pub struct Provider {
     pub staked: u64,
@@ -528,11 +537,13 @@ impl Model {
     }
 
     pub fn rebond(&mut self, device: usize, bond: u64) -> Allowed {
-        let free = self.free(self.owner[device]);
+        let (free, now) = (self.free(self.owner[device]), self.now);
         let Some(d) = &mut self.devices[device] else {
             return false;
         };
-        let good = bond >= d.exposure && bond <= free + d.bond;
+        let good = bond >= d.exposure
+            && bond <= free + d.bond
+            && (bond >= d.bond || now >= d.answers_until());
         if good {
             d.bond = bond;
         }
@@ -551,7 +562,7 @@ impl Model {
         let Some(d) = &self.devices[device] else {
             return false;
         };
-        if d.open_jobs > 0 {
+        if d.open_jobs > 0 || self.now < d.answers_until() {
             return false;
         }
         let provider = &mut self.providers[self.owner[device]];

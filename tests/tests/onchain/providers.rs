@@ -395,11 +395,14 @@ fn an_exposure_that_overflows_is_refused() {
 /// A device below its class's minimum bond takes nothing, whatever it has free elsewhere.
 #[test]
 fn the_minimum_bond_counts_at_acceptance() {
-    let mut stage = Stage::at(91, At::Open);
-    let call = stage
-        .world
-        .set_device_bond_call(&stage.rig, SMALL_MINIMUM - 1);
+    let mut stage = Stage::empty(91, Mint::Io);
+    let rig = stage.rig.clone();
+    stage.world.until_answered(&rig);
+    let call = stage.world.set_device_bond_call(&rig, SMALL_MINIMUM - 1);
     stage.world.ok(&call);
+    stage.world.attest(&rig);
+    stage.terms = io_tests::terms(&stage.world, 1);
+    stage.create();
     let accept =
         stage
             .world
@@ -498,6 +501,7 @@ fn devices_have_their_own_bonds() {
 fn retiring_washes_no_record() {
     let mut stage = Stage::at(95, At::ExpiredRunning);
     let rig = stage.rig.clone();
+    stage.world.until_answered(&rig);
     let score = |w: &World| {
         w.device(&rig.device)
             .reputation_bps(&w.provider(&rig.provider), w.now())

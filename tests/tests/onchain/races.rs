@@ -165,10 +165,12 @@ fn slash_against_unstake() {
     let bond = stage.world.device(&stage.rig.device).bond;
     let exposure = stage.job().exposure;
     let rig = stage.rig.clone();
-    // While the job is undecided, bond can leave the device down to the exposure, no further.
+    // While the job is undecided, bond can leave the device down to the exposure, no further; and none while it answers for its figures.
     let call = stage.world.set_device_bond_call(&rig, exposure - 1);
     stage.world.refuse(&call, IoError::BondBelowExposure);
     let call = stage.world.set_device_bond_call(&rig, exposure);
+    stage.world.refuse(&call, IoError::StillAnswering);
+    stage.world.until_answered(&rig);
     stage.world.ok(&call);
     let call = stage.world.request_unstake_call(&rig, bond - exposure + 1);
     stage.world.refuse(&call, IoError::StakeNotFree);

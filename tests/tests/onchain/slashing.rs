@@ -439,6 +439,7 @@ fn slash_against_unstake() {
     let mut stage = Stage::at(407, At::Rejected);
     let rig = stage.rig.clone();
     let due = stage.job().penalty_due;
+    stage.world.until_answered(&rig);
     let retire = stage.world.retire_device_call(&rig);
     stage.world.ok(&retire);
     let all = stage.world.provider(&rig.provider).staked;

@@ -1,5 +1,5 @@
-//! Any history of staking, co-staking, rewards and slash cases, against exact fractions that share no code with the program:
-//! nobody gets more than is theirs, nobody misses more than rounding, and the books balance after every step.
+//! Any history of staking, co-staking, rewards, slash cases and proven wrong cells, against exact fractions that share no code with
+//! the program: nobody gets more than is theirs, nobody misses more than rounding, and the books balance after every step.
 //!
 //! `./x fuzz` runs it for long.
 
@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use anchor_lang::prelude::Pubkey;
 use io_protocol::{money::IO, slashing::SlashVerdict};
-use io_tests::{CLASS_SMALL, Mint, PARAMS, Party, Rig, STAKE, Stage, World, fuzz::Budget, world};
+use io_tests::{
+    CLASS_SMALL, Mint, PARAMS, Party, Rig, STAKE, Stage, World, fuzz::Budget, hardware::Cell, world,
+};
 use num_bigint::BigInt;
 use num_rational::BigRational;
 
@@ -51,6 +53,17 @@ struct Model {
     members: BTreeMap<Pubkey, Member>,
     cumulative: u64,
     commission_bps: u16,
+    faults: Faults,
+}
+
+/// How many wrong cells were proven, and what they took from.
+#[derive(Clone, Copy, Debug, Default)]
+struct Faults {
+    all: u32,
+    of_the_pool: u32,
+    beyond_the_bond: u32,
+    on_its_way_out: u32,
+    due: u32,
 }
 
 impl Model {
@@ -190,9 +203,12 @@ impl Model {
         if bond < 250 * IO {
             return;
         }
-        let call = self.world.set_device_bond_call(&self.rig, bond);
-        self.world.ok(&call);
         let rig = self.rig.clone();
+        if bond < device.bond {
+            self.world.until_answered(&rig);
+        }
+        let call = self.world.set_device_bond_call(&rig, bond);
+        self.world.ok(&call);
         // Figures are replaced by newer ones only.
         if device.attested_at < self.world.now() {
             self.world.attest(&rig);
@@ -223,36 +239,118 @@ impl Model {
             "the owner's stake first"
         );
         assert_eq!(owner_part + co_part, bond);
+        self.world = stage.world;
+        self.decide(&case, &[2], dice);
+    }
+
+    /// A case is upheld or returned, on appeal or without one. What the pool lost is every member's, alike; and the owner carries on.
+    fn decide(&mut self, case: &Pubkey, oracles: &[usize], dice: &mut Dice) {
+        let co_part = self.world.slash_case(case).co_part;
         let returned = dice.roll(3) == 0;
         if dice.roll(2) == 0 {
-            let call = stage.world.appeal_slash_call(&stage.rig, &case);
-            stage.world.ok(&call);
+            let call = self.world.appeal_slash_call(&self.rig, case);
+            self.world.ok(&call);
             let verdict = if returned {
                 SlashVerdict::Returned
             } else {
                 SlashVerdict::Upheld
             };
-            let call = stage.world.decide_slash_call(&case, verdict, &[2]);
-            stage.world.ok(&call);
+            let call = self.world.decide_slash_call(case, verdict, oracles);
+            self.world.ok(&call);
         } else {
-            stage.world.advance(i64::from(STAKE.appeal_seconds) + 1);
-            let call = stage.world.finalise_slash_case_call(&case);
-            stage.world.ok(&call);
+            self.world.advance(i64::from(STAKE.appeal_seconds) + 1);
+            let call = self.world.finalise_slash_case_call(case);
+            self.world.ok(&call);
         }
-        let upheld = stage.world.slash_case(&case).state == 2;
-        self.world = stage.world;
-        if upheld && co_part > 0 {
+        if self.world.slash_case(case).state == 2 && co_part > 0 {
             let all: BigRational = self.members.values().map(|m| m.worth.clone()).sum();
             for member in self.members.values_mut() {
                 let part = &member.worth / &all;
                 member.worth -= big(co_part) * part;
             }
         }
-        // The owner carries on.
         let refill = self
             .world
             .stake_call(&self.rig, 400 * IO + dice.roll(400 * IO));
         let _ = self.world.attempt(&refill);
+    }
+
+    /// A wrong cell is proven while the bond covers a job, or none: the bond that covers nothing is lost, the owner's part of it first; and what
+    /// the job binds is made up for by the owner's own stake, free or on its way out. Then the job is paid as if nothing had been.
+    fn fault(&mut self, dice: &mut Dice) {
+        let rig = self.rig.clone();
+        // The last fault is a day ago, and what the device still owed with it.
+        self.world.advance(26 * 3_600);
+        let bond = self.world.device(&rig.device).bond;
+        let more = dice.roll(self.world.provider(&rig.provider).free() + 1);
+        let call = self
+            .world
+            .set_device_bond_call(&rig, (bond + more).max(250 * IO));
+        if self.world.attempt(&call).is_err() {
+            return;
+        }
+        self.world.attest(&rig);
+        let (device, before) = (
+            self.world.device(&rig.device),
+            self.world.provider(&rig.provider),
+        );
+        let blank = self.world.fork();
+        let world = std::mem::replace(&mut self.world, blank);
+        let mut stage = Stage::with(world, rig.clone(), Mint::Io);
+        let exposure = match dice.roll(3) {
+            0 => 0,
+            1 => device.bond,
+            _ => 1 + dice.roll(device.bond),
+        };
+        if exposure > 0 {
+            stage.terms.max_units = 1_000;
+            stage.terms.max_price = exposure;
+            stage.create();
+            stage.accept(exposure);
+            assert_eq!(stage.job().exposure, exposure);
+        }
+        let challenger = stage.world.person();
+        let cell = Cell::off_by(32, 1, 1);
+        stage.world.write_claim(&challenger, &cell);
+        let said = stage.world.committed(&rig, &cell);
+        let call = stage
+            .world
+            .prove_bad_cell_call(&challenger, &rig, &said, &rig.operator);
+        stage.world.ok(&call);
+
+        let cooling: u64 = before.unbonding.iter().map(|u| u.amount).sum();
+        let free = before.staked + before.co_assets - before.committed;
+        let bonded = device.bond - exposure;
+        let of_bond = bonded.min(before.staked);
+        let unbound = exposure.min(free).min(before.staked - of_bond);
+        let out = (exposure - unbound).min(cooling);
+        let owner_part = of_bond + unbound + out;
+        let co_part = bonded - of_bond;
+        let due = exposure - unbound - out;
+        let after = stage.world.device(&rig.device);
+        assert_eq!((after.bond, after.fault_due()), (exposure, due));
+        assert_eq!(after.failed, device.failed + 1);
+        let case = world::slash_case(&rig.provider, before.slash_cases);
+        let taken = owner_part + co_part > 0;
+        if taken {
+            let c = stage.world.slash_case(&case);
+            assert_eq!((c.owner_part, c.co_part), (owner_part, co_part));
+        } else {
+            assert!(stage.world.account(&case).is_none());
+        }
+        self.faults.all += 1;
+        self.faults.of_the_pool += u32::from(co_part > 0);
+        self.faults.beyond_the_bond += u32::from(unbound > 0);
+        self.faults.on_its_way_out += u32::from(out > 0);
+        self.faults.due += u32::from(due > 0);
+        if exposure > 0 {
+            stage.submit(1_000);
+            stage.settle();
+        }
+        self.world = stage.world;
+        if taken {
+            self.decide(&case, &[0, 1], dice);
+        }
     }
 
     fn owner(&mut self, dice: &mut Dice) {
@@ -291,34 +389,33 @@ fn fair_share(x: &BigRational) -> BigRational {
 #[test]
 fn any_history_keeps_everybodys_part() {
     let budget = Budget::of("stake_machine", 10);
+    let mut faults = Faults::default();
     for round in 0.. {
         if round >= LIVES && !budget.more() {
             break;
         }
         let seed = budget.seed + round;
         let mut world = World::emitting(460 + seed);
-        let rig = world.rig(CLASS_SMALL, 2_000 * IO);
-        for call in [
-            world.set_device_bond_call(&rig, 250 * IO),
-            world.set_co_stake_terms_call(&rig, 1_500, true),
-        ] {
-            world.ok(&call);
-        }
+        let rig = world.rig_of(CLASS_SMALL, 2_000 * IO, 250 * IO);
+        let call = world.set_co_stake_terms_call(&rig, 1_500, true);
+        world.ok(&call);
         let mut model = Model {
             world,
             rig,
             members: BTreeMap::new(),
             cumulative: 0,
             commission_bps: 1_500,
+            faults,
         };
         let mut dice = Dice(seed);
         for _ in 0..STEPS {
-            match dice.roll(12) {
+            match dice.roll(14) {
                 0..=2 => model.join(&mut dice),
                 3..=5 => model.reward(&mut dice),
                 6..=7 => model.claim(&mut dice),
                 8 => model.leave(&mut dice),
                 9 => model.slash(&mut dice),
+                10..=11 => model.fault(&mut dice),
                 _ => model.owner(&mut dice),
             }
             model.check();
@@ -327,6 +424,17 @@ fn any_history_keeps_everybodys_part() {
             model.leave(&mut dice);
         }
         assert!(model.cumulative > 0, "seed {seed}");
+        faults = model.faults;
     }
     budget.done();
+    // Every way of taking a fault's penalty was gone.
+    let Faults {
+        all,
+        of_the_pool,
+        beyond_the_bond,
+        on_its_way_out,
+        due,
+    } = faults;
+    let each = [of_the_pool, beyond_the_bond, on_its_way_out, due];
+    assert!(all >= 10 && each.iter().all(|n| *n > 0), "{faults:?}");
 }

@@ -637,11 +637,18 @@ fn table() -> BTreeMap<&'static str, Vec<(&'static str, Role)>> {
         ),
         // The challenger is the evidence's seed.
         (
-            "write_evidence",
+            "commit_evidence",
             vec![
                 ("challenger", Signs(Some(seeds()))),
                 ("evidence", New),
                 system,
+            ],
+        ),
+        (
+            "write_evidence",
+            vec![
+                ("challenger", signs(WrongAccount)),
+                ("evidence", typed(WrongAccount)),
             ],
         ),
         (
@@ -1317,20 +1324,27 @@ fn lease_scene(instruction: &str) -> Option<Scene> {
 
 /// Instructions about hardware proofs.
 fn hardware_scene(instruction: &str) -> Option<Scene> {
-    if !["write_evidence", "close_evidence", "prove_bad_cell"].contains(&instruction) {
+    const ALL: [&str; 4] = [
+        "commit_evidence",
+        "write_evidence",
+        "close_evidence",
+        "prove_bad_cell",
+    ];
+    if !ALL.contains(&instruction) {
         return None;
     }
     let mut w = World::new(141);
     let rigs = [0, 1].map(|_| w.rig(CLASS_SMALL, 1_000 * IO));
     let challengers = [0, 1].map(|_| w.person());
     let cell = Cell::off_by(32, 1, 1);
-    if instruction != "write_evidence" {
+    if instruction != "commit_evidence" {
         for challenger in &challengers {
             w.write_claim(challenger, &cell);
         }
     }
     let (rig, challenger) = (&rigs[0], &challengers[0]);
     let call = match instruction {
+        "commit_evidence" => w.commit_evidence_call(challenger, [1; 32]),
         "write_evidence" => w.write_evidence_call(challenger, 0, &[1]),
         "close_evidence" => w.close_evidence_call(challenger),
         _ => {
@@ -1682,10 +1696,17 @@ fn call(instruction: &str, stage: &mut Stage, rig: &Rig, other: &Stage) -> Call 
             w.register_device_call(&second, 1_000 * IO)
         }
         "attest_device" => w.attest_call(rig, &[0, 1]),
-        "set_device_bond" => w.set_device_bond_call(rig, 900 * IO),
+        "set_device_bond" => {
+            let call = w.stake_call(rig, 100 * IO);
+            w.ok(&call);
+            w.set_device_bond_call(rig, 1_100 * IO)
+        }
         "set_device_operator" => w.set_device_operator_call(rig, &heir.pubkey()),
         "set_device_draining" => w.set_device_draining_call(rig, &rig.operator, true),
-        "retire_device" => w.retire_device_call(rig),
+        "retire_device" => {
+            w.until_answered(rig);
+            w.retire_device_call(rig)
+        }
         "create_job" => {
             let terms = io_tests::terms(w, 2);
             w.create_job_call(&renter, &payer, Mint::Io, terms)

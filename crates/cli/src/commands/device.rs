@@ -62,7 +62,7 @@ pub enum DeviceCommand {
         #[arg(long)]
         undo: bool,
     },
-    /// Change the stake bound to a device.
+    /// Change the stake bound to a device. It can be lowered a day after the device's last figures.
     Bond {
         /// The device's address.
         device: String,
@@ -76,7 +76,7 @@ pub enum DeviceCommand {
         /// The new operator's address.
         operator: String,
     },
-    /// Close a device without unsettled jobs; its bond becomes free stake.
+    /// Close a device without unsettled jobs, a day after its last figures; its bond becomes free stake.
     Retire {
         /// The device's address.
         device: String,
@@ -166,6 +166,21 @@ async fn fetch(ctx: &Context, text: &str) -> Result<(Pubkey, Device)> {
             .hint("`io device list` lists the provider's devices.")
         })?;
     Ok((account, device))
+}
+
+/// Fails, with when to try again, while a device answers with its bond for its newest figures.
+async fn answered(ctx: &Context, account: &Pubkey, device: &Device, what: &str) -> Result<()> {
+    let from = device.answers_until();
+    if ctx.rpc.chain_time().await? >= from {
+        return Ok(());
+    }
+    Err(Failure::failed(format!(
+        "what {account} signed for its newest figures can still be proven wrong"
+    ))
+    .hint(format!(
+        "Stop its worker, so that it has no newer ones; from {} on {what}.",
+        utc(from)
+    )))
 }
 
 pub async fn run(command: &DeviceCommand, ctx: &Context) -> Result<()> {
@@ -294,6 +309,9 @@ pub async fn run(command: &DeviceCommand, ctx: &Context) -> Result<()> {
                 ))
                 .hint("Wait until they are settled, or leave more."));
             }
+            if base < found.bond {
+                answered(ctx, &account, &found, "its bond can be lowered").await?;
+            }
             let instruction = instructions::set_device_bond(&wallet.address(), &account, base);
             let done = ctx
                 .transact(
@@ -347,6 +365,7 @@ pub async fn run(command: &DeviceCommand, ctx: &Context) -> Result<()> {
                 ))
                 .hint("Drain it with `io device drain`, and retire it when they are settled."));
             }
+            answered(ctx, &account, &found, "it can be retired").await?;
             ctx.confirm(&format!("Retire {account}?"))?;
             let instruction = instructions::retire_device(&wallet.address(), &account);
             let done = ctx

@@ -13,6 +13,7 @@
 //! pass     = SHA-256(0x02 ‖ A seed ‖ B seed ‖ n as u32 LE ‖ top node)
 //! item j   = SHA-256(0x03 ‖ j as u32 LE ‖ pass root j)
 //! commitment = SHA-256(0x04 ‖ round seed ‖ device ‖ n as u32 LE ‖ passes as u32 LE ‖ top of the items' tree)
+//! evidence = SHA-256(0x05 ‖ challenger ‖ salt ‖ claim as the program stores it)
 //! ```
 //!
 //! Leaves, nodes, roots and items have different first bytes, and n and the number of passes fix every path's
@@ -49,6 +50,7 @@ const NODE: u8 = 1;
 const PASS: u8 = 2;
 const ITEM: u8 = 3;
 const COMMITMENT: u8 = 4;
+const EVIDENCE: u8 = 5;
 
 /// Why a cell claim proves nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -133,6 +135,12 @@ pub fn commitment_hash<H: Sha256>(
         &passes.to_le_bytes(),
         top,
     ])
+}
+
+/// What a challenger commits to before the claim is written. The challenger is in it, so that nobody proves with another's; the salt, so that
+/// it tells a device that knows its own wrong cells nothing.
+pub fn evidence_hash<H: Sha256>(challenger: &Hash, salt: &Hash, claim: &[u8]) -> Hash {
+    H::hash(&[&[EVIDENCE], challenger, salt, claim])
 }
 
 /// Siblings between an item and the top of a tree of `passes` items. The shape is RFC 9162's: a last node without

@@ -109,9 +109,11 @@ pub struct Device {
     pub version: u8,
     /// The operator before `operator_since`; zero when there was none.
     pub former_operator: Pubkey,
-    /// Hour (since the Unix epoch, u64 little-endian) of the newest hardware proof that was proven wrong.
+    /// Hour (since the Unix epoch, u64 little-endian) in which a hardware proof of its was proven wrong last.
     pub faulty_epoch: [u8; 8],
-    pub reserved: [u8; 21],
+    pub reserved: [u8; 13],
+    /// What that fault still costs, IO base units (u64 little-endian): nothing was there to take it from.
+    pub fault_due: [u8; 8],
 }
 serialise_as_bytes!(Device);
 
@@ -180,6 +182,35 @@ impl Device {
         u64::from_le_bytes(self.faulty_epoch)
     }
 
+    pub fn fault_due(&self) -> u64 {
+        u64::from_le_bytes(self.fault_due)
+    }
+
+    /// Until when what led to its newest figures can be proven wrong, Unix seconds: a day after the end of the hour that they were
+    /// measured in. What no figures followed from has earned nothing.
+    pub fn answers_until(&self) -> i64 {
+        if self.attested_at == 0 {
+            return 0;
+        }
+        let hours = messages::epoch_of(self.attested_at).saturating_add(1);
+        i64::try_from(hours)
+            .unwrap_or(i64::MAX)
+            .saturating_mul(messages::EPOCH_SECONDS)
+            .saturating_add(EVIDENCE_SECONDS)
+    }
+
+    /// Neither the device nor a part of its bond may leave while it answers with them.
+    pub fn require_answered(&self, now: i64) -> Result<()> {
+        require!(now >= self.answers_until(), IoError::StillAnswering);
+        Ok(())
+    }
+
+    /// Whether a wrong proof that is brought now is a fault of its own. One in a day: the hour of the last one lies before all that can be
+    /// brought now.
+    pub fn faultable(&self, now: i64) -> bool {
+        messages::epoch_of(now.saturating_sub(EVIDENCE_SECONDS)) > self.fault_epoch()
+    }
+
     /// Whether `key` was this device's operator at some time of an hour (since the Unix epoch).
     pub fn operated_by(&self, key: &[u8], epoch: u64) -> bool {
         let changed = messages::epoch_of(self.operator_since);
@@ -203,16 +234,27 @@ impl Device {
         Ok(())
     }
 
-    /// Records a wrong hardware proof of an hour and takes its penalty from the bond: `bps` of the bond (rounded down), and never what
-    /// covers unsettled jobs. Returns the penalty.
-    pub fn fault(&mut self, epoch: u64, bps: u16, now: i64) -> Result<u64> {
+    /// Records a wrong hardware proof, whether or not there is something to take, and takes its penalty from the bond: `bps` (rounded
+    /// down) of the bond, or of the least that its class needs where a bond was lowered below it; never what covers unsettled jobs. Proven
+    /// again within a day, it costs what it still owes. Returns what was taken, and what is missing: `owe` is told what of it stays so.
+    pub fn fault(&mut self, min_bond: u64, bps: u16, now: i64) -> Result<(u64, u64)> {
+        let mut penalty = self.fault_due();
+        if self.faultable(now) {
+            let base = self.bond.max(self.minimum_bond(min_bond)?);
+            penalty = money::share_floor(base, bps).or_overflow()?;
+            self.faulty_epoch = messages::epoch_of(now).to_le_bytes();
+            self.failed = self.failed.saturating_add(1);
+            self.record.change(|r| r.failed(reputation::day_of(now)));
+        }
         let free = self.bond.checked_sub(self.exposure).or_overflow()?;
-        let penalty = money::share_floor(self.bond, bps).or_overflow()?.min(free);
-        self.bond -= penalty;
-        self.faulty_epoch = epoch.to_le_bytes();
-        self.failed = self.failed.saturating_add(1);
-        self.record.change(|r| r.failed(reputation::day_of(now)));
-        Ok(penalty)
+        let taken = penalty.min(free);
+        self.bond -= taken;
+        Ok((taken, penalty - taken))
+    }
+
+    /// Notes what a fault still costs.
+    pub fn owe(&mut self, due: u64) {
+        self.fault_due = due.to_le_bytes();
     }
 
     pub fn invariant(&self) -> Result<()> {

@@ -1,13 +1,16 @@
 use crate::prelude::*;
-use io_proof::hardware::cell::{CellClaim, LEAF_BYTES, MAX_CELL_PATH, MAX_ITEM_PATH};
+use io_proof::hardware::cell::{
+    evidence_hash, CellClaim, Sha256, LEAF_BYTES, MAX_CELL_PATH, MAX_ITEM_PATH,
+};
 
-use crate::{errors::IoError, state::serialise_as_bytes};
+use crate::{constants::EVIDENCE_SLOTS, errors::IoError, state::serialise_as_bytes};
 
 /// Bytes of a claim, as a challenger writes it.
 pub const CLAIM_BYTES: usize =
     8 * 4 + 2 * 32 + LEAF_BYTES + 32 * MAX_CELL_PATH + 32 * MAX_ITEM_PATH;
 
-/// What leads from one wrong cell to a commitment, written by a challenger before the proof: it is larger than a transaction.
+/// What leads from one wrong cell to a device's commitment, written by a challenger before the proof: it is larger than a transaction. Before that
+/// they committed to it themselves.
 #[account(zero_copy)]
 #[derive(Debug, PartialEq, Eq)]
 pub struct Evidence {
@@ -32,23 +35,42 @@ pub struct Evidence {
     pub bump: u8,
     pub version: u8,
     pub reserved: [u8; 30],
+    /// `evidence_hash` of the challenger, a salt and the claim; and the slot in which they committed to it.
+    pub commitment: [u8; 32],
+    pub committed_slot: u64,
 }
 serialise_as_bytes!(Evidence);
 
-/// Where the claim lies in the account, behind the discriminator and the challenger.
-const CLAIM_AT: usize = 8 + 32;
+/// Where the claim lies, behind the challenger.
+const CLAIM_AT: usize = 32;
 
 impl Evidence {
-    /// Writes a part of the claim into an account's data.
-    pub fn write(data: &mut [u8], offset: usize, bytes: &[u8]) -> Result<()> {
-        let end = offset
+    /// Notes what the challenger will show.
+    pub fn commit(&mut self, commitment: [u8; 32], slot: u64) {
+        self.commitment = commitment;
+        self.committed_slot = slot;
+    }
+
+    /// The claim is what was committed to with this salt, at least [`EVIDENCE_SLOTS`] before `slot`.
+    pub fn require_committed<H: Sha256>(&self, salt: &[u8; 32], slot: u64) -> Result<()> {
+        let claim = &bytemuck::bytes_of(self)[CLAIM_AT..CLAIM_AT + CLAIM_BYTES];
+        let hash = evidence_hash::<H>(&self.challenger.to_bytes(), salt, claim);
+        require!(hash == self.commitment, IoError::NotCommitted);
+        require!(
+            slot >= self.committed_slot.saturating_add(EVIDENCE_SLOTS),
+            IoError::CommitmentTooNew
+        );
+        Ok(())
+    }
+
+    /// Writes a part of the claim.
+    pub fn write(&mut self, offset: usize, bytes: &[u8]) -> Result<()> {
+        let claim = &mut bytemuck::bytes_of_mut(self)[CLAIM_AT..CLAIM_AT + CLAIM_BYTES];
+        let part = offset
             .checked_add(bytes.len())
-            .filter(|end| *end <= CLAIM_BYTES)
+            .and_then(|end| claim.get_mut(offset..end))
             .ok_or_else(|| error!(IoError::ParameterOutOfBounds))?;
-        let claim = data
-            .get_mut(CLAIM_AT + offset..CLAIM_AT + end)
-            .ok_or_else(|| error!(IoError::ParameterOutOfBounds))?;
-        claim.copy_from_slice(bytes);
+        part.copy_from_slice(bytes);
         Ok(())
     }
 
@@ -75,6 +97,7 @@ impl Evidence {
 }
 
 const _: () = assert!(
-    core::mem::size_of::<Evidence>() == 32 + CLAIM_BYTES + 32,
+    core::mem::offset_of!(Evidence, n) == CLAIM_AT
+        && core::mem::offset_of!(Evidence, bump) == CLAIM_AT + CLAIM_BYTES,
     "the claim is what lies between the challenger and the bump"
 );

@@ -138,6 +138,23 @@ impl Provider {
         Ok((owner, pool))
     }
 
+    /// Takes up to `amount` of what is the owner's alone and binds nothing: free stake, then what is on its way out. Co-stakers answer for
+    /// bonds, not for this. Returns what it took.
+    pub fn take_unbound(&mut self, amount: u64) -> u64 {
+        let free = amount.min(self.free()).min(self.staked);
+        self.staked -= free;
+        let mut left = amount - free;
+        for entry in &mut self.unbonding {
+            let part = left.min(entry.amount);
+            left -= part;
+            entry.amount -= part;
+            if entry.amount == 0 {
+                *entry = Unbonding::default();
+            }
+        }
+        amount - left
+    }
+
     /// What the stake vault owes.
     pub fn liabilities(&self) -> Result<u64> {
         self.unbonding

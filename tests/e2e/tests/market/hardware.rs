@@ -1,6 +1,6 @@
 //! Devices are what they have shown: what an oracle accepted can be checked by anybody, and what was wrong in it be proven.
 
-use io_client::{Pubkey, accounts, io_network::state::SlashCase, tokens};
+use io_client::{Pubkey, accounts, io_network::state::SlashCase, pda, tokens};
 use io_e2e::{
     Market, Options,
     jobs::{PATIENCE, until},
@@ -85,6 +85,12 @@ async fn a_wrong_cell_that_no_oracle_drew_is_found_and_proven_by_anybody() {
     let account: Pubkey = name.parse().unwrap();
     let case: SlashCase = accounts::fetch(&market.rpc, &account).await.unwrap();
     assert_eq!(case.challenger, market.renter.address());
+    // What was written for the proof is closed again. Once is enough for a day.
+    let written = pda::evidence(&market.renter.address());
+    assert!(market.rpc.account(&written).await.unwrap().is_none());
+    let again = market.io(&[&audit[..], &["--prove"]].concat()).await;
+    again.fails_with(1, &["not what they should be"]);
+    assert!(again.stdout.contains("was proven already"), "{again}");
     let before = balance(&market).await;
     market
         .io_as("provider", &["slash", "appeal", &name])

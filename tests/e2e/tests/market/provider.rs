@@ -327,6 +327,20 @@ async fn the_readmes_commands_make_a_device_that_earns_and_can_be_left_again() {
 
     // And out again: the device, then the stake, each when it may.
     assert!(worker.stop().await.success());
+    // It answers with its bond for its newest figures.
+    for (arguments, when) in [
+        (&["device", "retire", &name][..], "on it can be retired"),
+        (
+            &["device", "bond", &name, "300"],
+            "on its bond can be lowered",
+        ),
+    ] {
+        market
+            .io(arguments)
+            .await
+            .fails_with(1, &["can still be proven wrong", "Stop its worker", when]);
+    }
+    market.travel(25 * 3_600).await;
     let retired = market.io(&["device", "retire", &name]).await.ok();
     assert_eq!(retired["freed"], json!(350 * IO));
     market.io(&["device", "retire", &name]).await.fails(4);

@@ -1,6 +1,9 @@
 //! `io audit hardware`: checking what oracles accepted, with nothing but what they publish.
 
-use std::sync::{Arc, atomic::AtomicBool};
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use clap::Args;
 use io_api::{
@@ -11,7 +14,7 @@ use io_api::{
 };
 use io_client::{
     Pubkey, Signature, Wallet, accounts, ed25519, instructions,
-    io_network::state::{Device, Provider},
+    io_network::state::{Device, Evidence, Provider, SlashCase},
     pda,
 };
 use io_oracle::hardware::{check_rows, check_strides};
@@ -31,10 +34,13 @@ use io_prover::Backend as _;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    context::{Context, address, random_u64},
+    context::{Context, Done, address, random_u64},
     failure::{Failure, Result},
 };
 
+/// How long a commitment may take to be old enough, and how often that is looked at.
+const RIPE_PATIENCE: Duration = Duration::from_secs(120);
+const RIPE_POLL: Duration = Duration::from_millis(200);
 /// Proofs of one oracle and hour that are looked at.
 const MAX_PROOFS: usize = 1_000_000;
 
@@ -320,13 +326,34 @@ async fn narrow(
     .map_err(|error| error.to_string())?
 }
 
-/// Writes the claim, proves it, and closes what was written. Returns the case.
+/// Waits until a commitment is as old as a proof needs it.
+async fn ripe(ctx: &Context, challenger: &Pubkey) -> Result<()> {
+    let evidence: Evidence = accounts::fetch(&ctx.rpc, &pda::evidence(challenger)).await?;
+    let from = evidence
+        .committed_slot
+        .saturating_add(instructions::EVIDENCE_SLOTS);
+    let waited = std::time::Instant::now();
+    while ctx.rpc.position(ctx.rpc.commitment()).await?.slot < from {
+        if waited.elapsed() > RIPE_PATIENCE {
+            return Err(Failure::failed(format!(
+                "the chain did not reach slot {from} within {} s",
+                RIPE_PATIENCE.as_secs()
+            ))
+            .hint("Look at the cluster with `io doctor`, and try again."));
+        }
+        tokio::time::sleep(RIPE_POLL).await;
+    }
+    Ok(())
+}
+
+/// Commits to the claim, waits, writes it, proves it, and closes what was written. Returns the case, if anything was left to take, and the
+/// proof's signature; with `--dry-run` neither, for nothing can be written before the commitment is there.
 async fn prove(
     ctx: &Context,
     wallet: &Wallet,
     record: &Record,
     wrong: &Wrong,
-) -> Result<(Pubkey, Value)> {
+) -> Result<(Option<Pubkey>, Value)> {
     let (Some(committed), Some(statement)) = (&record.committed, &record.statement) else {
         return Err(Failure::failed("nothing was committed to"));
     };
@@ -343,6 +370,25 @@ async fn prove(
         .ok_or_else(|| Failure::failed("the claim is larger than any"))?;
     let me = wallet.address();
     let device = Pubkey::new_from_array(committed.device);
+    let account: Device = accounts::fetch_maybe(&ctx.rpc, &device)
+        .await?
+        .ok_or_else(|| Failure::not_found(format!("the device {device} was retired")))?;
+    if !account.faultable(ctx.rpc.chain_time().await?) && account.fault_due() == 0 {
+        return Err(Failure::failed(format!(
+            "a wrong cell of {device} was proven already: one counts a day"
+        )));
+    }
+    let mut salt = [0; 32];
+    getrandom::fill(&mut salt)
+        .map_err(|error| Failure::failed(format!("no random numbers: {error}")))?;
+    let commitment = instructions::evidence_commitment(&me, &salt, &bytes);
+    let intent = format!("commit:{}:{}", record.proof.round, random_u64()?);
+    let commit = instructions::commit_evidence(&me, commitment);
+    if let Done::Simulated(_) = ctx.transact(intent, wallet, &[], vec![commit]).await? {
+        return Ok((None, Value::Null));
+    }
+    ctx.say("Committed to the wrong cell. It is shown in a moment: whoever copies it then comes too late.");
+    ripe(ctx, &me).await?;
     for (at, part) in bytes.chunks(instructions::MAX_EVIDENCE_PART).enumerate() {
         let offset = (at * instructions::MAX_EVIDENCE_PART) as u16;
         let write = instructions::write_evidence(&me, offset, part);
@@ -350,9 +396,6 @@ async fn prove(
         ctx.transact(intent, wallet, &[], vec![write]).await?;
     }
     let network = ctx.network().await?;
-    let account: Device = accounts::fetch_maybe(&ctx.rpc, &device)
-        .await?
-        .ok_or_else(|| Failure::not_found(format!("the device {device} was retired")))?;
     let provider: Provider = accounts::fetch_maybe(&ctx.rpc, &account.provider)
         .await?
         .ok_or_else(|| Failure::not_found(format!("no provider {}", account.provider)))?;
@@ -369,17 +412,24 @@ async fn prove(
             &statement.to_bytes(),
             &[(operator, Signature::from(signature))],
         )?,
-        instructions::prove_bad_cell(&me, &device, &account.provider, number, &network.io_mint),
+        instructions::prove_bad_cell(
+            &me,
+            &device,
+            &account.provider,
+            number,
+            &network.io_mint,
+            salt,
+        ),
         instructions::close_evidence(&me),
     ];
     let intent = format!("bad-cell:{}:{}", record.proof.round, random_u64()?);
-    let done = ctx.transact(intent, wallet, &[], proof).await?;
-    let case = pda::slash_case(&account.provider, number);
-    let sent = match done {
-        crate::context::Done::Landed(landed) => json!(landed.signature.to_string()),
-        _ => Value::Null,
+    let sent = match ctx.transact(intent, wallet, &[], proof).await? {
+        Done::Landed(landed) => json!(landed.signature.to_string()),
+        Done::Simulated(_) => Value::Null,
     };
-    Ok((case, sent))
+    let case = pda::slash_case(&account.provider, number);
+    let opened = accounts::fetch_maybe::<SlashCase>(&ctx.rpc, &case).await?;
+    Ok((opened.map(|_| case), sent))
 }
 
 async fn proofs(
@@ -570,7 +620,7 @@ async fn one(
                     None => totals.unproven += 1,
                     Some(wallet) => match prove(ctx, wallet, &record, &wrong).await {
                         Ok((case, signature)) => {
-                            object.insert("case".into(), json!(case.to_string()));
+                            object.insert("case".into(), json!(case.map(|case| case.to_string())));
                             object.insert("signature".into(), signature);
                         }
                         // Somebody was first, or it is too late for this one: the rest is still looked at.

@@ -40,9 +40,12 @@ pub fn set_device_bond(ctx: Context<ManageDevice>, bond: u64) -> Result<()> {
     a.validate()?;
     let mut provider = a.provider.load_mut()?;
     let mut device = a.device.load_mut()?;
-    // Stake may always leave a device that no longer works, down to its exposure; raising needs no minimum either: a
-    // penalised device may come back in steps. Accepting a job checks the minimum.
+    // Stake may leave a device that no longer works, down to its exposure, once it has answered for its figures; raising needs no
+    // minimum either: a penalised device may come back in steps. Accepting a job checks the minimum.
     require!(bond >= device.exposure, IoError::BondBelowExposure);
+    if bond < device.bond {
+        device.require_answered(Clock::get()?.unix_timestamp)?;
+    }
     provider.release(device.bond)?;
     provider.commit(bond)?;
     device.bond = bond;

@@ -19,8 +19,9 @@ pub struct RetireDevice<'info> {
 }
 
 impl RetireDevice<'_> {
-    /// authority: the provider's · provider: bound by its authority · device: the provider's, without unsettled jobs.
-    fn validate(&self) -> Result<()> {
+    /// authority: the provider's · provider: bound by its authority · device: the provider's, without unsettled jobs, its figures
+    /// answered for.
+    fn validate(&self, now: i64) -> Result<()> {
         let device = self.device.load()?;
         require_keys_eq!(
             self.provider.load()?.authority,
@@ -29,13 +30,13 @@ impl RetireDevice<'_> {
         );
         require_keys_eq!(device.provider, self.provider.key(), IoError::WrongAccount);
         require!(device.open_jobs == 0, IoError::DeviceBusy);
-        Ok(())
+        device.require_answered(now)
     }
 }
 
 pub fn retire_device(ctx: Context<RetireDevice>) -> Result<()> {
     let a = ctx.accounts;
-    a.validate()?;
+    a.validate(Clock::get()?.unix_timestamp)?;
     retire(&a.provider, &a.device)
 }
 

@@ -8,7 +8,7 @@ use io_protocol::{
 use crate::{
     attest,
     constants::EVIDENCE_SECONDS,
-    errors::IoError,
+    errors::{IoError, MoneyResult},
     events::device_changed,
     instructions::provider::CaseOpening,
     seeds,
@@ -59,12 +59,18 @@ pub struct ProveBadCell<'info> {
 }
 
 impl<'info> ProveBadCell<'info> {
-    /// challenger: pays, the evidence's · network: the only account of its type · evidence: bound by its challenger · device: named
-    /// by the signed commitment; its operator of that hour signed · provider: the device's · slash_case,
+    /// challenger: pays, the evidence's · network: the only account of its type · evidence: bound by its challenger, who
+    /// committed to it · device: named by the signed commitment; its operator of that hour signed · provider: the device's · slash_case,
     /// slash_vault: created here at their PDAs · the rest: in `CaseOpening::validate`, `attest` and by address. Anybody may send it: the
-    /// operator's signature and the arithmetic decide. Returns the commitment and its hour.
-    fn validate(&self, opening: &CaseOpening<'_, 'info>, now: i64) -> Result<([u8; 32], u64)> {
+    /// operator's signature and the arithmetic decide. Returns the commitment.
+    fn validate(
+        &self,
+        opening: &CaseOpening<'_, 'info>,
+        salt: &[u8; 32],
+        clock: &Clock,
+    ) -> Result<[u8; 32]> {
         opening.validate()?;
+        let now = clock.unix_timestamp;
         let device = self.device.load()?;
         require_keys_eq!(device.provider, self.provider.key(), IoError::WrongAccount);
         let deployment = self.network.load()?.deployment();
@@ -78,12 +84,13 @@ impl<'info> ProveBadCell<'info> {
                 (oldest..=epoch_of(now)).contains(&said.epoch)
                     // Who held the hardware before it was registered anew is another's business.
                     && said.epoch >= epoch_of(device.since)
-                    // Proven once an hour, whatever else was wrong in it.
-                    && said.epoch > device.fault_epoch(),
+                    // One fault a day; what it still costs can be taken as long as it is proven.
+                    && (device.faultable(now) || device.fault_due() > 0),
                 IoError::EpochNotAcceptable
             );
             require!(device.operated_by(key, said.epoch), IoError::NotOperator);
             let evidence = self.evidence.load()?;
+            evidence.require_committed::<Syscall>(salt, clock.slot)?;
             let claim = evidence.claim()?;
             bad_cell::<Syscall>(&claim, &said.round_seed, &said.device, &said.commitment).map_err(
                 |error| match error {
@@ -91,15 +98,19 @@ impl<'info> ProveBadCell<'info> {
                     _ => error!(IoError::BadProof),
                 },
             )?;
-            Ok((said.commitment, said.epoch))
+            Ok(said.commitment)
         })
     }
 }
 
 /// One wrong cell under an operator's signature: the device's penalty is escrowed in a slash case. An appeal can be heard, as in any case.
-pub fn prove_bad_cell(ctx: Context<ProveBadCell>) -> Result<()> {
+/// What the bond lacks, for it covers unsettled jobs, is taken from the owner's stake that binds nothing. If there is nothing to take now, the
+/// fault is recorded and no case opened.
+/// `salt` opens the challenger's commitment to it.
+pub fn prove_bad_cell(ctx: Context<ProveBadCell>, salt: [u8; 32]) -> Result<()> {
     let a = ctx.accounts;
-    let now = Clock::get()?.unix_timestamp;
+    let clock = Clock::get()?;
+    let now = clock.unix_timestamp;
     let opening = CaseOpening {
         opener: &a.challenger,
         network: &a.network,
@@ -114,19 +125,26 @@ pub fn prove_bad_cell(ctx: Context<ProveBadCell>) -> Result<()> {
         case_bump: ctx.bumps.slash_case,
         vault_bump: ctx.bumps.slash_vault,
     };
-    let (commitment, epoch) = a.validate(&opening, now)?;
-    let penalty = {
-        let mut device = a.device.load_mut()?;
-        let bps = a.network.load()?.reject_penalty_bps;
-        let penalty = device.fault(epoch, bps, now)?;
+    let commitment = a.validate(&opening, &salt, &clock)?;
+    let (parts, again) = {
+        let (mut device, mut provider) = (a.device.load_mut()?, a.provider.load_mut()?);
+        let network = a.network.load()?;
+        let again = !device.faultable(now);
+        let (bonded, missing) = device.fault(network.min_bond, network.reject_penalty_bps, now)?;
+        let (owner_part, co_part) = provider.slash(bonded)?;
+        let unbound = provider.take_unbound(missing);
+        device.owe(missing - unbound);
         device.invariant()?;
         device_changed(&a.device.key(), &device);
-        penalty
+        let owner_part = owner_part.checked_add(unbound).or_overflow()?;
+        ((owner_part, co_part), again)
     };
-    // The bond covers unsettled jobs, and nothing beyond them is left of it.
-    require!(penalty > 0, IoError::NothingOwed);
+    if parts == (0, 0) {
+        require!(!again, IoError::NothingOwed);
+        return Ok(());
+    }
     let (device, challenger) = (a.device.key(), a.challenger.key());
-    opening.open(penalty, now, |case| {
+    opening.open(parts, now, |case| {
         case.device = device;
         case.challenger = challenger;
         case.cause = SlashCause::BadCell as u8;

@@ -71,8 +71,14 @@ impl CaseOpening<'_, '_> {
         provider.require_co_vault(&key, self.co_vault.key)
     }
 
-    /// Opens the case over `amount`; `about` says what it is about.
-    pub fn open(&self, amount: u64, now: i64, about: impl FnOnce(&mut SlashCase)) -> Result<()> {
+    /// Opens the case over what was taken from the owner and from the pool; `about` says what it is about.
+    pub fn open(
+        &self,
+        (owner_part, co_part): (u64, u64),
+        now: i64,
+        about: impl FnOnce(&mut SlashCase),
+    ) -> Result<()> {
+        let amount = owner_part.checked_add(co_part).or_overflow()?;
         let address = *self.slash_case.key;
         let creator = Creator::new(self.opener, self.system_program)?;
         creator.create_for(
@@ -81,14 +87,13 @@ impl CaseOpening<'_, '_> {
             TOKEN_ACCOUNT_LEN,
             &[seeds::VAULT, address.as_ref(), &[self.vault_bump]],
         )?;
-        let (number, owner_part, co_part) = {
+        let number = {
             let mut provider = self.provider.load_mut()?;
-            let (owner_part, co_part) = provider.slash(amount)?;
             let number = provider.slash_cases;
             provider.slash_cases = number.checked_add(1).or_overflow()?;
             provider.invariant()?;
             provider_changed(&self.provider.key(), &provider);
-            (number, owner_part, co_part)
+            number
         };
         {
             let network = self.network.load()?;
@@ -183,7 +188,8 @@ pub fn open_slash_case(ctx: Context<OpenSlashCase>) -> Result<()> {
         due
     };
     let (key, now) = (a.job.key(), Clock::get()?.unix_timestamp);
-    opening.open(job.penalty_due, now, |case| {
+    let parts = a.provider.load_mut()?.slash(job.penalty_due)?;
+    opening.open(parts, now, |case| {
         case.device = job.device;
         case.job = key;
         case.renter = job.renter;
