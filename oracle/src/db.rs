@@ -13,8 +13,8 @@ use sqlx::{
     },
 };
 
-/// Layout of the tables.
-const VERSION: i64 = 1;
+/// Layout of the tables. 2: verdicts about disputes. Tables that are missing are made; what is in the others stays as it is.
+const VERSION: i64 = 2;
 /// How long a writer waits for another.
 const BUSY: Duration = Duration::from_secs(10);
 /// Connections at once.
@@ -32,6 +32,8 @@ const SCHEMA: &[&str] = &[
      signature TEXT NOT NULL, number INTEGER NOT NULL, before INTEGER NOT NULL, after INTEGER NOT NULL, at INTEGER, \
      PRIMARY KEY (job, created_slot, signature, number)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS verdicts (job TEXT NOT NULL, created_slot INTEGER NOT NULL, verdict TEXT NOT NULL, \
+     at INTEGER NOT NULL, PRIMARY KEY (job, created_slot)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS dispute_verdicts (job TEXT NOT NULL, created_slot INTEGER NOT NULL, verdict TEXT NOT NULL, \
      at INTEGER NOT NULL, PRIMARY KEY (job, created_slot)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS tickets (job TEXT NOT NULL, created_slot INTEGER NOT NULL, device TEXT NOT NULL, \
      expires_at INTEGER NOT NULL, declined INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (job, created_slot, device, expires_at)) WITHOUT ROWID",
@@ -207,9 +209,11 @@ impl Db {
                 .await
                 .with_context(|| format!("the database {}", path.display()))?;
         }
-        sqlx::query("PRAGMA user_version = 1")
-            .execute(&pool)
-            .await?;
+        sqlx::query(sqlx::AssertSqlSafe(format!(
+            "PRAGMA user_version = {VERSION}"
+        )))
+        .execute(&pool)
+        .await?;
         Ok(Self(pool))
     }
 
@@ -375,27 +379,42 @@ impl Db {
 
     // Verdicts
 
-    /// Stores the first verdict about a submission and returns what is stored: the first, whatever comes later.
+    /// Stores the first verdict about a submission, or about the dispute over it, and returns what is stored: the first, whatever
+    /// comes later.
     pub async fn decide(
         &self,
         job: &str,
         created_slot: u64,
+        disputed: bool,
         verdict: &str,
         now: i64,
     ) -> Result<String> {
-        sqlx::query("INSERT OR IGNORE INTO verdicts VALUES (?, ?, ?, ?)")
+        let insert = match disputed {
+            false => "INSERT OR IGNORE INTO verdicts VALUES (?, ?, ?, ?)",
+            true => "INSERT OR IGNORE INTO dispute_verdicts VALUES (?, ?, ?, ?)",
+        };
+        sqlx::query(insert)
             .bind(job)
             .bind(to_i64(created_slot))
             .bind(verdict)
             .bind(now)
             .execute(&self.0)
             .await?;
-        let stored = self.verdict(job, created_slot).await?;
+        let stored = self.verdict(job, created_slot, disputed).await?;
         stored.context("a verdict that was just stored is gone")
     }
 
-    pub async fn verdict(&self, job: &str, created_slot: u64) -> Result<Option<String>> {
-        let row = sqlx::query("SELECT verdict FROM verdicts WHERE job = ? AND created_slot = ?")
+    pub async fn verdict(
+        &self,
+        job: &str,
+        created_slot: u64,
+        disputed: bool,
+    ) -> Result<Option<String>> {
+        let select = match disputed {
+            false => "SELECT verdict FROM verdicts WHERE job = ? AND created_slot = ?",
+            true => "SELECT verdict FROM dispute_verdicts WHERE job = ? AND created_slot = ?",
+        };
+        let row = sqlx::query(select)
             .bind(job)
             .bind(to_i64(created_slot))
             .fetch_optional(&self.0)
@@ -888,14 +907,15 @@ mod tests {
         let db = Db::open_with(&path, SHORT, SqliteConnectOptions::new())
             .await
             .unwrap();
-        assert_eq!(db.decide("a", 1, "valid", 5).await.unwrap(), "valid");
+        let decide = async |job: &str, verdict: &str, now| db.decide(job, 1, false, verdict, now).await;
+        assert_eq!(decide("a", "valid", 5).await.unwrap(), "valid");
         let options = SqliteConnectOptions::new().filename(&path);
         let mut other = SqliteConnection::connect_with(&options).await.unwrap();
         sqlx::query("BEGIN EXCLUSIVE")
             .execute(&mut other)
             .await
             .unwrap();
-        let error = db.decide("b", 1, "valid", 5).await.unwrap_err();
+        let error = decide("b", "valid", 5).await.unwrap_err();
         assert!(format!("{error:#}").contains("locked"), "{error:#}");
         let ticket = TicketRow {
             job: "b".into(),
@@ -905,13 +925,42 @@ mod tests {
             declined: false,
         };
         assert!(db.add_ticket(&ticket).await.is_err());
-        assert_eq!(db.verdict("a", 1).await.unwrap().as_deref(), Some("valid"));
+        let stored = db.verdict("a", 1, false).await.unwrap();
+        assert_eq!(stored.as_deref(), Some("valid"));
         sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
-        assert_eq!(db.verdict("b", 1).await.unwrap(), None);
+        assert_eq!(db.verdict("b", 1, false).await.unwrap(), None);
         assert_eq!(db.live_tickets(0).await.unwrap(), []);
-        assert_eq!(db.decide("b", 1, "invalid", 6).await.unwrap(), "invalid");
+        assert_eq!(decide("b", "invalid", 6).await.unwrap(), "invalid");
         // The first stays, whatever comes later.
-        assert_eq!(db.decide("b", 1, "valid", 7).await.unwrap(), "invalid");
+        assert_eq!(decide("b", "valid", 7).await.unwrap(), "invalid");
+    }
+
+    /// What is said about a dispute is kept beside what was said before it, each once; and a database from before there were such
+    /// verdicts takes them, with all that it holds.
+    #[tokio::test]
+    async fn a_dispute_has_a_verdict_of_its_own_in_databases_old_and_new() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db.sqlite");
+        let db = Db::open(&path).await.unwrap();
+        db.decide("a", 1, false, "valid", 5).await.unwrap();
+        // As the first layout left it.
+        for statement in ["DROP TABLE dispute_verdicts", "PRAGMA user_version = 1"] {
+            sqlx::query(statement).execute(&db.0).await.unwrap();
+        }
+        db.close().await;
+        let db = Db::open(&path).await.unwrap();
+        let version: i64 = sqlx::query("PRAGMA user_version")
+            .fetch_one(&db.0)
+            .await
+            .unwrap()
+            .get(0);
+        assert_eq!(version, VERSION);
+        assert_eq!(db.verdict("a", 1, true).await.unwrap(), None);
+        let decide = async |verdict, now| db.decide("a", 1, true, verdict, now).await.unwrap();
+        assert_eq!(decide("invalid", 6).await, "invalid");
+        assert_eq!(decide("valid", 7).await, "invalid", "once");
+        let before = db.verdict("a", 1, false).await.unwrap();
+        assert_eq!(before.as_deref(), Some("valid"));
     }
 
     /// Whoever asks for what, in whichever order: no two totals of a lease that were signed contradict each other.
@@ -988,7 +1037,7 @@ mod tests {
         let verdict = "v".repeat(3_000);
         let mut stored = 0;
         let error = loop {
-            match db.decide(&stored.to_string(), 1, &verdict, 5).await {
+            match db.decide(&stored.to_string(), 1, false, &verdict, 5).await {
                 Ok(_) => stored += 1,
                 Err(error) => break error,
             }
@@ -999,10 +1048,11 @@ mod tests {
         db.close().await;
         let db = Db::open(&path).await.unwrap();
         for n in 0..stored {
-            let found = db.verdict(&n.to_string(), 1).await.unwrap();
+            let found = db.verdict(&n.to_string(), 1, false).await.unwrap();
             assert_eq!(found.as_ref(), Some(&verdict), "verdict {n}");
         }
-        assert_eq!(db.verdict(&stored.to_string(), 1).await.unwrap(), None);
+        let last = stored.to_string();
+        assert_eq!(db.verdict(&last, 1, false).await.unwrap(), None);
         let whole: String = sqlx::query("PRAGMA integrity_check")
             .fetch_one(&db.0)
             .await
@@ -1010,7 +1060,7 @@ mod tests {
             .get(0);
         assert_eq!(whole, "ok");
         // With room it goes on.
-        let more = db.decide(&stored.to_string(), 1, &verdict, 5).await;
+        let more = db.decide(&last, 1, false, &verdict, 5).await;
         assert_eq!(more.unwrap(), verdict);
     }
 
@@ -1020,7 +1070,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("db.sqlite");
         let db = Db::open(&path).await.unwrap();
-        db.decide("a", 1, "valid", 5).await.unwrap();
+        db.decide("a", 1, false, "valid", 5).await.unwrap();
         db.close().await;
         let whole = std::fs::read(&path).unwrap();
         let mut torn = whole.clone();
@@ -1035,6 +1085,7 @@ mod tests {
         }
         std::fs::write(&path, &whole).unwrap();
         let db = Db::open(&path).await.unwrap();
-        assert_eq!(db.verdict("a", 1).await.unwrap().as_deref(), Some("valid"));
+        let stored = db.verdict("a", 1, false).await.unwrap();
+        assert_eq!(stored.as_deref(), Some("valid"));
     }
 }

@@ -142,7 +142,7 @@ async fn see_to_evidence(
     let Some(row) = oracle.db.job(&case.job.to_string()).await? else {
         return Ok(());
     };
-    let found = verify::decision(oracle, &case.job, row.created_slot).await?;
+    let found = verify::last_word(oracle, &case.job, row.created_slot).await?;
     let about = |found: &verify::Decision| {
         !found.valid && text::parse_hash(&found.output_hash) == Some(case.subject)
     };
@@ -263,7 +263,7 @@ pub async fn decision(
                     return Ok(None);
                 };
                 // A look at the form says nothing about the work, which is what the penalty is for.
-                verify::decision(oracle, &case.job, row.created_slot)
+                verify::last_word(oracle, &case.job, row.created_slot)
                     .await?
                     .filter(|found| !found.is_of_form_only())
             }

@@ -341,7 +341,8 @@ wire! {
 }
 
 wire! {
-    /// `GET /v1/jobs/{job}/attestation`: this oracle's signed verdict. `404` with `not_found` while it has none.
+    /// `GET /v1/jobs/{job}/attestation`: this oracle's newest signed verdict: about the dispute, if there is one; `?disputed=false` asks
+    /// for what it said before, `?disputed=true` for what it says about the dispute. `404` with `not_found` while it has none.
     pub struct Attestation {
         pub oracle: String,
         pub set_version: u64,
@@ -351,6 +352,10 @@ wire! {
         pub verdict: WireVerdict,
         pub output_hash: String,
         pub units: u64,
+        /// Whether it is about a disputed result: then it rests on an audit, and the signature is of another domain. On a disputed job no
+        /// other counts.
+        #[serde(default)]
+        pub disputed: bool,
         /// Ed25519 signature over the `ResultStatement` with these fields.
         pub signature: String,
         /// What was checked: steps re-executed, of how many.

@@ -16,8 +16,10 @@ pub fn epoch_of(unix_seconds: i64) -> u64 {
     unix_seconds.max(0) as u64 / EPOCH_SECONDS as u64
 }
 
-/// Domain of [`ResultStatement`].
+/// Domain of a [`ResultStatement`] about a result that nobody has disputed.
 pub const RESULT_DOMAIN: [u8; 16] = *b"io/result/1.....";
+/// Domain of a [`ResultStatement`] about a disputed result.
+pub const DISPUTED_DOMAIN: [u8; 16] = *b"io/disputed/1...";
 /// Domain of [`TicketStatement`].
 pub const TICKET_DOMAIN: [u8; 16] = *b"io/ticket/2.....";
 /// Domain of [`DeviceStatement`].
@@ -46,7 +48,9 @@ pub enum Verdict {
     Invalid = 2,
 }
 
-/// An oracle's statement about one submitted result.
+/// An oracle's statement about one submitted result. Before a dispute an oracle may vouch for a result's form; once somebody objects,
+/// only what was signed afterwards counts, under another domain, and an oracle signs there what it found by running the work. The
+/// two are different statements: an oracle that vouched for the form and then finds the work wrong does not contradict itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResultStatement {
     /// The deployment.
@@ -65,6 +69,8 @@ pub struct ResultStatement {
     pub output_hash: Bytes32,
     /// Units of work attested, in the engine's unit.
     pub units: u64,
+    /// Whether it is said about a disputed result.
+    pub disputed: bool,
 }
 
 /// Bytes of a [`ResultStatement`].
@@ -74,7 +80,10 @@ impl ResultStatement {
     /// The bytes to sign.
     pub fn to_bytes(&self) -> [u8; RESULT_LEN] {
         let mut w = Writer::<RESULT_LEN>::new();
-        w.put(&RESULT_DOMAIN);
+        w.put(match self.disputed {
+            false => &RESULT_DOMAIN,
+            true => &DISPUTED_DOMAIN,
+        });
         w.put(&self.deployment.program);
         w.put(&self.deployment.cluster);
         w.put(&self.set_version.to_le_bytes());
@@ -304,6 +313,7 @@ mod tests {
             verdict: Verdict::Valid,
             output_hash: [7; 32],
             units: 8,
+            disputed: false,
         }
     }
 
@@ -348,6 +358,10 @@ mod tests {
                 ..base
             },
             ResultStatement { units: 9, ..base },
+            ResultStatement {
+                disputed: true,
+                ..base
+            },
         ];
         for v in variants {
             assert!(
@@ -367,18 +381,27 @@ mod tests {
         assert_eq!(b[88], 4);
         assert_eq!(b[136], 1);
         assert_eq!(b[169..177], 8u64.to_le_bytes());
+        // About a disputed result the domain differs, and nothing else.
+        let disputed = ResultStatement {
+            disputed: true,
+            ..result()
+        }
+        .to_bytes();
+        assert_eq!(&disputed[..16], b"io/disputed/1...");
+        assert_eq!(disputed[16..], b[16..]);
     }
 
     #[test]
     fn domains_differ_and_lengths_too() {
         let domains = HashSet::from([
             RESULT_DOMAIN,
+            DISPUTED_DOMAIN,
             TICKET_DOMAIN,
             DEVICE_DOMAIN,
             REWARD_DOMAIN,
             REQUEST_DOMAIN,
         ]);
-        assert_eq!(domains.len(), 5);
+        assert_eq!(domains.len(), 6);
         assert_eq!(
             (RESULT_LEN, TICKET_LEN, DEVICE_LEN, REWARD_LEN, REQUEST_LEN),
             (177, 176, 184, 168, 232)

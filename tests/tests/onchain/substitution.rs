@@ -1205,6 +1205,7 @@ fn oracle_scene(instruction: &str) -> Option<Scene> {
                     verdict,
                     output_hash: [4; 32],
                     units: 5,
+                    disputed: false,
                 }
                 .to_bytes()
             });

@@ -11,6 +11,8 @@ export interface Submission {
   submittedAt: bigint;
   outputHash: Uint8Array;
   units: bigint;
+  /** Whether somebody has objected to it. */
+  disputed: boolean;
 }
 
 export interface Check {
@@ -23,7 +25,7 @@ const base58 = (text: string) => Uint8Array.from(getBase58Encoder().encode(text)
 
 /**
  * Checks an attestation against the chain: the statement is rebuilt from the chain's own fields, never from the attestation's, so a
- * signature over anything else fails.
+ * signature over anything else fails. Whether the oracle said it before a dispute or about it is its own to say, and is signed.
  */
 export function checkAttestation(
   attestation: Attestation,
@@ -41,6 +43,7 @@ export function checkAttestation(
     verdict: attestation.verdict,
     outputHash: submission.outputHash,
     units: submission.units,
+    disputed: attestation.disputed ?? false,
   });
   let signed = false;
   try {
@@ -66,6 +69,17 @@ export function checkAttestation(
       ok: attestation.output_hash === hex(submission.outputHash),
       detail: 'is the one submitted on chain',
     },
+    ...(submission.disputed
+      ? [
+          {
+            name: 'Dispute',
+            ok: attestation.disputed ?? false,
+            detail: attestation.disputed
+              ? 'was found after somebody objected'
+              : 'was signed before somebody objected: it counts no more',
+          },
+        ]
+      : []),
   ];
 }
 

@@ -63,13 +63,15 @@ export interface ResultStatement {
   verdict: 'valid' | 'invalid';
   outputHash: Uint8Array;
   units: bigint;
+  /** Said about the dispute over the result: then under another domain, for what was said before it counts no more. */
+  disputed: boolean;
 }
 
 export const RESULT_LENGTH = 177;
 
 export function resultBytes(statement: ResultStatement): Uint8Array<ArrayBuffer> {
   return new Writer(RESULT_LENGTH)
-    .domain('io/result/1.....')
+    .domain(statement.disputed ? 'io/disputed/1...' : 'io/result/1.....')
     .key(statement.deployment.program)
     .key(statement.deployment.cluster)
     .u64(statement.setVersion)

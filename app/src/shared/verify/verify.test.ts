@@ -26,6 +26,7 @@ describe('statements', () => {
     verdict: 'valid' as const,
     outputHash: fill(7),
     units: 8n,
+    disputed: false,
   };
   it('have the layout that the program compares', () => {
     const bytes = resultBytes(statement);
@@ -37,6 +38,9 @@ describe('statements', () => {
     expect(bytes[136]).toBe(1);
     expect(hex(bytes.subarray(169))).toBe('0800000000000000');
     expect(resultBytes({ ...statement, verdict: 'invalid' })[136]).toBe(2);
+    const disputed = resultBytes({ ...statement, disputed: true });
+    expect(new TextDecoder().decode(disputed.subarray(0, 16))).toBe('io/disputed/1...');
+    expect(hex(disputed.subarray(16))).toBe(hex(bytes.subarray(16)));
   });
   it('are 232 bytes for requests', () => {
     const bytes = requestBytes({
@@ -80,8 +84,15 @@ describe('attestations', () => {
   const secret = fill(9);
   const oracle = base58(ed25519.getPublicKey(secret));
   const deployment = { program: fill(1), cluster: fill(2) };
-  const submission = { job: base58(fill(4)), createdSlot: 5n, submittedAt: 7_200n, outputHash: fill(7), units: 8n };
-  const signed = (units: bigint) =>
+  const submission = {
+    job: base58(fill(4)),
+    createdSlot: 5n,
+    submittedAt: 7_200n,
+    outputHash: fill(7),
+    units: 8n,
+    disputed: false,
+  };
+  const signed = (units: bigint, disputed = false) =>
     resultBytes({
       deployment,
       setVersion: 3n,
@@ -91,6 +102,7 @@ describe('attestations', () => {
       verdict: 'valid',
       outputHash: fill(7),
       units,
+      disputed,
     });
   const attestation = (signature: Uint8Array) => ({
     oracle,
@@ -101,6 +113,7 @@ describe('attestations', () => {
     verdict: 'valid' as const,
     output_hash: hex(fill(7)),
     units: 8,
+    disputed: false,
     signature: base58(signature),
     checked_steps: 1,
     total_steps: 1,
@@ -111,6 +124,18 @@ describe('attestations', () => {
     const good = attestation(ed25519.sign(signed(8n), secret));
     expect(checkAttestation(good, submission, deployment, set).every((check) => check.ok)).toBe(true);
     expect(checkAttestation(good, submission, deployment, { version: 3n, oracles: [] })[0]?.ok).toBe(false);
+  });
+  it('are asked for anew when somebody objects', () => {
+    const before = attestation(ed25519.sign(signed(8n), secret));
+    const about = { ...attestation(ed25519.sign(signed(8n, true), secret)), disputed: true };
+    const disputed = { ...submission, disputed: true };
+    expect(checkAttestation(about, disputed, deployment, set).every((check) => check.ok)).toBe(true);
+    // Signed, and of no use any more.
+    const old = checkAttestation(before, disputed, deployment, set);
+    expect(old.filter((check) => !check.ok).map((check) => check.name)).toEqual(['Dispute']);
+    // What was said before does not become a word about the dispute, nor the other way round.
+    expect(checkAttestation({ ...before, disputed: true }, disputed, deployment, set)[1]?.ok).toBe(false);
+    expect(checkAttestation({ ...about, disputed: false }, submission, deployment, set)[1]?.ok).toBe(false);
   });
   it('fail for anything else', () => {
     for (const bad of [ed25519.sign(signed(9n), secret), ed25519.sign(signed(8n), fill(8)), new Uint8Array(64)]) {

@@ -36,8 +36,8 @@ use crate::{
 const DOMAIN: [u8; 16] = *b"io/canary/1.....";
 /// Largest file of evidence that is read, bytes.
 const MAX_EVIDENCE: u64 = 1024 * 1024;
-/// Most attestations that evidence holds: one of each oracle.
-const MAX_ATTESTATIONS: usize = 32;
+/// Most attestations that evidence holds: of each oracle one from before a dispute, and one about it.
+const MAX_ATTESTATIONS: usize = 64;
 /// Failures that one machine meets and another doesn't: neither is wrong about it.
 const OF_THE_MACHINE: [&str; 2] = ["time_limit", "stack_overflow"];
 
@@ -130,6 +130,8 @@ struct Finding {
     oracle: String,
     /// It signed that the wrong result is valid; otherwise that it isn't.
     vouched: bool,
+    /// It said so about the dispute over it.
+    disputed: bool,
 }
 
 impl Evidence {
@@ -176,7 +178,9 @@ impl Evidence {
             if output != wrong.0 {
                 return Err(format!("{of} speaks of another result than {wrong}"));
             }
-            if findings.iter().any(|finding| finding.oracle == *of) {
+            let twice =
+                |finding: &Finding| finding.oracle == *of && finding.disputed == said.disputed;
+            if findings.iter().any(twice) {
                 return Err(format!("{of} is there twice"));
             }
             let vouched = said.verdict == WireVerdict::Valid;
@@ -196,6 +200,7 @@ impl Evidence {
                 },
                 output_hash: output,
                 units: said.units,
+                disputed: said.disputed,
             };
             let signed = text::parse_key(of)
                 .zip(text::parse_signature(&said.signature))
@@ -208,6 +213,7 @@ impl Evidence {
             findings.push(Finding {
                 oracle: of.clone(),
                 vouched,
+                disputed: said.disputed,
             });
         }
         Ok(findings)
@@ -347,8 +353,8 @@ async fn reveal(ctx: &Context, args: &RevealArgs) -> Result<()> {
         .map_err(|_| Failure::failed("the job's result has no manifest that can be read"))?;
     let mut attestations = oracles.attestations(&at).await;
     attestations.retain(|said| text::parse_hash(&said.output_hash) == Some(job.output_hash));
-    attestations.sort_by(|a, b| a.oracle.cmp(&b.oracle));
-    attestations.dedup_by(|a, b| a.oracle == b.oracle);
+    attestations.sort_by(|a, b| (&a.oracle, a.disputed).cmp(&(&b.oracle, b.disputed)));
+    attestations.dedup_by(|a, b| (&a.oracle, a.disputed) == (&b.oracle, b.disputed));
     let evidence = Evidence {
         program: BlobHash(deployment.program),
         cluster: BlobHash(deployment.cluster),
@@ -403,17 +409,20 @@ async fn verify(ctx: &Context, path: &Path) -> Result<()> {
 fn report(ctx: &Context, findings: &[Finding]) -> Result<()> {
     let items: Vec<_> = findings
         .iter()
-        .map(|finding| json!({"oracle": finding.oracle, "vouched": finding.vouched}))
+        .map(|finding| {
+            json!({"oracle": finding.oracle, "vouched": finding.vouched, "disputed": finding.disputed})
+        })
         .collect();
     let cells: Vec<Vec<String>> = findings
         .iter()
         .map(|finding| {
             vec![
                 short(&finding.oracle),
-                if finding.vouched {
-                    "vouched for the wrong answer".into()
-                } else {
-                    "found it wrong".into()
+                match (finding.vouched, finding.disputed) {
+                    (true, false) => "vouched for the wrong answer".into(),
+                    (true, true) => "vouched for it when it was disputed".into(),
+                    (false, false) => "found it wrong".into(),
+                    (false, true) => "found it wrong when it was disputed".into(),
                 },
             ]
         })
@@ -472,7 +481,7 @@ mod tests {
             program: io_client::io_network::ID.to_bytes(),
             cluster: [5; 32],
         };
-        let attestation = |n: u8, verdict| {
+        let attestation = |n: u8, disputed, verdict| {
             let wallet = Wallet::from_seed(&[n; 32]);
             let statement = ResultStatement {
                 deployment,
@@ -483,6 +492,7 @@ mod tests {
                 verdict,
                 output_hash,
                 units: 3,
+                disputed,
             };
             Attestation {
                 oracle: wallet.address().to_string(),
@@ -497,6 +507,7 @@ mod tests {
                 },
                 output_hash: text::hash(&output_hash),
                 units: 3,
+                disputed,
                 signature: wallet.sign(&statement.to_bytes()).to_string(),
                 checked_steps: 1,
                 total_steps: 1,
@@ -514,8 +525,10 @@ mod tests {
             secret: secret(),
             wrong: String::from_utf8(wrong.canonical()).unwrap(),
             attestations: vec![
-                attestation(1, Verdict::Valid),
-                attestation(2, Verdict::Invalid),
+                attestation(1, false, Verdict::Valid),
+                attestation(2, false, Verdict::Invalid),
+                // The first one looks again, and finds it wrong: that it vouched stays.
+                attestation(1, true, Verdict::Invalid),
             ],
         }
     }
@@ -524,7 +537,7 @@ mod tests {
     fn who_signed_for_a_known_wrong_answer_is_named() {
         let findings = evidence().findings().unwrap();
         let vouched: Vec<_> = findings.iter().map(|finding| finding.vouched).collect();
-        assert_eq!(vouched, [true, false]);
+        assert_eq!(vouched, [true, false, false]);
         // It survives being written and read.
         let text = serde_json::to_string(&evidence()).unwrap();
         let again: Evidence = serde_json::from_str(&text).unwrap();
@@ -535,7 +548,7 @@ mod tests {
     #[test]
     fn nothing_of_the_evidence_can_be_changed() {
         let other = manifest(secret().spec, failed("unreachable"));
-        let changes: [&dyn Fn(&mut Evidence); 11] = [
+        let changes: [&dyn Fn(&mut Evidence); 13] = [
             &|e| e.wrong = String::from_utf8(other.canonical()).unwrap(),
             &|e| e.wrong.push(' '),
             &|e| e.secret.right = BlobHash([9; 32]),
@@ -547,6 +560,8 @@ mod tests {
             &|e| e.attestations[0].output_hash = text::hash(&[2; 32]),
             &|e| e.attestations[0].oracle = e.attestations[1].oracle.clone(),
             &|e| e.attestations[1] = e.attestations[0].clone(),
+            &|e| e.attestations[0].disputed = true,
+            &|e| e.attestations[2].disputed = false,
         ];
         for (i, change) in changes.iter().enumerate() {
             let mut changed = evidence();
@@ -580,7 +595,7 @@ mod tests {
         }
         let trap = manifest(secret().spec, failed("unreachable"));
         assert!(same_everywhere(&trap).is_ok());
-        assert_eq!(evidence_of(&trap).findings().unwrap().len(), 2);
+        assert_eq!(evidence_of(&trap).findings().unwrap().len(), 3);
     }
 
     #[test]

@@ -12,13 +12,14 @@ use io_client::{
     Pubkey, accounts, audit,
     io_network::state::{Job, OracleSet},
 };
-use io_protocol::messages::{Deployment, Verdict};
+use io_protocol::messages::{Deployment, ResultStatement, Verdict};
 use serde_json::json;
 
 use crate::{
     commands::job::show::fetch_job,
     context::Context,
     failure::{Failure, Result},
+    oracles::verdict_name,
     output::short,
 };
 
@@ -27,7 +28,7 @@ use crate::{
 struct Checked {
     /// It is an oracle of the set, and signed this verdict about this result.
     signed: bool,
-    /// Drawn from its signature over the submission, at a rate no lower than the job's; `None` without one.
+    /// Drawn from its signature over the submission, at a rate no lower than the job's, `None` without one; on a dispute always.
     had_to_audit: Option<bool>,
     /// By its own word.
     audited: bool,
@@ -53,9 +54,11 @@ fn check(
         WireVerdict::Valid => Verdict::Valid,
         WireVerdict::Invalid => Verdict::Invalid,
     };
-    let statement = job
-        .statement(address, deployment, said.set_version, verdict)
-        .to_bytes();
+    let statement = ResultStatement {
+        disputed: said.disputed,
+        ..job.statement(address, deployment, said.set_version, verdict)
+    }
+    .to_bytes();
     let signed = key.is_some_and(|key| {
         set.position(&key).is_some()
             && text::parse_signature(&said.signature)
@@ -83,6 +86,8 @@ fn check(
         // A result that is wrong by its form has no steps to draw from.
         had_to_audit: match said.verdict {
             WireVerdict::Invalid if audit.is_none() => Some(false),
+            // Nothing is drawn once somebody objects: what is found right then was run.
+            verdict if said.disputed => Some(verdict == WireVerdict::Valid),
             _ => drawn(),
         },
         audited: audit.is_some_and(|audit| audit.audited),
@@ -109,6 +114,7 @@ pub async fn run(ctx: &Context, address: &Pubkey) -> Result<()> {
         items.push(json!({
             "oracle": said.oracle,
             "verdict": said.verdict,
+            "disputed": said.disputed,
             "signed": checked.signed,
             "had_to_audit": checked.had_to_audit,
             "audited": checked.audited,
@@ -123,7 +129,7 @@ pub async fn run(ctx: &Context, address: &Pubkey) -> Result<()> {
         let yes = |is: bool| if is { "yes" } else { "no" }.to_owned();
         cells.push(vec![
             short(&said.oracle),
-            format!("{:?}", said.verdict).to_lowercase(),
+            verdict_name(said),
             yes(checked.signed),
             checked.had_to_audit.map_or("can't be told".into(), yes),
             if checked.audited {
@@ -209,6 +215,7 @@ mod tests {
                 verdict: WireVerdict::Valid,
                 output_hash: text::hash(&[0; 32]),
                 units: 1_000,
+                disputed: false,
                 signature: oracle.sign(&statement(Verdict::Valid)).to_string(),
                 checked_steps: 0,
                 total_steps: 9,
@@ -223,6 +230,31 @@ mod tests {
                 wrong_steps: Vec::new(),
             };
             let of = |said: &Attestation| check(&address, &job, &set, deployment, said);
+            // Whoever finds a disputed result right has run it, whatever was drawn.
+            let about_dispute = |verdict, audited| {
+                let signed = ResultStatement {
+                    disputed: true,
+                    ..job.statement(&address, deployment, 3, verdict)
+                };
+                Attestation {
+                    verdict: if verdict == Verdict::Valid {
+                        WireVerdict::Valid
+                    } else {
+                        WireVerdict::Invalid
+                    },
+                    disputed: true,
+                    signature: oracle.sign(&signed.to_bytes()).to_string(),
+                    ..said(audited, 0)
+                }
+            };
+            assert!(of(&about_dispute(Verdict::Valid, true)).is_right());
+            assert!(!of(&about_dispute(Verdict::Valid, false)).is_right());
+            assert!(of(&about_dispute(Verdict::Invalid, false)).is_right());
+            let relabelled = Attestation {
+                disputed: true,
+                ..said(true, 0)
+            };
+            assert!(!of(&relabelled).signed);
             let passed_over = of(&said(false, 0));
             let drawn = passed_over.had_to_audit.unwrap();
             seen.insert(drawn);
