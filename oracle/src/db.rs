@@ -56,6 +56,7 @@ const SCHEMA: &[&str] = &[
      seconds INTEGER NOT NULL, PRIMARY KEY (job, created_slot, at)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS proofs (epoch INTEGER NOT NULL, round BLOB NOT NULL, device BLOB NOT NULL, at INTEGER NOT NULL, \
      record TEXT NOT NULL, PRIMARY KEY (epoch, round, device)) WITHOUT ROWID",
+    "CREATE INDEX IF NOT EXISTS proofs_by_time ON proofs (at, round, device)",
 ];
 
 /// Evidence of slash cases is kept this long, seconds (180 days): longer than an appeal and its decision may take.
@@ -811,16 +812,27 @@ impl Db {
         rows.iter().map(|row| Ok(row.try_get("record")?)).collect()
     }
 
-    /// Records since a time, Unix seconds, oldest first.
-    pub async fn proofs_since(&self, at: i64) -> Result<Vec<String>> {
-        let first = to_i64(io_protocol::messages::epoch_of(at));
-        let rows =
-            sqlx::query("SELECT record FROM proofs WHERE epoch >= ? AND at >= ? ORDER BY at")
-                .bind(first)
-                .bind(at)
-                .fetch_all(&self.0)
-                .await?;
-        rows.iter().map(|row| Ok(row.try_get("record")?)).collect()
+    /// A page of records since a time, Unix seconds, oldest first: those after the last of the page before.
+    pub async fn proofs_since(
+        &self,
+        at: i64,
+        after: Option<&ProofRow>,
+        limit: i64,
+    ) -> Result<Vec<ProofRow>> {
+        let (at, round, device): (i64, &[u8], &[u8]) = match after {
+            Some(row) => (row.at, &row.round, &row.device),
+            None => (at, &[], &[]),
+        };
+        let rows = sqlx::query(
+            "SELECT * FROM proofs WHERE (at, round, device) > (?, ?, ?) ORDER BY at, round, device LIMIT ?",
+        )
+        .bind(at)
+        .bind(round)
+        .bind(device)
+        .bind(limit)
+        .fetch_all(&self.0)
+        .await?;
+        rows.iter().map(proof_row).collect()
     }
 
     pub async fn forget_proofs(&self, before: u64) -> Result<()> {
@@ -879,6 +891,22 @@ fn root_row(row: &SqliteRow) -> Result<RootRow> {
         total: u64_of(row, "total")?,
         leaves: row.try_get("leaves")?,
         evidence: row.try_get("evidence")?,
+    })
+}
+
+fn proof_row(row: &SqliteRow) -> Result<ProofRow> {
+    let bytes = |column: &str| -> Result<[u8; 32]> {
+        let bytes: Vec<u8> = row.try_get(column)?;
+        bytes
+            .try_into()
+            .map_err(|_| anyhow::anyhow!("a hardware proof's {column} is not 32 bytes"))
+    };
+    Ok(ProofRow {
+        epoch: u64_of(row, "epoch")?,
+        at: row.try_get("at")?,
+        round: bytes("round")?,
+        device: bytes("device")?,
+        record: row.try_get("record")?,
     })
 }
 
@@ -1006,6 +1034,40 @@ mod tests {
                 assert!(!totals_contradict(*a, *b), "{a:?} {b:?}");
             }
         }
+    }
+
+    /// However many there are, no more than a page of records is in memory, and each comes once, in the order of time.
+    #[tokio::test]
+    async fn records_come_in_pages_by_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::open(&folder.path().join("db.sqlite")).await.unwrap();
+        let mut kept = Vec::new();
+        for n in 0..50_u8 {
+            // Several at one time, and times in another order than rounds and devices.
+            let row = ProofRow {
+                epoch: 1,
+                at: 4_000 + i64::from(n * 7 % 11),
+                round: [n % 3; 32],
+                device: [n; 32],
+                record: format!("record {n}"),
+            };
+            db.keep_proof(&row).await.unwrap();
+            kept.push(row);
+        }
+        kept.sort_by_key(|row| (row.at, row.round, row.device));
+        let (mut read, mut pages) = (Vec::<ProofRow>::new(), 0);
+        loop {
+            let page = db.proofs_since(4_003, read.last(), 8).await.unwrap();
+            assert!(page.len() <= 8);
+            pages += 1;
+            if page.is_empty() {
+                break;
+            }
+            read.extend(page);
+        }
+        kept.retain(|row| row.at >= 4_003);
+        assert_eq!(read, kept);
+        assert!(pages > 4, "{pages}");
     }
 
     /// Whatever is computed later, an oracle signs what it kept first.
