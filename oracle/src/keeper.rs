@@ -639,6 +639,7 @@ mod tests {
             verify_ms: 1,
             sample_signature: None,
             audit: None,
+            audit_signature: None,
             wrong_steps: Vec::new(),
             disputed: true,
         };

@@ -246,7 +246,7 @@ pub fn attest(
         units: decision.units,
         disputed: decision.disputed,
     };
-    Some(Attestation {
+    let mut said = Attestation {
         oracle: oracle.key.to_string(),
         set_version,
         job: job.to_string(),
@@ -267,8 +267,13 @@ pub fn attest(
         verify_ms: decision.verify_ms,
         sample_signature: decision.sample_signature.clone(),
         audit: decision.audit.clone(),
+        audit_signature: None,
         wrong_steps: decision.wrong_steps.clone(),
-    })
+    };
+    // What it did is stored with what it found, and never another.
+    let did = said.audit_statement(&statement).to_bytes();
+    said.audit_signature = Some(oracle.wallet.sign(&did).to_string());
+    Some(said)
 }
 
 /// What checking came to.

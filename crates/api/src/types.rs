@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use io_protocol::messages::{AuditStatement, ResultStatement};
 use serde::{Deserialize, Serialize};
 
 /// Version prefix of every path.
@@ -372,9 +373,33 @@ wire! {
         /// Whether it had to audit the job, and whether it did.
         #[serde(default)]
         pub audit: Option<Audit>,
+        /// Ed25519 signature over the `AuditStatement` of this verdict: what it did (`audit`, `checked_steps`, `total_steps`) is its signed
+        /// word as well.
+        #[serde(default)]
+        pub audit_signature: Option<String>,
         /// Steps that it found wrong, at most 64: of an exact job the first, of a tolerant one those of its sample.
         #[serde(default)]
         pub wrong_steps: Vec<u64>,
+    }
+}
+
+impl Attestation {
+    /// What the oracle says that it did before it signed `verdict`.
+    pub fn audit_statement(&self, verdict: &ResultStatement) -> AuditStatement {
+        let (audited, reputation_bps) = self
+            .audit
+            .as_ref()
+            .map_or((false, 0), |audit| (audit.audited, audit.reputation_bps));
+        AuditStatement {
+            deployment: verdict.deployment,
+            job: verdict.job,
+            created_slot: verdict.created_slot,
+            verdict: *blake3::hash(&verdict.to_bytes()).as_bytes(),
+            audited,
+            reputation_bps,
+            checked_steps: self.checked_steps,
+            total_steps: self.total_steps,
+        }
     }
 }
 

@@ -228,6 +228,7 @@ mod tests {
             verify_ms: 0,
             sample_signature: None,
             audit: None,
+            audit_signature: None,
             wrong_steps: Vec::new(),
         }
     }

@@ -1,8 +1,9 @@
 import { getAddressEncoder, getBase58Encoder } from '@solana/kit';
 import type { Attestation } from '@/shared/api';
 import { fromHex, hex } from '@/shared/format';
+import { blake3Bytes } from './hash';
 import { verifySignature } from './signature';
-import { type Deployment, epochOf, resultBytes } from './statements';
+import { auditBytes, type Deployment, epochOf, resultBytes } from './statements';
 
 /** What the chain says of a submitted result. */
 export interface Submission {
@@ -34,10 +35,11 @@ export function checkAttestation(
   set: { version: bigint; oracles: readonly string[] },
 ): Check[] {
   const member = set.oracles.includes(attestation.oracle);
+  const job = keyBytes(submission.job);
   const statement = resultBytes({
     deployment,
     setVersion: BigInt(attestation.set_version),
-    job: Uint8Array.from(getAddressEncoder().encode(submission.job as never)),
+    job,
     createdSlot: submission.createdSlot,
     epoch: epochOf(submission.submittedAt),
     verdict: attestation.verdict,
@@ -45,12 +47,29 @@ export function checkAttestation(
     units: submission.units,
     disputed: attestation.disputed ?? false,
   });
-  let signed = false;
-  try {
-    signed = verifySignature(base58(attestation.oracle), statement, base58(attestation.signature));
-  } catch {
-    // Not base58: not a signature.
-  }
+  const isSigned = (bytes: () => Uint8Array, signature: string | null | undefined) => {
+    try {
+      return !!signature && verifySignature(base58(attestation.oracle), bytes(), base58(signature));
+    } catch {
+      // Not base58, or numbers that no statement holds: not a signature.
+      return false;
+    }
+  };
+  const signed = isSigned(() => statement, attestation.signature);
+  const did = isSigned(
+    () =>
+      auditBytes({
+        deployment,
+        job,
+        createdSlot: submission.createdSlot,
+        verdict: blake3Bytes(statement),
+        audited: attestation.audit?.audited ?? false,
+        reputationBps: attestation.audit?.reputation_bps ?? 0,
+        checkedSteps: BigInt(attestation.checked_steps),
+        totalSteps: BigInt(attestation.total_steps),
+      }),
+    attestation.audit_signature,
+  );
   return [
     {
       name: 'Signer',
@@ -63,6 +82,13 @@ export function checkAttestation(
       detail: signed
         ? `Ed25519 over ${statement.length} bytes rebuilt from the chain: ${hex(statement.subarray(0, 16)).slice(0, 12)}…`
         : 'does not match the statement rebuilt from the chain',
+    },
+    {
+      name: 'Work',
+      ok: did,
+      detail: did
+        ? 'what the oracle says that it looked at is under a signature of its own, over this verdict'
+        : 'what the oracle says that it looked at is not signed by it',
     },
     {
       name: 'Output',

@@ -132,6 +132,8 @@ struct Finding {
     vouched: bool,
     /// It said so about the dispute over it.
     disputed: bool,
+    /// It signed that it had run the job: beside `vouched` that is a lie.
+    ran: bool,
 }
 
 impl Evidence {
@@ -210,10 +212,18 @@ impl Evidence {
             if !signed {
                 return Err(format!("{of} did not sign this"));
             }
+            let did = said.audit_statement(&statement);
+            let ran = did.audited
+                && text::parse_key(of)
+                    .zip(said.audit_signature.as_deref().and_then(text::parse_signature))
+                    .is_some_and(|(key, signature)| {
+                        verify_signature(&key, &did.to_bytes(), &signature)
+                    });
             findings.push(Finding {
                 oracle: of.clone(),
                 vouched,
                 disputed: said.disputed,
+                ran,
             });
         }
         Ok(findings)
@@ -410,7 +420,12 @@ fn report(ctx: &Context, findings: &[Finding]) -> Result<()> {
     let items: Vec<_> = findings
         .iter()
         .map(|finding| {
-            json!({"oracle": finding.oracle, "vouched": finding.vouched, "disputed": finding.disputed})
+            json!({
+                "oracle": finding.oracle,
+                "vouched": finding.vouched,
+                "disputed": finding.disputed,
+                "ran": finding.ran,
+            })
         })
         .collect();
     let cells: Vec<Vec<String>> = findings
@@ -424,12 +439,16 @@ fn report(ctx: &Context, findings: &[Finding]) -> Result<()> {
                     (false, false) => "found it wrong".into(),
                     (false, true) => "found it wrong when it was disputed".into(),
                 },
+                match finding.ran {
+                    true => "that it ran the job".into(),
+                    false => "nothing of a run".into(),
+                },
             ]
         })
         .collect();
     ctx.out.list(
         &items,
-        &["ORACLE", "VERDICT"],
+        &["ORACLE", "VERDICT", "AND SIGNED"],
         &cells,
         "No oracle gave a verdict.",
     )
@@ -437,6 +456,7 @@ fn report(ctx: &Context, findings: &[Finding]) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use io_api::types::Audit;
     use io_client::Wallet;
 
     use super::*;
@@ -494,7 +514,7 @@ mod tests {
                 units: 3,
                 disputed,
             };
-            Attestation {
+            let mut said = Attestation {
                 oracle: wallet.address().to_string(),
                 set_version: 1,
                 job: job.to_string(),
@@ -514,9 +534,17 @@ mod tests {
                 reason: None,
                 verify_ms: 1,
                 sample_signature: None,
-                audit: None,
+                audit: Some(Audit {
+                    audited: n == 1,
+                    rate_ppm: 1,
+                    reputation_bps: 2,
+                }),
+                audit_signature: None,
                 wrong_steps: Vec::new(),
-            }
+            };
+            let did = said.audit_statement(&statement).to_bytes();
+            said.audit_signature = Some(wallet.sign(&did).to_string());
+            said
         };
         Evidence {
             program: BlobHash(deployment.program),
@@ -538,6 +566,16 @@ mod tests {
         let findings = evidence().findings().unwrap();
         let vouched: Vec<_> = findings.iter().map(|finding| finding.vouched).collect();
         assert_eq!(vouched, [true, false, false]);
+        // The first one signed that it had run what it vouched for, which it can't have.
+        let ran = |evidence: &Evidence| -> Vec<bool> {
+            let findings = evidence.findings().unwrap();
+            findings.iter().map(|finding| finding.ran).collect()
+        };
+        assert_eq!(ran(&evidence()), [true, false, true]);
+        // Nobody else says so of it.
+        let mut put_in = evidence();
+        put_in.attestations[1].audit.as_mut().unwrap().audited = true;
+        assert_eq!(ran(&put_in), [true, false, true]);
         // It survives being written and read.
         let text = serde_json::to_string(&evidence()).unwrap();
         let again: Evidence = serde_json::from_str(&text).unwrap();
