@@ -638,13 +638,23 @@ async fn run(
         &job.output_hash,
     );
     let signature: [u8; 64] = oracle.wallet.sign(&message).into();
-    let seed = audit::seed(&address.to_bytes(), job, &signature);
+    let (reputation_bps, oracles, quorum) = drawn_from(oracle, job);
+    let audit::Draw {
+        seed,
+        rate_ppm,
+        audits: drawn,
+    } = audit::draw(
+        &address.to_bytes(),
+        job,
+        &signature,
+        reputation_bps,
+        oracles,
+        quorum,
+    );
     let count = match oracle.config.sample_steps {
         0 => io_engines::embed::DEFAULT_SAMPLE,
         steps => steps,
     };
-    let (rate_ppm, reputation_bps) = audit_rate(oracle, job);
-    let drawn = io_proof::audit::is_drawn(&seed, rate_ppm);
     let start = Instant::now();
     let mut audited = must_audit || drawn || objected(oracle, address, job);
     let mut also = if must_audit || objected(oracle, address, job) {
@@ -691,9 +701,9 @@ async fn run(
     }
 }
 
-/// The chance with which this oracle has to audit a job, ppm, and the reputation that it follows from. A device that isn't known
-/// has none.
-fn audit_rate(oracle: &Oracle, job: &Job) -> (u32, u16) {
+/// What the chance of an audit follows from, beside the job: the device's reputation (one that isn't known has none), the number of oracles
+/// and their quorum.
+fn drawn_from(oracle: &Oracle, job: &Job) -> (u16, u32, u32) {
     let reputation = {
         let tables = oracle.index.read();
         match (
@@ -708,10 +718,7 @@ fn audit_rate(oracle: &Oracle, job: &Job) -> (u32, u16) {
         .index
         .set()
         .map_or((1, 1), |set| (set.count.into(), set.quorum.into()));
-    (
-        audit::rate_ppm(job, reputation, oracles, quorum),
-        reputation,
-    )
+    (reputation, oracles, quorum)
 }
 
 /// Whether somebody has disputed the result.

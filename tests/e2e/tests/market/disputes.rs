@@ -93,8 +93,6 @@ fn invent(market: &Market, address: &Pubkey, job: &Job, reputation_bps: u16) -> 
             units: args.units,
             ..*job
         };
-        let rate = audit::rate_ppm(&submitted, reputation_bps, 3, 2);
-        assert!(rate < io_proof::PPM, "every oracle would audit it");
         let message = audit::sample_message(
             &deployment,
             &address.to_bytes(),
@@ -103,8 +101,10 @@ fn invent(market: &Market, address: &Pubkey, job: &Job, reputation_bps: u16) -> 
         );
         let drawn = oracles.iter().any(|oracle| {
             let signature = oracle.sign(&message).into();
-            let seed = audit::seed(&address.to_bytes(), &submitted, &signature);
-            io_proof::audit::is_drawn(&seed, rate)
+            let address = address.to_bytes();
+            let draw = audit::draw(&address, &submitted, &signature, reputation_bps, 3, 2);
+            assert!(draw.rate_ppm < 1_000_000, "every oracle would audit it");
+            draw.audits
         });
         if !drawn {
             return Invented {

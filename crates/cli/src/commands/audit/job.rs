@@ -86,9 +86,9 @@ fn check(
             return None;
         }
         let (oracles, quorum) = (set.count.into(), set.quorum.into());
-        let rate = audit::rate_ppm(job, audit?.reputation_bps, oracles, quorum);
-        let seed = audit::seed(&address.to_bytes(), job, &signature);
-        Some(io_proof::audit::is_drawn(&seed, rate))
+        let reputation = audit?.reputation_bps;
+        let address = address.to_bytes();
+        Some(audit::draw(&address, job, &signature, reputation, oracles, quorum).audits)
     };
     Checked {
         signed,
