@@ -935,7 +935,8 @@ mod tests {
         let db = Db::open_with(&path, SHORT, SqliteConnectOptions::new())
             .await
             .unwrap();
-        let decide = async |job: &str, verdict: &str, now| db.decide(job, 1, false, verdict, now).await;
+        let decide =
+            async |job: &str, verdict: &str, now| db.decide(job, 1, false, verdict, now).await;
         assert_eq!(decide("a", "valid", 5).await.unwrap(), "valid");
         let options = SqliteConnectOptions::new().filename(&path);
         let mut other = SqliteConnection::connect_with(&options).await.unwrap();

@@ -334,11 +334,7 @@ async fn act(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job, due: Due) -> Res
     // A transition happens once in a job's life; a statement of another oracle set, or about a dispute, is another transaction.
     let set = oracle.index.set().map_or(0, |set| set.version);
     let asked = if job.was_disputed() { ":disputed" } else { "" };
-    let intent = format!(
-        "{}:{address}:{}:{set}{asked}",
-        due.name(),
-        job.created_slot
-    );
+    let intent = format!("{}:{address}:{}:{set}{asked}", due.name(), job.created_slot);
     oracle
         .sender
         .send(&Request::new(intent, oracle.wallet.signer(), instructions))

@@ -329,9 +329,7 @@ impl Oracle {
             }
             JobState::Submitted | JobState::Disputed => {
                 let what = crate::verify::task(&address, job.created_slot, job.was_disputed());
-                self.once(what, |oracle| {
-                    crate::verify::verify(oracle, address, job)
-                });
+                self.once(what, |oracle| crate::verify::verify(oracle, address, job));
             }
             _ => {}
         }

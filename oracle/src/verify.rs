@@ -308,9 +308,7 @@ fn invalid(reason: String) -> Outcome {
 fn asked_since(job: &Job) -> i64 {
     match job.was_disputed() {
         false => job.submitted_at,
-        true => job
-            .dispute_until
-            .saturating_sub(job.dispute_seconds.into()),
+        true => job.dispute_until.saturating_sub(job.dispute_seconds.into()),
     }
 }
 
@@ -1001,7 +999,10 @@ mod tests {
         };
         let decide = |job: &Job| Decision::new(Checked::default(), job, 0);
         assert!(!decide(&submitted).disputed && decide(&disputed).disputed);
-        assert_eq!((asked_since(&submitted), asked_since(&disputed)), (100, 140));
+        assert_eq!(
+            (asked_since(&submitted), asked_since(&disputed)),
+            (100, 140)
+        );
         // As it was stored before there were two.
         let mut stored = serde_json::to_value(decide(&submitted)).unwrap();
         stored.as_object_mut().unwrap().remove("disputed");

@@ -106,7 +106,9 @@ pub fn prove_checked(
             .unwrap_or_default();
         let found = proof.trees[pass as usize].row_roots();
         for (at, row) in rows.iter().enumerate() {
-            let right = cells.get(at).filter(|cells| cells.len() == shape.n as usize);
+            let right = cells
+                .get(at)
+                .filter(|cells| cells.len() == shape.n as usize);
             if right.map(|cells| row_root(cells)) != found.get(*row as usize).copied() {
                 return Err(ProveError::Faulty { pass, row: *row });
             }

@@ -25,7 +25,10 @@ impl Backend for Spoiled {
     }
 
     fn load(&self, b_seed: &Hash, n: u32) -> Result<Box<dyn Loaded + '_>, ProveError> {
-        Ok(Box::new(SpoiledRows(self.cpu.load(b_seed, n)?, self.is_wrong)))
+        Ok(Box::new(SpoiledRows(
+            self.cpu.load(b_seed, n)?,
+            self.is_wrong,
+        )))
     }
 }
 
@@ -72,9 +75,15 @@ fn stumbles(is_wrong: fn(u32) -> bool, round: u32, shape: Shape) -> Option<u32> 
 /// With every kernel and any number of passes the check finds nothing, and what is committed to is what it would be without.
 #[test]
 fn an_honest_prover_passes_its_own_check() {
-    for kernel in Kernel::ALL.into_iter().filter(|kernel| kernel.is_available()) {
+    for kernel in Kernel::ALL
+        .into_iter()
+        .filter(|kernel| kernel.is_available())
+    {
         let cpu = Cpu::new(kernel, 3);
-        for (round, (n, passes)) in [(32, 1), (64, 2), (128, 3), (256, 9)].into_iter().enumerate() {
+        for (round, (n, passes)) in [(32, 1), (64, 2), (128, 3), (256, 9)]
+            .into_iter()
+            .enumerate()
+        {
             let (round, shape) = (seed(round as u32), Shape { n, passes });
             let checked = prove_checked(&cpu, &cpu, &round, &seed(9), shape, &GO).unwrap();
             let plain = prove(&cpu, &round, &seed(9), shape, &GO).unwrap();
@@ -98,7 +107,11 @@ fn a_faulty_backend_is_found_before_anything_is_signed() {
         .collect();
     assert!(half.iter().all(|row| row % 2 == 1));
     // 8 of 64 rows without repetition miss 32 wrong ones with a chance of 0.24 %: less than one round in 256.
-    assert!(half.len() as u32 >= rounds - 4, "{} of {rounds}", half.len());
+    assert!(
+        half.len() as u32 >= rounds - 4,
+        "{} of {rounds}",
+        half.len()
+    );
     let few = (0..rounds)
         .filter(|round| stumbles(|row| row < 8, *round, shape).is_some())
         .count();

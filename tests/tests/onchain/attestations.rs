@@ -1101,8 +1101,7 @@ fn what_was_signed_before_a_dispute_decides_nothing_after_it() {
             let old = with(&after, &said(&after, verdict, false));
             after.world.refuse(&old, IoError::WrongMessage);
             let one = after.world.oracle_keys(&[0]);
-            let few =
-                call(&after).after(ed25519::signed(&said(&after, verdict, true), &one));
+            let few = call(&after).after(ed25519::signed(&said(&after, verdict, true), &one));
             after.world.refuse(&few, IoError::QuorumNotReached);
             let new = with(&after, &said(&after, verdict, true));
             after.world.ok(&new);

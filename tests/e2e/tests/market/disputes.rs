@@ -38,7 +38,11 @@ async fn establish(market: &Market) {
         device.succeed(RECORD.1, 1_000_000_000, now).unwrap();
     }
     account.data[8..8 + size_of::<Device>()].copy_from_slice(bytemuck::bytes_of(&device));
-    let hex: String = account.data.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex: String = account
+        .data
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     let body = json!({
         "jsonrpc": "2.0", "id": 1, "method": "surfnet_setAccount",
         "params": [address.to_string(), {"data": hex}],
@@ -181,7 +185,12 @@ async fn a_wrong_result_that_passed_by_its_form_is_rejected_when_its_renter_obje
     for client in &clients {
         for bytes in [&invented.output, &invented.manifest.canonical()] {
             client
-                .put_blob(&key, &BlobHash::of(bytes).0, BlobSource::Bytes(bytes), |_| {})
+                .put_blob(
+                    &key,
+                    &BlobHash::of(bytes).0,
+                    BlobSource::Bytes(bytes),
+                    |_| {},
+                )
                 .await
                 .unwrap();
         }
@@ -253,7 +262,10 @@ async fn a_wrong_result_that_passed_by_its_form_is_rejected_when_its_renter_obje
         };
         assert!(found.disputed && found.audit.as_ref().unwrap().audited);
         assert_eq!(found.verdict, WireVerdict::Invalid, "{found:?}");
-        assert_eq!(market.attestation(oracle, &address).await, Some(found.clone()));
+        assert_eq!(
+            market.attestation(oracle, &address).await,
+            Some(found.clone())
+        );
         found_wrong += 1;
         // The two are no contradiction: nobody loses a bond for having looked at the form.
         let files = [("before", vouched), ("after", &found)].map(|(name, said)| {
@@ -269,7 +281,10 @@ async fn a_wrong_result_that_passed_by_its_form_is_rejected_when_its_renter_obje
     }
     assert!(found_wrong >= 2, "{found_wrong}");
     // All of it is in order: nobody had to run it before, everybody did afterwards.
-    let audit = market.io(&["audit", "job", &address.to_string()]).await.ok();
+    let audit = market
+        .io(&["audit", "job", &address.to_string()])
+        .await
+        .ok();
     let rows = audit.as_array().unwrap();
     for disputed in [false, true] {
         let of: Vec<&Value> = rows

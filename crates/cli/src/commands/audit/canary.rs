@@ -215,7 +215,11 @@ impl Evidence {
             let did = said.audit_statement(&statement);
             let ran = did.audited
                 && text::parse_key(of)
-                    .zip(said.audit_signature.as_deref().and_then(text::parse_signature))
+                    .zip(
+                        said.audit_signature
+                            .as_deref()
+                            .and_then(text::parse_signature),
+                    )
                     .is_some_and(|(key, signature)| {
                         verify_signature(&key, &did.to_bytes(), &signature)
                     });
