@@ -199,8 +199,10 @@ impl Oracles {
             let host = client.host();
             for disputed in [false, true] {
                 let answer = async {
-                    let asked = client.attestation_at(&job.to_bytes(), Some(disputed));
-                    let Some(said) = asked.await? else {
+                    let said = client
+                        .attestation_at(&job.to_bytes(), Some(disputed))
+                        .await?;
+                    let Some(said) = said else {
                         return Ok(None);
                     };
                     let own =

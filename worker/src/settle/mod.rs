@@ -135,8 +135,7 @@ pub fn ask(
         asking.spawn(async move {
             let mut pause = every;
             loop {
-                let answer = oracle.attestation_at(&job.to_bytes(), Some(disputed));
-                match answer.await {
+                match oracle.attestation_at(&job.to_bytes(), Some(disputed)).await {
                     Ok(Some(attestation)) => {
                         if inbox.send(Box::new(attestation)).await.is_err() {
                             return;

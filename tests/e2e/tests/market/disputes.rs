@@ -223,7 +223,7 @@ async fn a_wrong_result_that_passed_by_its_form_is_rejected_when_its_renter_obje
         .await;
         let audit = vouched.audit.clone().unwrap();
         assert_eq!(
-            (vouched.verdict, audit.audited, audit.reputation_bps),
+            (vouched.verdict.clone(), audit.audited, audit.reputation_bps),
             (WireVerdict::Valid, false, reputation),
             "it looks right"
         );

@@ -97,7 +97,8 @@ fn check(
         had_to_audit: match said.verdict {
             WireVerdict::Invalid if audit.is_none() => Some(false),
             // Nothing is drawn once somebody objects: what is found right then was run.
-            verdict if said.disputed => Some(verdict == WireVerdict::Valid),
+            WireVerdict::Invalid if said.disputed => Some(false),
+            WireVerdict::Valid if said.disputed => Some(true),
             _ => drawn(),
         },
         audited: audit.is_some_and(|audit| audit.audited),
