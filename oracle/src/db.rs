@@ -13,8 +13,8 @@ use sqlx::{
     },
 };
 
-/// Layout of the tables.
-const VERSION: i64 = 1;
+/// Layout of the tables. 2: verdicts about disputes. Tables that are missing are made; what is in the others stays as it is.
+const VERSION: i64 = 2;
 /// How long a writer waits for another.
 const BUSY: Duration = Duration::from_secs(10);
 /// Connections at once.
@@ -32,6 +32,8 @@ const SCHEMA: &[&str] = &[
      signature TEXT NOT NULL, number INTEGER NOT NULL, before INTEGER NOT NULL, after INTEGER NOT NULL, at INTEGER, \
      PRIMARY KEY (job, created_slot, signature, number)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS verdicts (job TEXT NOT NULL, created_slot INTEGER NOT NULL, verdict TEXT NOT NULL, \
+     at INTEGER NOT NULL, PRIMARY KEY (job, created_slot)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS dispute_verdicts (job TEXT NOT NULL, created_slot INTEGER NOT NULL, verdict TEXT NOT NULL, \
      at INTEGER NOT NULL, PRIMARY KEY (job, created_slot)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS tickets (job TEXT NOT NULL, created_slot INTEGER NOT NULL, device TEXT NOT NULL, \
      expires_at INTEGER NOT NULL, declined INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (job, created_slot, device, expires_at)) WITHOUT ROWID",
@@ -54,6 +56,7 @@ const SCHEMA: &[&str] = &[
      seconds INTEGER NOT NULL, PRIMARY KEY (job, created_slot, at)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS proofs (epoch INTEGER NOT NULL, round BLOB NOT NULL, device BLOB NOT NULL, at INTEGER NOT NULL, \
      record TEXT NOT NULL, PRIMARY KEY (epoch, round, device)) WITHOUT ROWID",
+    "CREATE INDEX IF NOT EXISTS proofs_by_time ON proofs (at, round, device)",
 ];
 
 /// Evidence of slash cases is kept this long, seconds (180 days): longer than an appeal and its decision may take.
@@ -207,9 +210,11 @@ impl Db {
                 .await
                 .with_context(|| format!("the database {}", path.display()))?;
         }
-        sqlx::query("PRAGMA user_version = 1")
-            .execute(&pool)
-            .await?;
+        sqlx::query(sqlx::AssertSqlSafe(format!(
+            "PRAGMA user_version = {VERSION}"
+        )))
+        .execute(&pool)
+        .await?;
         Ok(Self(pool))
     }
 
@@ -375,27 +380,42 @@ impl Db {
 
     // Verdicts
 
-    /// Stores the first verdict about a submission and returns what is stored: the first, whatever comes later.
+    /// Stores the first verdict about a submission, or about the dispute over it, and returns what is stored: the first, whatever
+    /// comes later.
     pub async fn decide(
         &self,
         job: &str,
         created_slot: u64,
+        disputed: bool,
         verdict: &str,
         now: i64,
     ) -> Result<String> {
-        sqlx::query("INSERT OR IGNORE INTO verdicts VALUES (?, ?, ?, ?)")
+        let insert = match disputed {
+            false => "INSERT OR IGNORE INTO verdicts VALUES (?, ?, ?, ?)",
+            true => "INSERT OR IGNORE INTO dispute_verdicts VALUES (?, ?, ?, ?)",
+        };
+        sqlx::query(insert)
             .bind(job)
             .bind(to_i64(created_slot))
             .bind(verdict)
             .bind(now)
             .execute(&self.0)
             .await?;
-        let stored = self.verdict(job, created_slot).await?;
+        let stored = self.verdict(job, created_slot, disputed).await?;
         stored.context("a verdict that was just stored is gone")
     }
 
-    pub async fn verdict(&self, job: &str, created_slot: u64) -> Result<Option<String>> {
-        let row = sqlx::query("SELECT verdict FROM verdicts WHERE job = ? AND created_slot = ?")
+    pub async fn verdict(
+        &self,
+        job: &str,
+        created_slot: u64,
+        disputed: bool,
+    ) -> Result<Option<String>> {
+        let select = match disputed {
+            false => "SELECT verdict FROM verdicts WHERE job = ? AND created_slot = ?",
+            true => "SELECT verdict FROM dispute_verdicts WHERE job = ? AND created_slot = ?",
+        };
+        let row = sqlx::query(select)
             .bind(job)
             .bind(to_i64(created_slot))
             .fetch_optional(&self.0)
@@ -792,16 +812,27 @@ impl Db {
         rows.iter().map(|row| Ok(row.try_get("record")?)).collect()
     }
 
-    /// Records since a time, Unix seconds, oldest first.
-    pub async fn proofs_since(&self, at: i64) -> Result<Vec<String>> {
-        let first = to_i64(io_protocol::messages::epoch_of(at));
-        let rows =
-            sqlx::query("SELECT record FROM proofs WHERE epoch >= ? AND at >= ? ORDER BY at")
-                .bind(first)
-                .bind(at)
-                .fetch_all(&self.0)
-                .await?;
-        rows.iter().map(|row| Ok(row.try_get("record")?)).collect()
+    /// A page of records since a time, Unix seconds, oldest first: those after the last of the page before.
+    pub async fn proofs_since(
+        &self,
+        at: i64,
+        after: Option<&ProofRow>,
+        limit: i64,
+    ) -> Result<Vec<ProofRow>> {
+        let (at, round, device): (i64, &[u8], &[u8]) = match after {
+            Some(row) => (row.at, &row.round, &row.device),
+            None => (at, &[], &[]),
+        };
+        let rows = sqlx::query(
+            "SELECT * FROM proofs WHERE (at, round, device) > (?, ?, ?) ORDER BY at, round, device LIMIT ?",
+        )
+        .bind(at)
+        .bind(round)
+        .bind(device)
+        .bind(limit)
+        .fetch_all(&self.0)
+        .await?;
+        rows.iter().map(proof_row).collect()
     }
 
     pub async fn forget_proofs(&self, before: u64) -> Result<()> {
@@ -863,6 +894,22 @@ fn root_row(row: &SqliteRow) -> Result<RootRow> {
     })
 }
 
+fn proof_row(row: &SqliteRow) -> Result<ProofRow> {
+    let bytes = |column: &str| -> Result<[u8; 32]> {
+        let bytes: Vec<u8> = row.try_get(column)?;
+        bytes
+            .try_into()
+            .map_err(|_| anyhow::anyhow!("a hardware proof's {column} is not 32 bytes"))
+    };
+    Ok(ProofRow {
+        epoch: u64_of(row, "epoch")?,
+        at: row.try_get("at")?,
+        round: bytes("round")?,
+        device: bytes("device")?,
+        record: row.try_get("record")?,
+    })
+}
+
 fn job_row(row: &SqliteRow) -> Result<JobRow> {
     Ok(JobRow {
         job: row.try_get("job")?,
@@ -888,14 +935,16 @@ mod tests {
         let db = Db::open_with(&path, SHORT, SqliteConnectOptions::new())
             .await
             .unwrap();
-        assert_eq!(db.decide("a", 1, "valid", 5).await.unwrap(), "valid");
+        let decide =
+            async |job: &str, verdict: &str, now| db.decide(job, 1, false, verdict, now).await;
+        assert_eq!(decide("a", "valid", 5).await.unwrap(), "valid");
         let options = SqliteConnectOptions::new().filename(&path);
         let mut other = SqliteConnection::connect_with(&options).await.unwrap();
         sqlx::query("BEGIN EXCLUSIVE")
             .execute(&mut other)
             .await
             .unwrap();
-        let error = db.decide("b", 1, "valid", 5).await.unwrap_err();
+        let error = decide("b", "valid", 5).await.unwrap_err();
         assert!(format!("{error:#}").contains("locked"), "{error:#}");
         let ticket = TicketRow {
             job: "b".into(),
@@ -905,13 +954,42 @@ mod tests {
             declined: false,
         };
         assert!(db.add_ticket(&ticket).await.is_err());
-        assert_eq!(db.verdict("a", 1).await.unwrap().as_deref(), Some("valid"));
+        let stored = db.verdict("a", 1, false).await.unwrap();
+        assert_eq!(stored.as_deref(), Some("valid"));
         sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
-        assert_eq!(db.verdict("b", 1).await.unwrap(), None);
+        assert_eq!(db.verdict("b", 1, false).await.unwrap(), None);
         assert_eq!(db.live_tickets(0).await.unwrap(), []);
-        assert_eq!(db.decide("b", 1, "invalid", 6).await.unwrap(), "invalid");
+        assert_eq!(decide("b", "invalid", 6).await.unwrap(), "invalid");
         // The first stays, whatever comes later.
-        assert_eq!(db.decide("b", 1, "valid", 7).await.unwrap(), "invalid");
+        assert_eq!(decide("b", "valid", 7).await.unwrap(), "invalid");
+    }
+
+    /// What is said about a dispute is kept beside what was said before it, each once; and a database from before there were such
+    /// verdicts takes them, with all that it holds.
+    #[tokio::test]
+    async fn a_dispute_has_a_verdict_of_its_own_in_databases_old_and_new() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db.sqlite");
+        let db = Db::open(&path).await.unwrap();
+        db.decide("a", 1, false, "valid", 5).await.unwrap();
+        // As the first layout left it.
+        for statement in ["DROP TABLE dispute_verdicts", "PRAGMA user_version = 1"] {
+            sqlx::query(statement).execute(&db.0).await.unwrap();
+        }
+        db.close().await;
+        let db = Db::open(&path).await.unwrap();
+        let version: i64 = sqlx::query("PRAGMA user_version")
+            .fetch_one(&db.0)
+            .await
+            .unwrap()
+            .get(0);
+        assert_eq!(version, VERSION);
+        assert_eq!(db.verdict("a", 1, true).await.unwrap(), None);
+        let decide = async |verdict, now| db.decide("a", 1, true, verdict, now).await.unwrap();
+        assert_eq!(decide("invalid", 6).await, "invalid");
+        assert_eq!(decide("valid", 7).await, "invalid", "once");
+        let before = db.verdict("a", 1, false).await.unwrap();
+        assert_eq!(before.as_deref(), Some("valid"));
     }
 
     /// Whoever asks for what, in whichever order: no two totals of a lease that were signed contradict each other.
@@ -959,6 +1037,40 @@ mod tests {
         }
     }
 
+    /// However many there are, no more than a page of records is in memory, and each comes once, in the order of time.
+    #[tokio::test]
+    async fn records_come_in_pages_by_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::open(&folder.path().join("db.sqlite")).await.unwrap();
+        let mut kept = Vec::new();
+        for n in 0..50_u8 {
+            // Several at one time, and times in another order than rounds and devices.
+            let row = ProofRow {
+                epoch: 1,
+                at: 4_000 + i64::from(n * 7 % 11),
+                round: [n % 3; 32],
+                device: [n; 32],
+                record: format!("record {n}"),
+            };
+            db.keep_proof(&row).await.unwrap();
+            kept.push(row);
+        }
+        kept.sort_by_key(|row| (row.at, row.round, row.device));
+        let (mut read, mut pages) = (Vec::<ProofRow>::new(), 0);
+        loop {
+            let page = db.proofs_since(4_003, read.last(), 8).await.unwrap();
+            assert!(page.len() <= 8);
+            pages += 1;
+            if page.is_empty() {
+                break;
+            }
+            read.extend(page);
+        }
+        kept.retain(|row| row.at >= 4_003);
+        assert_eq!(read, kept);
+        assert!(pages > 4, "{pages}");
+    }
+
     /// Whatever is computed later, an oracle signs what it kept first.
     #[tokio::test]
     async fn an_epochs_utilisation_is_kept_once() {
@@ -988,7 +1100,7 @@ mod tests {
         let verdict = "v".repeat(3_000);
         let mut stored = 0;
         let error = loop {
-            match db.decide(&stored.to_string(), 1, &verdict, 5).await {
+            match db.decide(&stored.to_string(), 1, false, &verdict, 5).await {
                 Ok(_) => stored += 1,
                 Err(error) => break error,
             }
@@ -999,10 +1111,11 @@ mod tests {
         db.close().await;
         let db = Db::open(&path).await.unwrap();
         for n in 0..stored {
-            let found = db.verdict(&n.to_string(), 1).await.unwrap();
+            let found = db.verdict(&n.to_string(), 1, false).await.unwrap();
             assert_eq!(found.as_ref(), Some(&verdict), "verdict {n}");
         }
-        assert_eq!(db.verdict(&stored.to_string(), 1).await.unwrap(), None);
+        let last = stored.to_string();
+        assert_eq!(db.verdict(&last, 1, false).await.unwrap(), None);
         let whole: String = sqlx::query("PRAGMA integrity_check")
             .fetch_one(&db.0)
             .await
@@ -1010,7 +1123,7 @@ mod tests {
             .get(0);
         assert_eq!(whole, "ok");
         // With room it goes on.
-        let more = db.decide(&stored.to_string(), 1, &verdict, 5).await;
+        let more = db.decide(&last, 1, false, &verdict, 5).await;
         assert_eq!(more.unwrap(), verdict);
     }
 
@@ -1020,7 +1133,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("db.sqlite");
         let db = Db::open(&path).await.unwrap();
-        db.decide("a", 1, "valid", 5).await.unwrap();
+        db.decide("a", 1, false, "valid", 5).await.unwrap();
         db.close().await;
         let whole = std::fs::read(&path).unwrap();
         let mut torn = whole.clone();
@@ -1035,6 +1148,7 @@ mod tests {
         }
         std::fs::write(&path, &whole).unwrap();
         let db = Db::open(&path).await.unwrap();
-        assert_eq!(db.verdict("a", 1).await.unwrap().as_deref(), Some("valid"));
+        let stored = db.verdict("a", 1, false).await.unwrap();
+        assert_eq!(stored.as_deref(), Some("valid"));
     }
 }

@@ -596,28 +596,42 @@ async fn restore(oracle: &Oracle) -> Result<()> {
     let rounds = &oracle.config.rounds;
     let now = oracle.clock.now();
     let since = now.saturating_sub(rounds.refuse_seconds.max(rounds.figures_seconds).into());
-    for row in oracle.db.proofs_since(since).await? {
-        let proof: HardwareProof = match serde_json::from_str(&row) {
-            Ok(proof) => proof,
-            Err(error) => {
-                tracing::warn!(%error, "a record of a hardware proof can't be read: it is left out");
+    let mut last = None;
+    loop {
+        let mut page = oracle
+            .db
+            .proofs_since(since, last.as_ref(), PAGE as i64)
+            .await?;
+        for row in &page {
+            let proof: HardwareProof = match serde_json::from_str(&row.record) {
+                Ok(proof) => proof,
+                Err(error) => {
+                    tracing::warn!(%error, "a record of a hardware proof can't be read: it is left out");
+                    continue;
+                }
+            };
+            let Ok(device) = proof.device.parse::<Pubkey>() else {
+                continue;
+            };
+            let mut state = lock(&oracle.hardware.state);
+            if state.known.len() >= MAX_KNOWN && !state.known.contains_key(&device) {
                 continue;
             }
-        };
-        let Ok(device) = proof.device.parse::<Pubkey>() else {
-            continue;
-        };
-        let mut state = lock(&oracle.hardware.state);
-        let standing = &mut state.known.entry(device).or_default().standing;
-        match (proof.outcome, proof.figures) {
-            (ProofOutcome::Wrong, _) => {
-                standing.wrong(proof.at.saturating_add(rounds.refuse_seconds.into()))
+            let standing = &mut state.known.entry(device).or_default().standing;
+            match (proof.outcome, proof.figures) {
+                (ProofOutcome::Wrong, _) => {
+                    standing.wrong(proof.at.saturating_add(rounds.refuse_seconds.into()))
+                }
+                (ProofOutcome::Proven, Some(figures)) => standing.proven(figures, proof.regular),
+                _ => standing.missed(proof.regular),
             }
-            (ProofOutcome::Proven, Some(figures)) => standing.proven(figures, proof.regular),
-            _ => standing.missed(proof.regular),
+        }
+        let is_last = page.len() < PAGE;
+        last = page.pop();
+        if is_last {
+            return Ok(());
         }
     }
-    Ok(())
 }
 
 /// A device that is asked, with what it is judged by.

@@ -26,7 +26,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
     oracle::{Oracle, lock},
-    verify::{Decision, confirms, decision, patience_ends},
+    verify::{Decision, confirms, patience_ends, verdict},
 };
 
 /// Pauses between looks at the jobs, on a chain far away and on one here.
@@ -250,7 +250,7 @@ async fn find(oracle: &Oracle, failures: &Failures) -> Vec<(Pubkey, Job, Due)> {
     for (address, job) in jobs {
         let submitted = matches!(job.state(), Ok(JobState::Submitted | JobState::Disputed));
         let decided = if submitted {
-            match decision(oracle, &address, job.created_slot).await {
+            match verdict(oracle, &address, &job).await {
                 Ok(decided) => decided,
                 Err(error) => {
                     tracing::error!(error = %format!("{error:#}"), "can't read verdicts");
@@ -331,9 +331,10 @@ async fn act(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job, due: Due) -> Res
     {
         return Ok(false);
     }
-    // A transition happens once in a job's life; a statement of another oracle set is another transaction.
+    // A transition happens once in a job's life; a statement of another oracle set, or about a dispute, is another transaction.
     let set = oracle.index.set().map_or(0, |set| set.version);
-    let intent = format!("{}:{address}:{}:{set}", due.name(), job.created_slot);
+    let asked = if job.was_disputed() { ":disputed" } else { "" };
+    let intent = format!("{}:{address}:{}:{set}{asked}", due.name(), job.created_slot);
     oracle
         .sender
         .send(&Request::new(intent, oracle.wallet.signer(), instructions))
@@ -359,23 +360,24 @@ pub(crate) fn endorsement(
         .then(|| (Pubkey::new_from_array(*key), Signature::from(signature)))
 }
 
-/// A quorum's signatures over a verdict, as the instruction that checks them; `None` while there are too few.
+/// A quorum's signatures over a verdict, as the instruction that checks them; `None` while there are too few. Of a disputed job those
+/// about the dispute: what was signed before it is worth nothing any more.
 async fn gather(
     oracle: &Arc<Oracle>,
     address: &Pubkey,
     job: &Job,
-    verdict: Verdict,
+    wanted: Verdict,
 ) -> Result<Option<Instruction>> {
     let Some(set) = oracle.index.set() else {
         bail!("the oracle set is not indexed")
     };
     let statement = job
-        .statement(address, oracle.deployment, set.version, verdict)
+        .statement(address, oracle.deployment, set.version, wanted)
         .to_bytes();
     // Only what was decided is signed: a fork may have put another submission in its place.
-    let Some(own) = decision(oracle, address, job.created_slot)
+    let Some(own) = verdict(oracle, address, job)
         .await?
-        .filter(|found| found.is_about(job) && found.verdict() == verdict)
+        .filter(|found| found.is_about(job) && found.verdict() == wanted)
     else {
         return Ok(None);
     };
@@ -394,11 +396,11 @@ async fn gather(
         else {
             continue;
         };
-        let Some(signature) = endorsement(&key, &theirs, &set, &statement, verdict) else {
+        let Some(signature) = endorsement(&key, &theirs, &set, &statement, wanted) else {
             continue;
         };
         // Numbers that machines may see differently cost nobody a stake before those who say so have re-run the same steps.
-        if verdict == Verdict::Invalid
+        if wanted == Verdict::Invalid
             && own.tolerant
             && !confirms(oracle, address, job, &own, &theirs.wrong_steps).await
         {
@@ -450,6 +452,7 @@ mod tests {
             audit: None,
             wrong_steps: Vec::new(),
             tolerant: false,
+            disputed: false,
             at: 410,
         }
     }
@@ -606,7 +609,11 @@ mod tests {
             program: [5; 32],
             cluster: [6; 32],
         };
-        let (address, subject) = (Pubkey::new_from_array([9; 32]), job(JobState::Disputed));
+        let subject = Job {
+            challenger: Pubkey::new_from_array([8; 32]),
+            ..job(JobState::Disputed)
+        };
+        let address = Pubkey::new_from_array([9; 32]);
         let statement = |job: &Job, set_version, verdict| {
             job.statement(&address, deployment, set_version, verdict)
                 .to_bytes()
@@ -628,7 +635,9 @@ mod tests {
             verify_ms: 1,
             sample_signature: None,
             audit: None,
+            audit_signature: None,
             wrong_steps: Vec::new(),
+            disputed: true,
         };
         let adds = |by: &Wallet, theirs: &Attestation| {
             endorsement(
@@ -661,6 +670,15 @@ mod tests {
             ),
             statement(&subject, 3, Verdict::Invalid),
             statement(&subject, 4, Verdict::Valid),
+            // From before somebody objected.
+            statement(
+                &Job {
+                    challenger: Pubkey::default(),
+                    ..subject
+                },
+                4,
+                Verdict::Invalid,
+            ),
         ];
         for over in foreign {
             assert_eq!(

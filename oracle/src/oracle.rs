@@ -259,6 +259,11 @@ impl Oracle {
         });
     }
 
+    /// Whether something is being done by [`Self::once`].
+    pub fn is_busy(&self, what: &str) -> bool {
+        lock(&self.busy).contains(what)
+    }
+
     /// Tells the loops to look again.
     pub fn tell(&self) {
         self.news.send_modify(|n| *n = n.wrapping_add(1));
@@ -323,9 +328,8 @@ impl Oracle {
                 });
             }
             JobState::Submitted | JobState::Disputed => {
-                self.once(format!("verify:{address}:{}", job.created_slot), |oracle| {
-                    crate::verify::verify(oracle, address, job)
-                });
+                let what = crate::verify::task(&address, job.created_slot, job.was_disputed());
+                self.once(what, |oracle| crate::verify::verify(oracle, address, job));
             }
             _ => {}
         }

@@ -25,7 +25,7 @@ use crate::{oracle::Oracle, rewards, specs, verify};
 /// Pauses between looks at the cases, on a chain far away and on one here.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 const LOOK_EVERY_LOCAL: Duration = Duration::from_secs(3);
-/// Cases acted upon in one look.
+/// Things done in one look: evidence filed or fetched, cases ended, appeals looked into. The next look goes on where it ended.
 const MAX_ACTIONS: usize = 64;
 /// Longest wait for one peer's decision.
 const PEER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -62,29 +62,47 @@ pub fn due(case: &SlashCase, rank: usize, now: i64, rank_seconds: i64) -> Option
 /// Looks after the cases until shutdown.
 pub async fn keep(oracle: Arc<Oracle>) {
     let every = oracle.every(LOOK_EVERY_LOCAL, LOOK_EVERY);
+    let mut reached = None;
     while oracle.pause(every).await {
-        if let Err(error) = look(&oracle).await {
+        if let Err(error) = look(&oracle, &mut reached).await {
             tracing::debug!(error = %format!("{error:#}"), "slash cases are not read");
         }
     }
 }
 
-async fn look(oracle: &Arc<Oracle>) -> Result<()> {
+/// Cases in the order of their addresses, from the one after `reached` on: none waits for ever behind others that take all of a look.
+fn in_turn<T>(mut cases: Vec<(Pubkey, T)>, reached: Option<Pubkey>) -> Vec<(Pubkey, T)> {
+    cases.sort_by_key(|(address, _)| *address);
+    let done = cases.partition_point(|(address, _)| Some(*address) <= reached);
+    cases.rotate_left(done);
+    cases
+}
+
+/// Sees to cases until it has done as much as one look may, and notes which it reached.
+async fn look(oracle: &Arc<Oracle>, reached: &mut Option<Pubkey>) -> Result<()> {
     let Some(set) = oracle.index.set() else {
         return Ok(());
     };
     let (_, cases) = accounts::fetch_all::<SlashCase>(&oracle.rpc, Vec::new()).await?;
     let now = oracle.clock.certain();
     let mut acted = 0;
-    for (address, case) in cases {
+    for (address, case) in in_turn(cases, reached.take()) {
+        if acted >= MAX_ACTIONS {
+            return Ok(());
+        }
+        *reached = Some(address);
         // Whoever is in no set does nothing: appeals are not its business, and others pay for the rest.
         let Some(rank) = oracle.rank(&address) else {
             return Ok(());
         };
         let seconds = i64::from(oracle.config.keeper_seconds);
         let slot = set.position(oracle.key.as_ref());
-        if let Err(error) = see_to_evidence(oracle, &address, &case, slot, rank, now).await {
-            tracing::debug!(case = %address, error = %format!("{error:#}"), "evidence has to wait");
+        match see_to_evidence(oracle, &address, &case, slot, rank, now).await {
+            Ok(done) => acted += usize::from(done),
+            Err(error) => {
+                acted += 1;
+                tracing::debug!(case = %address, error = %format!("{error:#}"), "evidence has to wait");
+            }
         }
         let Some(due) = due(&case, rank, now, seconds) else {
             continue;
@@ -96,24 +114,22 @@ async fn look(oracle: &Arc<Oracle>) -> Result<()> {
             Due::Finalise => finalise(oracle, &address, &case).await,
             Due::Deliver => deliver(oracle, &address, &case).await,
         };
+        acted += 1;
         match done {
             Ok(true) => tracing::info!(case = %address, ?due, "done"),
-            Ok(false) => continue,
+            Ok(false) => {}
             // Another oracle may have been first: the next look shows it.
             Err(error) => {
                 tracing::debug!(case = %address, ?due, error = %format!("{error:#}"), "not done")
             }
         }
-        acted += 1;
-        if acted >= MAX_ACTIONS {
-            break;
-        }
     }
+    *reached = None;
     Ok(())
 }
 
 /// Files what this oracle found, if it accused and nobody has yet; else keeps a copy of what another filed, so that it can be had
-/// when that oracle is away.
+/// when that oracle is away. Whether there was anything to do.
 async fn see_to_evidence(
     oracle: &Arc<Oracle>,
     address: &Pubkey,
@@ -121,33 +137,34 @@ async fn see_to_evidence(
     slot: Option<usize>,
     rank: usize,
     now: i64,
-) -> Result<()> {
+) -> Result<bool> {
     if !case.state().is_ok_and(|state| !state.is_final()) {
-        return Ok(());
+        return Ok(false);
     }
     if case.evidence != [0; 32] {
-        if !oracle.blobs.has(&case.evidence)
-            && specs::pull(oracle, &case.evidence, MAX_EVIDENCE_BYTES).await
-        {
+        if oracle.blobs.has(&case.evidence) {
+            return Ok(false);
+        }
+        if specs::pull(oracle, &case.evidence, MAX_EVIDENCE_BYTES).await {
             let hash = text::hash(&case.evidence);
             oracle.db.keep_evidence(&hash, now).await?;
         }
-        return Ok(());
+        return Ok(true);
     }
     let wait = i64::from(oracle.config.keeper_seconds).saturating_mul(rank as i64);
     let accused = slot.is_some_and(|slot| case.accusers & (1 << slot) != 0);
     if !accused || now < case.opened_at.saturating_add(wait) {
-        return Ok(());
+        return Ok(false);
     }
     let Some(row) = oracle.db.job(&case.job.to_string()).await? else {
-        return Ok(());
+        return Ok(false);
     };
-    let found = verify::decision(oracle, &case.job, row.created_slot).await?;
+    let found = verify::last_word(oracle, &case.job, row.created_slot).await?;
     let about = |found: &verify::Decision| {
         !found.valid && text::parse_hash(&found.output_hash) == Some(case.subject)
     };
     let Some(found) = found.filter(about) else {
-        return Ok(());
+        return Ok(false);
     };
     let said = verify::attest(oracle, &case.job, row.created_slot, &found)
         .context("the oracle set is not indexed")?;
@@ -158,7 +175,7 @@ async fn see_to_evidence(
     let request = Request::new(intent, oracle.wallet.signer(), vec![instruction]);
     oracle.sender.send(&request).await?;
     tracing::info!(case = %address, "filed what was found");
-    Ok(())
+    Ok(true)
 }
 
 async fn finalise(oracle: &Oracle, address: &Pubkey, case: &SlashCase) -> Result<bool> {
@@ -263,7 +280,7 @@ pub async fn decision(
                     return Ok(None);
                 };
                 // A look at the form says nothing about the work, which is what the penalty is for.
-                verify::decision(oracle, &case.job, row.created_slot)
+                verify::last_word(oracle, &case.job, row.created_slot)
                     .await?
                     .filter(|found| !found.is_of_form_only())
             }
@@ -430,6 +447,26 @@ mod tests {
             decided_at: 300,
             ..SlashCase::zeroed()
         }
+    }
+
+    /// However many cases there are, and however much the first ones ask for: looks that end at their limit reach all of them.
+    #[test]
+    fn no_case_waits_behind_others_for_ever() {
+        let key = |n: u8| Pubkey::new_from_array([n; 32]);
+        let all: Vec<_> = [9, 3, 7, 1, 5, 8].map(|n| (key(n), n)).to_vec();
+        let (mut reached, mut seen) = (None, Vec::new());
+        for _ in 0..6 {
+            for (address, n) in in_turn(all.clone(), reached).into_iter().take(4) {
+                reached = Some(address);
+                seen.push(n);
+            }
+        }
+        let round = [1, 3, 5, 7, 8, 9];
+        assert_eq!(seen, round.repeat(4));
+        // One that was reached and is gone meanwhile: those behind it are next.
+        let next = in_turn(all, Some(key(6)));
+        assert_eq!(next.first().map(|(_, n)| *n), Some(7));
+        assert_eq!(in_turn(Vec::<(Pubkey, ())>::new(), Some(key(6))), []);
     }
 
     #[test]

@@ -1,4 +1,6 @@
-//! Verifying a submission: fetch what it names, run it again (all of it or an unforeseeable sample), and decide once.
+//! Verifying a submission: fetch what it names, run it again (all of it or an unforeseeable sample), and decide once. When somebody
+//! disputes the result, an oracle that has only looked at its form runs it, and decides once more: the two verdicts are statements of
+//! different domains, and only the second counts from then on.
 
 use std::{
     collections::HashMap,
@@ -13,7 +15,7 @@ use io_api::{
 };
 use io_client::{
     Pubkey, audit,
-    io_network::state::{Job, JobState},
+    io_network::state::{Job, JobState, VerificationClass},
 };
 use io_engines::{
     BlobHash, CancelToken, Claim, Control, FirstOf, JobSpec, Manifest, RejectReason, Sampling,
@@ -44,6 +46,8 @@ const MOST_MARGIN: i64 = 60;
 const MAX_REASON: usize = 500;
 /// Verdicts kept at hand.
 const MAX_CACHED: usize = 100_000;
+/// Pauses while a check that began before a dispute is waited for.
+const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_millis(100);
 
 /// What is decided about a submission, once and for ever. The signature is made when it is asked for: it names the oracle
 /// set, which may change; what it says may not.
@@ -66,6 +70,9 @@ pub struct Decision {
     /// together.
     #[serde(default)]
     pub tolerant: bool,
+    /// Whether it is about the dispute over the submission.
+    #[serde(default)]
+    pub disputed: bool,
     /// Unix seconds by the chain's clock.
     pub at: i64,
 }
@@ -88,6 +95,7 @@ impl Decision {
             audit: checked.audit,
             wrong_steps: checked.wrong_steps,
             tolerant: checked.tolerant,
+            disputed: job.was_disputed(),
             at,
         }
     }
@@ -110,6 +118,13 @@ impl Decision {
         self.valid && !self.audit.as_ref().is_some_and(|audit| audit.audited)
     }
 
+    /// Whether what was found before a dispute answers it as well, when peers found these steps of a job of this class wrong: something
+    /// wrong, or the whole work right. A sample says nothing of steps that aren't in it.
+    fn answers_a_dispute(&self, verification: u8, suspected: &[u64]) -> bool {
+        let sampled = verification == VerificationClass::Tolerant as u8;
+        !self.valid || !self.is_of_form_only() && (!sampled || suspected.is_empty())
+    }
+
     /// Whether it was found about the submission that the chain shows now.
     pub fn is_about(&self, job: &Job) -> bool {
         self.output_hash == text::hash(&job.output_hash)
@@ -121,36 +136,36 @@ impl Decision {
 /// A job, the slot of its creation, and steps that a peer found wrong.
 type Suspicion = (Pubkey, u64, Vec<u64>);
 
-/// Decisions at hand, and the submissions that the database has none about: nobody but this process writes them there, so it is
+/// A job, the slot of its creation, and whether it is about the dispute over its result.
+type Question = (Pubkey, u64, bool);
+
+/// Decisions at hand, and the questions that the database has none about: nobody but this process writes them there, so it is
 /// asked once for each. The database has all of them.
 #[derive(Default)]
 pub struct Verdicts {
-    decisions: Mutex<HashMap<(Pubkey, u64), Option<Decision>>>,
+    decisions: Mutex<HashMap<Question, Option<Decision>>>,
     /// Whether steps that a peer found wrong are wrong here.
     confirmed: Mutex<HashMap<Suspicion, bool>>,
 }
 
 impl Verdicts {
-    pub fn cached(&self, job: &Pubkey, created_slot: u64) -> Option<Decision> {
-        lock(&self.decisions)
-            .get(&(*job, created_slot))
-            .cloned()
-            .flatten()
+    fn cached(&self, question: &Question) -> Option<Decision> {
+        lock(&self.decisions).get(question).cloned().flatten()
     }
 
     /// Whether the database has been asked, and had none.
-    fn has_none(&self, job: &Pubkey, created_slot: u64) -> bool {
+    fn has_none(&self, question: &Question) -> bool {
         lock(&self.decisions)
-            .get(&(*job, created_slot))
+            .get(question)
             .is_some_and(Option::is_none)
     }
 
     /// Notes that there is none, unless one was made meanwhile.
-    fn none(&self, job: &Pubkey, created_slot: u64) {
-        self.room().entry((*job, created_slot)).or_insert(None);
+    fn none(&self, question: Question) {
+        self.room().entry(question).or_insert(None);
     }
 
-    fn room(&self) -> std::sync::MutexGuard<'_, HashMap<(Pubkey, u64), Option<Decision>>> {
+    fn room(&self) -> std::sync::MutexGuard<'_, HashMap<Question, Option<Decision>>> {
         let mut cache = lock(&self.decisions);
         if cache.len() >= MAX_CACHED {
             cache.clear();
@@ -158,30 +173,58 @@ impl Verdicts {
         cache
     }
 
-    fn keep(&self, job: &Pubkey, created_slot: u64, decision: Decision) {
-        self.room().insert((*job, created_slot), Some(decision));
+    fn keep(&self, question: Question, decision: Decision) {
+        self.room().insert(question, Some(decision));
     }
 }
 
-/// What this oracle has decided about a submission.
+/// What this oracle has decided about a submission, or about the dispute over it.
 pub async fn decision(
     oracle: &Oracle,
     job: &Pubkey,
     created_slot: u64,
+    disputed: bool,
 ) -> Result<Option<Decision>> {
-    if let Some(decision) = oracle.verdicts.cached(job, created_slot) {
+    let question = (*job, created_slot, disputed);
+    if let Some(decision) = oracle.verdicts.cached(&question) {
         return Ok(Some(decision));
     }
-    if oracle.verdicts.has_none(job, created_slot) {
+    if oracle.verdicts.has_none(&question) {
         return Ok(None);
     }
-    let Some(text) = oracle.db.verdict(&job.to_string(), created_slot).await? else {
-        oracle.verdicts.none(job, created_slot);
+    let stored = oracle
+        .db
+        .verdict(&job.to_string(), created_slot, disputed)
+        .await?;
+    let Some(text) = stored else {
+        oracle.verdicts.none(question);
         return Ok(None);
     };
     let decision: Decision = serde_json::from_str(&text).context("a stored verdict is damaged")?;
-    oracle.verdicts.keep(job, created_slot, decision.clone());
+    oracle.verdicts.keep(question, decision.clone());
     Ok(Some(decision))
+}
+
+/// What it has decided that counts for a job as it stands: once somebody has disputed the result, only what it found then.
+pub async fn verdict(oracle: &Oracle, address: &Pubkey, job: &Job) -> Result<Option<Decision>> {
+    decision(oracle, address, job.created_slot, job.was_disputed()).await
+}
+
+/// The newest that it has decided: about the dispute, if there was one.
+pub async fn last_word(
+    oracle: &Oracle,
+    job: &Pubkey,
+    created_slot: u64,
+) -> Result<Option<Decision>> {
+    match decision(oracle, job, created_slot, true).await? {
+        Some(found) => Ok(Some(found)),
+        None => decision(oracle, job, created_slot, false).await,
+    }
+}
+
+/// Names the task that decides about a submission, or about the dispute over it.
+pub fn task(job: &Pubkey, created_slot: u64, disputed: bool) -> String {
+    format!("verify:{job}:{created_slot}:{disputed}")
 }
 
 /// Signs a decision for the oracle set of now.
@@ -201,8 +244,9 @@ pub fn attest(
         verdict: decision.verdict(),
         output_hash: text::parse_hash(&decision.output_hash)?,
         units: decision.units,
+        disputed: decision.disputed,
     };
-    Some(Attestation {
+    let mut said = Attestation {
         oracle: oracle.key.to_string(),
         set_version,
         job: job.to_string(),
@@ -215,6 +259,7 @@ pub fn attest(
         },
         output_hash: decision.output_hash.clone(),
         units: decision.units,
+        disputed: decision.disputed,
         signature: oracle.wallet.sign(&statement.to_bytes()).to_string(),
         checked_steps: decision.checked_steps,
         total_steps: decision.total_steps,
@@ -222,8 +267,13 @@ pub fn attest(
         verify_ms: decision.verify_ms,
         sample_signature: decision.sample_signature.clone(),
         audit: decision.audit.clone(),
+        audit_signature: None,
         wrong_steps: decision.wrong_steps.clone(),
-    })
+    };
+    // What it did is stored with what it found, and never another.
+    let did = said.audit_statement(&statement).to_bytes();
+    said.audit_signature = Some(oracle.wallet.sign(&did).to_string());
+    Some(said)
 }
 
 /// What checking came to.
@@ -254,9 +304,39 @@ fn invalid(reason: String) -> Outcome {
     })
 }
 
-/// Decides about a submission, stores the decision, and tells the worker.
+/// Since when nothing can have been signed of what a job asks about now: its submission, or the dispute. Unix seconds.
+fn asked_since(job: &Job) -> i64 {
+    match job.was_disputed() {
+        false => job.submitted_at,
+        true => job.dispute_until.saturating_sub(job.dispute_seconds.into()),
+    }
+}
+
+/// What this oracle found before a dispute, if that answers it. A check that had begun is waited for: it has seen the dispute, and
+/// runs the work.
+async fn answered_before(oracle: &Oracle, address: &Pubkey, job: &Job) -> Result<Option<Decision>> {
+    while oracle.is_busy(&task(address, job.created_slot, false)) {
+        if !oracle.pause(LOOK_AGAIN).await {
+            return Ok(None);
+        }
+    }
+    let Some(found) = decision(oracle, address, job.created_slot, false)
+        .await?
+        .filter(|found| found.is_about(job) && !found.is_of_form_only())
+    else {
+        return Ok(None);
+    };
+    let suspected = match found.answers_a_dispute(job.verification, &[0]) {
+        true => Vec::new(),
+        // It hangs on whether anybody found a step wrong.
+        false => suspected(oracle, address, job).await,
+    };
+    Ok(Some(found).filter(|found| found.answers_a_dispute(job.verification, &suspected)))
+}
+
+/// Decides about a submission, or about the dispute over it, stores the decision, and tells the worker.
 pub async fn verify(oracle: Arc<Oracle>, address: Pubkey, job: Job) {
-    match decision(&oracle, &address, job.created_slot).await {
+    match verdict(&oracle, &address, &job).await {
         Ok(None) => {}
         Ok(Some(_)) => return push(&oracle, &address, &job).await,
         Err(error) => {
@@ -267,7 +347,7 @@ pub async fn verify(oracle: Arc<Oracle>, address: Pubkey, job: Job) {
     if oracle.rank(&address).is_none() {
         return;
     }
-    match oracle.db.was_there_at(job.submitted_at).await {
+    match oracle.db.was_there_at(asked_since(&job)).await {
         Ok(true) => {}
         Ok(false) => {
             return tracing::warn!(job = %address, "no verdict: submitted before this database was made; the others decide");
@@ -276,21 +356,24 @@ pub async fn verify(oracle: Arc<Oracle>, address: Pubkey, job: Job) {
             return tracing::error!(job = %address, error = %format!("{error:#}"), "no verdict: can't read the database");
         }
     }
-    oracle.update_note(&address, job.created_slot, |note| note.verifying = true);
-    let outcome = check(&oracle, &address, &job).await;
-    if outcome.is_some() {
-        oracle.update_note(&address, job.created_slot, |note| note.verifying = false);
-    }
-    let checked = match outcome {
-        Some(Outcome::Decided(checked)) => checked,
-        Some(Outcome::Unable(reason)) => {
-            tracing::error!(job = %address, reason, "no verdict: this machine can't tell");
-            return;
-        }
-        // The job has ended meanwhile.
-        None => return,
+    let earlier = match job.was_disputed() {
+        true => answered_before(&oracle, &address, &job).await,
+        false => Ok(None),
     };
-    let decision = Decision::new(checked, &job, oracle.clock.now());
+    let decision = match earlier {
+        Ok(Some(earlier)) => Decision {
+            disputed: true,
+            at: oracle.clock.now(),
+            ..earlier
+        },
+        Ok(None) => match found(&oracle, &address, &job).await {
+            Some(found) => found,
+            None => return,
+        },
+        Err(error) => {
+            return tracing::error!(job = %address, error = %format!("{error:#}"), "can't read verdicts");
+        }
+    };
     if let Err(error) = decide(&oracle, &address, job.created_slot, &decision).await {
         tracing::error!(job = %address, error = %format!("{error:#}"), "the verdict can't be stored, so it is not given");
         return;
@@ -308,6 +391,7 @@ pub async fn verify(oracle: Arc<Oracle>, address: Pubkey, job: Job) {
     tracing::info!(
         job = %address,
         verdict = label,
+        disputed = decision.disputed,
         checked = decision.checked_steps,
         total = decision.total_steps,
         took_ms = decision.verify_ms,
@@ -318,11 +402,25 @@ pub async fn verify(oracle: Arc<Oracle>, address: Pubkey, job: Job) {
     oracle.tell();
 }
 
+/// Checks a submission. `None`: the job has ended meanwhile, or this machine can't tell.
+async fn found(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job) -> Option<Decision> {
+    oracle.update_note(address, job.created_slot, |note| note.verifying = true);
+    let outcome = check(oracle, address, job).await?;
+    oracle.update_note(address, job.created_slot, |note| note.verifying = false);
+    match outcome {
+        Outcome::Decided(checked) => Some(Decision::new(checked, job, oracle.clock.now())),
+        Outcome::Unable(reason) => {
+            tracing::error!(job = %address, reason, "no verdict: this machine can't tell");
+            None
+        }
+    }
+}
+
 /// What a rejected job's appeal is decided by: this oracle's verdict about the result if that rests on running it, else a full check
 /// now. A Valid that was given for the form alone stays what is decided and signed about the job, but says nothing about an appeal.
 /// Without data it says nothing: what is gone now may have been there in time.
 pub async fn review(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job) -> Result<Option<Decision>> {
-    let given = decision(oracle, address, job.created_slot).await?;
+    let given = last_word(oracle, address, job.created_slot).await?;
     if given.as_ref().is_some_and(|found| !found.is_of_form_only()) {
         return Ok(given);
     }
@@ -341,7 +439,7 @@ pub async fn review(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job) -> Result
         return Ok(Some(found));
     }
     decide(oracle, address, job.created_slot, &found).await?;
-    decision(oracle, address, job.created_slot).await
+    verdict(oracle, address, job).await
 }
 
 /// Stores a decision; what is stored already stays.
@@ -352,18 +450,30 @@ async fn decide(
     decision: &Decision,
 ) -> Result<()> {
     let text = serde_json::to_string(decision)?;
+    let disputed = decision.disputed;
     let stored = oracle
         .db
-        .decide(&address.to_string(), created_slot, &text, unix_now())
+        .decide(
+            &address.to_string(),
+            created_slot,
+            disputed,
+            &text,
+            unix_now(),
+        )
         .await?;
     let stored: Decision = serde_json::from_str(&stored).context("a stored verdict is damaged")?;
-    oracle.verdicts.keep(address, created_slot, stored);
+    oracle
+        .verdicts
+        .keep((*address, created_slot, disputed), stored);
     Ok(())
 }
 
-/// Sends the worker this oracle's verdict, if it is linked here.
+/// Sends the worker this oracle's verdict that counts now, if it is linked here.
 pub async fn push(oracle: &Oracle, address: &Pubkey, job: &Job) {
-    if let Some(decision) = oracle.verdicts.cached(address, job.created_slot)
+    let disputed = job.was_disputed() || objected(oracle, address, job);
+    if let Some(decision) = oracle
+        .verdicts
+        .cached(&(*address, job.created_slot, disputed))
         && let Some(attestation) = attest(oracle, address, job.created_slot, &decision)
     {
         oracle.links.send(
@@ -396,7 +506,7 @@ async fn check(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job) -> Option<Outc
             Ok(spec) => {
                 // Whatever the check still has to do: when the job has ended, others need this machine.
                 let outcome = tokio::select! {
-                    outcome = run(oracle, address, job, spec, false) => outcome,
+                    outcome = run(oracle, address, job, spec, job.was_disputed()) => outcome,
                     () = ended(oracle, address, job.created_slot) => return None,
                 };
                 match outcome {
@@ -526,13 +636,23 @@ async fn run(
         &job.output_hash,
     );
     let signature: [u8; 64] = oracle.wallet.sign(&message).into();
-    let seed = audit::seed(&address.to_bytes(), job, &signature);
+    let (reputation_bps, oracles, quorum) = drawn_from(oracle, job);
+    let audit::Draw {
+        seed,
+        rate_ppm,
+        audits: drawn,
+    } = audit::draw(
+        &address.to_bytes(),
+        job,
+        &signature,
+        reputation_bps,
+        oracles,
+        quorum,
+    );
     let count = match oracle.config.sample_steps {
         0 => io_engines::embed::DEFAULT_SAMPLE,
         steps => steps,
     };
-    let (rate_ppm, reputation_bps) = audit_rate(oracle, job);
-    let drawn = io_proof::audit::is_drawn(&seed, rate_ppm);
     let start = Instant::now();
     let mut audited = must_audit || drawn || objected(oracle, address, job);
     let mut also = if must_audit || objected(oracle, address, job) {
@@ -579,9 +699,9 @@ async fn run(
     }
 }
 
-/// The chance with which this oracle has to audit a job, ppm, and the reputation that it follows from. A device that isn't known
-/// has none.
-fn audit_rate(oracle: &Oracle, job: &Job) -> (u32, u16) {
+/// What the chance of an audit follows from, beside the job: the device's reputation (one that isn't known has none), the number of oracles
+/// and their quorum.
+fn drawn_from(oracle: &Oracle, job: &Job) -> (u16, u32, u32) {
     let reputation = {
         let tables = oracle.index.read();
         match (
@@ -596,10 +716,7 @@ fn audit_rate(oracle: &Oracle, job: &Job) -> (u32, u16) {
         .index
         .set()
         .map_or((1, 1), |set| (set.count.into(), set.quorum.into()));
-    (
-        audit::rate_ppm(job, reputation, oracles, quorum),
-        reputation,
-    )
+    (reputation, oracles, quorum)
 }
 
 /// Whether somebody has disputed the result.
@@ -615,16 +732,20 @@ async fn suspected(oracle: &Oracle, address: &Pubkey, job: &Job) -> Vec<u64> {
     let Some(set) = oracle.index.set() else {
         return steps;
     };
-    let statement = job
-        .statement(address, oracle.deployment, set.version, Verdict::Invalid)
-        .to_bytes();
+    let statement = job.statement(address, oracle.deployment, set.version, Verdict::Invalid);
     for (key, peer) in oracle.peers.known() {
         let Ok(Ok(Some(theirs))) =
             timeout(PEER_TIMEOUT, peer.attestation(&address.to_bytes())).await
         else {
             continue;
         };
-        if endorsement(&key, &theirs, &set, &statement, Verdict::Invalid).is_some() {
+        // From before the dispute, or about it: either says where to look.
+        let said = ResultStatement {
+            disputed: theirs.disputed,
+            ..statement
+        }
+        .to_bytes();
+        if endorsement(&key, &theirs, &set, &said, Verdict::Invalid).is_some() {
             steps.extend(theirs.wrong_steps.into_iter().take(MAX_WRONG_STEPS));
         }
     }
@@ -796,10 +917,12 @@ mod tests {
     #[test]
     fn that_there_is_no_decision_is_remembered_until_there_is_one() {
         let (verdicts, job) = (Verdicts::default(), Pubkey::new_from_array([1; 32]));
-        assert!(!verdicts.has_none(&job, 1));
-        verdicts.none(&job, 1);
-        assert!(verdicts.has_none(&job, 1) && !verdicts.has_none(&job, 2));
-        assert_eq!(verdicts.cached(&job, 1), None);
+        let question = (job, 1, false);
+        assert!(!verdicts.has_none(&question));
+        verdicts.none(question);
+        assert!(verdicts.has_none(&question) && !verdicts.has_none(&(job, 2, false)));
+        assert!(!verdicts.has_none(&(job, 1, true)), "another question");
+        assert_eq!(verdicts.cached(&question), None);
         let decision = Decision {
             valid: true,
             output_hash: String::new(),
@@ -813,13 +936,78 @@ mod tests {
             audit: None,
             wrong_steps: Vec::new(),
             tolerant: false,
+            disputed: false,
             at: 1,
         };
-        verdicts.keep(&job, 1, decision.clone());
+        verdicts.keep(question, decision.clone());
         // A question that was asked before comes back after.
-        verdicts.none(&job, 1);
-        assert!(!verdicts.has_none(&job, 1));
-        assert_eq!(verdicts.cached(&job, 1), Some(decision));
+        verdicts.none(question);
+        assert!(!verdicts.has_none(&question));
+        assert_eq!(verdicts.cached(&question), Some(decision));
+        assert_eq!(verdicts.cached(&(job, 1, true)), None);
+    }
+
+    /// An oracle that has run the work, or found the result wrong, has answered a dispute before it is raised; one that vouched for the
+    /// form has not, and neither has one whose sample leaves out what another found wrong.
+    #[test]
+    fn a_look_at_the_form_answers_no_dispute() {
+        let (exact, tolerant) = (
+            VerificationClass::Exact as u8,
+            VerificationClass::Tolerant as u8,
+        );
+        let found = |valid, audited: Option<bool>| {
+            let checked = Checked {
+                valid,
+                audit: audited.map(|audited| Audit {
+                    audited,
+                    rate_ppm: 1,
+                    reputation_bps: 1,
+                }),
+                ..Checked::default()
+            };
+            Decision::new(checked, &Job::zeroed(), 0)
+        };
+        for class in [exact, tolerant] {
+            for suspected in [&[][..], &[7]] {
+                for form in [None, Some(false)] {
+                    assert!(!found(true, form).answers_a_dispute(class, suspected));
+                }
+                for audited in [None, Some(false), Some(true)] {
+                    assert!(found(false, audited).answers_a_dispute(class, suspected));
+                }
+            }
+        }
+        let ran = found(true, Some(true));
+        assert!(ran.answers_a_dispute(exact, &[]) && ran.answers_a_dispute(exact, &[7]));
+        assert!(ran.answers_a_dispute(tolerant, &[]));
+        assert!(!ran.answers_a_dispute(tolerant, &[7]));
+    }
+
+    /// What is decided about a dispute is told apart from what was decided before it, and asked for as of the dispute.
+    #[test]
+    fn a_decision_knows_what_it_is_about() {
+        let submitted = Job {
+            submitted_at: 100,
+            dispute_until: 0,
+            dispute_seconds: 50,
+            ..Job::zeroed()
+        };
+        let disputed = Job {
+            challenger: Pubkey::new_from_array([1; 32]),
+            dispute_until: 190,
+            ..submitted
+        };
+        let decide = |job: &Job| Decision::new(Checked::default(), job, 0);
+        assert!(!decide(&submitted).disputed && decide(&disputed).disputed);
+        assert_eq!(
+            (asked_since(&submitted), asked_since(&disputed)),
+            (100, 140)
+        );
+        // As it was stored before there were two.
+        let mut stored = serde_json::to_value(decide(&submitted)).unwrap();
+        stored.as_object_mut().unwrap().remove("disputed");
+        let read: Decision = serde_json::from_value(stored).unwrap();
+        assert_eq!(read, decide(&submitted));
     }
 
     /// A Valid that rests on no run is told from one that does; what was found wrong stands however it was found.

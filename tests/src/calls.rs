@@ -7,7 +7,7 @@ use io_network::{
     SetOraclesArgs, SubmitResultArgs, VestingArgs, accounts,
     attest::INSTRUCTIONS_SYSVAR,
     guard, instruction,
-    state::{JobTerms, NetworkParams},
+    state::{JobState, JobTerms, NetworkParams},
     token::TOKEN_PROGRAM,
 };
 use io_protocol::messages::{
@@ -786,6 +786,7 @@ impl World {
             verdict,
             output_hash: state.output_hash,
             units: state.units,
+            disputed: state.state == JobState::Disputed as u8,
         }
     }
 

@@ -486,7 +486,11 @@ impl Drive {
         {
             tracing::info!(job = %self.address, "nobody objected in time");
             return self
-                .settle(record, vec![instructions::settle_job(&self.address, job)])
+                .settle(
+                    record,
+                    job,
+                    vec![instructions::settle_job(&self.address, job)],
+                )
                 .await;
         }
         if state == JobState::Disputed && now > job.dispute_until {
@@ -504,7 +508,7 @@ impl Drive {
             None => self.verdicts.insert(fresh),
         };
         if let Some(settlement) = verdicts.settlement(&self.address, job)? {
-            return self.settle(record, settlement).await;
+            return self.settle(record, job, settlement).await;
         }
         let (told, mut answers) = mpsc::channel(MAX_ORACLES);
         // Often at first, when verdicts are due; then they come by the link, or late.
@@ -513,7 +517,8 @@ impl Drive {
             .get_or_insert_with(Instant::now)
             .elapsed();
         let every = (waited / 4).clamp(GATHER, LONGEST_GATHER);
-        let _asking = settle::ask(&worker.oracles, self.address, every, &told);
+        let disputed = verdicts.disputed();
+        let _asking = settle::ask(&worker.oracles, self.address, disputed, every, &told);
         let until = Instant::now() + settle::LOOK;
         loop {
             let attestation = tokio::select! {
@@ -522,7 +527,11 @@ impl Drive {
                 () = self.handle.changed.notified() => return Ok(true),
                 () = sleep_until(until) => break,
             };
-            if attestation.job != record.job || verdicts.has(&attestation.oracle) {
+            // What was said before a dispute, or about one that this worker has not seen yet, is of no use here.
+            if attestation.job != record.job
+                || attestation.disputed != disputed
+                || verdicts.has(&attestation.oracle)
+            {
                 continue;
             }
             match verdicts.add(&attestation) {
@@ -540,7 +549,7 @@ impl Drive {
                 }
             }
             if let Some(settlement) = verdicts.settlement(&self.address, job)? {
-                return self.settle(record, settlement).await;
+                return self.settle(record, job, settlement).await;
             }
         }
         let (valid, invalid) = (
@@ -591,14 +600,15 @@ impl Drive {
     async fn settle(
         &mut self,
         record: &Record,
+        job: &Job,
         instructions: Vec<io_client::Instruction>,
     ) -> Result<bool> {
-        match self
-            .worker
-            .chain
-            .send(record.intent("settle"), instructions)
-            .await
-        {
+        // With other signatures it is another transaction.
+        let intent = match job.was_disputed() {
+            false => record.intent("settle"),
+            true => record.intent("settle-disputed"),
+        };
+        match self.worker.chain.send(intent, instructions).await {
             Ok(landed) => {
                 tracing::debug!(job = %self.address, signature = %landed.signature, "settlement sent");
                 if landed.earlier {
@@ -606,8 +616,13 @@ impl Drive {
                 }
                 Ok(true)
             }
-            // Somebody else settled, rejected or disputed it: the next turn sees.
+            // Somebody else settled or rejected it: the next turn sees.
             Err(error) if error.io_error() == Some(IoError::WrongState) => Ok(true),
+            // Or disputed it, or changed the oracle set: other signatures are asked for.
+            Err(error) if error.io_error() == Some(IoError::WrongMessage) => {
+                sleep(RETRY).await;
+                Ok(true)
+            }
             Err(error) => Err(error).context("settling"),
         }
     }

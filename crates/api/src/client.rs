@@ -335,11 +335,25 @@ impl OracleClient {
         )
     }
 
-    /// The oracle's verdict about a job; `None` while it has none.
+    /// The oracle's newest verdict about a job; `None` while it has none.
     pub async fn attestation(&self, job: &Bytes32) -> Result<Option<Attestation>> {
+        self.attestation_at(job, None).await
+    }
+
+    /// The oracle's verdict from before a dispute (`Some(false)`), about it (`Some(true)`), or the newest.
+    pub async fn attestation_at(
+        &self,
+        job: &Bytes32,
+        disputed: Option<bool>,
+    ) -> Result<Option<Attestation>> {
+        let query = match disputed {
+            None => "",
+            Some(false) => "?disputed=false",
+            Some(true) => "?disputed=true",
+        };
         maybe(
             self.json(&Call::get(format!(
-                "{API_PREFIX}/jobs/{}/attestation",
+                "{API_PREFIX}/jobs/{}/attestation{query}",
                 text::key(job)
             )))
             .await,

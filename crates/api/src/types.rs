@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use io_protocol::messages::{AuditStatement, ResultStatement};
 use serde::{Deserialize, Serialize};
 
 /// Version prefix of every path.
@@ -341,7 +342,8 @@ wire! {
 }
 
 wire! {
-    /// `GET /v1/jobs/{job}/attestation`: this oracle's signed verdict. `404` with `not_found` while it has none.
+    /// `GET /v1/jobs/{job}/attestation`: this oracle's newest signed verdict: about the dispute, if there is one; `?disputed=false` asks
+    /// for what it said before, `?disputed=true` for what it says about the dispute. `404` with `not_found` while it has none.
     pub struct Attestation {
         pub oracle: String,
         pub set_version: u64,
@@ -351,6 +353,10 @@ wire! {
         pub verdict: WireVerdict,
         pub output_hash: String,
         pub units: u64,
+        /// Whether it is about a disputed result: then it rests on an audit, and the signature is of another domain. On a disputed job no
+        /// other counts.
+        #[serde(default)]
+        pub disputed: bool,
         /// Ed25519 signature over the `ResultStatement` with these fields.
         pub signature: String,
         /// What was checked: steps re-executed, of how many.
@@ -367,9 +373,33 @@ wire! {
         /// Whether it had to audit the job, and whether it did.
         #[serde(default)]
         pub audit: Option<Audit>,
+        /// Ed25519 signature over the `AuditStatement` of this verdict: what it did (`audit`, `checked_steps`, `total_steps`) is its signed
+        /// word as well.
+        #[serde(default)]
+        pub audit_signature: Option<String>,
         /// Steps that it found wrong, at most 64: of an exact job the first, of a tolerant one those of its sample.
         #[serde(default)]
         pub wrong_steps: Vec<u64>,
+    }
+}
+
+impl Attestation {
+    /// What the oracle says that it did before it signed `verdict`.
+    pub fn audit_statement(&self, verdict: &ResultStatement) -> AuditStatement {
+        let (audited, reputation_bps) = self
+            .audit
+            .as_ref()
+            .map_or((false, 0), |audit| (audit.audited, audit.reputation_bps));
+        AuditStatement {
+            deployment: verdict.deployment,
+            job: verdict.job,
+            created_slot: verdict.created_slot,
+            verdict: *blake3::hash(&verdict.to_bytes()).as_bytes(),
+            audited,
+            reputation_bps,
+            checked_steps: self.checked_steps,
+            total_steps: self.total_steps,
+        }
     }
 }
 

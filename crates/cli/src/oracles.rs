@@ -191,26 +191,37 @@ impl Oracles {
         all
     }
 
-    /// What every oracle that answers has signed about a job's result. Each speaks for itself alone: much of an attestation is not
-    /// under its signature, and could be changed by whoever hands on another's.
+    /// What every oracle that answers has signed about a job's result, before a dispute and about it. Each speaks for itself alone: much of
+    /// an attestation is not under its signature, and could be changed by whoever hands on another's.
     pub async fn attestations(&self, job: &Pubkey) -> Vec<Attestation> {
         let mut all = Vec::new();
         for client in &self.clients {
             let host = client.host();
-            let answer = async {
-                let Some(said) = client.attestation(&job.to_bytes()).await? else {
-                    return Ok(None);
+            for disputed in [false, true] {
+                let answer = async {
+                    let said = client
+                        .attestation_at(&job.to_bytes(), Some(disputed))
+                        .await?;
+                    let Some(said) = said else {
+                        return Ok(None);
+                    };
+                    let own =
+                        said.oracle == client.info().await?.oracle && said.disputed == disputed;
+                    Ok::<_, ClientError>(Some((said, own)))
                 };
-                let own = said.oracle == client.info().await?.oracle;
-                Ok::<_, ClientError>(Some((said, own)))
-            };
-            match answer.await {
-                Ok(Some((said, true))) => all.push(said),
-                Ok(Some((said, false))) => {
-                    tracing::debug!(host, oracle = said.oracle, "another oracle's verdict");
+                match answer.await {
+                    Ok(Some((said, true))) => all.push(said),
+                    Ok(Some((said, false))) => {
+                        tracing::debug!(
+                            host,
+                            oracle = said.oracle,
+                            disputed,
+                            "another verdict than the one asked for"
+                        );
+                    }
+                    Ok(None) => {}
+                    Err(error) => tracing::debug!(host, %error, "no verdict"),
                 }
-                Ok(None) => {}
-                Err(error) => tracing::debug!(host, %error, "no verdict"),
             }
         }
         all
@@ -307,4 +318,13 @@ async fn upload_to(
         .await?;
     bar.finish_and_clear();
     Ok(())
+}
+
+/// An oracle's verdict in words.
+pub fn verdict_name(said: &Attestation) -> String {
+    let verdict = format!("{:?}", said.verdict).to_lowercase();
+    match said.disputed {
+        false => verdict,
+        true => format!("{verdict}, on the dispute"),
+    }
 }

@@ -36,6 +36,36 @@ pub fn seed(address: &Bytes32, job: &Job, signature: &[u8; 64]) -> Hash {
     sample_seed(address, &job.trace_root, &job.output_hash, &[signature])
 }
 
+/// What an oracle's signature over a submission comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Draw {
+    /// Of the draw, and of the sample.
+    pub seed: Hash,
+    /// With what chance the oracle has to audit, ppm.
+    pub rate_ppm: u32,
+    /// Whether it has to.
+    pub audits: bool,
+}
+
+/// Draws whether the oracle that made this signature over [`sample_message`] audits a submission of a device with this reputation, when it
+/// is one of `oracles`, of which `quorum` pay a result. Oracles decide by it, and whoever holds them to it asks the same.
+pub fn draw(
+    address: &Bytes32,
+    job: &Job,
+    signature: &[u8; 64],
+    reputation_bps: u16,
+    oracles: u32,
+    quorum: u32,
+) -> Draw {
+    let seed = seed(address, job, signature);
+    let rate_ppm = rate_ppm(job, reputation_bps, oracles, quorum);
+    Draw {
+        seed,
+        rate_ppm,
+        audits: audit::is_drawn(&seed, rate_ppm),
+    }
+}
+
 /// With what chance each of `oracles`, of which `quorum` pay a result, has to audit this job, ppm. A job whose figures overflow
 /// is audited.
 pub fn rate_ppm(job: &Job, reputation_bps: u16, oracles: u32, quorum: u32) -> u32 {
@@ -81,6 +111,31 @@ mod tests {
                 .iter()
                 .all(|other| *other != base && other.len() == base.len())
         );
+    }
+
+    /// The draw is of the signature and the submission, at the rate of the job: another signature or result, another draw.
+    #[test]
+    fn a_draw_is_of_one_signature_over_one_submission() {
+        let job = Job {
+            units: 1_000,
+            ask: 5_000_000,
+            io_per_unit_e9: 1_000_000_000,
+            exposure: 5_000_000,
+            reject_penalty_bps: 10_000,
+            ..Job::zeroed()
+        };
+        let of = |job: &Job, n: u8, reputation| draw(&[1; 32], job, &[n; 64], reputation, 3, 2);
+        assert_eq!(of(&job, 1, 9_500), of(&job, 1, 9_500));
+        let drawn = (0..=255).filter(|n| of(&job, *n, 9_500).audits).count();
+        // 60.2 % of 256, four standard deviations are 31.
+        assert!((123..=185).contains(&drawn), "{drawn}");
+        assert!((0..=255).all(|n| of(&job, n, 5_000).audits), "a newcomer's");
+        let other = Job {
+            output_hash: [1; 32],
+            ..job
+        };
+        assert_ne!(of(&job, 1, 9_500).seed, of(&other, 1, 9_500).seed);
+        assert_eq!(of(&job, 1, 9_500).rate_ppm, rate_ppm(&job, 9_500, 3, 2));
     }
 
     /// With the terms that a network starts with: a newcomer's job is audited by everybody, an established device's as often as its

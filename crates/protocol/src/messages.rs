@@ -16,8 +16,12 @@ pub fn epoch_of(unix_seconds: i64) -> u64 {
     unix_seconds.max(0) as u64 / EPOCH_SECONDS as u64
 }
 
-/// Domain of [`ResultStatement`].
+/// Domain of a [`ResultStatement`] about a result that nobody has disputed.
 pub const RESULT_DOMAIN: [u8; 16] = *b"io/result/1.....";
+/// Domain of a [`ResultStatement`] about a disputed result.
+pub const DISPUTED_DOMAIN: [u8; 16] = *b"io/disputed/1...";
+/// Domain of [`AuditStatement`]: never seen by the program.
+pub const AUDIT_DOMAIN: [u8; 16] = *b"io/audit/1......";
 /// Domain of [`TicketStatement`].
 pub const TICKET_DOMAIN: [u8; 16] = *b"io/ticket/2.....";
 /// Domain of [`DeviceStatement`].
@@ -46,7 +50,9 @@ pub enum Verdict {
     Invalid = 2,
 }
 
-/// An oracle's statement about one submitted result.
+/// An oracle's statement about one submitted result. Before a dispute an oracle may vouch for a result's form; once somebody objects,
+/// only what was signed afterwards counts, under another domain, and an oracle signs there what it found by running the work. The
+/// two are different statements: an oracle that vouched for the form and then finds the work wrong does not contradict itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResultStatement {
     /// The deployment.
@@ -65,6 +71,8 @@ pub struct ResultStatement {
     pub output_hash: Bytes32,
     /// Units of work attested, in the engine's unit.
     pub units: u64,
+    /// Whether it is said about a disputed result.
+    pub disputed: bool,
 }
 
 /// Bytes of a [`ResultStatement`].
@@ -74,7 +82,10 @@ impl ResultStatement {
     /// The bytes to sign.
     pub fn to_bytes(&self) -> [u8; RESULT_LEN] {
         let mut w = Writer::<RESULT_LEN>::new();
-        w.put(&RESULT_DOMAIN);
+        w.put(match self.disputed {
+            false => &RESULT_DOMAIN,
+            true => &DISPUTED_DOMAIN,
+        });
         w.put(&self.deployment.program);
         w.put(&self.deployment.cluster);
         w.put(&self.set_version.to_le_bytes());
@@ -84,6 +95,49 @@ impl ResultStatement {
         w.put(&[self.verdict as u8]);
         w.put(&self.output_hash);
         w.put(&self.units.to_le_bytes());
+        w.finish()
+    }
+}
+
+/// What an oracle did before it signed a verdict: an oracle may look at a result's form or run the work, as it drew, and this holds it to
+/// what it says of itself. The program never sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AuditStatement {
+    /// The deployment.
+    pub deployment: Deployment,
+    /// Job account.
+    pub job: Bytes32,
+    /// Slot in which that job account was created.
+    pub created_slot: u64,
+    /// BLAKE3 of the bytes of the [`ResultStatement`] that it is about.
+    pub verdict: Bytes32,
+    /// Steps were run again; else only the form was looked at.
+    pub audited: bool,
+    /// Of the device when the result was checked, basis points: the chance of an audit follows from it. 0 when it was not looked up.
+    pub reputation_bps: u16,
+    /// Steps that were run.
+    pub checked_steps: u64,
+    /// Steps that there are.
+    pub total_steps: u64,
+}
+
+/// Bytes of an [`AuditStatement`].
+pub const AUDIT_LEN: usize = 16 + 32 + 32 + 32 + 8 + 32 + 1 + 2 + 8 + 8;
+
+impl AuditStatement {
+    /// The bytes to sign.
+    pub fn to_bytes(&self) -> [u8; AUDIT_LEN] {
+        let mut w = Writer::<AUDIT_LEN>::new();
+        w.put(&AUDIT_DOMAIN);
+        w.put(&self.deployment.program);
+        w.put(&self.deployment.cluster);
+        w.put(&self.job);
+        w.put(&self.created_slot.to_le_bytes());
+        w.put(&self.verdict);
+        w.put(&[u8::from(self.audited)]);
+        w.put(&self.reputation_bps.to_le_bytes());
+        w.put(&self.checked_steps.to_le_bytes());
+        w.put(&self.total_steps.to_le_bytes());
         w.finish()
     }
 }
@@ -304,6 +358,7 @@ mod tests {
             verdict: Verdict::Valid,
             output_hash: [7; 32],
             units: 8,
+            disputed: false,
         }
     }
 
@@ -348,6 +403,10 @@ mod tests {
                 ..base
             },
             ResultStatement { units: 9, ..base },
+            ResultStatement {
+                disputed: true,
+                ..base
+            },
         ];
         for v in variants {
             assert!(
@@ -367,22 +426,95 @@ mod tests {
         assert_eq!(b[88], 4);
         assert_eq!(b[136], 1);
         assert_eq!(b[169..177], 8u64.to_le_bytes());
+        // About a disputed result the domain differs, and nothing else.
+        let disputed = ResultStatement {
+            disputed: true,
+            ..result()
+        }
+        .to_bytes();
+        assert_eq!(&disputed[..16], b"io/disputed/1...");
+        assert_eq!(disputed[16..], b[16..]);
     }
 
     #[test]
     fn domains_differ_and_lengths_too() {
         let domains = HashSet::from([
             RESULT_DOMAIN,
+            DISPUTED_DOMAIN,
+            AUDIT_DOMAIN,
             TICKET_DOMAIN,
             DEVICE_DOMAIN,
             REWARD_DOMAIN,
             REQUEST_DOMAIN,
         ]);
-        assert_eq!(domains.len(), 5);
+        assert_eq!(domains.len(), 7);
         assert_eq!(
             (RESULT_LEN, TICKET_LEN, DEVICE_LEN, REWARD_LEN, REQUEST_LEN),
             (177, 176, 184, 168, 232)
         );
+    }
+
+    #[test]
+    fn every_field_of_an_audit_statement_changes_its_bytes() {
+        let base = AuditStatement {
+            deployment: result().deployment,
+            job: [3; 32],
+            created_slot: 4,
+            verdict: [5; 32],
+            audited: false,
+            reputation_bps: 6,
+            checked_steps: 7,
+            total_steps: 8,
+        };
+        let elsewhere = |program, cluster| Deployment {
+            program: [program; 32],
+            cluster: [cluster; 32],
+        };
+        let variants = [
+            base,
+            AuditStatement {
+                deployment: elsewhere(9, 2),
+                ..base
+            },
+            AuditStatement {
+                deployment: elsewhere(1, 9),
+                ..base
+            },
+            AuditStatement {
+                job: [9; 32],
+                ..base
+            },
+            AuditStatement {
+                created_slot: 9,
+                ..base
+            },
+            AuditStatement {
+                verdict: [9; 32],
+                ..base
+            },
+            AuditStatement {
+                audited: true,
+                ..base
+            },
+            AuditStatement {
+                reputation_bps: 9,
+                ..base
+            },
+            AuditStatement {
+                checked_steps: 9,
+                ..base
+            },
+            AuditStatement {
+                total_steps: 9,
+                ..base
+            },
+        ];
+        let all: HashSet<_> = variants.iter().map(AuditStatement::to_bytes).collect();
+        assert_eq!(all.len(), variants.len());
+        let bytes = base.to_bytes();
+        assert_eq!((bytes.len(), &bytes[..16]), (171, &AUDIT_DOMAIN[..]));
+        assert_eq!((bytes[80], bytes[120], bytes[152]), (3, 5, 0));
+        assert_eq!(bytes[153..155], 6u16.to_le_bytes());
     }
 
     #[test]

@@ -3,7 +3,10 @@
 use crate::{
     guidance::{GUIDANCE_DOMAIN, GUIDANCE_LEN},
     lease::{LEASE_DOMAIN, LEASE_LEN, totals_contradict},
-    messages::{Bytes32, Deployment, RESULT_DOMAIN, RESULT_LEN, REWARD_DOMAIN, REWARD_LEN, Writer},
+    messages::{
+        Bytes32, DISPUTED_DOMAIN, Deployment, RESULT_DOMAIN, RESULT_LEN, REWARD_DOMAIN, REWARD_LEN,
+        Writer,
+    },
     money::{BPS, MoneyError, share_floor},
 };
 
@@ -108,7 +111,7 @@ pub fn split_penalty(
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Contradiction {
-    /// Two results of one submission: another verdict, output or count of units.
+    /// Two results of one submission, both from before a dispute or both from after it: another verdict, output or count of units.
     Result = 1,
     /// Two reward trees of one epoch.
     Reward = 2,
@@ -132,15 +135,21 @@ struct Layout {
 /// Start of what follows domain, program, cluster and set version.
 const BODY: usize = 16 + 32 + 32 + 8;
 
-const LAYOUTS: [Layout; 5] = [
+/// The layout of a result's statement. Domains never meet: what was said before a dispute is measured by what was said before it.
+const fn result_in(domain: [u8; 16]) -> Layout {
     Layout {
         kind: Contradiction::Result,
-        domain: RESULT_DOMAIN,
+        domain,
         len: RESULT_LEN,
         // Job and slot of creation; the epoch follows from them.
         subject: (BODY, BODY + 40),
         said: (BODY + 48, RESULT_LEN),
-    },
+    }
+}
+
+const LAYOUTS: [Layout; 6] = [
+    result_in(RESULT_DOMAIN),
+    result_in(DISPUTED_DOMAIN),
     Layout {
         kind: Contradiction::Reward,
         domain: REWARD_DOMAIN,
@@ -233,6 +242,7 @@ mod tests {
             verdict: Verdict::Valid,
             output_hash: [7; 32],
             units: 8,
+            disputed: false,
         }
     }
 
@@ -402,6 +412,40 @@ mod tests {
                 None,
                 "{other:?}"
             );
+        }
+    }
+
+    /// An oracle may have vouched for a result's form before somebody objected. Within each of the two domains it says one thing.
+    #[test]
+    fn a_verdict_on_a_dispute_contradicts_only_another_one() {
+        let before = result();
+        let after = ResultStatement {
+            disputed: true,
+            ..before
+        };
+        let against = |r: ResultStatement| ResultStatement {
+            verdict: Verdict::Invalid,
+            ..r
+        };
+        for r in [before, after] {
+            assert_eq!(
+                contradiction(&HERE, &r.to_bytes(), &against(r).to_bytes()),
+                Some(Contradiction::Result),
+                "{r:?}"
+            );
+        }
+        for (a, b) in [
+            (before, against(after)),
+            (against(before), after),
+            (before, after),
+        ] {
+            for (a, b) in [(a, b), (b, a)] {
+                assert_eq!(
+                    contradiction(&HERE, &a.to_bytes(), &b.to_bytes()),
+                    None,
+                    "{a:?} {b:?}"
+                );
+            }
         }
     }
 

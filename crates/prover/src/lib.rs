@@ -10,10 +10,21 @@ pub mod memory;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use io_proof::hardware::{
-    Committed, Hash, OpenedRow, RowTree, Shape, a_seed, b_seed, cell::CellError, check::ColumnSums,
-    drawn_rows,
+use io_proof::{
+    hardware::{
+        Committed, Hash, OpenedRow, RowTree, Shape, Software, a_seed, b_seed,
+        cell::{CellError, Sha256},
+        check::ColumnSums,
+        drawn_rows,
+        tree::row_root,
+    },
+    sample_steps,
 };
+
+/// Rows that are computed a second time before a round is committed to ([`prove_checked`]).
+pub const SELF_CHECK_ROWS: u32 = 8;
+/// They are of a pass in so large a part of all, percent: the second computation is over before the last pass.
+const SELF_CHECK_PERCENT: u32 = 75;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ProveError {
@@ -25,6 +36,11 @@ pub enum ProveError {
     Unavailable(String),
     #[error("the GPU failed: {0}")]
     Gpu(String),
+    #[error(
+        "the self-check failed: row {row} of pass {pass} is another one when the host computes it. The device or its kernels are \
+         faulty: nothing was committed to, and a proof with this row would cost the device's bond"
+    )]
+    Faulty { pass: u32, row: u32 },
 }
 
 /// What computes passes.
@@ -56,6 +72,69 @@ pub fn prove(
     shape: Shape,
     stop: &AtomicBool,
 ) -> Result<Proof, ProveError> {
+    compute(backend, round_seed, device, shape, stop, |_, _| {})
+}
+
+/// As [`prove`], for whoever is about to sign the commitment: [`SELF_CHECK_ROWS`] rows of one pass are computed a second time, by the
+/// host from the seeds alone and with other arithmetic than the kernels', and must have the roots that the backend found. A backend that
+/// is wrong in a part f of its rows passes with a chance of (1 − f)⁸; a single flipped bit is not looked for.
+///
+/// The host works beside the passes. What it costs it: B expanded once more (n² bytes of SHA-256), and 8 · n² multiplications, whatever
+/// the number of passes.
+pub fn prove_checked(
+    backend: &dyn Backend,
+    host: &cpu::Cpu,
+    round_seed: &Hash,
+    device: &Hash,
+    shape: Shape,
+    stop: &AtomicBool,
+) -> Result<Proof, ProveError> {
+    shape.check()?;
+    let (pass, rows) = self_checked(round_seed, device, shape);
+    std::thread::scope(|scope| {
+        let mut again = None;
+        let proof = compute(backend, round_seed, device, shape, stop, |at, a_seed| {
+            if at == pass {
+                let lines: Vec<_> = rows.iter().map(|row| (*a_seed, *row)).collect();
+                let b_seed = b_seed(round_seed, shape.n);
+                again = Some(scope.spawn(move || host.rows(&b_seed, shape.n, &lines)));
+            }
+        })?;
+        // A host that couldn't do it has confirmed nothing.
+        let cells = again
+            .and_then(|again| again.join().ok())
+            .unwrap_or_default();
+        let found = proof.trees[pass as usize].row_roots();
+        for (at, row) in rows.iter().enumerate() {
+            let right = cells
+                .get(at)
+                .filter(|cells| cells.len() == shape.n as usize);
+            if right.map(|cells| row_root(cells)) != found.get(*row as usize).copied() {
+                return Err(ProveError::Faulty { pass, row: *row });
+            }
+        }
+        Ok(proof)
+    })
+}
+
+/// The pass, and its rows, that are computed again. Other ones in each round.
+fn self_checked(round_seed: &Hash, device: &Hash, shape: Shape) -> (u32, Vec<u32>) {
+    let seed = Software::hash(&[b"io-prover/self-check", round_seed, device]);
+    let passes = (shape.passes * SELF_CHECK_PERCENT / 100).max(1);
+    let pass = u32::from_le_bytes([seed[0], seed[1], seed[2], seed[3]]) % passes;
+    let rows = sample_steps(&seed, shape.n.into(), SELF_CHECK_ROWS);
+    (pass, rows.into_iter().map(|row| row as u32).collect())
+}
+
+/// Computes all passes, and says of each when it begins.
+fn compute(
+    backend: &dyn Backend,
+    round_seed: &Hash,
+    device: &Hash,
+    shape: Shape,
+    stop: &AtomicBool,
+    mut begins: impl FnMut(u32, &Hash),
+) -> Result<Proof, ProveError> {
     shape.check()?;
     let b_seed = b_seed(round_seed, shape.n);
     let mut loaded = backend.load(&b_seed, shape.n)?;
@@ -69,6 +148,7 @@ pub fn prove(
     for pass in 0..shape.passes {
         let before = committed.roots.last().copied().unwrap_or([0; 32]);
         let a_seed = a_seed(round_seed, device, shape.n, pass, &before);
+        begins(pass, &a_seed);
         let tree = RowTree::new(loaded.row_roots(&a_seed, stop)?);
         committed.roots.push(tree.root(&a_seed, &b_seed));
         trees.push(tree);

@@ -1275,14 +1275,33 @@ async fn job(State(api): Shared, Path(address): Path<String>) -> Answer<JobView>
     }
 }
 
-#[utoipa::path(get, path = "/v1/jobs/{job}/attestation", params(("job" = String, Path)), responses((status = 200, body = Attestation), (status = 404, body = ApiError)))]
-async fn attestation(State(api): Shared, Path(address): Path<String>) -> Answer<Attestation> {
+#[utoipa::path(
+    get, path = "/v1/jobs/{job}/attestation",
+    params(("job" = String, Path), ("disputed" = Option<bool>, Query, description = "From before a dispute, or about it; the newest when left out")),
+    responses((status = 200, body = Attestation), (status = 400, body = ApiError), (status = 404, body = ApiError))
+)]
+async fn attestation(
+    State(api): Shared,
+    Path(address): Path<String>,
+    OriginalUri(uri): OriginalUri,
+) -> Answer<Attestation> {
+    let fields = query(&uri, &["disputed"])?;
+    let disputed = match fields.get("disputed").map(String::as_str) {
+        None => None,
+        Some("true") => Some(true),
+        Some("false") => Some(false),
+        Some(_) => return Err(Refusal::bad("`disputed` is true or false")),
+    };
     let address = key_of(&address, "a job")?;
     let none = || Refusal::not_found(format!("this oracle has no verdict about {address}"));
     let (job, _) = find_job(&api.oracle, &address).await?.ok_or_else(none)?;
-    let found = verify::decision(&api.oracle, &address, job.created_slot)
-        .await?
-        .ok_or_else(none)?;
+    let found = match disputed {
+        Some(disputed) => {
+            verify::decision(&api.oracle, &address, job.created_slot, disputed).await?
+        }
+        None => verify::last_word(&api.oracle, &address, job.created_slot).await?,
+    }
+    .ok_or_else(none)?;
     let attestation = verify::attest(&api.oracle, &address, job.created_slot, &found);
     attestation
         .map(Json)

@@ -15,7 +15,7 @@ use io_client::{
 use crate::{
     keeper::state_name,
     oracle::{Oracle, SpecState, lock},
-    verify::decision,
+    verify::verdict,
 };
 
 pub fn class_name(class: &DeviceClass) -> String {
@@ -85,7 +85,7 @@ pub async fn job(oracle: &Oracle, address: &Pubkey, job: &Job, live: bool) -> Re
     let name = address.to_string();
     let state = JobState::try_from(job.state).unwrap_or(JobState::None);
     let found = if job.submitted_at != 0 {
-        decision(oracle, address, job.created_slot).await?
+        verdict(oracle, address, job).await?
     } else {
         None
     };

@@ -3,6 +3,8 @@
 
 use std::{collections::HashMap, path::PathBuf};
 
+use bytemuck::Zeroable as _;
+use io_client::{Wallet, audit as drawing, io_network::state::Job};
 use io_engines::{
     BlobDir, BlobHash, BlobRef, Checked, Claim, Control, EmbedSpec, Engine, EngineSpec, FirstOf,
     InputFormat, JobSpec, Manifest, ModelRef, Outcome as Run, Pooling, RejectReason, Sampling,
@@ -20,6 +22,7 @@ use io_proof::{
     Hash, TraceBuilder,
     audit::{self, AtStake},
 };
+use io_protocol::messages::Deployment;
 use tempfile::TempDir;
 
 use crate::{Outcome, outcome, seed};
@@ -720,14 +723,12 @@ pub fn all(bench: &Bench, runs: u32) -> Vec<Outcome> {
     ));
 
     // Who is audited at all: an established device with a penalty of the job's price, three oracles, two of which pay.
-    let at = AtStake {
-        stake: 1_000_000,
-        payment: 1_000_000,
-        gain: 1_000_000,
-        reputation_bps: 9_500,
-    };
-    let wanted = audit::wanted_ppm(at);
-    let ppm = audit::oracle_ppm(3, 2, wanted);
+    let wanted = audit::wanted_ppm(AtStake {
+        stake: PRICE,
+        payment: PRICE,
+        gain: PRICE,
+        reputation_bps: ESTABLISHED,
+    });
     add(outcome(
         "hopes not to be drawn",
         "an established device makes everything up; two of three oracles' signatures pay, and those not drawn look at the form only",
@@ -735,10 +736,9 @@ pub fn all(bench: &Bench, runs: u32) -> Vec<Outcome> {
         Some(f64::from(wanted) / 1e6),
         runs * 10,
         |run| {
-            let passed_over = (0..3)
-                .filter(|oracle| !audit::is_drawn(&seed(b"draw", run * 3 + oracle), ppm))
-                .count();
-            passed_over < 2
+            let audits = draws(run, ESTABLISHED).into_iter().filter(|audits| *audits);
+            // Two that pass over it pay.
+            audits.count() > 1
         },
     ));
     add(outcome(
@@ -747,14 +747,42 @@ pub fn all(bench: &Bench, runs: u32) -> Vec<Outcome> {
         "every oracle audits it",
         Some(1.0),
         runs * 10,
-        |run| {
-            let newcomer = AtStake {
-                reputation_bps: 5_000,
-                ..at
-            };
-            let ppm = audit::oracle_ppm(3, 2, audit::wanted_ppm(newcomer));
-            (0..3).all(|oracle| audit::is_drawn(&seed(b"draw", run * 3 + oracle), ppm))
-        },
+        |run| draws(run, NEWCOMER) == [true; 3],
     ));
     outcomes
+}
+
+/// Price and penalty of a job, base units of IO, and what its device could gain.
+const PRICE: u64 = 1_000_000;
+/// Reputation of a device with a long record, and of one without, basis points.
+const ESTABLISHED: u16 = 9_500;
+const NEWCOMER: u16 = 5_000;
+
+/// Which of three oracles, of which two pay, audit a made-up result: each draws as it does in service, from its own signature over the
+/// submission.
+fn draws(run: u32, reputation_bps: u16) -> [bool; 3] {
+    let job = Job {
+        units: 1_000,
+        ask: PRICE,
+        io_per_unit_e9: 1_000_000_000,
+        exposure: PRICE,
+        reject_penalty_bps: 10_000,
+        created_slot: run.into(),
+        output_hash: seed(b"made up", run),
+        trace_root: seed(b"its trace", run),
+        ..Job::zeroed()
+    };
+    let (deployment, address) = (
+        Deployment {
+            program: [1; 32],
+            cluster: [2; 32],
+        },
+        seed(b"job", run),
+    );
+    let message =
+        drawing::sample_message(&deployment, &address, job.created_slot, &job.output_hash);
+    [1, 2, 3].map(|oracle| {
+        let signature = Wallet::from_seed(&[oracle; 32]).sign(&message).into();
+        drawing::draw(&address, &job, &signature, reputation_bps, 3, 2).audits
+    })
 }

@@ -2,7 +2,11 @@
 //! that asks for signatures.
 
 use anchor_lang::{prelude::AccountMeta, solana_program::system_instruction};
-use io_network::{attest::ED25519_PROGRAM, errors::IoError, state::OracleSet};
+use io_network::{
+    attest::ED25519_PROGRAM,
+    errors::IoError,
+    state::{JobState, OracleSet},
+};
 use io_protocol::messages::{
     Deployment, DeviceStatement, Measured, ResultStatement, TicketStatement, Verdict,
 };
@@ -384,6 +388,13 @@ fn statements_about_something_else() {
                 "fewer units",
                 ResultStatement {
                     units: right.units - 1,
+                    ..right
+                },
+            ),
+            (
+                "what was said before the dispute",
+                ResultStatement {
+                    disputed: false,
                     ..right
                 },
             ),
@@ -1043,6 +1054,60 @@ fn a_quorum_of_thirty_two() {
     let done = stage.world.ok(&call);
     assert!(done.units < 60_000, "{} compute units", done.units);
     assert_eq!(size_of::<OracleSet>(), 8 + 32 * 32 + 64);
+}
+
+/// Oracles may have vouched for a result by its form. Once somebody objects, none of these signatures settles or rejects the job, alone
+/// or beside newer ones; what oracles sign about the dispute does, and was worth nothing before it.
+#[test]
+fn what_was_signed_before_a_dispute_decides_nothing_after_it() {
+    let submitted = Stage::at(159, At::Submitted);
+    let said = |stage: &Stage, verdict, disputed| {
+        let statement = ResultStatement {
+            disputed,
+            ..stage.world.result_statement(&stage.key, verdict)
+        };
+        statement.to_bytes()
+    };
+    for by_renter in [true, false] {
+        let mut disputed = submitted.fork();
+        let by = match by_renter {
+            true => disputed.renter.key.insecure_clone(),
+            false => disputed.world.oracles[2].insecure_clone(),
+        };
+        let call = disputed.world.dispute_call(&disputed.key, &by);
+        disputed.world.ok(&call);
+        for (verdict, end) in [
+            (Verdict::Valid, JobState::Settled),
+            (Verdict::Invalid, JobState::Rejected),
+        ] {
+            let call = |stage: &Stage| match verdict {
+                Verdict::Valid => stage.world.settle_unobjected_call(&stage.key),
+                Verdict::Invalid => stage.world.reject_without_call(&stage.key),
+            };
+            let with = |stage: &Stage, message: &[u8]| {
+                let all = stage.world.oracle_keys(&[0, 1, 2]);
+                call(stage).after(ed25519::signed(message, &all))
+            };
+            // Before the dispute: only what is about a result that nobody objected to.
+            let mut before = submitted.fork();
+            let early = with(&before, &said(&before, verdict, true));
+            before.world.refuse(&early, IoError::WrongMessage);
+            let right = with(&before, &said(&before, verdict, false));
+            before.world.ok(&right);
+            assert_eq!(before.job().state, end as u8);
+            // After it: all three that were there before it are worth nothing.
+            let mut after = disputed.fork();
+            after.world.refuse(&right, IoError::WrongMessage);
+            let old = with(&after, &said(&after, verdict, false));
+            after.world.refuse(&old, IoError::WrongMessage);
+            let one = after.world.oracle_keys(&[0]);
+            let few = call(&after).after(ed25519::signed(&said(&after, verdict, true), &one));
+            after.world.refuse(&few, IoError::QuorumNotReached);
+            let new = with(&after, &said(&after, verdict, true));
+            after.world.ok(&new);
+            assert_eq!(after.job().state, end as u8);
+        }
+    }
 }
 
 /// Two contradicting statements of one oracle are both on the chain, signed: anybody can show it.

@@ -42,6 +42,7 @@ fn result(w: &World) -> ResultStatement {
         verdict: Verdict::Valid,
         output_hash: [4; 32],
         units: 5,
+        disputed: false,
     }
 }
 
@@ -248,7 +249,32 @@ fn contradictions_cost_the_bond() {
     };
     let r = result(&start);
     let (lease, figure) = (lease(&start), guidance(&start));
-    let proofs: [(&str, Vec<u8>, Vec<u8>); 8] = [
+    let on_dispute = ResultStatement {
+        disputed: true,
+        ..r
+    };
+    let proofs: [(&str, Vec<u8>, Vec<u8>); 10] = [
+        (
+            "another verdict on a dispute",
+            on_dispute.to_bytes().to_vec(),
+            ResultStatement {
+                verdict: Verdict::Invalid,
+                ..on_dispute
+            }
+            .to_bytes()
+            .to_vec(),
+        ),
+        (
+            "other units on a dispute, under another set",
+            on_dispute.to_bytes().to_vec(),
+            ResultStatement {
+                units: 6,
+                set_version: 9,
+                ..on_dispute
+            }
+            .to_bytes()
+            .to_vec(),
+        ),
         (
             "another verdict",
             r.to_bytes().to_vec(),
@@ -431,6 +457,21 @@ fn honest_signatures_prove_nothing() {
         ),
         ("another network", elsewhere),
         ("another program", other_program),
+        (
+            "vouched for the form, and found the work wrong when somebody objected",
+            ResultStatement {
+                verdict: Verdict::Invalid,
+                disputed: true,
+                ..r
+            },
+        ),
+        (
+            "found right again when somebody objected",
+            ResultStatement {
+                disputed: true,
+                ..r
+            },
+        ),
     ] {
         let proof = Ed25519::pair(&oracle, &r.to_bytes(), &other.to_bytes());
         let call = w.prove_equivocation_call(&oracle.pubkey(), &reporter.io, proof);
@@ -540,6 +581,36 @@ fn a_proofs_layout_is_the_agreed_one() {
     assert!(w.attempt(&forged).is_err());
     let call = call(&w, good);
     w.ok(&call);
+}
+
+/// A real job: an oracle that vouched for it by its form and helped to reject it on the dispute keeps its bond; one that signed both
+/// verdicts on the dispute does not.
+#[test]
+fn a_dispute_is_another_question() {
+    let mut stage = Stage::at(449, At::Submitted);
+    let oracle = stage.world.oracles[0].insecure_clone();
+    let owner = stage.world.bonded_oracle(&oracle, BOND);
+    let before = stage
+        .world
+        .result_statement(&stage.key, Verdict::Valid)
+        .to_bytes();
+    stage.dispute();
+    let [valid, invalid] = [Verdict::Valid, Verdict::Invalid]
+        .map(|verdict| stage.world.result_statement(&stage.key, verdict).to_bytes());
+    stage.reject();
+    let prove = |stage: &Stage, first, second| {
+        let proof = Ed25519::pair(&oracle, first, second);
+        stage
+            .world
+            .prove_equivocation_call(&oracle.pubkey(), &owner.io, proof)
+    };
+    for (first, second) in [(&before, &invalid), (&invalid, &before), (&before, &valid)] {
+        let call = prove(&stage, first, second);
+        stage.world.refuse(&call, IoError::NoContradiction);
+    }
+    let call = prove(&stage, &valid, &invalid);
+    stage.world.ok(&call);
+    assert_eq!(stage.world.oracle(&oracle.pubkey()).bond, 0);
 }
 
 /// A real pair: an oracle that helped to settle a job and to reject it.

@@ -99,7 +99,11 @@ fn settle_against_dispute_and_rejection() {
     first.world.refuse(&dispute, IoError::WrongState);
     let mut second = submitted.fork();
     second.world.ok(&dispute);
-    second.world.ok(&reject);
+    // What was signed before somebody objected decides nothing any more: oracles look again.
+    second.world.refuse(&settle, IoError::WrongMessage);
+    second.world.refuse(&reject, IoError::WrongMessage);
+    let again = second.world.reject_call(&second.key, &[1, 2]);
+    second.world.ok(&again);
     second.world.refuse(&settle, IoError::WrongState);
     // Unobjected settlement against a late rejection: the quorum's word counts as long as nobody settled.
     let mut third = submitted.fork();

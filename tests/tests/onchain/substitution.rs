@@ -1212,6 +1212,7 @@ fn oracle_scene(instruction: &str) -> Option<Scene> {
                     verdict,
                     output_hash: [4; 32],
                     units: 5,
+                    disputed: false,
                 }
                 .to_bytes()
             });

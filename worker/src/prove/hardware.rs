@@ -564,7 +564,8 @@ fn answer(
                 std::thread::park_timeout(LOOK_FOR_SHUTDOWN);
             }
         });
-        let proof = io_prover::prove(proving.prover.backend(), &seed, &device, shape, stop);
+        let (backend, host) = (proving.prover.backend(), proving.prover.host());
+        let proof = io_prover::prove_checked(backend, host, &seed, &device, shape, stop);
         done.store(true, Ordering::Relaxed);
         watch.thread().unpark();
         proof

@@ -27,7 +27,7 @@ pub struct Verdicts {
 }
 
 impl Verdicts {
-    /// About a job that has been submitted.
+    /// About a job that has been submitted, and disputed or not.
     pub fn about(address: &Pubkey, job: &Job, deployment: Deployment, set: OracleSet) -> Self {
         let statement = |verdict| job.statement(address, deployment, set.version, verdict);
         Self {
@@ -38,7 +38,12 @@ impl Verdicts {
         }
     }
 
-    /// About the same submission, for the same oracle set.
+    /// Whether these are verdicts about a dispute.
+    pub fn disputed(&self) -> bool {
+        self.valid.disputed
+    }
+
+    /// About the same submission, before or after a dispute, for the same oracle set.
     pub fn same_subject(&self, other: &Self) -> bool {
         self.valid == other.valid && self.set == other.set
     }
@@ -115,10 +120,12 @@ impl Verdicts {
     }
 }
 
-/// Asks every oracle for its verdict, at first `every` so often; what comes goes to `inbox`. Ends with the returned set.
+/// Asks every oracle for its verdict, at first `every` so often; what comes goes to `inbox`. Of a disputed job: for what it found then.
+/// Ends with the returned set.
 pub fn ask(
     oracles: &[OracleClient],
     job: Pubkey,
+    disputed: bool,
     every: Duration,
     inbox: &mpsc::Sender<Box<Attestation>>,
 ) -> JoinSet<()> {
@@ -128,7 +135,7 @@ pub fn ask(
         asking.spawn(async move {
             let mut pause = every;
             loop {
-                match oracle.attestation(&job.to_bytes()).await {
+                match oracle.attestation_at(&job.to_bytes(), Some(disputed)).await {
                     Ok(Some(attestation)) => {
                         if inbox.send(Box::new(attestation)).await.is_err() {
                             return;
@@ -212,6 +219,7 @@ mod tests {
             },
             output_hash: text::hash(&job.output_hash),
             units: job.units,
+            disputed: job.was_disputed(),
             signature: oracle.sign(&statement.to_bytes()).to_string(),
             checked_steps: 1,
             total_steps: 1,
@@ -219,6 +227,7 @@ mod tests {
             verify_ms: 0,
             sample_signature: None,
             audit: None,
+            audit_signature: None,
             wrong_steps: Vec::new(),
         }
     }
@@ -298,6 +307,46 @@ mod tests {
             verdicts.count(Verdict::Valid) + verdicts.count(Verdict::Invalid),
             0
         );
+    }
+
+    /// Once somebody objects, what oracles signed before is worth nothing: the program asks for another statement.
+    #[test]
+    fn a_dispute_begins_anew() {
+        let Case {
+            oracles,
+            job,
+            mut verdicts,
+        } = case();
+        let set = verdicts.set;
+        for oracle in &oracles {
+            let before = attestation(oracle, &job, 4, Verdict::Valid);
+            verdicts.add(&before).unwrap();
+        }
+        let disputed = Job {
+            state: JobState::Disputed as u8,
+            challenger: Pubkey::new_from_array([8; 32]),
+            ..job
+        };
+        let mut anew = Verdicts::about(&JOB, &disputed, DEPLOYMENT, set);
+        assert!(!verdicts.same_subject(&anew));
+        assert!(anew.disputed() && !verdicts.disputed());
+        for oracle in &oracles {
+            let before = attestation(oracle, &job, 4, Verdict::Valid);
+            anew.add(&before).unwrap_err();
+            // Nor by saying that it is about the dispute.
+            let relabelled = Attestation {
+                disputed: true,
+                ..before
+            };
+            anew.add(&relabelled).unwrap_err();
+        }
+        assert!(anew.settlement(&JOB, &disputed).unwrap().is_none());
+        for oracle in &oracles[..2] {
+            let about = attestation(oracle, &disputed, 4, Verdict::Valid);
+            anew.add(&about).unwrap();
+            verdicts.add(&about).unwrap_err();
+        }
+        assert!(anew.settlement(&JOB, &disputed).unwrap().is_some());
     }
 
     #[test]

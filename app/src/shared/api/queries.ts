@@ -70,10 +70,13 @@ export const jobViewQuery = (job: string) =>
     refetchInterval: 15_000,
   });
 
-/** Every oracle's signed verdict, asked one by one; null of those that have none or can not be reached. */
-export const attestationsQuery = (job: string, enabled: boolean) =>
+/**
+ * Every oracle's newest signed verdict, asked one by one; null of those that have none or can not be reached. Once somebody objects,
+ * they are asked until each has found something about the dispute.
+ */
+export const attestationsQuery = (job: string, disputed: boolean, enabled: boolean) =>
   queryOptions({
-    queryKey: ['api', 'attestations', job],
+    queryKey: ['api', 'attestations', job, disputed],
     enabled,
     queryFn: ({ signal }): Promise<{ base: string; attestation: Attestation | null; error: string | null }[]> =>
       Promise.all(
@@ -86,7 +89,8 @@ export const attestationsQuery = (job: string, enabled: boolean) =>
           }
         }),
       ),
-    refetchInterval: (query) => (query.state.data?.every((one) => one.attestation) ? false : 5_000),
+    refetchInterval: (query) =>
+      query.state.data?.every(({ attestation }) => attestation && (!disputed || attestation.disputed)) ? false : 5_000,
   });
 
 /** What each oracle counted of a lease, with its signature over the newest total that the device asked for. */

@@ -1,8 +1,9 @@
 import { getAddressEncoder, getBase58Encoder } from '@solana/kit';
 import type { Attestation } from '@/shared/api';
 import { fromHex, hex } from '@/shared/format';
+import { blake3Bytes } from './hash';
 import { verifySignature } from './signature';
-import { type Deployment, epochOf, resultBytes } from './statements';
+import { auditBytes, type Deployment, epochOf, resultBytes } from './statements';
 
 /** What the chain says of a submitted result. */
 export interface Submission {
@@ -11,6 +12,8 @@ export interface Submission {
   submittedAt: bigint;
   outputHash: Uint8Array;
   units: bigint;
+  /** Whether somebody has objected to it. */
+  disputed: boolean;
 }
 
 export interface Check {
@@ -23,7 +26,7 @@ const base58 = (text: string) => Uint8Array.from(getBase58Encoder().encode(text)
 
 /**
  * Checks an attestation against the chain: the statement is rebuilt from the chain's own fields, never from the attestation's, so a
- * signature over anything else fails.
+ * signature over anything else fails. Whether the oracle said it before a dispute or about it is its own to say, and is signed.
  */
 export function checkAttestation(
   attestation: Attestation,
@@ -32,22 +35,41 @@ export function checkAttestation(
   set: { version: bigint; oracles: readonly string[] },
 ): Check[] {
   const member = set.oracles.includes(attestation.oracle);
+  const job = keyBytes(submission.job);
   const statement = resultBytes({
     deployment,
     setVersion: BigInt(attestation.set_version),
-    job: Uint8Array.from(getAddressEncoder().encode(submission.job as never)),
+    job,
     createdSlot: submission.createdSlot,
     epoch: epochOf(submission.submittedAt),
     verdict: attestation.verdict,
     outputHash: submission.outputHash,
     units: submission.units,
+    disputed: attestation.disputed ?? false,
   });
-  let signed = false;
-  try {
-    signed = verifySignature(base58(attestation.oracle), statement, base58(attestation.signature));
-  } catch {
-    // Not base58: not a signature.
-  }
+  const isSigned = (bytes: () => Uint8Array, signature: string | null | undefined) => {
+    try {
+      return !!signature && verifySignature(base58(attestation.oracle), bytes(), base58(signature));
+    } catch {
+      // Not base58, or numbers that no statement holds: not a signature.
+      return false;
+    }
+  };
+  const signed = isSigned(() => statement, attestation.signature);
+  const did = isSigned(
+    () =>
+      auditBytes({
+        deployment,
+        job,
+        createdSlot: submission.createdSlot,
+        verdict: blake3Bytes(statement),
+        audited: attestation.audit?.audited ?? false,
+        reputationBps: attestation.audit?.reputation_bps ?? 0,
+        checkedSteps: BigInt(attestation.checked_steps),
+        totalSteps: BigInt(attestation.total_steps),
+      }),
+    attestation.audit_signature,
+  );
   return [
     {
       name: 'Signer',
@@ -62,10 +84,28 @@ export function checkAttestation(
         : 'does not match the statement rebuilt from the chain',
     },
     {
+      name: 'Work',
+      ok: did,
+      detail: did
+        ? 'what the oracle says that it looked at is under a signature of its own, over this verdict'
+        : 'what the oracle says that it looked at is not signed by it',
+    },
+    {
       name: 'Output',
       ok: attestation.output_hash === hex(submission.outputHash),
       detail: 'is the one submitted on chain',
     },
+    ...(submission.disputed
+      ? [
+          {
+            name: 'Dispute',
+            ok: attestation.disputed ?? false,
+            detail: attestation.disputed
+              ? 'was found after somebody objected'
+              : 'was signed before somebody objected: it counts no more',
+          },
+        ]
+      : []),
   ];
 }
 

@@ -35,6 +35,12 @@ class Writer {
     this.at += 1;
     return this;
   }
+  u16(value: number) {
+    if (!Number.isInteger(value) || value < 0 || value > 0xffff) throw new Error(`${value} does not fit 16 bits`);
+    this.view.setUint16(this.at, value, true);
+    this.at += 2;
+    return this;
+  }
   u64(value: bigint) {
     if (value < 0n || value > 0xffff_ffff_ffff_ffffn) throw new Error(`${value} does not fit 64 bits`);
     this.view.setBigUint64(this.at, value, true);
@@ -63,13 +69,15 @@ export interface ResultStatement {
   verdict: 'valid' | 'invalid';
   outputHash: Uint8Array;
   units: bigint;
+  /** Said about the dispute over the result: then under another domain, for what was said before it counts no more. */
+  disputed: boolean;
 }
 
 export const RESULT_LENGTH = 177;
 
 export function resultBytes(statement: ResultStatement): Uint8Array<ArrayBuffer> {
   return new Writer(RESULT_LENGTH)
-    .domain('io/result/1.....')
+    .domain(statement.disputed ? 'io/disputed/1...' : 'io/result/1.....')
     .key(statement.deployment.program)
     .key(statement.deployment.cluster)
     .u64(statement.setVersion)
@@ -79,6 +87,36 @@ export function resultBytes(statement: ResultStatement): Uint8Array<ArrayBuffer>
     .u8(statement.verdict === 'valid' ? 1 : 2)
     .key(statement.outputHash)
     .u64(statement.units)
+    .done();
+}
+
+/** What an oracle did before it signed a verdict. */
+export interface AuditStatement {
+  deployment: Deployment;
+  job: Uint8Array;
+  createdSlot: bigint;
+  /** BLAKE3 of the verdict's statement. */
+  verdict: Uint8Array;
+  /** It ran steps again; else it looked at the form only. */
+  audited: boolean;
+  /** Of the device, basis points. */
+  reputationBps: number;
+  checkedSteps: bigint;
+  totalSteps: bigint;
+}
+
+export function auditBytes(statement: AuditStatement): Uint8Array<ArrayBuffer> {
+  return new Writer(171)
+    .domain('io/audit/1......')
+    .key(statement.deployment.program)
+    .key(statement.deployment.cluster)
+    .key(statement.job)
+    .u64(statement.createdSlot)
+    .key(statement.verdict)
+    .u8(statement.audited ? 1 : 0)
+    .u16(statement.reputationBps)
+    .u64(statement.checkedSteps)
+    .u64(statement.totalSteps)
     .done();
 }
 

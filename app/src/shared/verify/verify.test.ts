@@ -3,6 +3,8 @@ import { getBase58Decoder } from '@solana/kit';
 import { describe, expect, it } from 'vitest';
 import { hex } from '@/shared/format';
 import {
+  auditBytes,
+  blake3Bytes,
   blake3Hex,
   checkAttestation,
   epochOf,
@@ -26,6 +28,7 @@ describe('statements', () => {
     verdict: 'valid' as const,
     outputHash: fill(7),
     units: 8n,
+    disputed: false,
   };
   it('have the layout that the program compares', () => {
     const bytes = resultBytes(statement);
@@ -37,6 +40,9 @@ describe('statements', () => {
     expect(bytes[136]).toBe(1);
     expect(hex(bytes.subarray(169))).toBe('0800000000000000');
     expect(resultBytes({ ...statement, verdict: 'invalid' })[136]).toBe(2);
+    const disputed = resultBytes({ ...statement, disputed: true });
+    expect(new TextDecoder().decode(disputed.subarray(0, 16))).toBe('io/disputed/1...');
+    expect(hex(disputed.subarray(16))).toBe(hex(bytes.subarray(16)));
   });
   it('are 232 bytes for requests', () => {
     const bytes = requestBytes({
@@ -50,6 +56,15 @@ describe('statements', () => {
     });
     expect(bytes.length).toBe(232);
     expect(hex(bytes.subarray(144, 152))).toBe('0200000000000000');
+  });
+  it('are 171 bytes for what was done', () => {
+    const { deployment, job, createdSlot } = statement;
+    const did = { deployment, job, createdSlot, verdict: fill(5), audited: true, reputationBps: 258 };
+    const bytes = auditBytes({ ...did, checkedSteps: 7n, totalSteps: 8n });
+    expect(new TextDecoder().decode(bytes.subarray(0, 16))).toBe('io/audit/1......');
+    expect([bytes[80], bytes[112], bytes[120]]).toEqual([4, 5, 5]);
+    expect(hex(bytes.subarray(152))).toBe('01020107000000000000000800000000000000');
+    expect(() => auditBytes({ ...did, reputationBps: 65_536, checkedSteps: 7n, totalSteps: 8n })).toThrow('16 bits');
   });
   it('are 144 bytes for leases', () => {
     const bytes = leaseBytes({ ...statement, seconds: 60n, at: 258n });
@@ -80,8 +95,15 @@ describe('attestations', () => {
   const secret = fill(9);
   const oracle = base58(ed25519.getPublicKey(secret));
   const deployment = { program: fill(1), cluster: fill(2) };
-  const submission = { job: base58(fill(4)), createdSlot: 5n, submittedAt: 7_200n, outputHash: fill(7), units: 8n };
-  const signed = (units: bigint) =>
+  const submission = {
+    job: base58(fill(4)),
+    createdSlot: 5n,
+    submittedAt: 7_200n,
+    outputHash: fill(7),
+    units: 8n,
+    disputed: false,
+  };
+  const signed = (units: bigint, disputed = false) =>
     resultBytes({
       deployment,
       setVersion: 3n,
@@ -91,8 +113,9 @@ describe('attestations', () => {
       verdict: 'valid',
       outputHash: fill(7),
       units,
+      disputed,
     });
-  const attestation = (signature: Uint8Array) => ({
+  const attestation = (signature: Uint8Array, disputed = false) => ({
     oracle,
     set_version: 3,
     job: submission.job,
@@ -101,16 +124,60 @@ describe('attestations', () => {
     verdict: 'valid' as const,
     output_hash: hex(fill(7)),
     units: 8,
+    disputed,
     signature: base58(signature),
     checked_steps: 1,
-    total_steps: 1,
+    total_steps: 3,
     verify_ms: 1,
+    audit: { audited: true, rate_ppm: 600_000, reputation_bps: 9_000 },
+    audit_signature: base58(ed25519.sign(done(disputed), secret)),
   });
+  const done = (disputed: boolean) =>
+    auditBytes({
+      deployment,
+      job: fill(4),
+      createdSlot: 5n,
+      verdict: blake3Bytes(signed(8n, disputed)),
+      audited: true,
+      reputationBps: 9_000,
+      checkedSteps: 1n,
+      totalSteps: 3n,
+    });
   const set = { version: 3n, oracles: [oracle] };
   it('hold when signed over what the chain says', () => {
     const good = attestation(ed25519.sign(signed(8n), secret));
     expect(checkAttestation(good, submission, deployment, set).every((check) => check.ok)).toBe(true);
     expect(checkAttestation(good, submission, deployment, { version: 3n, oracles: [] })[0]?.ok).toBe(false);
+  });
+  it('are asked for anew when somebody objects', () => {
+    const before = attestation(ed25519.sign(signed(8n), secret));
+    const about = attestation(ed25519.sign(signed(8n, true), secret), true);
+    const disputed = { ...submission, disputed: true };
+    expect(checkAttestation(about, disputed, deployment, set).every((check) => check.ok)).toBe(true);
+    // Signed, and of no use any more.
+    const old = checkAttestation(before, disputed, deployment, set);
+    expect(old.filter((check) => !check.ok).map((check) => check.name)).toEqual(['Dispute']);
+    // What was said before does not become a word about the dispute, nor the other way round.
+    expect(checkAttestation({ ...before, disputed: true }, disputed, deployment, set)[1]?.ok).toBe(false);
+    expect(checkAttestation({ ...about, disputed: false }, submission, deployment, set)[1]?.ok).toBe(false);
+  });
+  it('hold an oracle to what it says that it did', () => {
+    const good = attestation(ed25519.sign(signed(8n), secret));
+    const work = (said: Partial<typeof good>) =>
+      checkAttestation({ ...good, ...said }, submission, deployment, set).find((check) => check.name === 'Work')?.ok;
+    expect(work({})).toBe(true);
+    for (const changed of [
+      { audit: { ...good.audit, audited: false } },
+      { audit: { ...good.audit, reputation_bps: 9_001 } },
+      { checked_steps: 3 },
+      { total_steps: 1 },
+      { audit_signature: '' },
+      { audit_signature: base58(ed25519.sign(done(true), secret)) },
+      { audit_signature: base58(ed25519.sign(done(false), fill(8))) },
+      { checked_steps: -1 },
+    ]) {
+      expect(work(changed)).toBe(false);
+    }
   });
   it('fail for anything else', () => {
     for (const bad of [ed25519.sign(signed(9n), secret), ed25519.sign(signed(8n), fill(8)), new Uint8Array(64)]) {

@@ -252,6 +252,7 @@ pub fn statement_of(
         },
         output_hash: text::parse_hash(&said.output_hash).ok_or("the output hash is not one")?,
         units: said.units,
+        disputed: said.disputed,
     })
 }
 
@@ -293,14 +294,17 @@ pub async fn equivocation(args: &EquivocationArgs, ctx: &Context) -> Result<()> 
         }
     }
     let kind = match contradiction(&deployment, &first.message, &second.message) {
-        Some(Contradiction::Result) => "two verdicts about one result",
+        Some(Contradiction::Result) => "two verdicts about one result, or about one dispute",
         Some(Contradiction::Reward) => "two roots of one epoch",
         Some(Contradiction::Slash) => "two decisions of one case",
         Some(Contradiction::Lease) => "two totals of one lease that don't add up",
         Some(Contradiction::Guidance) => "two figures of one class and epoch",
         None => {
             return Err(Failure::failed("the two statements do not contradict each other")
-                .hint("They must be about the same job, epoch, case or lease on this network, and say something else."));
+                .hint(
+                    "They must be about the same job, epoch, case or lease on this network, and say something else. What an oracle found \
+                     on a dispute does not contradict what it signed before it.",
+                ));
         }
     };
     let token = tokens::associated(&wallet.address(), &network.io_mint);

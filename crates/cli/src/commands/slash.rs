@@ -17,6 +17,7 @@ use crate::{
     amount::Unit,
     context::{Context, address, put_amount, random_u64},
     failure::{Failure, Result},
+    oracles::verdict_name,
     output::utc,
 };
 
@@ -387,7 +388,7 @@ pub async fn run(command: &SlashCommand, ctx: &Context) -> Result<()> {
                 .map(|a| {
                     vec![
                         a.oracle.clone(),
-                        format!("{:?}", a.verdict).to_lowercase(),
+                        verdict_name(a),
                         format!("{}/{}", a.checked_steps, a.total_steps),
                         a.reason.clone().unwrap_or_default(),
                     ]

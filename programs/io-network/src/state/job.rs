@@ -297,7 +297,13 @@ impl Job {
             && device.reputation_bps(provider, now) >= self.min_reputation_bps
     }
 
-    /// What oracles sign about this job's submitted result.
+    /// Whether somebody objected to the result; also true of a job that has ended since.
+    pub fn was_disputed(&self) -> bool {
+        self.challenger != Pubkey::default()
+    }
+
+    /// What oracles sign about this job's submitted result: after a dispute something else than before it, so that no signature from
+    /// before decides.
     pub fn statement(
         &self,
         key: &Pubkey,
@@ -314,6 +320,7 @@ impl Job {
             verdict,
             output_hash: self.output_hash,
             units: self.units,
+            disputed: self.was_disputed(),
         }
     }
 
@@ -346,6 +353,13 @@ impl Job {
             JobState::Open | JobState::Cancelled => require!(!accepted, IoError::Invariant),
             JobState::Expired => {}
             _ => require!(accepted && self.ask <= self.max_price, IoError::Invariant),
+        }
+        match state {
+            JobState::Disputed => require!(self.was_disputed(), IoError::Invariant),
+            JobState::Open | JobState::Running | JobState::Submitted => {
+                require!(!self.was_disputed(), IoError::Invariant)
+            }
+            _ => {}
         }
         if !state.is_final() {
             let owed = self.owed_payer | self.owed_sponsors | self.refunded;

@@ -7,6 +7,7 @@ mod bad_input;
 mod commands;
 mod crashes;
 mod disagreement;
+mod disputes;
 mod guidance;
 mod happy;
 mod hardware;

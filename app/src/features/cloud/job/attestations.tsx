@@ -1,17 +1,18 @@
 import { useQuery } from '@tanstack/react-query';
 import { attestationsQuery } from '@/shared/api';
-import { type Kinds, membersOf, oracleSetQuery, type Read } from '@/shared/chain';
+import { type Kinds, membersOf, NOBODY, oracleSetQuery, type Read } from '@/shared/chain';
 import { useConfig } from '@/shared/config/use-config';
 import { duration } from '@/shared/format';
 import { Badge, Hash, Loaded, Skeleton } from '@/shared/ui';
 import { checkAttestation, keyBytes } from '@/shared/verify';
 
-/** Each oracle's verdict, its signature checked here against what the chain says. */
+/** Each oracle's newest verdict, its signature checked here against what the chain says. */
 export function Attestations({ job }: { job: Read<Kinds['job']> }) {
   const config = useConfig();
-  const answers = useQuery(attestationsQuery(job.address, job.data.submittedAt > 0n));
-  const set = useQuery(oracleSetQuery());
   const { data } = job;
+  const disputed = data.challenger !== NOBODY;
+  const answers = useQuery(attestationsQuery(job.address, disputed, data.submittedAt > 0n));
+  const set = useQuery(oracleSetQuery());
   return (
     <Loaded query={answers} skeleton={<Skeleton className="h-16" />}>
       {(all) => (
@@ -32,6 +33,7 @@ export function Attestations({ job }: { job: Read<Kinds['job']> }) {
                 submittedAt: data.submittedAt,
                 outputHash: Uint8Array.from(data.outputHash),
                 units: data.units,
+                disputed,
               },
               { program: keyBytes(config.program), cluster: keyBytes(config.cluster) },
               {
@@ -45,6 +47,7 @@ export function Attestations({ job }: { job: Read<Kinds['job']> }) {
                 <Badge tone={attestation.verdict === 'valid' ? 'good' : 'bad'}>{attestation.verdict}</Badge>
                 <Hash value={attestation.oracle} label="oracle" />
                 <span className="text-muted">
+                  {attestation.disputed && 'on the dispute: '}
                   {attestation.audit?.audited === false
                     ? `looked at its form; not drawn to run it again (chance ${attestation.audit.rate_ppm / 10_000} %)`
                     : `checked ${attestation.checked_steps} of ${attestation.total_steps} steps in ${duration(attestation.verify_ms / 1000)}`}

@@ -197,7 +197,7 @@ export function Timeline({ job, view }: { job: Job; view: JobView | null }) {
       title: 'Disputed',
       at: null,
       tone: 'warn',
-      body: <p>Decided by {utc(data.disputeUntil)}, or refunded.</p>,
+      body: <p>Every oracle runs it now. Decided by {utc(data.disputeUntil)}, or refunded.</p>,
     });
   if (data.state === 3)
     entries.push({

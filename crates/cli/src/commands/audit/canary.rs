@@ -36,8 +36,8 @@ use crate::{
 const DOMAIN: [u8; 16] = *b"io/canary/1.....";
 /// Largest file of evidence that is read, bytes.
 const MAX_EVIDENCE: u64 = 1024 * 1024;
-/// Most attestations that evidence holds: one of each oracle.
-const MAX_ATTESTATIONS: usize = 32;
+/// Most attestations that evidence holds: of each oracle one from before a dispute, and one about it.
+const MAX_ATTESTATIONS: usize = 64;
 /// Failures that one machine meets and another doesn't: neither is wrong about it.
 const OF_THE_MACHINE: [&str; 2] = ["time_limit", "stack_overflow"];
 
@@ -130,6 +130,10 @@ struct Finding {
     oracle: String,
     /// It signed that the wrong result is valid; otherwise that it isn't.
     vouched: bool,
+    /// It said so about the dispute over it.
+    disputed: bool,
+    /// It signed that it had run the job: beside `vouched` that is a lie.
+    ran: bool,
 }
 
 impl Evidence {
@@ -176,7 +180,9 @@ impl Evidence {
             if output != wrong.0 {
                 return Err(format!("{of} speaks of another result than {wrong}"));
             }
-            if findings.iter().any(|finding| finding.oracle == *of) {
+            let twice =
+                |finding: &Finding| finding.oracle == *of && finding.disputed == said.disputed;
+            if findings.iter().any(twice) {
                 return Err(format!("{of} is there twice"));
             }
             let vouched = said.verdict == WireVerdict::Valid;
@@ -196,6 +202,7 @@ impl Evidence {
                 },
                 output_hash: output,
                 units: said.units,
+                disputed: said.disputed,
             };
             let signed = text::parse_key(of)
                 .zip(text::parse_signature(&said.signature))
@@ -205,9 +212,22 @@ impl Evidence {
             if !signed {
                 return Err(format!("{of} did not sign this"));
             }
+            let did = said.audit_statement(&statement);
+            let ran = did.audited
+                && text::parse_key(of)
+                    .zip(
+                        said.audit_signature
+                            .as_deref()
+                            .and_then(text::parse_signature),
+                    )
+                    .is_some_and(|(key, signature)| {
+                        verify_signature(&key, &did.to_bytes(), &signature)
+                    });
             findings.push(Finding {
                 oracle: of.clone(),
                 vouched,
+                disputed: said.disputed,
+                ran,
             });
         }
         Ok(findings)
@@ -347,8 +367,8 @@ async fn reveal(ctx: &Context, args: &RevealArgs) -> Result<()> {
         .map_err(|_| Failure::failed("the job's result has no manifest that can be read"))?;
     let mut attestations = oracles.attestations(&at).await;
     attestations.retain(|said| text::parse_hash(&said.output_hash) == Some(job.output_hash));
-    attestations.sort_by(|a, b| a.oracle.cmp(&b.oracle));
-    attestations.dedup_by(|a, b| a.oracle == b.oracle);
+    attestations.sort_by(|a, b| (&a.oracle, a.disputed).cmp(&(&b.oracle, b.disputed)));
+    attestations.dedup_by(|a, b| (&a.oracle, a.disputed) == (&b.oracle, b.disputed));
     let evidence = Evidence {
         program: BlobHash(deployment.program),
         cluster: BlobHash(deployment.cluster),
@@ -403,24 +423,36 @@ async fn verify(ctx: &Context, path: &Path) -> Result<()> {
 fn report(ctx: &Context, findings: &[Finding]) -> Result<()> {
     let items: Vec<_> = findings
         .iter()
-        .map(|finding| json!({"oracle": finding.oracle, "vouched": finding.vouched}))
+        .map(|finding| {
+            json!({
+                "oracle": finding.oracle,
+                "vouched": finding.vouched,
+                "disputed": finding.disputed,
+                "ran": finding.ran,
+            })
+        })
         .collect();
     let cells: Vec<Vec<String>> = findings
         .iter()
         .map(|finding| {
             vec![
                 short(&finding.oracle),
-                if finding.vouched {
-                    "vouched for the wrong answer".into()
-                } else {
-                    "found it wrong".into()
+                match (finding.vouched, finding.disputed) {
+                    (true, false) => "vouched for the wrong answer".into(),
+                    (true, true) => "vouched for it when it was disputed".into(),
+                    (false, false) => "found it wrong".into(),
+                    (false, true) => "found it wrong when it was disputed".into(),
+                },
+                match finding.ran {
+                    true => "that it ran the job".into(),
+                    false => "nothing of a run".into(),
                 },
             ]
         })
         .collect();
     ctx.out.list(
         &items,
-        &["ORACLE", "VERDICT"],
+        &["ORACLE", "VERDICT", "AND SIGNED"],
         &cells,
         "No oracle gave a verdict.",
     )
@@ -428,6 +460,7 @@ fn report(ctx: &Context, findings: &[Finding]) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use io_api::types::Audit;
     use io_client::Wallet;
 
     use super::*;
@@ -472,7 +505,7 @@ mod tests {
             program: io_client::io_network::ID.to_bytes(),
             cluster: [5; 32],
         };
-        let attestation = |n: u8, verdict| {
+        let attestation = |n: u8, disputed, verdict| {
             let wallet = Wallet::from_seed(&[n; 32]);
             let statement = ResultStatement {
                 deployment,
@@ -483,8 +516,9 @@ mod tests {
                 verdict,
                 output_hash,
                 units: 3,
+                disputed,
             };
-            Attestation {
+            let mut said = Attestation {
                 oracle: wallet.address().to_string(),
                 set_version: 1,
                 job: job.to_string(),
@@ -497,15 +531,24 @@ mod tests {
                 },
                 output_hash: text::hash(&output_hash),
                 units: 3,
+                disputed,
                 signature: wallet.sign(&statement.to_bytes()).to_string(),
                 checked_steps: 1,
                 total_steps: 1,
                 reason: None,
                 verify_ms: 1,
                 sample_signature: None,
-                audit: None,
+                audit: Some(Audit {
+                    audited: n == 1,
+                    rate_ppm: 1,
+                    reputation_bps: 2,
+                }),
+                audit_signature: None,
                 wrong_steps: Vec::new(),
-            }
+            };
+            let did = said.audit_statement(&statement).to_bytes();
+            said.audit_signature = Some(wallet.sign(&did).to_string());
+            said
         };
         Evidence {
             program: BlobHash(deployment.program),
@@ -514,8 +557,10 @@ mod tests {
             secret: secret(),
             wrong: String::from_utf8(wrong.canonical()).unwrap(),
             attestations: vec![
-                attestation(1, Verdict::Valid),
-                attestation(2, Verdict::Invalid),
+                attestation(1, false, Verdict::Valid),
+                attestation(2, false, Verdict::Invalid),
+                // The first one looks again, and finds it wrong: that it vouched stays.
+                attestation(1, true, Verdict::Invalid),
             ],
         }
     }
@@ -524,7 +569,17 @@ mod tests {
     fn who_signed_for_a_known_wrong_answer_is_named() {
         let findings = evidence().findings().unwrap();
         let vouched: Vec<_> = findings.iter().map(|finding| finding.vouched).collect();
-        assert_eq!(vouched, [true, false]);
+        assert_eq!(vouched, [true, false, false]);
+        // The first one signed that it had run what it vouched for, which it can't have.
+        let ran = |evidence: &Evidence| -> Vec<bool> {
+            let findings = evidence.findings().unwrap();
+            findings.iter().map(|finding| finding.ran).collect()
+        };
+        assert_eq!(ran(&evidence()), [true, false, true]);
+        // Nobody else says so of it.
+        let mut put_in = evidence();
+        put_in.attestations[1].audit.as_mut().unwrap().audited = true;
+        assert_eq!(ran(&put_in), [true, false, true]);
         // It survives being written and read.
         let text = serde_json::to_string(&evidence()).unwrap();
         let again: Evidence = serde_json::from_str(&text).unwrap();
@@ -535,7 +590,7 @@ mod tests {
     #[test]
     fn nothing_of_the_evidence_can_be_changed() {
         let other = manifest(secret().spec, failed("unreachable"));
-        let changes: [&dyn Fn(&mut Evidence); 11] = [
+        let changes: [&dyn Fn(&mut Evidence); 13] = [
             &|e| e.wrong = String::from_utf8(other.canonical()).unwrap(),
             &|e| e.wrong.push(' '),
             &|e| e.secret.right = BlobHash([9; 32]),
@@ -547,6 +602,8 @@ mod tests {
             &|e| e.attestations[0].output_hash = text::hash(&[2; 32]),
             &|e| e.attestations[0].oracle = e.attestations[1].oracle.clone(),
             &|e| e.attestations[1] = e.attestations[0].clone(),
+            &|e| e.attestations[0].disputed = true,
+            &|e| e.attestations[2].disputed = false,
         ];
         for (i, change) in changes.iter().enumerate() {
             let mut changed = evidence();
@@ -580,7 +637,7 @@ mod tests {
         }
         let trap = manifest(secret().spec, failed("unreachable"));
         assert!(same_everywhere(&trap).is_ok());
-        assert_eq!(evidence_of(&trap).findings().unwrap().len(), 2);
+        assert_eq!(evidence_of(&trap).findings().unwrap().len(), 3);
     }
 
     #[test]

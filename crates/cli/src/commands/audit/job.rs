@@ -1,7 +1,7 @@
 //! `io audit job`.
 //!
-//! Of an attestation the verdict and the draw are signed; whether the oracle audited, and the device's reputation that the rate follows
-//! from, are its own word.
+//! Of an attestation the verdict, the draw, and what the oracle did are signed: whether it audited, and the device's reputation that the
+//! rate follows from, are its own word, and it can be held to it.
 
 use io_api::{
     auth::verify_signature,
@@ -12,13 +12,14 @@ use io_client::{
     Pubkey, accounts, audit,
     io_network::state::{Job, OracleSet},
 };
-use io_protocol::messages::{Deployment, Verdict};
+use io_protocol::messages::{Deployment, ResultStatement, Verdict};
 use serde_json::json;
 
 use crate::{
     commands::job::show::fetch_job,
     context::Context,
     failure::{Failure, Result},
+    oracles::verdict_name,
     output::short,
 };
 
@@ -27,7 +28,9 @@ use crate::{
 struct Checked {
     /// It is an oracle of the set, and signed this verdict about this result.
     signed: bool,
-    /// Drawn from its signature over the submission, at a rate no lower than the job's; `None` without one.
+    /// What it says that it did is under its signature, too.
+    did_signed: bool,
+    /// Drawn from its signature over the submission, at a rate no lower than the job's, `None` without one; on a dispute always.
     had_to_audit: Option<bool>,
     /// By its own word.
     audited: bool,
@@ -36,7 +39,7 @@ struct Checked {
 impl Checked {
     fn is_right(&self) -> bool {
         // Who looked into it without having to did no wrong.
-        self.signed && self.had_to_audit.is_some_and(|had| self.audited || !had)
+        self.signed && self.did_signed && self.had_to_audit.is_some_and(|had| self.audited || !had)
     }
 }
 
@@ -53,14 +56,23 @@ fn check(
         WireVerdict::Valid => Verdict::Valid,
         WireVerdict::Invalid => Verdict::Invalid,
     };
-    let statement = job
-        .statement(address, deployment, said.set_version, verdict)
-        .to_bytes();
-    let signed = key.is_some_and(|key| {
-        set.position(&key).is_some()
-            && text::parse_signature(&said.signature)
-                .is_some_and(|signature| verify_signature(&key, &statement, &signature))
-    });
+    let statement = ResultStatement {
+        disputed: said.disputed,
+        ..job.statement(address, deployment, said.set_version, verdict)
+    };
+    let is_signed = |message: &[u8], signature: &str| {
+        key.is_some_and(|key| {
+            set.position(&key).is_some()
+                && text::parse_signature(signature)
+                    .is_some_and(|signature| verify_signature(&key, message, &signature))
+        })
+    };
+    let signed = is_signed(&statement.to_bytes(), &said.signature);
+    let did = said.audit_statement(&statement).to_bytes();
+    let did_signed = said
+        .audit_signature
+        .as_deref()
+        .is_some_and(|signature| is_signed(&did, signature));
     let audit = said.audit.as_ref();
     let message = audit::sample_message(
         &deployment,
@@ -74,15 +86,19 @@ fn check(
             return None;
         }
         let (oracles, quorum) = (set.count.into(), set.quorum.into());
-        let rate = audit::rate_ppm(job, audit?.reputation_bps, oracles, quorum);
-        let seed = audit::seed(&address.to_bytes(), job, &signature);
-        Some(io_proof::audit::is_drawn(&seed, rate))
+        let reputation = audit?.reputation_bps;
+        let address = address.to_bytes();
+        Some(audit::draw(&address, job, &signature, reputation, oracles, quorum).audits)
     };
     Checked {
         signed,
+        did_signed,
         // A result that is wrong by its form has no steps to draw from.
         had_to_audit: match said.verdict {
             WireVerdict::Invalid if audit.is_none() => Some(false),
+            // Nothing is drawn once somebody objects: what is found right then was run.
+            WireVerdict::Invalid if said.disputed => Some(false),
+            WireVerdict::Valid if said.disputed => Some(true),
             _ => drawn(),
         },
         audited: audit.is_some_and(|audit| audit.audited),
@@ -109,7 +125,9 @@ pub async fn run(ctx: &Context, address: &Pubkey) -> Result<()> {
         items.push(json!({
             "oracle": said.oracle,
             "verdict": said.verdict,
+            "disputed": said.disputed,
             "signed": checked.signed,
+            "did_signed": checked.did_signed,
             "had_to_audit": checked.had_to_audit,
             "audited": checked.audited,
             "rate_ppm": rate,
@@ -123,8 +141,8 @@ pub async fn run(ctx: &Context, address: &Pubkey) -> Result<()> {
         let yes = |is: bool| if is { "yes" } else { "no" }.to_owned();
         cells.push(vec![
             short(&said.oracle),
-            format!("{:?}", said.verdict).to_lowercase(),
-            yes(checked.signed),
+            verdict_name(said),
+            yes(checked.signed && checked.did_signed),
             checked.had_to_audit.map_or("can't be told".into(), yes),
             if checked.audited {
                 "its steps".into()
@@ -200,7 +218,16 @@ mod tests {
             let address = Pubkey::new_from_array([n; 32]);
             let message = audit::sample_message(&deployment, &address.to_bytes(), 0, &[0; 32]);
             let statement = |verdict| job.statement(&address, deployment, 3, verdict).to_bytes();
-            let said = |audited, rate_ppm| Attestation {
+            // As an oracle signs what it did.
+            let with_word = |said: Attestation, verdict: ResultStatement| {
+                let did = said.audit_statement(&verdict).to_bytes();
+                Attestation {
+                    audit_signature: Some(oracle.sign(&did).to_string()),
+                    ..said
+                }
+            };
+            let valid = job.statement(&address, deployment, 3, Verdict::Valid);
+            let unworded = |audited, rate_ppm| Attestation {
                 oracle: oracle.address().to_string(),
                 set_version: 3,
                 job: address.to_string(),
@@ -209,6 +236,7 @@ mod tests {
                 verdict: WireVerdict::Valid,
                 output_hash: text::hash(&[0; 32]),
                 units: 1_000,
+                disputed: false,
                 signature: oracle.sign(&statement(Verdict::Valid)).to_string(),
                 checked_steps: 0,
                 total_steps: 9,
@@ -220,9 +248,37 @@ mod tests {
                     rate_ppm,
                     reputation_bps: 9_500,
                 }),
+                audit_signature: None,
                 wrong_steps: Vec::new(),
             };
+            let said = |audited, rate_ppm| with_word(unworded(audited, rate_ppm), valid);
             let of = |said: &Attestation| check(&address, &job, &set, deployment, said);
+            // Whoever finds a disputed result right has run it, whatever was drawn.
+            let about_dispute = |verdict, audited| {
+                let signed = ResultStatement {
+                    disputed: true,
+                    ..job.statement(&address, deployment, 3, verdict)
+                };
+                let said = Attestation {
+                    verdict: if verdict == Verdict::Valid {
+                        WireVerdict::Valid
+                    } else {
+                        WireVerdict::Invalid
+                    },
+                    disputed: true,
+                    signature: oracle.sign(&signed.to_bytes()).to_string(),
+                    ..unworded(audited, 0)
+                };
+                with_word(said, signed)
+            };
+            assert!(of(&about_dispute(Verdict::Valid, true)).is_right());
+            assert!(!of(&about_dispute(Verdict::Valid, false)).is_right());
+            assert!(of(&about_dispute(Verdict::Invalid, false)).is_right());
+            let relabelled = Attestation {
+                disputed: true,
+                ..said(true, 0)
+            };
+            assert!(!of(&relabelled).signed);
             let passed_over = of(&said(false, 0));
             let drawn = passed_over.had_to_audit.unwrap();
             seen.insert(drawn);
@@ -245,6 +301,28 @@ mod tests {
                 ..said(true, 0)
             };
             assert!(!of(&forged).signed);
+            // Nobody, on the way either, says of it that it did what it didn't sign.
+            assert!(!of(&unworded(true, 0)).is_right());
+            for changed in [
+                Attestation {
+                    audit_signature: said(false, 0).audit_signature,
+                    ..said(true, 0)
+                },
+                Attestation {
+                    checked_steps: 9,
+                    ..said(true, 0)
+                },
+                Attestation {
+                    total_steps: 1,
+                    ..said(true, 0)
+                },
+                Attestation {
+                    audit_signature: about_dispute(Verdict::Valid, true).audit_signature,
+                    ..said(true, 0)
+                },
+            ] {
+                assert!(!of(&changed).did_signed && !of(&changed).is_right());
+            }
         }
         assert_eq!(seen.len(), 2, "some were drawn, some not");
     }

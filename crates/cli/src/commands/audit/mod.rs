@@ -20,7 +20,7 @@ pub enum AuditCommand {
     /// if nobody overturns it.
     Hardware(hardware::HardwareArgs),
     /// Which oracles had to run a job's work again: worked out again from their signatures. Whether an oracle audited, and the
-    /// device's reputation, are its own word.
+    /// device's reputation, are its own word, which it signs.
     Job {
         /// The job's address.
         job: String,

@@ -38,7 +38,8 @@ pub struct SettleJob<'info> {
 impl SettleJob<'_> {
     /// network, oracle_set: the only accounts of their types · job: submitted or disputed · device, vault, provider_token,
     /// payer_token, treasury: the job's own · instructions: by address, in `attest` · token_program: by address. Anybody may send it:
-    /// signatures or time decide, and the job's own accounts say where money goes.
+    /// signatures or time decide, and the job's own accounts say where money goes. Of a disputed job only what was signed about the dispute
+    /// counts (`Job::statement`).
     fn validate(&self, now: i64) -> Result<()> {
         let job = self.job.load()?;
         let state = job.state()?;
