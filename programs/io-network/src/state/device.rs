@@ -99,7 +99,14 @@ pub struct Device {
     pub former_operator: Pubkey,
     /// Hour (since the Unix epoch, u64 little-endian) of the newest hardware proof that was proven wrong.
     pub faulty_epoch: [u8; 8],
-    pub reserved: [u8; 21],
+    /// Aligns what follows.
+    pub spare: u8,
+    /// Mbit/s that its link showed to the worst of the oracles that signed, each way; 0 where none was shown.
+    pub down_mbit: u32,
+    pub up_mbit: u32,
+    /// Longest round trip to an oracle that signed, milliseconds; 0 before it was measured.
+    pub latency_ms: u16,
+    pub reserved: [u8; 10],
 }
 serialise_as_bytes!(Device);
 
@@ -113,6 +120,9 @@ impl Device {
             tops_e2: self.tops_e2,
             memory_mib: self.memory_mib,
             bandwidth_mib_s: self.bandwidth_mib_s,
+            down_mbit: self.down_mbit,
+            up_mbit: self.up_mbit,
+            latency_ms: self.latency_ms,
             region: self.region,
         }
     }
