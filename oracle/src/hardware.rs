@@ -999,13 +999,14 @@ async fn round(oracle: &Arc<Oracle>, asked: Vec<Asked>, mut open: Open) -> Resul
     )
     .await;
     let checkers = checkers.await??;
-    let (opening, checkers) = (&opening, &checkers);
-    let last = async |turn: Turn| {
-        let mut turn = judge(oracle, turn, &seed, &reveal, checkers).await;
+    let (opening, checkers, revealed) = (&opening, &checkers, &revealed);
+    let (seed, reveal) = (&seed, &reveal);
+    let last = |turn: Turn| async move {
+        let mut turn = judge(oracle, turn, seed, reveal, checkers).await;
         if matches!(turn.ended, Some((ProofOutcome::Proven, _))) {
             turn.link = Some(pace::measure(oracle, &turn.asked.device).await);
         }
-        conclude(oracle, turn, at, opening, &seed, &revealed).await
+        conclude(oracle, turn, at, opening, seed, revealed).await
     };
     stream::iter(turns.into_values())
         .map(last)

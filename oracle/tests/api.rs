@@ -1682,11 +1682,7 @@ async fn a_device_is_linked_attested_and_offered_a_job() {
     assert!(figures.down_mbit > 0 && figures.up_mbit > 0);
     assert_eq!(
         (offer.down_mbit, offer.up_mbit, offer.latency_ms),
-        (
-            figures.down_mbit,
-            figures.up_mbit,
-            Some(figures.latency_ms)
-        )
+        (figures.down_mbit, figures.up_mbit, Some(figures.latency_ms))
     );
     let offers = client.offers(None).await.unwrap();
     let mine = world.device.to_string();

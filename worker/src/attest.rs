@@ -289,7 +289,12 @@ mod tests {
     }
 
     /// The same with these figures of its link.
-    fn linked(of: (usize, Figures), down_mbit: u32, up_mbit: u32, latency_ms: u16) -> (usize, Figures) {
+    fn linked(
+        of: (usize, Figures),
+        down_mbit: u32,
+        up_mbit: u32,
+        latency_ms: u16,
+    ) -> (usize, Figures) {
         let figures = Figures {
             down_mbit,
             up_mbit,

@@ -459,11 +459,23 @@ mod tests {
         let all = HashSet::from([
             of(base),
             of(Measured { tops_e2: 1, ..base }),
-            of(Measured { memory_mib: 1, ..base }),
-            of(Measured { bandwidth_mib_s: 1, ..base }),
-            of(Measured { down_mbit: 1, ..base }),
+            of(Measured {
+                memory_mib: 1,
+                ..base
+            }),
+            of(Measured {
+                bandwidth_mib_s: 1,
+                ..base
+            }),
+            of(Measured {
+                down_mbit: 1,
+                ..base
+            }),
             of(Measured { up_mbit: 1, ..base }),
-            of(Measured { latency_ms: 1, ..base }),
+            of(Measured {
+                latency_ms: 1,
+                ..base
+            }),
             of(Measured { region: 1, ..base }),
         ]);
         assert_eq!(all.len(), 8);

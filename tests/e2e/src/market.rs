@@ -395,9 +395,7 @@ impl Market {
             let mine = page.proofs.into_iter().filter(|proof| proof.device == name);
             found.extend(mine.filter_map(|proof| proof.figures));
         }
-        found
-            .into_iter()
-            .max_by_key(|figures| figures.measured_at)
+        found.into_iter().max_by_key(|figures| figures.measured_at)
     }
 
     async fn get<T: serde::de::DeserializeOwned>(&self, number: usize, path: &str) -> Option<T> {

@@ -357,13 +357,19 @@ async fn a_link_is_measured_both_ways() {
     let mut worker = worker(&oracle);
     let mut socket = oracle.link(&worker.operator).await;
     assert!(matches!(worker.event().await, Event::Up { .. }));
-    assert!(matches!(hear(&mut socket).await, ToOracle::Heartbeat { .. }));
+    assert!(matches!(
+        hear(&mut socket).await,
+        ToOracle::Heartbeat { .. }
+    ));
 
     let (request, bytes) = (7, BURSTS[0]);
     say(&mut socket, &ToWorker::Download { request, bytes }).await;
     let burst = payload(&[3; 32], bytes);
     for part in burst.chunks(60_000) {
-        socket.send(Message::Binary(part.to_vec().into())).await.unwrap();
+        socket
+            .send(Message::Binary(part.to_vec().into()))
+            .await
+            .unwrap();
     }
     let sha256 = text::hash(&Sha256::digest(&burst).into());
     assert_eq!(
@@ -398,5 +404,8 @@ async fn a_link_is_measured_both_ways() {
     // Bytes that were not announced end the connection, and not the worker.
     socket.send(Message::Binary(vec![0].into())).await.unwrap();
     let mut socket = oracle.link(&worker.operator).await;
-    assert!(matches!(hear(&mut socket).await, ToOracle::Heartbeat { .. }));
+    assert!(matches!(
+        hear(&mut socket).await,
+        ToOracle::Heartbeat { .. }
+    ));
 }
