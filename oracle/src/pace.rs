@@ -310,7 +310,7 @@ mod tests {
     const DEVICE: Pubkey = Pubkey::new_from_array([7; 32]);
 
     fn frame(request: u64, bytes: &[u8]) -> Vec<u8> {
-        [&request.to_le_bytes(), bytes].concat()
+        [&request.to_le_bytes()[..], bytes].concat()
     }
 
     #[test]

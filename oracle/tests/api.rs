@@ -1025,7 +1025,7 @@ async fn be_measured(
             } => {
                 let payload = payload(&text::parse_hash(&seed).unwrap(), bytes);
                 for part in payload.chunks(32 * 1024) {
-                    let frame = [&request.to_le_bytes(), part].concat();
+                    let frame = [&request.to_le_bytes()[..], part].concat();
                     link.send(Message::Binary(frame.into())).await.unwrap();
                 }
             }

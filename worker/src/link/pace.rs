@@ -92,7 +92,7 @@ impl Pace {
         let frames = payload.len().div_ceil(PACE_FRAME_BYTES);
         Ok((0..frames).map(move |n| {
             let part = payload.chunks(PACE_FRAME_BYTES).nth(n).unwrap_or_default();
-            Message::Binary([&request.to_le_bytes(), part].concat().into())
+            Message::Binary([&request.to_le_bytes()[..], part].concat().into())
         }))
     }
 }
@@ -129,7 +129,7 @@ mod tests {
         let Some(ToOracle::Downloaded { request, sha256 }) = pace.take(&rest).unwrap() else {
             panic!("no answer");
         };
-        let hash = Sha256::digest([&[1], rest.as_slice()].concat());
+        let hash = Sha256::digest([&[1][..], rest.as_slice()].concat());
         assert_eq!((request, sha256), (7, text::hash(&hash.into())));
         assert!(pace.take(&[0]).is_err(), "it is over");
     }
