@@ -44,10 +44,11 @@ fn candidate(random: &mut Random, n: u32) -> Candidate {
         class,
         multiplier_e2,
         memory_mib,
+        tops_e2: 1_000 + random.below(100_000) as u32,
+        latency_ms: random.below(300) as u16,
         region: 0x4141 + random.below(40) as u16,
         reputation_bps: 3_000 + random.below(7_000) as u16,
         free_bond: 1_000_000 * (1 + random.below(1_000_000)),
-        rtt_ms: random.below(300) as u32,
         skills: vec![Skill {
             engine: "embed".into(),
             ask: 10_000_000 + random.below(90_000_000),

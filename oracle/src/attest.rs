@@ -150,19 +150,28 @@ fn check(view: &View<'_>, request: &DeviceAttestRequest) -> Result<Measured, Ref
     if request.tops_e2 > figures.tops_e2
         || request.memory_mib > figures.memory_mib
         || request.bandwidth_mib_s > figures.bandwidth_mib_s
+        || request.down_mbit > figures.down_mbit
+        || request.up_mbit > figures.up_mbit
+        || request.latency_ms < figures.latency_ms
     {
         return Err(Refusal::bad(format!(
-            "this oracle measured {}.{:02} TOPS, {} MiB and {} MiB/s, and signs no more than that",
+            "this oracle measured {}.{:02} TOPS, {} MiB, {} MiB/s, {} Mbit/s down, {} Mbit/s up and {} ms, and signs nothing better",
             figures.tops_e2 / 100,
             figures.tops_e2 % 100,
             figures.memory_mib,
-            figures.bandwidth_mib_s
+            figures.bandwidth_mib_s,
+            figures.down_mbit,
+            figures.up_mbit,
+            figures.latency_ms
         )));
     }
     Ok(Measured {
         tops_e2: request.tops_e2,
         memory_mib: request.memory_mib,
         bandwidth_mib_s: request.bandwidth_mib_s,
+        down_mbit: request.down_mbit,
+        up_mbit: request.up_mbit,
+        latency_ms: request.latency_ms,
         region,
     })
 }
@@ -180,8 +189,9 @@ mod tests {
         tops_e2: 10,
         memory_mib: 64,
         bandwidth_mib_s: 5,
-        latency_ms: None,
-        up_kib_s: None,
+        down_mbit: 100,
+        up_mbit: 50,
+        latency_ms: 20,
     };
 
     #[test]
@@ -200,6 +210,9 @@ mod tests {
             tops_e2: 10,
             memory_mib: 64,
             bandwidth_mib_s: 5,
+            down_mbit: 100,
+            up_mbit: 50,
+            latency_ms: 20,
             region: Some("DE".into()),
         };
         let beat = |age: u64| LinkState {
@@ -262,10 +275,34 @@ mod tests {
                 bandwidth_mib_s: 4,
                 ..FIGURES
             },
+            Figures {
+                down_mbit: 99,
+                ..FIGURES
+            },
+            Figures {
+                up_mbit: 49,
+                ..FIGURES
+            },
+            Figures {
+                latency_ms: 21,
+                ..FIGURES
+            },
         ] {
             let figures = Some(less);
             assert_eq!(status(&View { figures, ..good }), 400, "{less:?}");
         }
+        // Worse than what was measured here, for another oracle's sake.
+        let modest = DeviceAttestRequest {
+            down_mbit: 1,
+            up_mbit: 0,
+            latency_ms: 300,
+            ..request.clone()
+        };
+        let measured = check(&good, &modest).unwrap();
+        assert_eq!(
+            (measured.down_mbit, measured.up_mbit, measured.latency_ms),
+            (1, 0, 300)
+        );
         for now in [2_000 + MOST_AGE + 1, 2_000 - MOST_AHEAD - 1] {
             assert_eq!(status(&View { now, ..good }), 400, "at {now}");
         }

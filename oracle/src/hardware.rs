@@ -5,8 +5,9 @@
 //! 2. Devices commit to their products, fill memory, and say so. Their time is what passes here between the opening and the commitment.
 //! 3. When all have, or patience ends, the oracle reveals the second seed: rows are drawn, and the walk through memory begins.
 //!    Once a walk's root is in, another signature draws its strides.
-//! 4. Rows come as a blob. All devices of a round share one B·r; what was asked, sent, signed and found is one record a device and round in the
-//!    database, and for everybody at `/v1/hardware/{epoch}`.
+//! 4. Rows come as a blob. All devices of a round share one B·r. The link of a device whose proof was right is measured
+//!    ([`pace`]). What was asked, sent, signed and found is one record a device and round in the database, and for
+//!    everybody at `/v1/hardware/{epoch}`.
 //!
 //! Being slow lowers a figure. A wrong row or stride refuses the device. [`attest`](crate::attest) signs no figure above what was
 //! measured here.
@@ -20,12 +21,13 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use io_api::{
     auth::verify_signature,
     text,
     types::{
-        Figures, HardwareClaim, HardwareProof, HardwareProofs, OpenRequest, ProofAsk, ProofOutcome,
-        RoundOpening, Stride, ToWorker,
+        Figures, HardwareClaim, HardwareProof, HardwareProofs, LinkTimes, OpenRequest, ProofAsk,
+        ProofOutcome, RoundOpening, Stride, ToWorker,
     },
 };
 use io_client::{Pubkey, io_network::state::Device};
@@ -35,6 +37,7 @@ use io_proof::{
         Checker, Committed, Hash, OpenedRow, Shape,
         cell::check_n,
         memory::{MAX_SEGMENTS, MAX_STRIDES, OpenedStride, STRIDE, Walk, check_walk},
+        pace::MAX_LATENCY_MS,
         reveal_seed, round_seed,
         seeds::{memory_seed, walk_subject},
         sizes::{self, BUDGET_PPM, LEAST_N, MAX_HOP_NS},
@@ -53,6 +56,7 @@ use tokio::{
 use crate::{
     db::ProofRow,
     oracle::{Oracle, lock},
+    pace,
 };
 
 /// Claims that come together are asked together: the first waits this long for more.
@@ -95,8 +99,6 @@ const AUDIT_PERIOD: Duration = Duration::from_secs(3_600);
 const AUDIT_PATIENCE: Duration = Duration::from_secs(25);
 /// Answers to audits that are remembered: whoever asks the same has them without the device.
 const MAX_ANSWERS: usize = 1_024;
-/// Smaller uploads tell little of a link's pace, bytes.
-const LEAST_UPLOAD: usize = 16 * 1024;
 /// Devices whose standing is remembered.
 const MAX_KNOWN: usize = 2 * crate::link::MAX_LINKS;
 
@@ -227,6 +229,9 @@ impl Standing {
                 tops_e2: newest.tops_e2.min(before.tops_e2),
                 memory_mib: newest.memory_mib.min(before.memory_mib),
                 bandwidth_mib_s: newest.bandwidth_mib_s.min(before.bandwidth_mib_s),
+                down_mbit: newest.down_mbit.min(before.down_mbit),
+                up_mbit: newest.up_mbit.min(before.up_mbit),
+                latency_ms: newest.latency_ms.max(before.latency_ms),
                 ..newest
             },
         })
@@ -277,8 +282,6 @@ struct Known {
     /// When it is asked again besides the regular rounds.
     due: Option<Instant>,
     failures: u32,
-    latency_ms: Option<u32>,
-    up_kib_s: Option<u32>,
     /// How it was audited lately.
     audits: VecDeque<Audit>,
 }
@@ -350,8 +353,6 @@ struct State {
     next_audit: u64,
     /// The newest answers to audits: what was asked, and the blob.
     answers: VecDeque<(Question, Hash)>,
-    /// Operators of the devices that are in a round.
-    operators: HashMap<Bytes32, Pubkey>,
     /// When the next round of all devices is.
     regular: Option<Instant>,
     /// Of the newest rounds.
@@ -533,27 +534,6 @@ impl Hardware {
         }
     }
 
-    pub fn latency(&self, device: &Pubkey, took: Duration) {
-        if let Some(known) = lock(&self.state).known.get_mut(device) {
-            let ms = took.as_micros().div_ceil(1_000);
-            known.latency_ms = Some(u32::try_from(ms).unwrap_or(u32::MAX));
-        }
-    }
-
-    /// A key uploaded a part of a blob in this time. Counts for the device in a round whose operator it is.
-    pub fn uploaded(&self, key: &Bytes32, bytes: usize, took: Duration) {
-        if bytes < LEAST_UPLOAD {
-            return;
-        }
-        let mut state = lock(&self.state);
-        if let Some(device) = state.operators.get(key).copied()
-            && let Some(known) = state.known.get_mut(&device)
-        {
-            let pace = bytes as f64 / 1_024.0 / took.as_secs_f64().max(1e-6);
-            known.up_kib_s = Some(pace as u32);
-        }
-    }
-
     /// What this oracle signs of a device now.
     pub fn figures(&self, oracle: &Oracle, device: &Pubkey) -> Option<Figures> {
         let (now, fresh) = (oracle.clock.now(), oracle.config.rounds.figures_seconds);
@@ -697,7 +677,6 @@ fn open_due(oracle: &Arc<Oracle>) {
             claims,
             known,
             regular,
-            operators,
             ..
         } = &mut *state;
         let next = || now + period.mul_f64(1.0 - jitter() as f64 / 100_000.0);
@@ -730,7 +709,6 @@ fn open_due(oracle: &Arc<Oracle>) {
             let least = class.map_or((0, 0), |c| (c.min_tops_e2, c.min_memory_mib));
             known.busy = true;
             known.due = None;
-            operators.insert(account.operator.to_bytes(), *device);
             due.push(Asked {
                 device: *device,
                 account: *account,
@@ -773,8 +751,6 @@ impl Drop for Open {
                 known.busy = false;
             }
         }
-        let ended: HashSet<&Pubkey> = self.devices.iter().collect();
-        state.operators.retain(|_, device| !ended.contains(device));
     }
 }
 
@@ -809,6 +785,7 @@ struct Turn {
     walk: Option<(Hash, u64)>,
     draw: Option<[u8; 64]>,
     opened: Option<(Bytes32, Vec<Stride>)>,
+    link: Option<LinkTimes>,
     ended: Option<(ProofOutcome, String)>,
 }
 
@@ -915,6 +892,7 @@ async fn round(oracle: &Arc<Oracle>, asked: Vec<Asked>, mut open: Open) -> Resul
             walk: None,
             draw: None,
             opened: None,
+            link: None,
             ended: None,
         };
         if !reached {
@@ -1035,10 +1013,20 @@ async fn round(oracle: &Arc<Oracle>, asked: Vec<Asked>, mut open: Open) -> Resul
     )
     .await;
     let checkers = checkers.await??;
-    for turn in turns.into_values() {
-        let judged = judge(oracle, turn, &seed, &reveal, &checkers).await;
-        conclude(oracle, judged, at, &opening, &seed, &revealed).await?;
-    }
+    let (opening, checkers, revealed) = (&opening, &checkers, &revealed);
+    let (seed, reveal) = (&seed, &reveal);
+    let last = |turn: Turn| async move {
+        let mut turn = judge(oracle, turn, seed, reveal, checkers).await;
+        if matches!(turn.ended, Some((ProofOutcome::Proven, _))) {
+            turn.link = Some(pace::measure(oracle, &turn.asked.device).await);
+        }
+        conclude(oracle, turn, at, opening, seed, revealed).await
+    };
+    stream::iter(turns.into_values())
+        .map(last)
+        .buffer_unordered(pace::AT_ONCE)
+        .try_collect::<()>()
+        .await?;
     if let Some(before) = epoch.checked_sub(KEEP_EPOCHS) {
         oracle.db.forget_proofs(before).await?;
     }
@@ -1250,8 +1238,9 @@ fn measured(
         tops_e2: shape.tops_e2(commit_micros.max(claimed)),
         memory_mib: shown.max(stands),
         bandwidth_mib_s: u32::try_from(bandwidth).unwrap_or(u32::MAX),
-        latency_ms: None,
-        up_kib_s: None,
+        down_mbit: 0,
+        up_mbit: 0,
+        latency_ms: MAX_LATENCY_MS,
     }
 }
 
@@ -1277,10 +1266,10 @@ async fn conclude(
             let state = lock(&oracle.hardware.state);
             let known = state.known.get(&device);
             let before = known.and_then(|known| known.standing.recent[0]);
-            Some(Figures {
-                latency_ms: known.and_then(|known| known.latency_ms),
-                up_kib_s: known.and_then(|known| known.up_kib_s),
-                ..measured(rounds, asked, *commit_micros, walk_micros, before, at)
+            let proven = measured(rounds, asked, *commit_micros, walk_micros, before, at);
+            Some(match &turn.link {
+                Some(times) => pace::with(proven, times),
+                None => proven,
             })
         }
         _ => None,
@@ -1321,6 +1310,7 @@ async fn conclude(
             .as_ref()
             .map(|(_, strides)| strides.clone())
             .unwrap_or_default(),
+        link: turn.link.clone(),
         outcome,
         reason: reason.clone(),
         figures,
@@ -1454,8 +1444,9 @@ mod tests {
             tops_e2,
             memory_mib: 100,
             bandwidth_mib_s: 10,
-            latency_ms: None,
-            up_kib_s: None,
+            down_mbit: 100,
+            up_mbit: 50,
+            latency_ms: 20,
         }
     }
 
@@ -1522,6 +1513,31 @@ mod tests {
         slow.proven(figures(1_000, 1), true);
         slow.proven(figures(1_002, 50), false);
         assert_eq!(slow.figures(1_003, 100).unwrap().tops_e2, 50);
+    }
+
+    #[test]
+    fn a_link_is_as_good_as_the_worse_of_its_newest_two_rounds() {
+        let link = |at, down_mbit, up_mbit, latency_ms| Figures {
+            down_mbit,
+            up_mbit,
+            latency_ms,
+            ..figures(at, 50)
+        };
+        let mut standing = Standing::default();
+        standing.proven(link(1_000, 90, 50, 20), true);
+        standing.proven(link(1_001, 100, 40, 30), true);
+        let signed = standing.figures(1_002, 100).unwrap();
+        assert_eq!(
+            (signed.down_mbit, signed.up_mbit, signed.latency_ms),
+            (90, 40, 30)
+        );
+        // It was interrupted once: two rounds later that is forgotten.
+        standing.proven(link(1_002, 0, 0, MAX_LATENCY_MS), true);
+        assert_eq!(standing.figures(1_003, 100).unwrap().down_mbit, 0);
+        standing.proven(link(1_003, 95, 45, 25), true);
+        standing.proven(link(1_004, 95, 45, 25), true);
+        let signed = standing.figures(1_005, 100).unwrap();
+        assert_eq!((signed.down_mbit, signed.latency_ms), (95, 25));
     }
 
     #[test]

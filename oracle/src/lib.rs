@@ -29,6 +29,7 @@ mod metrics;
 mod models;
 mod nonces;
 mod oracle;
+mod pace;
 mod peers;
 pub mod rewards;
 pub mod slashes;

@@ -10,7 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::extract::ws::{Message, WebSocket};
+use axum::{
+    body::Bytes,
+    extract::ws::{Message, WebSocket},
+};
 use io_api::{
     auth::{self, About, now_ms},
     text,
@@ -66,9 +69,18 @@ pub struct LinkState {
     pub heartbeat_at: Option<Instant>,
 }
 
+/// What a link carries to a worker.
+pub enum Parcel {
+    Message(ToWorker),
+    /// A part of a burst.
+    Bytes(Bytes),
+    /// Asks for a pong of the same bytes.
+    Ping([u8; 8]),
+}
+
 struct Link {
     id: u64,
-    outbox: mpsc::Sender<ToWorker>,
+    outbox: mpsc::Sender<Parcel>,
     state: LinkState,
     replaced: CancellationToken,
     probes: mpsc::Sender<oneshot::Sender<()>>,
@@ -77,7 +89,7 @@ struct Link {
 /// What a session gets of its link.
 struct Opened {
     id: u64,
-    waiting: mpsc::Receiver<ToWorker>,
+    waiting: mpsc::Receiver<Parcel>,
     replaced: CancellationToken,
     probes: mpsc::Receiver<oneshot::Sender<()>>,
 }
@@ -108,9 +120,14 @@ impl Links {
 
     /// Hands a message to a device's link. False when there is none, or it is too slow.
     pub fn send(&self, device: &Pubkey, message: ToWorker) -> bool {
+        self.put(device, Parcel::Message(message))
+    }
+
+    /// The same for anything that a link carries.
+    pub fn put(&self, device: &Pubkey, parcel: Parcel) -> bool {
         lock(&self.links)
             .get(device)
-            .is_some_and(|link| link.outbox.try_send(message).is_ok())
+            .is_some_and(|link| link.outbox.try_send(parcel).is_ok())
     }
 
     /// Whether a worker is at the other end of the device's link now: it answers a ping.
@@ -269,6 +286,7 @@ impl Drop for Close {
     fn drop(&mut self) {
         if self.oracle.links.close(&self.device, self.id) {
             self.oracle.hardware.unlinked(&self.device);
+            self.oracle.paces.forget(&self.device);
         }
         self.oracle
             .metrics
@@ -392,7 +410,6 @@ async fn session(
         mut probes,
     } = opened;
     let mut asking: Vec<oneshot::Sender<()>> = Vec::new();
-    let started = Instant::now();
     let mut bucket = Bucket::full(MESSAGES_BURST);
     let mut sequence = None;
     let mut refusals = 0;
@@ -405,38 +422,28 @@ async fn session(
             Some(probe) = probes.recv() => {
                 asking.retain(|probe| !probe.is_closed());
                 asking.push(probe);
-                match timeout(SEND_TIMEOUT, socket.send(Message::Ping(Default::default()))).await {
-                    Ok(Ok(())) => continue,
-                    _ => return End::Closed,
+                match send_frame(socket, Message::Ping(Default::default())).await {
+                    Ok(()) => continue,
+                    Err(()) => return End::Closed,
                 }
             }
-            Some(message) = waiting.recv() => {
-                if send(socket, &message).await.is_err() {
-                    return End::Closed;
+            Some(parcel) = waiting.recv() => {
+                let sent = match parcel {
+                    Parcel::Message(message) => send(socket, &message).await,
+                    Parcel::Bytes(bytes) => send_frame(socket, Message::Binary(bytes)).await,
+                    Parcel::Ping(nonce) => send_frame(socket, Message::Ping(nonce.to_vec().into())).await,
+                };
+                match sent {
+                    Ok(()) => continue,
+                    Err(()) => return End::Closed,
                 }
-                // Its answer tells the link's latency.
-                if matches!(message, ToWorker::Round { .. }) {
-                    let sent = (started.elapsed().as_micros() as u64).to_le_bytes().to_vec();
-                    match timeout(SEND_TIMEOUT, socket.send(Message::Ping(sent.into()))).await {
-                        Ok(Ok(())) => {}
-                        _ => return End::Closed,
-                    }
-                }
-                continue;
             }
             message = timeout(SILENCE, socket.recv()) => message,
         };
         let text = match message {
             Ok(Some(Ok(Message::Text(text)))) => text,
             Ok(Some(Ok(Message::Pong(payload)))) if payload.len() == 8 => {
-                let mut sent = [0; 8];
-                sent.copy_from_slice(&payload);
-                let now = started.elapsed().as_micros() as u64;
-                if let Some(micros) = now.checked_sub(u64::from_le_bytes(sent)) {
-                    oracle
-                        .hardware
-                        .latency(&device, Duration::from_micros(micros));
-                }
+                oracle.paces.pong(&device, &payload);
                 if !bucket.take(MESSAGES_PER_SECOND, MESSAGES_BURST) {
                     return End::Refused(refusal("rate_limited", "too many messages"));
                 }
@@ -463,8 +470,14 @@ async fn session(
                 }
                 continue;
             }
-            Ok(Some(Ok(Message::Binary(_)))) => {
-                return End::Refused(refusal("bad_request", "text frames only"));
+            Ok(Some(Ok(Message::Binary(frame)))) => {
+                if !oracle.paces.uploaded(&device, &frame) {
+                    return End::Refused(refusal("bad_request", "bytes that were not asked for"));
+                }
+                if !bucket.take(MESSAGES_PER_SECOND, MESSAGES_BURST) {
+                    return End::Refused(refusal("rate_limited", "too many messages"));
+                }
+                continue;
             }
             Ok(Some(Ok(Message::Close(_))) | Some(Err(_)) | None) => return End::Closed,
             Err(_) => return End::Refused(refusal("bad_request", "nothing heard for too long")),
@@ -569,6 +582,10 @@ fn take(
         } => {
             let answer = blob.ok_or_else(|| short(&error.unwrap_or_default()));
             oracle.hardware.reopened(device, request, answer);
+            Ok(())
+        }
+        ToOracle::Downloaded { request, sha256 } => {
+            oracle.paces.downloaded(device, request, &sha256);
             Ok(())
         }
         ToOracle::Unready { round, reason } => {
@@ -682,7 +699,11 @@ async fn send(socket: &mut WebSocket, message: &ToWorker) -> Result<(), ()> {
     let Ok(text) = serde_json::to_string(message) else {
         return Err(());
     };
-    match timeout(SEND_TIMEOUT, socket.send(Message::Text(text.into()))).await {
+    send_frame(socket, Message::Text(text.into())).await
+}
+
+async fn send_frame(socket: &mut WebSocket, frame: Message) -> Result<(), ()> {
+    match timeout(SEND_TIMEOUT, socket.send(frame)).await {
         Ok(Ok(())) => Ok(()),
         _ => Err(()),
     }

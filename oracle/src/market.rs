@@ -17,6 +17,7 @@ use io_client::{
         state::{Device, Job, JobState},
     },
 };
+use io_proof::hardware::pace::MAX_LATENCY_MS;
 use io_protocol::{
     lease,
     messages::TicketStatement,
@@ -193,7 +194,12 @@ impl Oracle {
                     region: device.region,
                     reputation_bps: device.reputation_bps(&provider, self.clock.now()),
                     free_bond: device.bond.saturating_sub(device.exposure),
-                    rtt_ms: heartbeat.rtt_ms.unwrap_or(1_000),
+                    tops_e2: device.tops_e2,
+                    // Attested before links were measured.
+                    latency_ms: match device.latency_ms {
+                        0 => MAX_LATENCY_MS,
+                        measured => measured,
+                    },
                     skills: heartbeat
                         .engines
                         .iter()

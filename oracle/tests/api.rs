@@ -22,14 +22,16 @@ use io_client::{
     },
     io_network::constants::ANY_CLASS,
     pda,
-    testing::{LocalChain, test_params},
+    testing::{CuttableProxy, LocalChain, Slowness, test_params},
     tokens,
 };
 use io_engines::{BlobRef, EngineSpec, JobSpec, WasmSpec};
 use io_oracle::{Config, hardware::Rounds};
 use io_proof::hardware::{
-    Shape,
+    Shape, Software,
+    cell::Sha256,
     memory::{Walk, drawn_strides},
+    pace::{BURSTS, payload},
     reveal_seed, round_seed,
     seeds::{memory_seed, walk_subject},
 };
@@ -896,6 +898,22 @@ async fn receive(socket: &mut Socket) -> ToWorker {
     }
 }
 
+/// The next bytes of a burst.
+async fn receive_bytes(socket: &mut Socket) -> Vec<u8> {
+    loop {
+        let message = tokio::time::timeout(PATIENCE, socket.next())
+            .await
+            .expect("bytes")
+            .expect("an open link")
+            .unwrap();
+        match message {
+            Message::Binary(bytes) => return bytes.to_vec(),
+            Message::Text(text) => panic!("{text} among a burst"),
+            _ => {}
+        }
+    }
+}
+
 async fn say(socket: &mut Socket, message: &ToOracle) {
     socket
         .send(Message::Text(
@@ -981,9 +999,72 @@ impl World {
 struct Opening {
     rows: Vec<u8>,
     strides: Vec<Stride>,
+    /// Changes the SHA-256 of what comes down before it is said.
+    downloaded: fn([u8; 32]) -> [u8; 32],
+}
+
+/// Answers what the oracle asks to measure the link, until it says what it measured.
+async fn be_measured(
+    link: &mut Socket,
+    downloaded: fn([u8; 32]) -> [u8; 32],
+) -> (ProofOutcome, Option<Figures>) {
+    loop {
+        match receive(link).await {
+            ToWorker::Download { request, bytes } => {
+                let mut came = Vec::new();
+                while came.len() < bytes as usize {
+                    came.extend(receive_bytes(link).await);
+                }
+                let sha256 = text::hash(&downloaded(Software::hash(&[&came])));
+                say(link, &ToOracle::Downloaded { request, sha256 }).await;
+            }
+            ToWorker::Upload {
+                request,
+                seed,
+                bytes,
+            } => {
+                let payload = payload(&text::parse_hash(&seed).unwrap(), bytes);
+                for part in payload.chunks(32 * 1024) {
+                    let frame = [&request.to_le_bytes()[..], part].concat();
+                    link.send(Message::Binary(frame.into())).await.unwrap();
+                }
+            }
+            ToWorker::Measured {
+                figures, outcome, ..
+            } => return (outcome, figures),
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 impl World {
+    /// Registers another device of the provider's, and waits until the oracle knows it.
+    async fn another_device(&self, number: u8) -> (Pubkey, Wallet) {
+        let hardware = [number; 32];
+        let (device, operator) = (pda::device(&hardware), Wallet::generate());
+        let args = RegisterDeviceArgs {
+            hardware,
+            operator: operator.address(),
+            bond: 400_000_000,
+        };
+        let register = instructions::register_device(&self.provider.address(), 1, args);
+        let request = Request::new("register", self.provider.signer(), vec![register]);
+        self.chain.sender().send(&request).await.unwrap();
+        let client = self.client();
+        eventually("the device in the index", async || {
+            client.device(&device.to_bytes()).await.unwrap()
+        })
+        .await;
+        (device, operator)
+    }
+
+    /// Links a device over a socket that was just opened.
+    async fn link_device(&self, link: &mut Socket, device: &Pubkey, operator: &Wallet) {
+        let answer = self.hello_of(device, link, operator).await;
+        assert!(matches!(answer, ToWorker::Linked { .. }), "{answer:?}");
+        say(link, &self.heartbeat_of(device, operator, 1)).await;
+    }
+
     /// Proves a device over its link, with the worker's own prover. `tamper` changes what is opened.
     async fn prove(
         &self,
@@ -1081,6 +1162,7 @@ impl World {
         let mut opening = Opening {
             rows: rows.iter().flat_map(|row| row.to_bytes()).collect(),
             strides: strides.collect(),
+            downloaded: |sha256| sha256,
         };
         tamper(&mut opening);
         let blob = hash(&opening.rows);
@@ -1099,13 +1181,7 @@ impl World {
             strides: opening.strides,
         };
         say(link, &opened).await;
-        let ToWorker::Measured {
-            figures, outcome, ..
-        } = receive(link).await
-        else {
-            panic!("no outcome");
-        };
-        (outcome, figures)
+        be_measured(link, opening.downloaded).await
     }
 }
 
@@ -1114,7 +1190,6 @@ impl World {
 async fn a_wrong_hardware_proof_refuses_the_device_and_is_published() {
     let world = &*WORLD;
     let client = world.client();
-    let owner = world.provider.address();
     type Tamper = fn(&mut Opening);
     let wrongs: [(u8, &str, Tamper); 3] = [
         (20, "is not the committed one", |o| o.rows[8] ^= 1),
@@ -1129,30 +1204,9 @@ async fn a_wrong_hardware_proof_refuses_the_device_and_is_published() {
         (22, "0 of 16 drawn rows", |o| o.rows.clear()),
     ];
     for (number, said, tamper) in wrongs {
-        let hardware = [number; 32];
-        let (device, operator) = (pda::device(&hardware), Wallet::generate());
-        let args = RegisterDeviceArgs {
-            hardware,
-            operator: operator.address(),
-            bond: 400_000_000,
-        };
-        let register = instructions::register_device(&owner, 1, args);
-        let request = Request::new("register", world.provider.signer(), vec![register]);
-        world.chain.sender().send(&request).await.unwrap();
-        eventually("the device in the index", async || {
-            client.device(&device.to_bytes()).await.unwrap()
-        })
-        .await;
+        let (device, operator) = world.another_device(number).await;
         let mut link = world.connect().await;
-        let auth = world.sign_link_of(&device, &operator, auth::LINK, b"");
-        let hello = ToOracle::Hello {
-            device: device.to_string(),
-            auth,
-        };
-        say(&mut link, &hello).await;
-        assert!(matches!(receive(&mut link).await, ToWorker::Linked { .. }));
-        let beat = world.heartbeat_of(&device, &operator, 1);
-        say(&mut link, &beat).await;
+        world.link_device(&mut link, &device, &operator).await;
         let (outcome, figures) = world.prove(&mut link, &device, &operator, tamper).await;
         assert_eq!((outcome, figures), (ProofOutcome::Wrong, None), "{said}");
         let request = DeviceAttestRequest {
@@ -1160,6 +1214,9 @@ async fn a_wrong_hardware_proof_refuses_the_device_and_is_published() {
             tops_e2: 1,
             memory_mib: 64,
             bandwidth_mib_s: 0,
+            down_mbit: 0,
+            up_mbit: 0,
+            latency_ms: 1,
             region: None,
         };
         let key = request_key(&operator);
@@ -1184,6 +1241,96 @@ async fn a_wrong_hardware_proof_refuses_the_device_and_is_published() {
         assert_eq!(record.roots.len(), record.ask.passes as usize);
         assert!(record.commitment_signature.is_some() && record.rows.is_some());
     }
+}
+
+/// A device behind a slow link has the lower figures, and one that lies about what came down none of that way.
+#[tokio::test]
+async fn a_slow_link_has_lower_figures_and_a_lie_none() {
+    const SLOW: Slowness = Slowness {
+        delay: Duration::from_millis(30),
+        bytes_per_second: 1_000_000,
+    };
+    let world = &*WORLD;
+    let client = world.client();
+    let proxy = CuttableProxy::slow(&world.url(""), SLOW).await;
+    let measure = async |number: u8, url: String, tamper: fn(&mut Opening)| {
+        let (device, operator) = world.another_device(number).await;
+        let (mut link, _) = connect_async(url).await.unwrap();
+        assert!(matches!(receive(&mut link).await, ToWorker::Welcome { .. }));
+        world.link_device(&mut link, &device, &operator).await;
+        let (outcome, figures) = world.prove(&mut link, &device, &operator, tamper).await;
+        assert_eq!(outcome, ProofOutcome::Proven);
+        (link, device, operator, figures.expect("figures"))
+    };
+    let direct = client.link_url();
+    let (_near, near_device, _, near) = measure(30, direct.clone(), |_| {}).await;
+    let slow_url = format!("{}/v1/link", proxy.ws_url());
+    let (_far, _, _, far) = measure(31, slow_url, |_| {}).await;
+    assert!((1..=8).contains(&far.down_mbit), "{far:?}");
+    assert!((1..=8).contains(&far.up_mbit), "{far:?}");
+    assert!(far.latency_ms >= 60, "there and back: {far:?}");
+    assert!(near.down_mbit > far.down_mbit && near.up_mbit > far.up_mbit);
+    assert!((1..far.latency_ms).contains(&near.latency_ms), "{near:?}");
+
+    let lie: fn(&mut Opening) = |opening| opening.downloaded = |sha256| sha256.map(|byte| !byte);
+    let (_link, liar, operator, figures) = measure(32, direct, lie).await;
+    assert_eq!(figures.down_mbit, 0);
+    assert!(figures.up_mbit > 0 && figures.tops_e2 > 0, "{figures:?}");
+    let now = world.chain.rpc().chain_time().await.unwrap();
+    let mut request = DeviceAttestRequest {
+        measured_at: now,
+        tops_e2: figures.tops_e2,
+        memory_mib: figures.memory_mib,
+        bandwidth_mib_s: figures.bandwidth_mib_s,
+        down_mbit: 1,
+        up_mbit: figures.up_mbit,
+        latency_ms: figures.latency_ms,
+        region: None,
+    };
+    let key = request_key(&operator);
+    let refused = client.attest_device(&key, &liar.to_bytes(), &request).await;
+    assert!(
+        matches!(refused, Err(ClientError::Api { status: 400, .. })),
+        "{refused:?}"
+    );
+    request.down_mbit = 0;
+    client
+        .attest_device(&key, &liar.to_bytes(), &request)
+        .await
+        .unwrap();
+
+    // What the figures follow from is in the records.
+    let epoch = io_protocol::messages::epoch_of(now);
+    let mut proofs = client.hardware_proofs(epoch, None).await.unwrap().proofs;
+    // The first was measured in the hour before, if that ended meanwhile.
+    if epoch > 0 {
+        let before = client.hardware_proofs(epoch - 1, None).await.unwrap();
+        proofs.extend(before.proofs);
+    }
+    let times = |device: &Pubkey| {
+        let name = device.to_string();
+        let proof = proofs.iter().find(|proof| proof.device == name);
+        proof.and_then(|proof| proof.link.clone()).expect("times")
+    };
+    assert_eq!(times(&liar).down, []);
+    let near = times(&near_device);
+    assert_eq!((near.pings.len(), near.down[0].bytes), (5, BURSTS[0]));
+}
+
+/// Bytes that nobody asked for end a link.
+#[tokio::test]
+async fn bytes_that_were_not_asked_for_end_a_link() {
+    let world = &*WORLD;
+    let (device, operator) = world.another_device(33).await;
+    let mut link = world.connect().await;
+    world.link_device(&mut link, &device, &operator).await;
+    let frame = [&u64::MAX.to_le_bytes()[..], b"bytes"].concat();
+    link.send(Message::Binary(frame.into())).await.unwrap();
+    let ToWorker::Refused { code, message } = receive(&mut link).await else {
+        panic!("they were taken");
+    };
+    assert_eq!(code, "bad_request");
+    assert!(message.contains("not asked for"), "{message}");
 }
 
 /// A link is its operator's alone, for as long as it is the operator; it is bounded in what it may say, and how often wrong.
@@ -1289,6 +1436,9 @@ async fn links_are_their_operators_and_bounded() {
         tops_e2: 0,
         memory_mib: 0,
         bandwidth_mib_s: 0,
+        down_mbit: 0,
+        up_mbit: 0,
+        latency_ms: 1,
         region: None,
     };
     eventually("the new operator in the index", async || {
@@ -1349,6 +1499,9 @@ async fn a_device_is_linked_attested_and_offered_a_job() {
         tops_e2: 50,
         memory_mib: 1_000,
         bandwidth_mib_s: 10,
+        down_mbit: 0,
+        up_mbit: 0,
+        latency_ms: 1,
         region: Some("DE".into()),
     };
     let operator = request_key(&world.operator);
@@ -1417,6 +1570,9 @@ async fn a_device_is_linked_attested_and_offered_a_job() {
         tops_e2: measured.tops_e2,
         memory_mib: measured.memory_mib,
         bandwidth_mib_s: measured.bandwidth_mib_s,
+        down_mbit: measured.down_mbit,
+        up_mbit: measured.up_mbit,
+        latency_ms: measured.latency_ms,
         region: Some("DE".into()),
     };
     for bad in [
@@ -1438,6 +1594,18 @@ async fn a_device_is_linked_attested_and_offered_a_job() {
         },
         DeviceAttestRequest {
             bandwidth_mib_s: figures.bandwidth_mib_s + 1,
+            ..figures.clone()
+        },
+        DeviceAttestRequest {
+            down_mbit: figures.down_mbit + 1,
+            ..figures.clone()
+        },
+        DeviceAttestRequest {
+            up_mbit: figures.up_mbit + 1,
+            ..figures.clone()
+        },
+        DeviceAttestRequest {
+            latency_ms: figures.latency_ms - 1,
             ..figures.clone()
         },
         DeviceAttestRequest {
@@ -1466,6 +1634,9 @@ async fn a_device_is_linked_attested_and_offered_a_job() {
         tops_e2: figures.tops_e2,
         memory_mib: figures.memory_mib,
         bandwidth_mib_s: figures.bandwidth_mib_s,
+        down_mbit: figures.down_mbit,
+        up_mbit: figures.up_mbit,
+        latency_ms: figures.latency_ms,
         region: 0x4445,
     };
     let statement = DeviceStatement {
@@ -1484,6 +1655,9 @@ async fn a_device_is_linked_attested_and_offered_a_job() {
         tops_e2: figures.tops_e2,
         memory_mib: figures.memory_mib,
         bandwidth_mib_s: figures.bandwidth_mib_s,
+        down_mbit: figures.down_mbit,
+        up_mbit: figures.up_mbit,
+        latency_ms: figures.latency_ms,
         region: 0x4445,
     };
     let check = ed25519::verify(&statement.to_bytes(), &[(world.oracle, signature)]).unwrap();
@@ -1504,6 +1678,11 @@ async fn a_device_is_linked_attested_and_offered_a_job() {
     assert_eq!(
         (offer.class_name.as_str(), offer.region.as_deref()),
         ("CPU", Some("DE"))
+    );
+    assert!(figures.down_mbit > 0 && figures.up_mbit > 0);
+    assert_eq!(
+        (offer.down_mbit, offer.up_mbit, offer.latency_ms),
+        (figures.down_mbit, figures.up_mbit, Some(figures.latency_ms))
     );
     let offers = client.offers(None).await.unwrap();
     let mine = world.device.to_string();

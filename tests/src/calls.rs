@@ -33,6 +33,9 @@ pub const MEASURED: Measured = Measured {
     tops_e2: 12_300,
     memory_mib: 24_576,
     bandwidth_mib_s: 900_000,
+    down_mbit: 940,
+    up_mbit: 410,
+    latency_ms: 23,
     region: 0x4445,
 };
 
@@ -596,6 +599,9 @@ impl World {
                     tops_e2: measured.tops_e2,
                     memory_mib: measured.memory_mib,
                     bandwidth_mib_s: measured.bandwidth_mib_s,
+                    down_mbit: measured.down_mbit,
+                    up_mbit: measured.up_mbit,
+                    latency_ms: measured.latency_ms,
                     region: measured.region,
                 },
             },

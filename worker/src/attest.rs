@@ -16,6 +16,7 @@ use io_client::{
     io_network::state::{Device, DeviceClass, OracleSet},
     pda,
 };
+use io_proof::hardware::pace::MAX_LATENCY_MS;
 use io_protocol::messages::{DeviceStatement, Measured};
 use tokio::time::sleep;
 
@@ -78,7 +79,7 @@ async fn once(worker: &Worker) -> Result<Duration> {
     let mut refusals: Vec<String> = Vec::new();
     let (statement, mut signatures) = loop {
         let (asked, measured) =
-            least_of_the_best(&mut figures, quorum, region).with_context(|| {
+            worst_of_the_best(&mut figures, quorum, region).with_context(|| {
                 let why = refusals.join("; ");
                 format!("{count} of {quorum} oracles have measured what the device's class asks for yet: [{why}]")
             })?;
@@ -145,6 +146,9 @@ async fn gather(
         tops_e2: measured.tops_e2,
         memory_mib: measured.memory_mib,
         bandwidth_mib_s: measured.bandwidth_mib_s,
+        down_mbit: measured.down_mbit,
+        up_mbit: measured.up_mbit,
+        latency_ms: measured.latency_ms,
         region: worker.config.region.clone(),
     };
     let key = worker.chain.request_key();
@@ -172,32 +176,43 @@ async fn gather(
     signed
 }
 
-/// What a quorum of oracles signs, and the links of those who measured it: in each figure the least of the best. Oracles are as good as
+/// What a quorum of oracles signs, and the links of those who measured it: in each figure the worst of the best. Oracles are as good as
 /// their worst figure beside the middle one of all: one that claims the most in one figure and next to nothing in another doesn't lead.
-fn least_of_the_best(
+fn worst_of_the_best(
     figures: &mut [(usize, Figures)],
     quorum: usize,
     region: u16,
 ) -> Option<(Vec<usize>, Measured)> {
-    const EACH: [fn(&Figures) -> u32; 3] = [|f| f.tops_e2, |f| f.memory_mib, |f| f.bandwidth_mib_s];
+    // The more the better. A round trip counts by how many of it fit into a time.
+    const EACH: [fn(&Figures) -> f64; 6] = [
+        |f| f.tops_e2.into(),
+        |f| f.memory_mib.into(),
+        |f| f.bandwidth_mib_s.into(),
+        |f| f.down_mbit.into(),
+        |f| f.up_mbit.into(),
+        |f| f64::from(MAX_LATENCY_MS) / f64::from(f.latency_ms.max(1)),
+    ];
     let middle = EACH.map(|of| {
-        let mut all: Vec<u32> = figures.iter().map(|(_, figures)| of(figures)).collect();
-        all.sort_unstable();
-        f64::from(all.get(all.len() / 2).copied().unwrap_or(0).max(1))
+        let mut all: Vec<f64> = figures.iter().map(|(_, figures)| of(figures)).collect();
+        all.sort_unstable_by(f64::total_cmp);
+        all.get(all.len() / 2).copied().unwrap_or(0.0).max(1.0)
     });
     let worst = |figures: &Figures| {
         EACH.iter()
             .zip(middle)
-            .map(|(of, middle)| f64::from(of(figures)) / middle)
+            .map(|(of, middle)| of(figures) / middle)
             .fold(f64::INFINITY, f64::min)
     };
     figures.sort_by(|(_, a), (_, b)| worst(b).total_cmp(&worst(a)));
     let best = figures.get(..quorum)?;
     let least = |of: fn(&Figures) -> u32| best.iter().map(|(_, figures)| of(figures)).min();
     let measured = Measured {
-        tops_e2: least(EACH[0])?,
-        memory_mib: least(EACH[1])?,
-        bandwidth_mib_s: least(EACH[2])?,
+        tops_e2: least(|f| f.tops_e2)?,
+        memory_mib: least(|f| f.memory_mib)?,
+        bandwidth_mib_s: least(|f| f.bandwidth_mib_s)?,
+        down_mbit: least(|f| f.down_mbit)?,
+        up_mbit: least(|f| f.up_mbit)?,
+        latency_ms: best.iter().map(|(_, figures)| figures.latency_ms).max()?,
         region,
     };
     Some((best.iter().map(|(link, _)| *link).collect(), measured))
@@ -234,6 +249,9 @@ async fn send(
         tops_e2: measured.tops_e2,
         memory_mib: measured.memory_mib,
         bandwidth_mib_s: measured.bandwidth_mib_s,
+        down_mbit: measured.down_mbit,
+        up_mbit: measured.up_mbit,
+        latency_ms: measured.latency_ms,
         region: measured.region,
     };
     let check = ed25519::verify(&statement.to_bytes(), signatures)?;
@@ -263,30 +281,54 @@ mod tests {
             tops_e2,
             memory_mib,
             bandwidth_mib_s,
-            latency_ms: None,
-            up_kib_s: None,
+            down_mbit: 100,
+            up_mbit: 50,
+            latency_ms: 20,
         };
         (link, figures)
     }
 
+    /// The same with these figures of its link.
+    fn linked(
+        of: (usize, Figures),
+        down_mbit: u32,
+        up_mbit: u32,
+        latency_ms: u16,
+    ) -> (usize, Figures) {
+        let figures = Figures {
+            down_mbit,
+            up_mbit,
+            latency_ms,
+            ..of.1
+        };
+        (of.0, figures)
+    }
+
     #[test]
-    fn a_quorum_is_asked_for_the_least_that_its_best_measured() {
-        let mut three = [of(0, 5, 1, 1), of(1, 30, 64, 9), of(2, 20, 80, 7)];
-        let (links, asked) = least_of_the_best(&mut three, 2, 7).unwrap();
+    fn a_quorum_is_asked_for_the_worst_that_its_best_measured() {
+        let mut three = [
+            of(0, 5, 1, 1),
+            linked(of(1, 30, 64, 9), 90, 60, 10),
+            linked(of(2, 20, 80, 7), 110, 40, 30),
+        ];
+        let (links, asked) = worst_of_the_best(&mut three, 2, 7).unwrap();
         assert_eq!(
             asked,
             Measured {
                 tops_e2: 20,
                 memory_mib: 64,
                 bandwidth_mib_s: 7,
+                down_mbit: 90,
+                up_mbit: 40,
+                latency_ms: 30,
                 region: 7
             }
         );
         assert!(links.contains(&1) && links.contains(&2));
-        let (_, all) = least_of_the_best(&mut three, 3, 0).unwrap();
+        let (_, all) = worst_of_the_best(&mut three, 3, 0).unwrap();
         assert_eq!(all.tops_e2, 5);
-        assert_eq!(least_of_the_best(&mut three, 4, 0), None);
-        assert_eq!(least_of_the_best(&mut [], 1, 0), None);
+        assert_eq!(worst_of_the_best(&mut three, 4, 0), None);
+        assert_eq!(worst_of_the_best(&mut [], 1, 0), None);
     }
 
     #[test]
@@ -300,16 +342,26 @@ mod tests {
         ];
         for (tops, memory, bandwidth) in lies {
             let mut all = [of(2, tops, memory, bandwidth), honest[0], honest[1]];
-            let (links, asked) = least_of_the_best(&mut all, 2, 0).unwrap();
+            let (links, asked) = worst_of_the_best(&mut all, 2, 0).unwrap();
             assert!(!links.contains(&2), "{tops} {memory} {bandwidth}");
             assert_eq!(
                 (asked.tops_e2, asked.memory_mib, asked.bandwidth_mib_s),
                 (29, 64, 8)
             );
         }
+        for (down, up, latency) in [(0, 50, 20), (u32::MAX, 0, 1), (100, 50, MAX_LATENCY_MS)] {
+            let liar = linked(of(2, u32::MAX, 64, 9), down, up, latency);
+            let mut all = [liar, honest[0], honest[1]];
+            let (links, asked) = worst_of_the_best(&mut all, 2, 0).unwrap();
+            assert!(!links.contains(&2), "{down} {up} {latency}");
+            assert_eq!(
+                (asked.down_mbit, asked.up_mbit, asked.latency_ms),
+                (100, 50, 20)
+            );
+        }
         // One that says the most of everything leads, and asks nobody for more than another measured.
         let mut all = [of(2, u32::MAX, u32::MAX, u32::MAX), honest[0], honest[1]];
-        let (links, asked) = least_of_the_best(&mut all, 2, 0).unwrap();
+        let (links, asked) = worst_of_the_best(&mut all, 2, 0).unwrap();
         assert!(links.contains(&2) && asked.tops_e2 <= 30);
     }
 
@@ -334,6 +386,9 @@ mod tests {
                 tops_e2: 10,
                 memory_mib: 20,
                 bandwidth_mib_s: 30,
+                down_mbit: 40,
+                up_mbit: 50,
+                latency_ms: 60,
                 region: 0,
             },
         };

@@ -41,6 +41,11 @@ pub const KEPT_ROWS: usize = 4 << 20;
 pub const MAX_AUDIT_ROWS: usize = 16;
 /// A running proof looks this often whether the worker shuts down.
 pub const LOOK_FOR_SHUTDOWN: Duration = Duration::from_millis(50);
+/// Bytes both ways that one oracle may measure its link with in such a period: some 25 measurements, ten times what rounds need.
+pub const MAX_PACE_BYTES: u64 = 64 << 20;
+pub const PACE_PERIOD: Duration = Duration::from_secs(3_600);
+/// Bytes of a burst in one frame: an oracle takes messages of up to 64 KiB.
+pub const PACE_FRAME_BYTES: usize = 32 * 1024;
 /// Looks for an offered job that this worker's node doesn't show yet.
 pub const LOOKS_FOR_JOB: u32 = 8;
 /// Messages that wait for a slow link; progress beyond that is dropped, the rest waits in the journal.

@@ -139,6 +139,11 @@ wire! {
         pub class_name: String,
         pub memory_mib: u32,
         pub tops_e2: u32,
+        /// Mbit/s that its link showed to the worst of the oracles that signed its figures, each way; 0 where none was shown.
+        pub down_mbit: u32,
+        pub up_mbit: u32,
+        /// Longest round trip to one of them, milliseconds; absent before it was measured.
+        pub latency_ms: Option<u16>,
         pub region: Option<String>,
         pub reputation_bps: u16,
         /// Connected, idle, attested and bonded: would take a job now.
@@ -502,10 +507,14 @@ wire! {
     pub struct DeviceAttestRequest {
         /// Unix seconds by the chain's clock.
         pub measured_at: i64,
-        /// At most what the oracle measured; so are the next two.
+        /// At most what the oracle measured; so are the next four.
         pub tops_e2: u32,
         pub memory_mib: u32,
         pub bandwidth_mib_s: u32,
+        pub down_mbit: u32,
+        pub up_mbit: u32,
+        /// At least what it measured.
+        pub latency_ms: u16,
         pub region: Option<String>,
     }
 }
@@ -634,6 +643,11 @@ wire! {
         Draw { round: String, signature: String },
         /// Somebody audits a round that this device committed to: rows of a pass are to be opened, or all its row roots when none are named.
         Open { round: String, request: u64, pass: u32, rows: Vec<u32> },
+        /// So many random bytes follow in binary frames: their SHA-256 is asked for, to time the way down.
+        Download { request: u64, bytes: u32 },
+        /// So many bytes that follow from the seed (hex) are asked for, to time the way up: in binary frames that begin with the
+        /// request as u64 little-endian.
+        Upload { request: u64, seed: String, bytes: u32 },
         /// What came of this device's newest proof here: the figures that this oracle signs, if it signs any.
         Measured { figures: Option<Figures>, outcome: ProofOutcome, reason: Option<String> },
         /// The last message was refused.
@@ -668,6 +682,8 @@ wire! {
         Opened { round: String, rows: String, strides: Vec<Stride> },
         /// What was opened for an audit, an uploaded blob; or why nothing is.
         Reopened { request: u64, blob: Option<String>, error: Option<String> },
+        /// SHA-256 (hex) of the bytes that came.
+        Downloaded { request: u64, sha256: String },
         /// Why the round can't be answered: the device proves itself to another oracle, or its budget is spent.
         Unready { round: String, reason: String },
     }
@@ -740,10 +756,32 @@ wire! {
         pub memory_mib: u32,
         /// MiB/s of a walk of dependent reads, a cache line (64 bytes) each.
         pub bandwidth_mib_s: u32,
-        /// Round trip over the link, milliseconds.
-        pub latency_ms: Option<u32>,
-        /// Pace of the device's last upload of rows, KiB/s.
-        pub up_kib_s: Option<u32>,
+        /// Pace of bursts of random bytes to the device and from it, Mbit/s rounded down; 0 where none came in time, or one was wrong.
+        pub down_mbit: u32,
+        pub up_mbit: u32,
+        /// Median round trip over the link, milliseconds rounded up, at most 2,000: that of a device which answers no ping.
+        pub latency_ms: u16,
+    }
+}
+
+wire! {
+    /// What was measured of a device's link, by the oracle's clock.
+    #[derive(Default)]
+    pub struct LinkTimes {
+        /// Round trips, microseconds; one that did not end in time is the last, as long as was waited.
+        pub pings: Vec<u64>,
+        /// Bursts to the device, and from it.
+        pub down: Vec<Burst>,
+        pub up: Vec<Burst>,
+    }
+}
+
+wire! {
+    /// Random bytes over a link, from what the oracle sent to the answer that they had to have.
+    #[derive(Copy, Eq)]
+    pub struct Burst {
+        pub bytes: u32,
+        pub micros: u64,
     }
 }
 
@@ -795,6 +833,8 @@ wire! {
         /// The blob of opened rows, one after the other: `pass ‖ row ‖ cells ‖ path`, integers 32-bit little-endian. Kept for a day.
         pub rows: Option<String>,
         pub strides: Vec<Stride>,
+        /// Measured of a device whose rows and walk were right.
+        pub link: Option<LinkTimes>,
         pub outcome: ProofOutcome,
         pub reason: Option<String>,
         pub figures: Option<Figures>,

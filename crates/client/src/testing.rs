@@ -27,11 +27,15 @@ use axum::{
 use serde_json::{Value, json};
 use solana_commitment_config::CommitmentConfig;
 use tokio::{
-    io::{AsyncBufReadExt, BufReader, copy_bidirectional},
-    net::{TcpListener, TcpStream},
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, copy_bidirectional},
+    net::{
+        TcpListener, TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
     process::{Child, Command},
+    sync::mpsc,
     task::{AbortHandle, JoinHandle},
-    time::{Instant, timeout},
+    time::{Instant, sleep_until, timeout},
 };
 
 use crate::{
@@ -626,7 +630,45 @@ async fn proxy(State(state): State<Arc<ProxyState>>, body: Bytes) -> Response {
     }
 }
 
-/// A TCP proxy whose connections can be cut: for WebSockets.
+/// How slow a proxy makes a connection, each way.
+#[derive(Clone, Copy, Debug)]
+pub struct Slowness {
+    pub delay: Duration,
+    pub bytes_per_second: u32,
+}
+
+/// Bytes that a slow connection carries at once, and such pieces that are under way.
+const SLOW_PIECE: usize = 4 * 1024;
+const SLOW_PIECES: usize = 1_024;
+
+/// Carries one way what comes, as slowly, until it ends.
+async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, slowness: Slowness) {
+    let (sender, mut under_way) = mpsc::channel::<(Instant, Vec<u8>)>(SLOW_PIECES);
+    let read = async move {
+        let mut piece = vec![0; SLOW_PIECE];
+        while let Ok(length @ 1..) = from.read(&mut piece).await {
+            let due = Instant::now() + slowness.delay;
+            if sender.send((due, piece[..length].to_vec())).await.is_err() {
+                return;
+            }
+        }
+    };
+    let write = async move {
+        let mut free = Instant::now();
+        while let Some((due, piece)) = under_way.recv().await {
+            let takes = piece.len() as f64 / f64::from(slowness.bytes_per_second);
+            free = free.max(due) + Duration::from_secs_f64(takes);
+            sleep_until(free).await;
+            if to.write_all(&piece).await.is_err() {
+                return;
+            }
+        }
+        let _ = to.shutdown().await;
+    };
+    tokio::join!(read, write);
+}
+
+/// A TCP proxy whose connections can be cut, and may be slow: for WebSockets.
 pub struct CuttableProxy {
     address: SocketAddr,
     refusing: Arc<AtomicBool>,
@@ -638,6 +680,15 @@ pub struct CuttableProxy {
 impl CuttableProxy {
     /// `upstream` is a `ws://` or `http://` address with host and port.
     pub async fn start(upstream: &str) -> Self {
+        Self::with(upstream, None).await
+    }
+
+    /// One whose connections are slow.
+    pub async fn slow(upstream: &str, slowness: Slowness) -> Self {
+        Self::with(upstream, Some(slowness)).await
+    }
+
+    async fn with(upstream: &str, slowness: Option<Slowness>) -> Self {
         let upstream = upstream
             .split_once("://")
             .map_or(upstream, |(_, rest)| rest)
@@ -659,9 +710,20 @@ impl CuttableProxy {
                 count.fetch_add(1, Ordering::AcqRel);
                 let upstream = upstream.clone();
                 let connection = tokio::spawn(async move {
-                    if let Ok(mut server) = TcpStream::connect(&upstream).await {
+                    let Ok(mut server) = TcpStream::connect(&upstream).await else {
+                        return;
+                    };
+                    let Some(slowness) = slowness else {
                         let _ = copy_bidirectional(&mut client, &mut server).await;
-                    }
+                        return;
+                    };
+                    let _ = (client.set_nodelay(true), server.set_nodelay(true));
+                    let ((from_client, to_client), (from_server, to_server)) =
+                        (client.into_split(), server.into_split());
+                    tokio::join!(
+                        carry(from_client, to_server, slowness),
+                        carry(from_server, to_client, slowness)
+                    );
                 });
                 lock(&keep).push(connection.abort_handle());
             }
@@ -677,6 +739,10 @@ impl CuttableProxy {
 
     pub fn ws_url(&self) -> String {
         format!("ws://{}", self.address)
+    }
+
+    pub fn http_url(&self) -> String {
+        format!("http://{}", self.address)
     }
 
     /// Breaks every connection; new ones are accepted.

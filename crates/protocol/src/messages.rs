@@ -25,7 +25,7 @@ pub const AUDIT_DOMAIN: [u8; 16] = *b"io/audit/1......";
 /// Domain of [`TicketStatement`].
 pub const TICKET_DOMAIN: [u8; 16] = *b"io/ticket/2.....";
 /// Domain of [`DeviceStatement`].
-pub const DEVICE_DOMAIN: [u8; 16] = *b"io/device/2.....";
+pub const DEVICE_DOMAIN: [u8; 16] = *b"io/device/3.....";
 /// Domain of [`RewardStatement`].
 pub const REWARD_DOMAIN: [u8; 16] = *b"io/reward/1.....";
 /// Domain of [`RequestStatement`]: signed HTTP and WebSocket requests, never seen by the program.
@@ -190,6 +190,11 @@ pub struct Measured {
     pub memory_mib: u32,
     /// Memory bandwidth, MiB/s.
     pub bandwidth_mib_s: u32,
+    /// What its link takes in and gives out, Mbit/s: the least that a signing oracle measured; 0 where none was shown.
+    pub down_mbit: u32,
+    pub up_mbit: u32,
+    /// Longest round trip to a signing oracle, milliseconds rounded up.
+    pub latency_ms: u16,
     /// Network region, a two-letter ISO 3166 code packed big-endian ("DE" = 0x4445); 0 when unknown.
     pub region: u16,
 }
@@ -217,7 +222,7 @@ pub struct DeviceStatement {
 }
 
 /// Bytes of a [`DeviceStatement`].
-pub const DEVICE_LEN: usize = 16 + 32 + 32 + 8 + 32 + 32 + 2 + 8 + 8 + 4 + 4 + 4 + 2;
+pub const DEVICE_LEN: usize = 16 + 32 + 32 + 8 + 32 + 32 + 2 + 8 + 8 + 4 + 4 + 4 + 4 + 4 + 2 + 2;
 
 impl DeviceStatement {
     /// The bytes to sign.
@@ -235,6 +240,9 @@ impl DeviceStatement {
         w.put(&self.measured.tops_e2.to_le_bytes());
         w.put(&self.measured.memory_mib.to_le_bytes());
         w.put(&self.measured.bandwidth_mib_s.to_le_bytes());
+        w.put(&self.measured.down_mbit.to_le_bytes());
+        w.put(&self.measured.up_mbit.to_le_bytes());
+        w.put(&self.measured.latency_ms.to_le_bytes());
         w.put(&self.measured.region.to_le_bytes());
         w.finish()
     }
@@ -450,7 +458,7 @@ mod tests {
         assert_eq!(domains.len(), 7);
         assert_eq!(
             (RESULT_LEN, TICKET_LEN, DEVICE_LEN, REWARD_LEN, REQUEST_LEN),
-            (177, 176, 184, 168, 232)
+            (177, 176, 194, 168, 232)
         );
     }
 
@@ -562,6 +570,48 @@ mod tests {
         ];
         let all: HashSet<_> = variants.iter().map(RewardStatement::to_bytes).collect();
         assert_eq!(all.len(), variants.len());
+    }
+
+    #[test]
+    fn every_figure_of_a_device_statement_changes_its_bytes() {
+        let of = |measured| {
+            DeviceStatement {
+                deployment: result().deployment,
+                set_version: 1,
+                device: [2; 32],
+                provider: [3; 32],
+                class: 4,
+                since: 5,
+                measured_at: 6,
+                measured,
+            }
+            .to_bytes()
+        };
+        let base = Measured::default();
+        let all = HashSet::from([
+            of(base),
+            of(Measured { tops_e2: 1, ..base }),
+            of(Measured {
+                memory_mib: 1,
+                ..base
+            }),
+            of(Measured {
+                bandwidth_mib_s: 1,
+                ..base
+            }),
+            of(Measured {
+                down_mbit: 1,
+                ..base
+            }),
+            of(Measured { up_mbit: 1, ..base }),
+            of(Measured {
+                latency_ms: 1,
+                ..base
+            }),
+            of(Measured { region: 1, ..base }),
+        ]);
+        assert_eq!(all.len(), 8);
+        assert_eq!(&of(base)[..16], b"io/device/3.....");
     }
 
     #[test]

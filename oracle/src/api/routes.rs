@@ -621,7 +621,6 @@ async fn put_blob(
     if !headers.contains_key(auth::HEADER) {
         return Err(auth::AuthError::Missing.into());
     }
-    let started = std::time::Instant::now();
     let part = body(
         &api,
         from,
@@ -630,9 +629,7 @@ async fn put_blob(
         api.oracle.config.max_part_bytes,
     )
     .await?;
-    let took = started.elapsed();
     let key = signer(&api, &method, &uri, &headers, NO_SUBJECT, &part)?;
-    api.oracle.hardware.uploaded(&key, part.len(), took);
     // Asked only when it matters: it looks through all devices.
     let device = api.oracle.blobs.is_crowded() && api.oracle.index.operates(&key);
     let status = api

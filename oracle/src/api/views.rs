@@ -58,6 +58,9 @@ pub fn offer(oracle: &Oracle, address: &Pubkey, device: &Device) -> Offer {
         class_name: class.as_ref().map(class_name).unwrap_or_default(),
         memory_mib: device.memory_mib,
         tops_e2: device.tops_e2,
+        down_mbit: device.down_mbit,
+        up_mbit: device.up_mbit,
+        latency_ms: (device.latency_ms > 0).then_some(device.latency_ms),
         region: text::region(device.region),
         reputation_bps: provider.map_or(0, |provider| {
             device.reputation_bps(&provider, oracle.clock.now())

@@ -24,7 +24,7 @@ const BLOCK: usize = 128;
 
 /// Points that halving the ask brings.
 const PRICE_POINTS: f64 = 40.0;
-/// Points that doubling the speed brings.
+/// Points that doubling the measured speed brings.
 const SPEED_POINTS: f64 = 20.0;
 /// Points between the worst and the best reputation.
 const REPUTATION_POINTS: f64 = 100.0;
@@ -58,7 +58,7 @@ pub struct Skill {
     pub engine: String,
     /// Base units for 1,000 units.
     pub ask: u64,
-    /// Units a second.
+    /// Units a second, as the device says: for estimates, not for its rank.
     pub speed: f64,
 }
 
@@ -69,11 +69,13 @@ pub struct Candidate {
     pub class: u16,
     pub multiplier_e2: u32,
     pub memory_mib: u32,
+    /// Attested int8 TOPS, hundredths, and round trip.
+    pub tops_e2: u32,
+    pub latency_ms: u16,
     pub region: u16,
     pub reputation_bps: u16,
     /// Bond less exposure, IO base units.
     pub free_bond: u64,
-    pub rtt_ms: u32,
     pub skills: Vec<Skill>,
 }
 
@@ -106,11 +108,11 @@ impl Candidate {
 }
 
 /// Rank of a device for an engine; higher is better.
-pub fn score(ask: u64, speed: f64, reputation_bps: u16, rtt_ms: u32) -> i32 {
+pub fn score(ask: u64, tops_e2: u32, reputation_bps: u16, latency_ms: u16) -> i32 {
     let price = -PRICE_POINTS * (ask as f64 + 1.0).log2();
-    let speed = SPEED_POINTS * speed.clamp(1e-6, 1e12).log2();
+    let speed = SPEED_POINTS * f64::from(tops_e2.max(1)).log2();
     let reputation = REPUTATION_POINTS * f64::from(reputation_bps) / 10_000.0;
-    let latency = LATENCY_POINTS / (1.0 + f64::from(rtt_ms) / HALF_LATENCY_MS);
+    let latency = LATENCY_POINTS / (1.0 + f64::from(latency_ms) / HALF_LATENCY_MS);
     ((price + speed + reputation + latency) / POINTS_PER_SCORE).round() as i32
 }
 
@@ -495,9 +497,9 @@ impl Matcher {
             let entry = Entry {
                 score: score(
                     skill.ask,
-                    skill.speed,
+                    candidate.tops_e2,
                     candidate.reputation_bps,
-                    candidate.rtt_ms,
+                    candidate.latency_ms,
                 ),
                 last_given,
                 device: candidate.device,
@@ -649,10 +651,11 @@ mod tests {
             class: n % 3,
             multiplier_e2: 100,
             memory_mib: 1_000,
+            tops_e2: 100,
+            latency_ms: 5,
             region: 0,
             reputation_bps: 5_000,
             free_bond: u64::MAX,
-            rtt_ms: 5,
             skills: vec![Skill {
                 engine: "embed".into(),
                 ask,
@@ -665,22 +668,35 @@ mod tests {
 
     #[test]
     fn better_is_cheaper_faster_trusted_and_near() {
-        let base = score(1_000_000, 100.0, 5_000, 50);
-        assert!(score(800_000, 100.0, 5_000, 50) > base);
-        assert!(score(1_000_000, 200.0, 5_000, 50) > base);
-        assert!(score(1_000_000, 100.0, 8_000, 50) > base);
-        assert!(score(1_000_000, 100.0, 5_000, 5_000) < base);
+        let base = score(1_000_000, 100, 5_000, 50);
+        assert!(score(800_000, 100, 5_000, 50) > base);
+        assert!(score(1_000_000, 200, 5_000, 50) > base);
+        assert!(score(1_000_000, 100, 8_000, 50) > base);
+        assert!(score(1_000_000, 100, 5_000, 2_000) < base);
         assert_eq!(
-            score(1_010_000, 100.0, 5_000, 51),
+            score(1_010_000, 100, 5_000, 51),
             base,
             "a hundredth is nothing"
         );
-        let extremes = [
-            score(u64::MAX, f64::MIN_POSITIVE, 0, u32::MAX),
-            score(0, f64::INFINITY, 10_000, 0),
-            score(1, f64::NAN, 0, 0),
-        ];
-        assert!(extremes[0] < base && extremes[1] > base);
+        assert!(score(u64::MAX, 0, 0, u16::MAX) < base);
+        assert!(score(0, u32::MAX, 10_000, 0) > base);
+    }
+
+    #[test]
+    fn what_a_device_says_of_its_speed_brings_it_no_job() {
+        let mut matcher = Matcher::new();
+        let mut boaster = candidate(1, 1_000);
+        boaster.skills[0].speed = 1e12;
+        let faster = Candidate {
+            tops_e2: 130,
+            ..candidate(2, 1_000)
+        };
+        matcher.put(boaster);
+        matcher.put(faster.clone());
+        for job in 0..20u8 {
+            let found = matcher.best(&[job; 32], &want(), NONE).unwrap();
+            assert_eq!(found.device, faster.device);
+        }
     }
 
     #[test]
@@ -747,7 +763,7 @@ mod tests {
         assert!(matcher.put(candidate(1, 1_000)));
         assert!(!matcher.put(candidate(1, 1_000)));
         assert!(!matcher.put(Candidate {
-            rtt_ms: 99,
+            latency_ms: 99,
             ..candidate(1, 1_000)
         }));
         assert!(matcher.put(candidate(1, 999)));
@@ -809,12 +825,12 @@ mod tests {
             0u16..4,
             0u64..6,
             0u64..6,
-            0u32..3,
+            0u16..3,
         );
         prop::collection::vec(one, 0..400).prop_map(|all| {
             all.into_iter()
                 .map(
-                    |(n, class, multiplier, memory, region, reputation, ask, bond, rtt)| {
+                    |(n, class, multiplier, memory, region, reputation, ask, bond, latency)| {
                         Candidate {
                             class,
                             multiplier_e2: multiplier * 100,
@@ -822,7 +838,7 @@ mod tests {
                             region,
                             reputation_bps: reputation * 2_500,
                             free_bond: bond * 1_000,
-                            rtt_ms: rtt * 100,
+                            latency_ms: latency * 100,
                             ..candidate(n, ask * 1_000)
                         }
                     },
@@ -891,7 +907,7 @@ mod tests {
                 };
                 let mut fitting: Vec<_> = plain.values().filter(|c| meets(c) && c.device != excluded).collect();
                 let place = |c: &Candidate| {
-                    let s = score(c.skills[0].ask, c.skills[0].speed, c.reputation_bps, c.rtt_ms);
+                    let s = score(c.skills[0].ask, c.tops_e2, c.reputation_bps, c.latency_ms);
                     (-s, last.get(&c.device).copied().unwrap_or(0))
                 };
                 fitting.sort_by_key(|c| (place(c), c.device));

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use io_api::types::{Attestation, JobView};
+use io_api::types::{Attestation, Figures, HardwareProofs, JobView};
 use io_client::{
     CommitmentConfig, Instruction, Pubkey, Request, Rpc, SendConfig, Sender, Wallet, accounts,
     instructions,
@@ -16,6 +16,7 @@ use io_client::{
     journal::MemoryJournal,
     testing::{IO_DECIMALS, TEST_SLOT_MS},
 };
+use io_protocol::messages::epoch_of;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -381,6 +382,20 @@ impl Market {
     pub async fn attestation(&self, number: usize, job: &Pubkey) -> Option<Attestation> {
         self.get(number, &format!("/v1/jobs/{job}/attestation"))
             .await
+    }
+
+    /// What the oracle measured of a device last, in this hour or the one before.
+    pub async fn figures(&self, number: usize, device: &Pubkey) -> Option<Figures> {
+        let name = device.to_string();
+        let now = self.rpc.chain_time().await.ok()?;
+        let mut found: Vec<Figures> = Vec::new();
+        for epoch in [epoch_of(now).saturating_sub(1), epoch_of(now)] {
+            let path = format!("/v1/hardware/{epoch}");
+            let page: HardwareProofs = self.get(number, &path).await?;
+            let mine = page.proofs.into_iter().filter(|proof| proof.device == name);
+            found.extend(mine.filter_map(|proof| proof.figures));
+        }
+        found.into_iter().max_by_key(|figures| figures.measured_at)
     }
 
     async fn get<T: serde::de::DeserializeOwned>(&self, number: usize, path: &str) -> Option<T> {

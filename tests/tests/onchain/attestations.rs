@@ -494,6 +494,27 @@ fn statements_about_something_else() {
             }),
         ),
         (
+            "a faster way down",
+            figures(Measured {
+                down_mbit: MEASURED.down_mbit + 1,
+                ..MEASURED
+            }),
+        ),
+        (
+            "a faster way up",
+            figures(Measured {
+                up_mbit: MEASURED.up_mbit + 1,
+                ..MEASURED
+            }),
+        ),
+        (
+            "a shorter round trip",
+            figures(Measured {
+                latency_ms: MEASURED.latency_ms - 1,
+                ..MEASURED
+            }),
+        ),
+        (
             "another region",
             figures(Measured {
                 region: 0,

@@ -284,7 +284,12 @@ fn device() {
             version: 1,
             former_operator: Pubkey::default(),
             faulty_epoch: [0; 8],
-            reserved: [0; 13],
+            spare: 0,
+            // Stored before links were measured.
+            down_mbit: 0,
+            up_mbit: 0,
+            latency_ms: 0,
+            reserved: [0; 2],
             fault_due: [0; 8],
         },
     );

@@ -28,7 +28,10 @@ use tokio_tungstenite::{
 };
 use tokio_util::sync::CancellationToken;
 
+use self::pace::Pace;
 use crate::limits::*;
+
+mod pace;
 
 /// What a link brings.
 #[derive(Clone, Debug, PartialEq)]
@@ -105,6 +108,7 @@ impl Link {
     ) {
         let mut pause = self.reconnect;
         let mut conflicts = 0_u32;
+        let mut pace = Pace::new();
         while !shutdown.is_cancelled() {
             let connected = tokio::select! {
                 () = shutdown.cancelled() => return,
@@ -114,7 +118,14 @@ impl Link {
                 Ok(session) => {
                     pause = self.reconnect;
                     conflicts = 0;
-                    let served = self.serve(session, &mut outbound, &mut news, &events, &shutdown);
+                    let served = self.serve(
+                        session,
+                        &mut pace,
+                        &mut outbound,
+                        &mut news,
+                        &events,
+                        &shutdown,
+                    );
                     if let Err(error) = served.await {
                         tracing::warn!(url = %self.url, error = %format!("{error:#}"), "link lost");
                     }
@@ -227,6 +238,7 @@ impl Link {
     async fn serve(
         &self,
         mut session: Session,
+        pace: &mut Pace,
         outbound: &mut mpsc::Receiver<ToOracle>,
         news: &mut watch::Receiver<u64>,
         events: &mpsc::Sender<Event>,
@@ -285,9 +297,20 @@ impl Link {
                             bail!("the oracle closed the link {reason}");
                         }
                         Message::Ping(_) | Message::Frame(_) => continue,
-                        Message::Binary(_) => bail!("the oracle sent bytes where text belongs"),
+                        Message::Binary(bytes) => {
+                            if let Some(answer) = pace.take(&bytes)? {
+                                session.send(&answer).await?;
+                            }
+                            continue;
+                        }
                     };
                     match message {
+                        ToWorker::Download { request, bytes } => pace.download(request, bytes)?,
+                        ToWorker::Upload { request, seed, bytes } => {
+                            for frame in pace.upload(request, &seed, bytes)? {
+                                session.put(frame).await?;
+                            }
+                        }
                         ToWorker::Offer { job, created_slot, set_version, ask, expires_at, signature } => {
                             let oracle = session.oracle.clone();
                             let offer = Offer { oracle, job: job.clone(), created_slot, set_version, ask: ask.0, expires_at, signature };
@@ -354,8 +377,12 @@ impl Session {
     }
 
     async fn send(&mut self, message: &ToOracle) -> Result<()> {
-        let text = serde_json::to_string(message)?;
-        timeout(LINK_SILENCE, self.socket.send(Message::text(text)))
+        self.put(Message::text(serde_json::to_string(message)?))
+            .await
+    }
+
+    async fn put(&mut self, frame: Message) -> Result<()> {
+        timeout(LINK_SILENCE, self.socket.send(frame))
             .await
             .context("the oracle doesn't read")??;
         Ok(())
@@ -396,6 +423,8 @@ fn kind(message: &ToWorker) -> &'static str {
         ToWorker::Reveal { .. } => "reveal",
         ToWorker::Draw { .. } => "draw",
         ToWorker::Open { .. } => "open",
+        ToWorker::Download { .. } => "download",
+        ToWorker::Upload { .. } => "upload",
         ToWorker::Measured { .. } => "measured",
     }
 }

@@ -347,3 +347,65 @@ fn pauses_are_between_half_and_whole() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_link_is_measured_both_ways() {
+    use io_proof::hardware::pace::{BURSTS, payload};
+    use sha2::{Digest, Sha256};
+
+    let oracle = Oracle::start().await;
+    let mut worker = worker(&oracle);
+    let mut socket = oracle.link(&worker.operator).await;
+    assert!(matches!(worker.event().await, Event::Up { .. }));
+    assert!(matches!(
+        hear(&mut socket).await,
+        ToOracle::Heartbeat { .. }
+    ));
+
+    let (request, bytes) = (7, BURSTS[0]);
+    say(&mut socket, &ToWorker::Download { request, bytes }).await;
+    let burst = payload(&[3; 32], bytes);
+    for part in burst.chunks(60_000) {
+        socket
+            .send(Message::Binary(part.to_vec().into()))
+            .await
+            .unwrap();
+    }
+    let sha256 = text::hash(&Sha256::digest(&burst).into());
+    assert_eq!(
+        hear(&mut socket).await,
+        ToOracle::Downloaded { request, sha256 }
+    );
+
+    let (request, bytes) = (8, BURSTS[1]);
+    let seed = text::hash(&[4; 32]);
+    let upload = ToWorker::Upload {
+        request,
+        seed,
+        bytes,
+    };
+    say(&mut socket, &upload).await;
+    let expected = payload(&[4; 32], bytes);
+    let mut came = Vec::new();
+    while came.len() < expected.len() {
+        let frame = timeout(PATIENCE, socket.next()).await.unwrap();
+        match frame.unwrap().unwrap() {
+            Message::Binary(frame) => {
+                assert_eq!(frame[..8], 8_u64.to_le_bytes());
+                assert!(frame.len() <= 64 * 1024, "an oracle takes no more");
+                came.extend_from_slice(&frame[8..]);
+            }
+            Message::Ping(_) | Message::Pong(_) => {}
+            other => panic!("unexpected {other:?}"),
+        }
+    }
+    assert_eq!(came, expected);
+
+    // Bytes that were not announced end the connection, and not the worker.
+    socket.send(Message::Binary(vec![0].into())).await.unwrap();
+    let mut socket = oracle.link(&worker.operator).await;
+    assert!(matches!(
+        hear(&mut socket).await,
+        ToOracle::Heartbeat { .. }
+    ));
+}

@@ -12,7 +12,19 @@ import {
   networkQuery,
   type Read,
 } from '@/shared/chain';
-import { count, duration, hex, IO, percent, region, regionName, shorten, size } from '@/shared/format';
+import {
+  count,
+  duration,
+  hex,
+  IO,
+  latency,
+  pace,
+  percent,
+  region,
+  regionName,
+  shorten,
+  size,
+} from '@/shared/format';
 import { useHeartbeats, useNow } from '@/shared/live';
 import { Amount, Badge, Card, Empty, Facts, Hash, Loaded, Page, Skeleton, Stat, Time } from '@/shared/ui';
 import { Activity } from './activity';
@@ -90,6 +102,9 @@ function Shown({ device: { address, data } }: { device: Read<Kinds['device']> })
               ['Memory', size(data.memoryMib * 1024 * 1024)],
               ['Bandwidth', `${count(data.bandwidthMibS)} MiB/s`],
               ['int8', `${(data.topsE2 / 100).toFixed(2)} TOPS`],
+              ['Down', pace(data.downMbit)],
+              ['Up', pace(data.upMbit)],
+              ['Latency', latency(data.latencyMs)],
               ['Bond', <Amount key="b" base={data.bond} unit={IO} />],
               ['Exposure', <Amount key="e" base={data.exposure} unit={IO} />],
               [

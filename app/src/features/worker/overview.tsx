@@ -13,7 +13,7 @@ import {
   type Read,
   solBalanceQuery,
 } from '@/shared/chain';
-import { count, duration, IO, percent, shorten, size } from '@/shared/format';
+import { count, duration, IO, latency, pace, percent, shorten, size } from '@/shared/format';
 import { type Heartbeat, useHeartbeats, useLiveStatus, useNow } from '@/shared/live';
 import { type EpochRewards, epochQuery, hexOf, SLOTS, scoreBps, slotsOf, together } from '@/shared/rewards';
 import { Amount, Badge, buttonClass, Card, Empty, Hash, Loaded, Notice, Progress, Skeleton, Stat } from '@/shared/ui';
@@ -231,6 +231,11 @@ function DeviceCard({
           )}
         </Fact>
         <Fact label="Registered">{duration(now - Number(data.since))} ago</Fact>
+        <Fact label="Link">
+          <span data-tip="Down, up and longest round trip, as a quorum of oracles measured and signed it">
+            {pace(data.downMbit)} / {pace(data.upMbit)}, {latency(data.latencyMs)}
+          </span>
+        </Fact>
         <Fact label="Answers in">{beat?.rtt_ms == null ? '—' : `${beat.rtt_ms} ms`}</Fact>
         <Fact label="Operator">
           <Hash value={data.operator} label="operator" />

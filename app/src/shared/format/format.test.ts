@@ -1,5 +1,20 @@
 import { describe, expect, it } from 'vitest';
-import { ago, duration, exact, fromHex, hex, IO, packRegion, parseAmount, percent, region, short, size } from '.';
+import {
+  ago,
+  duration,
+  exact,
+  fromHex,
+  hex,
+  IO,
+  latency,
+  pace,
+  packRegion,
+  parseAmount,
+  percent,
+  region,
+  short,
+  size,
+} from '.';
 
 describe('amounts', () => {
   it('are exact', () => {
@@ -45,6 +60,12 @@ describe('text', () => {
   it('reads sizes, shares, places and bytes', () => {
     expect(size(1_536)).toBe('1.5 KiB');
     expect(percent(25)).toBe('0.25 %');
+    expect([pace(0), pace(1_250), latency(0), latency(23)]).toEqual([
+      'none shown',
+      '1,250 Mbit/s',
+      'not measured',
+      '23 ms',
+    ]);
     expect(region(packRegion('de'))).toBe('DE');
     expect(() => packRegion('D1')).toThrow();
     expect(hex(fromHex('00ff10'))).toBe('00ff10');

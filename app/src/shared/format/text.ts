@@ -1,4 +1,5 @@
 /** Keys, hashes, sizes, shares and places as text. */
+import { count } from './amount';
 
 export function shorten(text: string, head = 4, tail = 4): string {
   return text.length <= head + tail + 1 ? text : `${text.slice(0, head)}…${text.slice(-tail)}`;
@@ -38,6 +39,16 @@ export function size(bytes: number | bigint): string {
     unit += 1;
   }
   return `${value >= 100 || unit === 0 ? value.toFixed(0) : value.toFixed(1)} ${SIZES[unit]}`;
+}
+
+/** A link's pace as it was attested; none was shown where it is 0. */
+export function pace(mbit: number): string {
+  return mbit === 0 ? 'none shown' : `${count(mbit)} Mbit/s`;
+}
+
+/** An attested round trip; 0 before it was measured. */
+export function latency(ms: number): string {
+  return ms === 0 ? 'not measured' : `${count(ms)} ms`;
 }
 
 /** Basis points as percent. */

@@ -33,6 +33,11 @@ pub enum DeviceCommand {
         /// The provider's authority or account; the wallet's own when absent.
         provider: Option<String>,
     },
+    /// One device on chain: what was measured of it, what it has done.
+    Show {
+        /// The device's address.
+        device: String,
+    },
     /// Devices found on this machine.
     Find,
     /// Measure a device: TOPS, memory, bandwidth, and each engine's speed.
@@ -145,6 +150,12 @@ pub fn device_json(account: &Pubkey, device: &Device) -> Map<String, Value> {
     object.insert("tops_e2".into(), json!(device.tops_e2));
     object.insert("memory_mib".into(), json!(device.memory_mib));
     object.insert("bandwidth_mib_s".into(), json!(device.bandwidth_mib_s));
+    object.insert("down_mbit".into(), json!(device.down_mbit));
+    object.insert("up_mbit".into(), json!(device.up_mbit));
+    object.insert(
+        "latency_ms".into(),
+        json!((device.latency_ms > 0).then_some(device.latency_ms)),
+    );
     object.insert("region".into(), json!(io_api::text::region(device.region)));
     object.insert(
         "attested_at".into(),
@@ -187,6 +198,10 @@ pub async fn run(command: &DeviceCommand, ctx: &Context) -> Result<()> {
     match command {
         DeviceCommand::Register(args) => register(args, ctx).await,
         DeviceCommand::List { provider } => list(ctx, provider.as_deref()).await,
+        DeviceCommand::Show { device } => {
+            let (account, device) = fetch(ctx, device).await?;
+            show(ctx, &account, &device)
+        }
         DeviceCommand::Find => find(ctx).await,
         DeviceCommand::SelfTest { config, again } => {
             let config = worker::read_config(config)?;
@@ -542,11 +557,9 @@ async fn list(ctx: &Context, text: Option<&str>) -> Result<()> {
                 io.show(device.bond),
                 io.show(device.exposure),
                 format!("{} / {}", device.completed, device.failed),
-                if device.attested_at > 0 {
-                    utc(device.attested_at)
-                } else {
-                    "never".to_owned()
-                },
+                crate::amount::decimal(u64::from(device.tops_e2), 2),
+                link_text(device),
+                attested_text(device),
                 if device.current_job == Pubkey::default() {
                     String::new()
                 } else {
@@ -562,6 +575,8 @@ async fn list(ctx: &Context, text: Option<&str>) -> Result<()> {
         "BOND",
         "EXPOSURE",
         "DONE / FAILED",
+        "TOPS",
+        "DOWN / UP, LATENCY",
         "ATTESTED",
         "JOB",
     ];
@@ -571,6 +586,73 @@ async fn list(ctx: &Context, text: Option<&str>) -> Result<()> {
         &cells,
         "No devices yet. Register one: io device register --class ID --operator-key FILE",
     )
+}
+
+/// What its link showed, for people.
+fn link_text(device: &Device) -> String {
+    if device.latency_ms == 0 {
+        return String::new();
+    }
+    format!(
+        "{} / {} Mbit/s, {} ms",
+        device.down_mbit, device.up_mbit, device.latency_ms
+    )
+}
+
+fn attested_text(device: &Device) -> String {
+    if device.attested_at > 0 {
+        utc(device.attested_at)
+    } else {
+        "never".to_owned()
+    }
+}
+
+fn show(ctx: &Context, account: &Pubkey, device: &Device) -> Result<()> {
+    let io = Unit::io();
+    let known = device.attested_at > 0;
+    let measured = |text: String| if known { text } else { String::new() };
+    let state = match (
+        device.state == DeviceState::Draining as u8,
+        device.is_idle(),
+    ) {
+        (true, _) => "draining",
+        (false, true) => "idle",
+        (false, false) => "at work",
+    };
+    let rows = [
+        ("device", account.to_string()),
+        ("provider", device.provider.to_string()),
+        ("operator", device.operator.to_string()),
+        ("class", device.class.to_string()),
+        ("state", state.to_owned()),
+        ("attested", attested_text(device)),
+        (
+            "int8",
+            measured(format!(
+                "{} TOPS",
+                crate::amount::decimal(u64::from(device.tops_e2), 2)
+            )),
+        ),
+        ("memory", measured(format!("{} MiB", device.memory_mib))),
+        (
+            "bandwidth",
+            measured(format!("{} MiB/s", device.bandwidth_mib_s)),
+        ),
+        ("down / up, latency", link_text(device)),
+        (
+            "region",
+            io_api::text::region(device.region).unwrap_or_default(),
+        ),
+        ("bond", io.show(device.bond)),
+        ("exposure", io.show(device.exposure)),
+        (
+            "jobs",
+            format!("{} done, {} failed", device.completed, device.failed),
+        ),
+        ("registered", utc(device.since)),
+    ];
+    ctx.out
+        .record(&Value::Object(device_json(account, device)), &rows)
 }
 
 async fn find(ctx: &Context) -> Result<()> {

@@ -173,6 +173,7 @@ pub fn offer_json(offer: &Offer, unit: &Unit) -> Value {
     let mut value = json!({
         "device": offer.device, "provider": offer.provider, "class": offer.class, "class_name": offer.class_name,
         "memory_mib": offer.memory_mib, "tops_e2": offer.tops_e2, "region": offer.region,
+        "down_mbit": offer.down_mbit, "up_mbit": offer.up_mbit, "latency_ms": offer.latency_ms,
         "reputation_bps": offer.reputation_bps, "available": offer.available,
         "unavailable_because": offer.unavailable_because, "engines": engines, "last_heartbeat_ms": offer.last_heartbeat_ms,
     });

@@ -8,6 +8,7 @@
 //!
 //! * [`cell`]: layouts, and the on-chain proof of one wrong cell (no `std`, no allocation).
 //! * [`memory`]: the claimed memory, by a walk that needs all of it.
+//! * [`pace`]: what the link to an oracle shows.
 //! * [`sizes`]: how much work a window holds. [`soundness`]: how likely a cheater is caught.
 //!
 //! Backends that produce proofs quickly are in `io-prover`; [`reference`] is the definition they are tested against.
@@ -19,6 +20,8 @@ pub mod check;
 pub mod field;
 #[cfg(feature = "std")]
 pub mod memory;
+#[cfg(feature = "std")]
+pub mod pace;
 #[cfg(feature = "std")]
 pub mod reference;
 #[cfg(feature = "std")]

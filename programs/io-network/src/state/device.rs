@@ -111,7 +111,14 @@ pub struct Device {
     pub former_operator: Pubkey,
     /// Hour (since the Unix epoch, u64 little-endian) in which a hardware proof of its was proven wrong last.
     pub faulty_epoch: [u8; 8],
-    pub reserved: [u8; 13],
+    /// Aligns what follows.
+    pub spare: u8,
+    /// Mbit/s that its link showed to the worst of the oracles that signed, each way; 0 where none was shown.
+    pub down_mbit: u32,
+    pub up_mbit: u32,
+    /// Longest round trip to an oracle that signed, milliseconds; 0 before it was measured.
+    pub latency_ms: u16,
+    pub reserved: [u8; 2],
     /// What that fault still costs, IO base units (u64 little-endian): nothing was there to take it from.
     pub fault_due: [u8; 8],
 }
@@ -127,6 +134,9 @@ impl Device {
             tops_e2: self.tops_e2,
             memory_mib: self.memory_mib,
             bandwidth_mib_s: self.bandwidth_mib_s,
+            down_mbit: self.down_mbit,
+            up_mbit: self.up_mbit,
+            latency_ms: self.latency_ms,
             region: self.region,
         }
     }

@@ -1,8 +1,16 @@
 //! Devices are what they have shown: what an oracle accepted can be checked by anybody, and what was wrong in it be proven.
 
-use io_client::{Pubkey, accounts, io_network::state::SlashCase, pda, tokens};
+use std::time::Duration;
+
+use io_client::{
+    Pubkey, accounts,
+    io_network::state::SlashCase,
+    pda,
+    testing::{CuttableProxy, Slowness},
+    tokens,
+};
 use io_e2e::{
-    Market, Options,
+    Market, Options, inputs,
     jobs::{PATIENCE, until},
 };
 use serde_json::{Value, json};
@@ -100,5 +108,57 @@ async fn a_wrong_cell_that_no_oracle_drew_is_found_and_proven_by_anybody() {
     let reward = case.amount * u64::from(case.challenger_bps) / 10_000;
     assert!(reward > 0);
     assert_eq!(balance(&market).await, before + reward);
+    market.stop().await;
+}
+
+/// What oracles measure of a link is on chain. An oracle that reaches the same device through a slow connection has lower figures.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_behind_a_slow_connection_has_lower_figures() {
+    const SLOW: Slowness = Slowness {
+        delay: Duration::from_millis(30),
+        bytes_per_second: 1_000_000,
+    };
+    let mut market = Market::start(Options::default()).await;
+    let device = market.devices[0];
+    let account = market.rpc_device().await;
+    assert!(account.down_mbit > 0 && account.up_mbit > 0 && account.latency_ms > 0);
+    let shown = market
+        .io(&["device", "show", &device.to_string()])
+        .await
+        .ok();
+    let figures = [
+        ("down_mbit", account.down_mbit),
+        ("up_mbit", account.up_mbit),
+        ("latency_ms", account.latency_ms.into()),
+    ];
+    for (name, figure) in figures {
+        assert_eq!(shown[name], json!(figure), "{shown}");
+    }
+
+    // An oracle that knows nothing of the device yet.
+    market.kill_worker(0).await;
+    market.kill_oracle(2).await;
+    let folder = market.folder().join("new-oracle");
+    let config = market.changed(&market.oracles[2].config, &[("data_dir", json!(folder))]);
+    market.start_oracle_with(2, &config);
+    let proxy = CuttableProxy::slow(&market.oracle_urls[2], SLOW).await;
+    let text = std::fs::read_to_string(&market.workers[0].config).unwrap();
+    let behind = text.replace(&market.oracle_urls[2], &proxy.http_url());
+    assert_ne!(behind, text);
+    let config = inputs::write(market.folder(), "worker-behind.json", behind.as_bytes());
+    market.start_worker_with(0, &config, None);
+    let far = until(
+        "the oracle should measure the device",
+        PATIENCE,
+        || market.logs(),
+        async || market.figures(2, &device).await,
+    )
+    .await;
+    let near = market.figures(0, &device).await.expect("figures");
+    assert!((1..=8).contains(&far.down_mbit), "{far:?}");
+    assert!((1..=8).contains(&far.up_mbit), "{far:?}");
+    assert!(far.latency_ms >= 60, "there and back: {far:?}");
+    assert!(near.down_mbit > far.down_mbit && near.up_mbit > far.up_mbit);
+    assert!(near.latency_ms < far.latency_ms, "{near:?}");
     market.stop().await;
 }

@@ -10,7 +10,7 @@ use io_api::{
     auth::verify_signature,
     client::{ClientError, OracleClient},
     text,
-    types::{HardwareProof, OpenRequest, ProofOutcome},
+    types::{Burst, HardwareProof, OpenRequest, ProofOutcome},
 };
 use io_client::{
     Pubkey, Signature, Wallet, accounts, ed25519, instructions,
@@ -22,7 +22,7 @@ use io_proof::hardware::{
     Committed, Hash, OpenedRow, RowTree, Shape, Software,
     cell::{CellClaim, bad_cell},
     memory::{STRIDE, Walk},
-    reveal_seed, round_seed,
+    pace, reveal_seed, round_seed,
     seeds::{memory_seed, walk_subject},
     tree::row_root,
 };
@@ -177,9 +177,14 @@ fn read(
         shape.check().map_err(|error| error.to_string())?;
         let bandwidth =
             u64::from(ask.strides) * u64::from(STRIDE) * 64 * 1_000_000 / walk.max(1) / (1 << 20);
+        let link = proof.link.clone().unwrap_or_default();
+        let best = |bursts: &[Burst]| pace::best(bursts.iter().map(|b| (b.bytes, b.micros)));
         if figures.tops_e2 > shape.tops_e2(commit)
             || (!proof.hired && u64::from(figures.memory_mib) > ask.segments / 256)
             || u64::from(figures.bandwidth_mib_s) > bandwidth
+            || figures.down_mbit > best(&link.down)
+            || figures.up_mbit > best(&link.up)
+            || figures.latency_ms < pace::latency_ms(&link.pings)
             || proof.outcome != ProofOutcome::Proven
         {
             return Err("the figures are above what was measured".into());

@@ -19,6 +19,11 @@ pub struct AttestDeviceArgs {
     pub memory_mib: u32,
     /// MiB/s.
     pub bandwidth_mib_s: u32,
+    /// Mbit/s of its link to the worst of the signing oracles, each way.
+    pub down_mbit: u32,
+    pub up_mbit: u32,
+    /// Longest round trip to a signing oracle, milliseconds.
+    pub latency_ms: u16,
     /// Packed ISO 3166 code, 0 unknown.
     pub region: u16,
 }
@@ -29,6 +34,9 @@ impl AttestDeviceArgs {
             tops_e2: self.tops_e2,
             memory_mib: self.memory_mib,
             bandwidth_mib_s: self.bandwidth_mib_s,
+            down_mbit: self.down_mbit,
+            up_mbit: self.up_mbit,
+            latency_ms: self.latency_ms,
             region: self.region,
         }
     }
@@ -95,6 +103,9 @@ pub fn attest_device(ctx: Context<AttestDevice>, args: AttestDeviceArgs) -> Resu
     device.tops_e2 = args.tops_e2;
     device.memory_mib = args.memory_mib;
     device.bandwidth_mib_s = args.bandwidth_mib_s;
+    device.down_mbit = args.down_mbit;
+    device.up_mbit = args.up_mbit;
+    device.latency_ms = args.latency_ms;
     device.region = args.region;
     device.invariant()?;
     device_changed(&a.device.key(), &device);
