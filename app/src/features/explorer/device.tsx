@@ -12,19 +12,7 @@ import {
   networkQuery,
   type Read,
 } from '@/shared/chain';
-import {
-  count,
-  duration,
-  hex,
-  IO,
-  latency,
-  pace,
-  percent,
-  region,
-  regionName,
-  shorten,
-  size,
-} from '@/shared/format';
+import { count, duration, hex, IO, latency, pace, percent, region, regionName, shorten, size } from '@/shared/format';
 import { useHeartbeats, useNow } from '@/shared/live';
 import { Amount, Badge, Card, Empty, Facts, Hash, Loaded, Page, Skeleton, Stat, Time } from '@/shared/ui';
 import { Activity } from './activity';

@@ -101,6 +101,13 @@ export type Device = {
   formerOperator: Address;
   /** Hour (since the Unix epoch, u64 little-endian) of the newest hardware proof that was proven wrong. */
   faultyEpoch: ReadonlyUint8Array;
+  /** Aligns what follows. */
+  spare: number;
+  /** Mbit/s that its link showed to the worst of the oracles that signed, each way; 0 where none was shown. */
+  downMbit: number;
+  upMbit: number;
+  /** Longest round trip to an oracle that signed, milliseconds; 0 before it was measured. */
+  latencyMs: number;
   reserved: ReadonlyUint8Array;
 };
 
@@ -151,6 +158,13 @@ export type DeviceArgs = {
   formerOperator: Address;
   /** Hour (since the Unix epoch, u64 little-endian) of the newest hardware proof that was proven wrong. */
   faultyEpoch: ReadonlyUint8Array;
+  /** Aligns what follows. */
+  spare: number;
+  /** Mbit/s that its link showed to the worst of the oracles that signed, each way; 0 where none was shown. */
+  downMbit: number;
+  upMbit: number;
+  /** Longest round trip to an oracle that signed, milliseconds; 0 before it was measured. */
+  latencyMs: number;
   reserved: ReadonlyUint8Array;
 };
 
@@ -184,7 +198,11 @@ export function getDeviceEncoder(): FixedSizeEncoder<DeviceArgs> {
       ['version', getU8Encoder()],
       ['formerOperator', getAddressEncoder()],
       ['faultyEpoch', fixEncoderSize(getBytesEncoder(), 8)],
-      ['reserved', fixEncoderSize(getBytesEncoder(), 21)],
+      ['spare', getU8Encoder()],
+      ['downMbit', getU32Encoder()],
+      ['upMbit', getU32Encoder()],
+      ['latencyMs', getU16Encoder()],
+      ['reserved', fixEncoderSize(getBytesEncoder(), 10)],
     ]),
     (value) => ({ ...value, discriminator: DEVICE_DISCRIMINATOR }),
   );
@@ -219,7 +237,11 @@ export function getDeviceDecoder(): FixedSizeDecoder<Device> {
     ['version', getU8Decoder()],
     ['formerOperator', getAddressDecoder()],
     ['faultyEpoch', fixDecoderSize(getBytesDecoder(), 8)],
-    ['reserved', fixDecoderSize(getBytesDecoder(), 21)],
+    ['spare', getU8Decoder()],
+    ['downMbit', getU32Decoder()],
+    ['upMbit', getU32Decoder()],
+    ['latencyMs', getU16Decoder()],
+    ['reserved', fixDecoderSize(getBytesDecoder(), 10)],
   ]);
 }
 

@@ -76,6 +76,11 @@ export type AttestDeviceInstructionData = {
   memoryMib: number;
   /** MiB/s. */
   bandwidthMibS: number;
+  /** Mbit/s of its link to the worst of the signing oracles, each way. */
+  downMbit: number;
+  upMbit: number;
+  /** Longest round trip to a signing oracle, milliseconds. */
+  latencyMs: number;
   /** Packed ISO 3166 code, 0 unknown. */
   region: number;
 };
@@ -89,6 +94,11 @@ export type AttestDeviceInstructionDataArgs = {
   memoryMib: number;
   /** MiB/s. */
   bandwidthMibS: number;
+  /** Mbit/s of its link to the worst of the signing oracles, each way. */
+  downMbit: number;
+  upMbit: number;
+  /** Longest round trip to a signing oracle, milliseconds. */
+  latencyMs: number;
   /** Packed ISO 3166 code, 0 unknown. */
   region: number;
 };
@@ -101,6 +111,9 @@ export function getAttestDeviceInstructionDataEncoder(): FixedSizeEncoder<Attest
       ['topsE2', getU32Encoder()],
       ['memoryMib', getU32Encoder()],
       ['bandwidthMibS', getU32Encoder()],
+      ['downMbit', getU32Encoder()],
+      ['upMbit', getU32Encoder()],
+      ['latencyMs', getU16Encoder()],
       ['region', getU16Encoder()],
     ]),
     (value) => ({ ...value, discriminator: ATTEST_DEVICE_DISCRIMINATOR }),
@@ -114,6 +127,9 @@ export function getAttestDeviceInstructionDataDecoder(): FixedSizeDecoder<Attest
     ['topsE2', getU32Decoder()],
     ['memoryMib', getU32Decoder()],
     ['bandwidthMibS', getU32Decoder()],
+    ['downMbit', getU32Decoder()],
+    ['upMbit', getU32Decoder()],
+    ['latencyMs', getU16Decoder()],
     ['region', getU16Decoder()],
   ]);
 }
@@ -141,6 +157,9 @@ export type AttestDeviceInput<
   topsE2: AttestDeviceInstructionDataArgs['topsE2'];
   memoryMib: AttestDeviceInstructionDataArgs['memoryMib'];
   bandwidthMibS: AttestDeviceInstructionDataArgs['bandwidthMibS'];
+  downMbit: AttestDeviceInstructionDataArgs['downMbit'];
+  upMbit: AttestDeviceInstructionDataArgs['upMbit'];
+  latencyMs: AttestDeviceInstructionDataArgs['latencyMs'];
   region: AttestDeviceInstructionDataArgs['region'];
 };
 
