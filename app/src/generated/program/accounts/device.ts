@@ -99,9 +99,11 @@ export type Device = {
   version: number;
   /** The operator before `operator_since`; zero when there was none. */
   formerOperator: Address;
-  /** Hour (since the Unix epoch, u64 little-endian) of the newest hardware proof that was proven wrong. */
+  /** Hour (since the Unix epoch, u64 little-endian) in which a hardware proof of its was proven wrong last. */
   faultyEpoch: ReadonlyUint8Array;
   reserved: ReadonlyUint8Array;
+  /** What that fault still costs, IO base units (u64 little-endian): nothing was there to take it from. */
+  faultDue: ReadonlyUint8Array;
 };
 
 export type DeviceArgs = {
@@ -149,9 +151,11 @@ export type DeviceArgs = {
   version: number;
   /** The operator before `operator_since`; zero when there was none. */
   formerOperator: Address;
-  /** Hour (since the Unix epoch, u64 little-endian) of the newest hardware proof that was proven wrong. */
+  /** Hour (since the Unix epoch, u64 little-endian) in which a hardware proof of its was proven wrong last. */
   faultyEpoch: ReadonlyUint8Array;
   reserved: ReadonlyUint8Array;
+  /** What that fault still costs, IO base units (u64 little-endian): nothing was there to take it from. */
+  faultDue: ReadonlyUint8Array;
 };
 
 /** Gets the encoder for {@link DeviceArgs} account data. */
@@ -184,7 +188,8 @@ export function getDeviceEncoder(): FixedSizeEncoder<DeviceArgs> {
       ['version', getU8Encoder()],
       ['formerOperator', getAddressEncoder()],
       ['faultyEpoch', fixEncoderSize(getBytesEncoder(), 8)],
-      ['reserved', fixEncoderSize(getBytesEncoder(), 21)],
+      ['reserved', fixEncoderSize(getBytesEncoder(), 13)],
+      ['faultDue', fixEncoderSize(getBytesEncoder(), 8)],
     ]),
     (value) => ({ ...value, discriminator: DEVICE_DISCRIMINATOR }),
   );
@@ -219,7 +224,8 @@ export function getDeviceDecoder(): FixedSizeDecoder<Device> {
     ['version', getU8Decoder()],
     ['formerOperator', getAddressDecoder()],
     ['faultyEpoch', fixDecoderSize(getBytesDecoder(), 8)],
-    ['reserved', fixDecoderSize(getBytesDecoder(), 21)],
+    ['reserved', fixDecoderSize(getBytesDecoder(), 13)],
+    ['faultDue', fixDecoderSize(getBytesDecoder(), 8)],
   ]);
 }
 
