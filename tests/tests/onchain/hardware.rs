@@ -660,12 +660,10 @@ fn what_a_bond_lacks_is_taken_from_what_binds_nothing() {
     let call = s.call(&said, &operator);
     s.world.ok(&call);
     s.refuse(&said, IoError::NothingOwed);
-    for call in [
-        s.world.submit_call(&job, &rig, 1_000),
-        s.world.settle_call(&job, &[0, 1]),
-    ] {
-        s.world.ok(&call);
-    }
+    let submit = s.world.submit_call(&job, &rig, 1_000);
+    s.world.ok(&submit);
+    let settle = s.world.settle_call(&job, &[0, 1]);
+    s.world.ok(&settle);
     let call = s.call(&said, &operator);
     s.world.ok(&call);
     s.refuse(&said, IoError::EpochNotAcceptable);

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use anchor_lang::prelude::Pubkey;
 use io_protocol::{money::IO, slashing::SlashVerdict};
 use io_tests::{
-    CLASS_SMALL, Mint, PARAMS, Party, Rig, STAKE, Stage, World, fuzz::Budget, hardware::Cell, world,
+    CLASS_SMALL, Mint, PARAMS, Party, Rig, STAKE, Stage, World, fuzz::Budget, hardware::Cell,
+    terms, world,
 };
 use num_bigint::BigInt;
 use num_rational::BigRational;
@@ -53,6 +54,8 @@ struct Model {
     members: BTreeMap<Pubkey, Member>,
     cumulative: u64,
     commission_bps: u16,
+    /// Rents and pays while a wrong cell is proven.
+    customers: [Party; 2],
     faults: Faults,
 }
 
@@ -281,11 +284,22 @@ impl Model {
         let rig = self.rig.clone();
         // The last fault is a day ago, and what the device still owed with it.
         self.world.advance(26 * 3_600);
-        let bond = self.world.device(&rig.device).bond;
-        let more = dice.roll(self.world.provider(&rig.provider).free() + 1);
-        let call = self
-            .world
-            .set_device_bond_call(&rig, (bond + more).max(250 * IO));
+        let provider = self.world.provider(&rig.provider);
+        let least = self.world.device(&rig.device).bond.max(250 * IO);
+        let bond = match dice.roll(3) {
+            // The owner takes out what it may, and bonds no more than it must.
+            0 => {
+                let out = self
+                    .world
+                    .request_unstake_call(&rig, provider.unstakeable().saturating_sub(250 * IO));
+                let _ = self.world.attempt(&out);
+                least
+            }
+            // A half of the pool stands behind the bond too.
+            1 => least.max(provider.staked + provider.co_assets / 2),
+            _ => least + dice.roll(provider.free() + 1),
+        };
+        let call = self.world.set_device_bond_call(&rig, bond);
         if self.world.attempt(&call).is_err() {
             return;
         }
@@ -296,7 +310,18 @@ impl Model {
         );
         let blank = self.world.fork();
         let world = std::mem::replace(&mut self.world, blank);
-        let mut stage = Stage::with(world, rig.clone(), Mint::Io);
+        // Always the same two: the bank's IO is not without end.
+        let (renter, payer) = (self.customers[0].clone(), self.customers[1].clone());
+        let terms = terms(&world, u64::from(self.faults.all));
+        let mut stage = Stage {
+            key: world::job(&renter.pubkey(), terms.nonce),
+            world,
+            rig: rig.clone(),
+            renter,
+            payer,
+            mint: Mint::Io,
+            terms,
+        };
         let exposure = match dice.roll(3) {
             0 => 0,
             1 => device.bond,
@@ -399,8 +424,10 @@ fn any_history_keeps_everybodys_part() {
         let rig = world.rig_of(CLASS_SMALL, 2_000 * IO, 250 * IO);
         let call = world.set_co_stake_terms_call(&rig, 1_500, true);
         world.ok(&call);
+        let customers = [world.party(), world.party()];
         let mut model = Model {
             world,
+            customers,
             rig,
             members: BTreeMap::new(),
             cumulative: 0,

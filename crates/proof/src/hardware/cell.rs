@@ -219,6 +219,8 @@ fn block_product(x: &[u8; BLOCK_BYTES], y: &[u8; BLOCK_BYTES]) -> u64 {
 ///
 /// With bytes x = A + 128, y = B + 128: Σ (x−128)(y−128) = Σxy − 128·(Σx + Σy) + 128²·n. The sums of bytes are
 /// taken eight at a time, which leaves four instructions a product on the virtual machine.
+// A function of its own: what is alive around it would take registers from its loop.
+#[inline(never)]
 pub fn recompute_cell<H: Sha256>(a_seed: &Hash, b_seed: &Hash, n: u32, row: u32, col: u32) -> i32 {
     let blocks = n / BLOCK_BYTES as u32;
     let (mut products, mut sums) = (0_u64, 0_u64);

@@ -26,6 +26,8 @@ import {
   getStructEncoder,
   getU32Decoder,
   getU32Encoder,
+  getU64Decoder,
+  getU64Encoder,
   getU8Decoder,
   getU8Encoder,
   transformEncoder,
@@ -71,6 +73,9 @@ export type Evidence = {
   bump: number;
   version: number;
   reserved: ReadonlyUint8Array;
+  /** `evidence_hash` of the challenger, a salt and the claim; and the slot in which they committed to it. */
+  commitment: ReadonlyUint8Array;
+  committedSlot: bigint;
 };
 
 export type EvidenceArgs = {
@@ -95,6 +100,9 @@ export type EvidenceArgs = {
   bump: number;
   version: number;
   reserved: ReadonlyUint8Array;
+  /** `evidence_hash` of the challenger, a salt and the claim; and the slot in which they committed to it. */
+  commitment: ReadonlyUint8Array;
+  committedSlot: number | bigint;
 };
 
 /** Gets the encoder for {@link EvidenceArgs} account data. */
@@ -119,6 +127,8 @@ export function getEvidenceEncoder(): FixedSizeEncoder<EvidenceArgs> {
       ['bump', getU8Encoder()],
       ['version', getU8Encoder()],
       ['reserved', fixEncoderSize(getBytesEncoder(), 30)],
+      ['commitment', fixEncoderSize(getBytesEncoder(), 32)],
+      ['committedSlot', getU64Encoder()],
     ]),
     (value) => ({ ...value, discriminator: EVIDENCE_DISCRIMINATOR }),
   );
@@ -145,6 +155,8 @@ export function getEvidenceDecoder(): FixedSizeDecoder<Evidence> {
     ['bump', getU8Decoder()],
     ['version', getU8Decoder()],
     ['reserved', fixDecoderSize(getBytesDecoder(), 30)],
+    ['commitment', fixDecoderSize(getBytesDecoder(), 32)],
+    ['committedSlot', getU64Decoder()],
   ]);
 }
 
@@ -204,5 +216,5 @@ export async function fetchAllMaybeEvidence(
 }
 
 export function getEvidenceSize(): number {
-  return 1352;
+  return 1392;
 }

@@ -215,6 +215,12 @@ export const IO_NETWORK_ERROR__BAD_CHECKPOINT = 0x17d1; // 6097
 export const IO_NETWORK_ERROR__TREASURY_TOO_SMALL = 0x17d2; // 6098
 /** CellIsRight: The committed cell is right: there is nothing to prove */
 export const IO_NETWORK_ERROR__CELL_IS_RIGHT = 0x17d3; // 6099
+/** StillAnswering: What the device signed for its newest figures can still be proven wrong: stop its worker, and try again 24 hours after the end of the hour they were measured in */
+export const IO_NETWORK_ERROR__STILL_ANSWERING = 0x17d4; // 6100
+/** NotCommitted: The evidence is not what its challenger committed to: commit to it, wait, write it, and prove it */
+export const IO_NETWORK_ERROR__NOT_COMMITTED = 0x17d5; // 6101
+/** CommitmentTooNew: The evidence was committed to less than 32 slots ago: wait, and prove it then */
+export const IO_NETWORK_ERROR__COMMITMENT_TOO_NEW = 0x17d6; // 6102
 
 export type IoNetworkError =
   | typeof IO_NETWORK_ERROR__ACCUSER_MAY_NOT_DECIDE
@@ -237,6 +243,7 @@ export type IoNetworkError =
   | typeof IO_NETWORK_ERROR__CHALLENGE_WINDOW_OPEN
   | typeof IO_NETWORK_ERROR__CHALLENGE_WINDOW_OVER
   | typeof IO_NETWORK_ERROR__COMMISSION_TOO_HIGH
+  | typeof IO_NETWORK_ERROR__COMMITMENT_TOO_NEW
   | typeof IO_NETWORK_ERROR__CO_STAKE_CLOSED
   | typeof IO_NETWORK_ERROR__CO_STAKE_TOO_LARGE
   | typeof IO_NETWORK_ERROR__CO_STAKE_TOO_SMALL
@@ -268,6 +275,7 @@ export type IoNetworkError =
   | typeof IO_NETWORK_ERROR__NOT_A_LEASE
   | typeof IO_NETWORK_ERROR__NOT_AN_ORACLE
   | typeof IO_NETWORK_ERROR__NOT_BENEFICIARY
+  | typeof IO_NETWORK_ERROR__NOT_COMMITTED
   | typeof IO_NETWORK_ERROR__NOT_CO_STAKER
   | typeof IO_NETWORK_ERROR__NOT_EARNING_YET
   | typeof IO_NETWORK_ERROR__NOT_FUNDED
@@ -303,6 +311,7 @@ export type IoNetworkError =
   | typeof IO_NETWORK_ERROR__ROOT_NOT_NEWER
   | typeof IO_NETWORK_ERROR__SAME_ACCOUNT
   | typeof IO_NETWORK_ERROR__STAKE_NOT_FREE
+  | typeof IO_NETWORK_ERROR__STILL_ANSWERING
   | typeof IO_NETWORK_ERROR__STILL_OWED
   | typeof IO_NETWORK_ERROR__TICKET_EXPIRED
   | typeof IO_NETWORK_ERROR__TICKET_REQUIRED
@@ -341,6 +350,7 @@ if (process.env['NODE_ENV'] !== 'production') {
     [IO_NETWORK_ERROR__CHALLENGE_WINDOW_OPEN]: `The challenge window is still open: bring a quorum's signatures or wait`,
     [IO_NETWORK_ERROR__CHALLENGE_WINDOW_OVER]: `The challenge window is over`,
     [IO_NETWORK_ERROR__COMMISSION_TOO_HIGH]: `The provider's commission is above the most that was named: look at its terms again`,
+    [IO_NETWORK_ERROR__COMMITMENT_TOO_NEW]: `The evidence was committed to less than 32 slots ago: wait, and prove it then`,
     [IO_NETWORK_ERROR__CO_STAKE_CLOSED]: `The provider takes no co-stake now`,
     [IO_NETWORK_ERROR__CO_STAKE_TOO_LARGE]: `Co-stake may not exceed what the owner itself has staked`,
     [IO_NETWORK_ERROR__CO_STAKE_TOO_SMALL]: `The amount is below the least co-stake, or buys no whole share: join with more`,
@@ -372,6 +382,7 @@ if (process.env['NODE_ENV'] !== 'production') {
     [IO_NETWORK_ERROR__NOT_A_LEASE]: `The job is no lease`,
     [IO_NETWORK_ERROR__NOT_AN_ORACLE]: `A signer is not an active member of the oracle set`,
     [IO_NETWORK_ERROR__NOT_BENEFICIARY]: `The signer is not the vesting account's beneficiary, or was not proposed as one`,
+    [IO_NETWORK_ERROR__NOT_COMMITTED]: `The evidence is not what its challenger committed to: commit to it, wait, write it, and prove it`,
     [IO_NETWORK_ERROR__NOT_CO_STAKER]: `The signer is neither the co-staker nor the provider's authority`,
     [IO_NETWORK_ERROR__NOT_EARNING_YET]: `Rewards up to the time of joining have not been claimed yet: claim the provider's rewards first`,
     [IO_NETWORK_ERROR__NOT_FUNDED]: `The job is not funded yet: sponsors have to put in the rest of its escrow`,
@@ -407,6 +418,7 @@ if (process.env['NODE_ENV'] !== 'production') {
     [IO_NETWORK_ERROR__ROOT_NOT_NEWER]: `A root of this epoch or of a later one was already published`,
     [IO_NETWORK_ERROR__SAME_ACCOUNT]: `Two accounts that must differ are the same`,
     [IO_NETWORK_ERROR__STAKE_NOT_FREE]: `The stake is not free: it is bonded to devices, due as a penalty, or not there`,
+    [IO_NETWORK_ERROR__STILL_ANSWERING]: `What the device signed for its newest figures can still be proven wrong: stop its worker, and try again 24 hours after the end of the hour they were measured in`,
     [IO_NETWORK_ERROR__STILL_OWED]: `Something is still owed from this job: release it first`,
     [IO_NETWORK_ERROR__TICKET_EXPIRED]: `The match ticket has expired`,
     [IO_NETWORK_ERROR__TICKET_REQUIRED]: `The job is reserved for a matched device: bring a valid ticket, or wait until the match window ends`,

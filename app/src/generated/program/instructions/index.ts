@@ -26,6 +26,7 @@ export * from './claimVested';
 export * from './closeEvidence';
 export * from './closeJob';
 export * from './closeSlashCase';
+export * from './commitEvidence';
 export * from './createJob';
 export * from './createVesting';
 export * from './decideSlash';

@@ -86,19 +86,25 @@ export type ProveBadCellInstruction<
     ]
   >;
 
-export type ProveBadCellInstructionData = { discriminator: ReadonlyUint8Array };
+export type ProveBadCellInstructionData = { discriminator: ReadonlyUint8Array; salt: ReadonlyUint8Array };
 
-export type ProveBadCellInstructionDataArgs = {};
+export type ProveBadCellInstructionDataArgs = { salt: ReadonlyUint8Array };
 
 export function getProveBadCellInstructionDataEncoder(): FixedSizeEncoder<ProveBadCellInstructionDataArgs> {
-  return transformEncoder(getStructEncoder([['discriminator', fixEncoderSize(getBytesEncoder(), 8)]]), (value) => ({
-    ...value,
-    discriminator: PROVE_BAD_CELL_DISCRIMINATOR,
-  }));
+  return transformEncoder(
+    getStructEncoder([
+      ['discriminator', fixEncoderSize(getBytesEncoder(), 8)],
+      ['salt', fixEncoderSize(getBytesEncoder(), 32)],
+    ]),
+    (value) => ({ ...value, discriminator: PROVE_BAD_CELL_DISCRIMINATOR }),
+  );
 }
 
 export function getProveBadCellInstructionDataDecoder(): FixedSizeDecoder<ProveBadCellInstructionData> {
-  return getStructDecoder([['discriminator', fixDecoderSize(getBytesDecoder(), 8)]]);
+  return getStructDecoder([
+    ['discriminator', fixDecoderSize(getBytesDecoder(), 8)],
+    ['salt', fixDecoderSize(getBytesDecoder(), 32)],
+  ]);
 }
 
 export function getProveBadCellInstructionDataCodec(): FixedSizeCodec<
@@ -137,6 +143,7 @@ export type ProveBadCellAsyncInput<
   instructions: Address<TAccountInstructions>;
   tokenProgram?: Address<TAccountTokenProgram>;
   systemProgram?: Address<TAccountSystemProgram>;
+  salt: ProveBadCellInstructionDataArgs['salt'];
 };
 
 export async function getProveBadCellInstructionAsync<
@@ -210,6 +217,9 @@ export async function getProveBadCellInstructionAsync<
   };
   const accounts = originalAccounts as Record<keyof typeof originalAccounts, ResolvedInstructionAccount>;
 
+  // Original args.
+  const args = { ...input };
+
   // Resolve default values.
   if (!accounts.slashVault.value) {
     accounts.slashVault.value = await findSlashVaultPda({
@@ -241,7 +251,7 @@ export async function getProveBadCellInstructionAsync<
       getAccountMeta('tokenProgram', accounts.tokenProgram),
       getAccountMeta('systemProgram', accounts.systemProgram),
     ],
-    data: getProveBadCellInstructionDataEncoder().encode({}),
+    data: getProveBadCellInstructionDataEncoder().encode(args as ProveBadCellInstructionDataArgs),
     programAddress,
   } as ProveBadCellInstruction<
     TProgramAddress,
@@ -290,6 +300,7 @@ export type ProveBadCellInput<
   instructions: Address<TAccountInstructions>;
   tokenProgram?: Address<TAccountTokenProgram>;
   systemProgram?: Address<TAccountSystemProgram>;
+  salt: ProveBadCellInstructionDataArgs['salt'];
 };
 
 export function getProveBadCellInstruction<
@@ -361,6 +372,9 @@ export function getProveBadCellInstruction<
   };
   const accounts = originalAccounts as Record<keyof typeof originalAccounts, ResolvedInstructionAccount>;
 
+  // Original args.
+  const args = { ...input };
+
   // Resolve default values.
   if (!accounts.tokenProgram.value) {
     accounts.tokenProgram.value =
@@ -387,7 +401,7 @@ export function getProveBadCellInstruction<
       getAccountMeta('tokenProgram', accounts.tokenProgram),
       getAccountMeta('systemProgram', accounts.systemProgram),
     ],
-    data: getProveBadCellInstructionDataEncoder().encode({}),
+    data: getProveBadCellInstructionDataEncoder().encode(args as ProveBadCellInstructionDataArgs),
     programAddress,
   } as ProveBadCellInstruction<
     TProgramAddress,

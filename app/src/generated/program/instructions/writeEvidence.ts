@@ -33,18 +33,12 @@ import {
   type Instruction,
   type InstructionWithAccounts,
   type InstructionWithData,
-  type ReadonlyAccount,
+  type ReadonlySignerAccount,
   type ReadonlyUint8Array,
   type TransactionSigner,
   type WritableAccount,
-  type WritableSignerAccount,
 } from '@solana/kit';
-import {
-  getAccountMetaFactory,
-  getAddressFromResolvedInstructionAccount,
-  type ResolvedInstructionAccount,
-} from '@solana/program-client-core';
-import { findEvidencePda } from '../pdas';
+import { getAccountMetaFactory, type ResolvedInstructionAccount } from '@solana/program-client-core';
 import { IO_NETWORK_PROGRAM_ADDRESS } from '../programs';
 
 export const WRITE_EVIDENCE_DISCRIMINATOR: ReadonlyUint8Array = new Uint8Array([217, 136, 200, 226, 38, 140, 192, 162]);
@@ -57,17 +51,15 @@ export type WriteEvidenceInstruction<
   TProgram extends string = typeof IO_NETWORK_PROGRAM_ADDRESS,
   TAccountChallenger extends string | AccountMeta<string> = string,
   TAccountEvidence extends string | AccountMeta<string> = string,
-  TAccountSystemProgram extends string | AccountMeta<string> = '11111111111111111111111111111111',
   TRemainingAccounts extends readonly AccountMeta<string>[] = [],
 > = Instruction<TProgram> &
   InstructionWithData<ReadonlyUint8Array> &
   InstructionWithAccounts<
     [
       TAccountChallenger extends string
-        ? WritableSignerAccount<TAccountChallenger> & AccountSignerMeta<TAccountChallenger>
+        ? ReadonlySignerAccount<TAccountChallenger> & AccountSignerMeta<TAccountChallenger>
         : TAccountChallenger,
       TAccountEvidence extends string ? WritableAccount<TAccountEvidence> : TAccountEvidence,
-      TAccountSystemProgram extends string ? ReadonlyAccount<TAccountSystemProgram> : TAccountSystemProgram,
       ...TRemainingAccounts,
     ]
   >;
@@ -106,73 +98,9 @@ export function getWriteEvidenceInstructionDataCodec(): Codec<
   return combineCodec(getWriteEvidenceInstructionDataEncoder(), getWriteEvidenceInstructionDataDecoder());
 }
 
-export type WriteEvidenceAsyncInput<
-  TAccountChallenger extends string = string,
-  TAccountEvidence extends string = string,
-  TAccountSystemProgram extends string = string,
-> = {
-  /** Pays the rent, which is theirs again when they close it. */
-  challenger: TransactionSigner<TAccountChallenger>;
-  evidence?: Address<TAccountEvidence>;
-  systemProgram?: Address<TAccountSystemProgram>;
-  offset: WriteEvidenceInstructionDataArgs['offset'];
-  bytes: WriteEvidenceInstructionDataArgs['bytes'];
-};
-
-export async function getWriteEvidenceInstructionAsync<
-  TAccountChallenger extends string,
-  TAccountEvidence extends string,
-  TAccountSystemProgram extends string,
-  TProgramAddress extends Address = typeof IO_NETWORK_PROGRAM_ADDRESS,
->(
-  input: WriteEvidenceAsyncInput<TAccountChallenger, TAccountEvidence, TAccountSystemProgram>,
-  config?: { programAddress?: TProgramAddress },
-): Promise<WriteEvidenceInstruction<TProgramAddress, TAccountChallenger, TAccountEvidence, TAccountSystemProgram>> {
-  // Program address.
-  const programAddress = config?.programAddress ?? IO_NETWORK_PROGRAM_ADDRESS;
-
-  // Original accounts.
-  const originalAccounts = {
-    challenger: { value: input.challenger ?? null, isWritable: true },
-    evidence: { value: input.evidence ?? null, isWritable: true },
-    systemProgram: { value: input.systemProgram ?? null, isWritable: false },
-  };
-  const accounts = originalAccounts as Record<keyof typeof originalAccounts, ResolvedInstructionAccount>;
-
-  // Original args.
-  const args = { ...input };
-
-  // Resolve default values.
-  if (!accounts.evidence.value) {
-    accounts.evidence.value = await findEvidencePda({
-      challenger: getAddressFromResolvedInstructionAccount('challenger', accounts.challenger.value),
-    });
-  }
-  if (!accounts.systemProgram.value) {
-    accounts.systemProgram.value = '11111111111111111111111111111111' as Address<'11111111111111111111111111111111'>;
-  }
-
-  const getAccountMeta = getAccountMetaFactory(programAddress, 'programId');
-  return Object.freeze({
-    accounts: [
-      getAccountMeta('challenger', accounts.challenger),
-      getAccountMeta('evidence', accounts.evidence),
-      getAccountMeta('systemProgram', accounts.systemProgram),
-    ],
-    data: getWriteEvidenceInstructionDataEncoder().encode(args as WriteEvidenceInstructionDataArgs),
-    programAddress,
-  } as WriteEvidenceInstruction<TProgramAddress, TAccountChallenger, TAccountEvidence, TAccountSystemProgram>);
-}
-
-export type WriteEvidenceInput<
-  TAccountChallenger extends string = string,
-  TAccountEvidence extends string = string,
-  TAccountSystemProgram extends string = string,
-> = {
-  /** Pays the rent, which is theirs again when they close it. */
+export type WriteEvidenceInput<TAccountChallenger extends string = string, TAccountEvidence extends string = string> = {
   challenger: TransactionSigner<TAccountChallenger>;
   evidence: Address<TAccountEvidence>;
-  systemProgram?: Address<TAccountSystemProgram>;
   offset: WriteEvidenceInstructionDataArgs['offset'];
   bytes: WriteEvidenceInstructionDataArgs['bytes'];
 };
@@ -180,41 +108,30 @@ export type WriteEvidenceInput<
 export function getWriteEvidenceInstruction<
   TAccountChallenger extends string,
   TAccountEvidence extends string,
-  TAccountSystemProgram extends string,
   TProgramAddress extends Address = typeof IO_NETWORK_PROGRAM_ADDRESS,
 >(
-  input: WriteEvidenceInput<TAccountChallenger, TAccountEvidence, TAccountSystemProgram>,
+  input: WriteEvidenceInput<TAccountChallenger, TAccountEvidence>,
   config?: { programAddress?: TProgramAddress },
-): WriteEvidenceInstruction<TProgramAddress, TAccountChallenger, TAccountEvidence, TAccountSystemProgram> {
+): WriteEvidenceInstruction<TProgramAddress, TAccountChallenger, TAccountEvidence> {
   // Program address.
   const programAddress = config?.programAddress ?? IO_NETWORK_PROGRAM_ADDRESS;
 
   // Original accounts.
   const originalAccounts = {
-    challenger: { value: input.challenger ?? null, isWritable: true },
+    challenger: { value: input.challenger ?? null, isWritable: false },
     evidence: { value: input.evidence ?? null, isWritable: true },
-    systemProgram: { value: input.systemProgram ?? null, isWritable: false },
   };
   const accounts = originalAccounts as Record<keyof typeof originalAccounts, ResolvedInstructionAccount>;
 
   // Original args.
   const args = { ...input };
 
-  // Resolve default values.
-  if (!accounts.systemProgram.value) {
-    accounts.systemProgram.value = '11111111111111111111111111111111' as Address<'11111111111111111111111111111111'>;
-  }
-
   const getAccountMeta = getAccountMetaFactory(programAddress, 'programId');
   return Object.freeze({
-    accounts: [
-      getAccountMeta('challenger', accounts.challenger),
-      getAccountMeta('evidence', accounts.evidence),
-      getAccountMeta('systemProgram', accounts.systemProgram),
-    ],
+    accounts: [getAccountMeta('challenger', accounts.challenger), getAccountMeta('evidence', accounts.evidence)],
     data: getWriteEvidenceInstructionDataEncoder().encode(args as WriteEvidenceInstructionDataArgs),
     programAddress,
-  } as WriteEvidenceInstruction<TProgramAddress, TAccountChallenger, TAccountEvidence, TAccountSystemProgram>);
+  } as WriteEvidenceInstruction<TProgramAddress, TAccountChallenger, TAccountEvidence>);
 }
 
 export type ParsedWriteEvidenceInstruction<
@@ -223,10 +140,8 @@ export type ParsedWriteEvidenceInstruction<
 > = {
   programAddress: Address<TProgram>;
   accounts: {
-    /** Pays the rent, which is theirs again when they close it. */
     challenger: TAccountMetas[0];
     evidence: TAccountMetas[1];
-    systemProgram: TAccountMetas[2];
   };
   data: WriteEvidenceInstructionData;
 };
@@ -234,10 +149,10 @@ export type ParsedWriteEvidenceInstruction<
 export function parseWriteEvidenceInstruction<TProgram extends string, TAccountMetas extends readonly AccountMeta[]>(
   instruction: Instruction<TProgram> & InstructionWithAccounts<TAccountMetas> & InstructionWithData<ReadonlyUint8Array>,
 ): ParsedWriteEvidenceInstruction<TProgram, TAccountMetas> {
-  if (instruction.accounts.length < 3) {
+  if (instruction.accounts.length < 2) {
     throw new SolanaError(SOLANA_ERROR__PROGRAM_CLIENTS__INSUFFICIENT_ACCOUNT_METAS, {
       actualAccountMetas: instruction.accounts.length,
-      expectedAccountMetas: 3,
+      expectedAccountMetas: 2,
     });
   }
   let accountIndex = 0;
@@ -248,7 +163,7 @@ export function parseWriteEvidenceInstruction<TProgram extends string, TAccountM
   };
   return {
     programAddress: instruction.programAddress,
-    accounts: { challenger: getNextAccount(), evidence: getNextAccount(), systemProgram: getNextAccount() },
+    accounts: { challenger: getNextAccount(), evidence: getNextAccount() },
     data: getWriteEvidenceInstructionDataDecoder().decode(instruction.data),
   };
 }

@@ -105,6 +105,7 @@ import {
   getCloseEvidenceInstruction,
   getCloseJobInstruction,
   getCloseSlashCaseInstruction,
+  getCommitEvidenceInstructionAsync,
   getCreateJobInstructionAsync,
   getCreateVestingInstructionAsync,
   getDecideSlashInstruction,
@@ -168,7 +169,7 @@ import {
   getWithdrawOracleBondInstruction,
   getWithdrawStakeInstruction,
   getWithdrawTreasuryInstruction,
-  getWriteEvidenceInstructionAsync,
+  getWriteEvidenceInstruction,
   parseAcceptAdminInstruction,
   parseAcceptBeneficiaryInstruction,
   parseAcceptJobInstruction,
@@ -188,6 +189,7 @@ import {
   parseCloseEvidenceInstruction,
   parseCloseJobInstruction,
   parseCloseSlashCaseInstruction,
+  parseCommitEvidenceInstruction,
   parseCreateJobInstruction,
   parseCreateVestingInstruction,
   parseDecideSlashInstruction,
@@ -271,6 +273,7 @@ import {
   type CloseEvidenceInput,
   type CloseJobInput,
   type CloseSlashCaseInput,
+  type CommitEvidenceAsyncInput,
   type CreateJobAsyncInput,
   type CreateVestingAsyncInput,
   type DecideSlashInput,
@@ -310,6 +313,7 @@ import {
   type ParsedCloseEvidenceInstruction,
   type ParsedCloseJobInstruction,
   type ParsedCloseSlashCaseInstruction,
+  type ParsedCommitEvidenceInstruction,
   type ParsedCreateJobInstruction,
   type ParsedCreateVestingInstruction,
   type ParsedDecideSlashInstruction,
@@ -417,7 +421,7 @@ import {
   type WithdrawOracleBondInput,
   type WithdrawStakeInput,
   type WithdrawTreasuryInput,
-  type WriteEvidenceAsyncInput,
+  type WriteEvidenceInput,
 } from '../instructions';
 import {
   findBuyBackPda,
@@ -633,6 +637,7 @@ export enum IoNetworkInstruction {
   CloseEvidence,
   CloseJob,
   CloseSlashCase,
+  CommitEvidence,
   CreateJob,
   CreateVesting,
   DecideSlash,
@@ -873,6 +878,15 @@ export function identifyIoNetworkInstruction(
     )
   ) {
     return IoNetworkInstruction.CloseSlashCase;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([91, 113, 9, 164, 213, 12, 27, 29])),
+      0,
+    )
+  ) {
+    return IoNetworkInstruction.CommitEvidence;
   }
   if (
     containsBytes(
@@ -1476,6 +1490,7 @@ export type ParsedIoNetworkInstruction<TProgram extends string = '5NeGiwEWmbW5Nn
   | ({ instructionType: IoNetworkInstruction.CloseEvidence } & ParsedCloseEvidenceInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.CloseJob } & ParsedCloseJobInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.CloseSlashCase } & ParsedCloseSlashCaseInstruction<TProgram>)
+  | ({ instructionType: IoNetworkInstruction.CommitEvidence } & ParsedCommitEvidenceInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.CreateJob } & ParsedCreateJobInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.CreateVesting } & ParsedCreateVestingInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.DecideSlash } & ParsedDecideSlashInstruction<TProgram>)
@@ -1624,6 +1639,10 @@ export function parseIoNetworkInstruction<TProgram extends string>(
     case IoNetworkInstruction.CloseSlashCase: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: IoNetworkInstruction.CloseSlashCase, ...parseCloseSlashCaseInstruction(instruction) };
+    }
+    case IoNetworkInstruction.CommitEvidence: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: IoNetworkInstruction.CommitEvidence, ...parseCommitEvidenceInstruction(instruction) };
     }
     case IoNetworkInstruction.CreateJob: {
       assertIsInstructionWithAccounts(instruction);
@@ -2003,6 +2022,9 @@ export type IoNetworkPluginInstructions = {
   closeSlashCase: (
     input: CloseSlashCaseInput,
   ) => ReturnType<typeof getCloseSlashCaseInstruction> & SelfPlanAndSendFunctions;
+  commitEvidence: (
+    input: CommitEvidenceAsyncInput,
+  ) => ReturnType<typeof getCommitEvidenceInstructionAsync> & SelfPlanAndSendFunctions;
   createJob: (
     input: MakeOptional<CreateJobAsyncInput, 'payer'>,
   ) => ReturnType<typeof getCreateJobInstructionAsync> & SelfPlanAndSendFunctions;
@@ -2145,12 +2167,13 @@ export type IoNetworkPluginInstructions = {
     input: WithdrawTreasuryInput,
   ) => ReturnType<typeof getWithdrawTreasuryInstruction> & SelfPlanAndSendFunctions;
   writeEvidence: (
-    input: WriteEvidenceAsyncInput,
-  ) => ReturnType<typeof getWriteEvidenceInstructionAsync> & SelfPlanAndSendFunctions;
+    input: WriteEvidenceInput,
+  ) => ReturnType<typeof getWriteEvidenceInstruction> & SelfPlanAndSendFunctions;
 };
 
 export type IoNetworkPluginPdas = {
   payment: typeof findPaymentPda;
+  evidence: typeof findEvidencePda;
   vault: typeof findVaultPda;
   createVestingVault: typeof findCreateVestingVaultPda;
   main: typeof findMainPda;
@@ -2166,7 +2189,6 @@ export type IoNetworkPluginPdas = {
   provider: typeof findProviderPda;
   stakeVault: typeof findStakeVaultPda;
   buyBack: typeof findBuyBackPda;
-  evidence: typeof findEvidencePda;
 };
 
 export type IoNetworkPluginRequirements = ClientWithRpc<GetAccountInfoApi & GetMultipleAccountsApi> &
@@ -2220,6 +2242,7 @@ export function ioNetworkProgram() {
               getCloseJobInstruction({ ...input, payer: input.payer ?? client.payer.address }),
             ),
           closeSlashCase: (input) => addSelfPlanAndSendFunctions(client, getCloseSlashCaseInstruction(input)),
+          commitEvidence: (input) => addSelfPlanAndSendFunctions(client, getCommitEvidenceInstructionAsync(input)),
           createJob: (input) =>
             addSelfPlanAndSendFunctions(
               client,
@@ -2302,10 +2325,11 @@ export function ioNetworkProgram() {
           withdrawOracleBond: (input) => addSelfPlanAndSendFunctions(client, getWithdrawOracleBondInstruction(input)),
           withdrawStake: (input) => addSelfPlanAndSendFunctions(client, getWithdrawStakeInstruction(input)),
           withdrawTreasury: (input) => addSelfPlanAndSendFunctions(client, getWithdrawTreasuryInstruction(input)),
-          writeEvidence: (input) => addSelfPlanAndSendFunctions(client, getWriteEvidenceInstructionAsync(input)),
+          writeEvidence: (input) => addSelfPlanAndSendFunctions(client, getWriteEvidenceInstruction(input)),
         },
         pdas: {
           payment: findPaymentPda,
+          evidence: findEvidencePda,
           vault: findVaultPda,
           createVestingVault: findCreateVestingVaultPda,
           main: findMainPda,
@@ -2321,7 +2345,6 @@ export function ioNetworkProgram() {
           provider: findProviderPda,
           stakeVault: findStakeVaultPda,
           buyBack: findBuyBackPda,
-          evidence: findEvidencePda,
         },
       },
     });
