@@ -80,6 +80,22 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/v1/burns': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get: operations['burns'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/v1/devices': {
     parameters: {
       query?: never;
@@ -298,6 +314,22 @@ export interface paths {
     get?: never;
     put?: never;
     post: operations['lease_request'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/v1/leases/{job}/requests/{spec}': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get: operations['lease_request_status'];
+    put?: never;
+    post?: never;
     delete?: never;
     options?: never;
     head?: never;
@@ -527,6 +559,40 @@ export interface components {
        * @description Size that the uploader announced, bytes.
        */
       size: number;
+    };
+    BurnStep: {
+      /**
+       * Format: int64
+       * @description Unix seconds: its beginning, a multiple of `step_seconds`.
+       */
+      at: number;
+      burned: components['schemas']['Burned'];
+    };
+    /** @description IO base units, by what they were burned for. */
+    Burned: {
+      /** @description Of oracles that contradicted themselves. */
+      bonds: components['schemas']['Amount'];
+      /** @description Bought back by the treasury. */
+      buy_backs: components['schemas']['Amount'];
+      /** @description The share of the treasury's fees, when it is swept. */
+      fees: components['schemas']['Amount'];
+      /** @description Of upheld penalties, and of failed appeals' bonds. */
+      penalties: components['schemas']['Amount'];
+    };
+    /**
+     * @description `GET /v1/burns?step=hour`: IO that the program burned, as its events tell: what left the supply for good. What holders burned
+     *     themselves is not among it.
+     */
+    Burns: {
+      /** @description Before the first of `steps`. */
+      before: components['schemas']['Burned'];
+      /**
+       * Format: int64
+       * @description An hour's or a day's.
+       */
+      step_seconds: number;
+      /** @description Steps in which something burned, oldest first: the newest of them, where there are too many. */
+      steps: components['schemas']['BurnStep'][];
     };
     /** @description A class's utilisation in an epoch. */
     ClassUtilisation: {
@@ -822,9 +888,13 @@ export interface components {
       seconds: number;
       signed?: null | components['schemas']['LeaseSignature'];
     };
-    /** @description What a request has come to so far. */
+    /**
+     * @description What a request has come to so far. `GET /v1/leases/{job}/requests/{spec}` tells it without another signature; it passes
+     *     nothing on.
+     */
     LeaseReply: {
       answer?: null | components['schemas']['LeaseAnswer'];
+      running?: null | components['schemas']['LeaseRun'];
     };
     /**
      * @description `POST /v1/leases/{job}/requests` (signed by the renter or the payer): runs a spec on the leased device. What it names was
@@ -833,6 +903,20 @@ export interface components {
     LeaseRequest: {
       /** @description BLAKE3 of the spec. */
       spec: string;
+    };
+    /** @description A request that the device works on. */
+    LeaseRun: {
+      /**
+       * Format: int64
+       * @description Seconds from then on until it is given up, or the lease is over.
+       */
+      at_most: number;
+      progress?: null | components['schemas']['Progress'];
+      /**
+       * Format: int64
+       * @description Seconds since it was passed on.
+       */
+      seconds: number;
     };
     /**
      * @description `POST /v1/leases/{job}/sign` (signed by the device's operator, or by an active oracle once the lease is over): asks for a
@@ -1357,6 +1441,36 @@ export interface operations {
       };
     };
   };
+  burns: {
+    parameters: {
+      query: {
+        /** @description `hour` or `day` */
+        step: string;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Burns'];
+        };
+      };
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ApiError'];
+        };
+      };
+    };
+  };
   devices: {
     parameters: {
       query?: {
@@ -1783,6 +1897,46 @@ export interface operations {
         };
       };
       401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ApiError'];
+        };
+      };
+      /** @description The device has no answer */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ApiError'];
+        };
+      };
+    };
+  };
+  lease_request_status: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        job: string;
+        /** @description BLAKE3 of the spec that was asked for */
+        spec: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['LeaseReply'];
+        };
+      };
+      404: {
         headers: {
           [name: string]: unknown;
         };
