@@ -16,6 +16,17 @@ export default defineConfig({
     assetsInlineLimit: 0,
     manifest: 'vite-manifest.json',
     modulePreload: { polyfill: false },
+    rolldownOptions: {
+      output: {
+        // Few files: a browser asks a server without TLS for six at once. What every page needs is one, what the faces share another.
+        codeSplitting: {
+          groups: [
+            { name: 'shell', tags: ['$initial'], priority: 2 },
+            { name: 'shared', minShareCount: 3, priority: 1 },
+          ],
+        },
+      },
+    },
     chunkSizeWarningLimit: 1_000,
   },
   worker: { format: 'es' },

@@ -95,6 +95,26 @@ it('shows the supply against its cap, and charts of what happened', async () => 
   await page.getByRole('img', { name: /^Devices by region/ }).waitFor();
 });
 
+it('shows what burned over time, as much as the chain says', async () => {
+  const { app, io_mint } = inject('network');
+  // A share of the fees that came with the job before.
+  await io('admin', 'treasury', 'sweep', io_mint);
+  const told = async () =>
+    (await (await fetch(`${app}/v1/burns?step=hour`)).json()) as { steps: { at: number; burned: { fees: string } }[] };
+  await expect.poll(async () => (await told()).steps.length, { timeout: 30_000 }).toBeGreaterThan(0);
+  const { page } = await fresh({ wallet: false });
+  await page.goto('/explorer');
+  const card = page.getByRole('region', { name: 'Burned over time' });
+  await card.getByRole('img', { name: /fees/ }).waitFor();
+  await card.getByText('✓ as on chain').waitFor({ timeout: 30_000 });
+  const [download] = await Promise.all([
+    page.waitForEvent('download'),
+    card.getByRole('button', { name: 'Export burned-over-time as JSON' }).click(),
+  ]);
+  const rows = JSON.parse(readFileSync(await download.path(), 'utf8')) as { fees_base_units: string }[];
+  expect(rows.map((row) => row.fees_base_units)).toEqual((await told()).steps.map(({ burned }) => burned.fees));
+});
+
 it('gives out what is shown as CSV and JSON', async () => {
   const { page } = await fresh({ wallet: false });
   await page.goto('/explorer/devices');

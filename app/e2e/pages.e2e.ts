@@ -148,6 +148,29 @@ it('is served with a strict policy and caches what never changes', async () => {
   expect(foreign.headers.get('access-control-allow-origin')).toBeNull();
 });
 
+it('shows a page before the app runs, and names at once what the page loads', async () => {
+  const { app } = inject('network');
+  const text = async (path: string) => (await fetch(`${app}${path}`)).text();
+  const named = (page: string) =>
+    [...page.matchAll(/rel="modulepreload"[^>]* href="([^"]+)"/g)].map(([, href]) => href);
+  for (const [path, title] of [
+    ['/', 'An open market'],
+    ['/cloud', 'Offers'],
+    ['/worker/stake', 'Stake'],
+    ['/explorer', 'The network'],
+  ] as const) {
+    const page = await text(path);
+    expect(/<h1[^>]*>([^<]*)/.exec(page)?.[1], path).toContain(title);
+    expect(page, path).not.toContain(' style="');
+    for (const href of named(page)) expect((await fetch(`${app}${href}`)).status, href).toBe(200);
+    if (path !== '/') expect(named(page).length, path).toBeGreaterThan(1);
+  }
+  // What an id decides is not known before.
+  const job = await text('/cloud/jobs/11111111111111111111111111111111');
+  expect(job).not.toContain('<h1');
+  expect(named(job)).toEqual(named(await text('/cloud')));
+});
+
 /** The beginning of the event stream, as text. */
 async function streamHead(app: string, place?: string): Promise<string> {
   const abort = new AbortController();

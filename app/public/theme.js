@@ -8,4 +8,6 @@
     theme = matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light';
   }
   document.documentElement.dataset.theme = theme;
+  // What was made ahead of a page is of the page as it begins: what its address asks for shows when the app runs.
+  if (location.search) document.documentElement.dataset.bare = '';
 })();

@@ -1,9 +1,10 @@
 import { QueryClientProvider } from '@tanstack/react-query';
 import { RouterProvider } from '@tanstack/react-router';
-import { StrictMode } from 'react';
+import { type ReactNode, StrictMode, useLayoutEffect } from 'react';
 import { createRoot } from 'react-dom/client';
-import { client, router } from '@/app/router';
+import { client, routerFor } from '@/app/router';
 import { loadConfig } from '@/shared/config';
+import { startLive } from '@/shared/live';
 import { Button } from '@/shared/ui/button';
 import { Page } from '@/shared/ui/layout';
 import { Empty } from '@/shared/ui/states';
@@ -12,6 +13,7 @@ import './app/styles.css';
 const element = document.getElementById('root');
 if (!element) throw new Error('index.html has no #root');
 const root = createRoot(element);
+const router = routerFor();
 
 function Unreachable() {
   return (
@@ -28,14 +30,42 @@ function Unreachable() {
   );
 }
 
-loadConfig().then(
-  () =>
-    root.render(
-      <StrictMode>
-        <QueryClientProvider client={client}>
-          <RouterProvider router={router} />
-        </QueryClientProvider>
-      </StrictMode>,
-    ),
-  () => root.render(<Unreachable />),
-);
+/** So long what was made ahead of the page stays, at most, while its code loads. */
+const PATIENCE_MS = 5_000;
+
+// The stream is open before anything is read: nothing is missed between, and nothing has to be read again. And the page's code comes
+// while the configuration does.
+startLive();
+const page = Promise.race([router.load(), new Promise((resolve) => setTimeout(resolve, PATIENCE_MS))]);
+
+/** What was made ahead (`still.tsx`) could be looked at only. */
+function Runs({ children }: { children: ReactNode }) {
+  useLayoutEffect(() => {
+    element?.removeAttribute('inert');
+    delete document.documentElement.dataset.bare;
+  }, []);
+  return children;
+}
+
+async function start() {
+  const reached = await loadConfig().then(
+    () => true,
+    () => false,
+  );
+  if (reached) await page;
+  root.render(
+    <Runs>
+      {reached ? (
+        <StrictMode>
+          <QueryClientProvider client={client}>
+            <RouterProvider router={router} />
+          </QueryClientProvider>
+        </StrictMode>
+      ) : (
+        <Unreachable />
+      )}
+    </Runs>,
+  );
+}
+
+void start();

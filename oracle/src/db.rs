@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use io_client::subscribe::Cursor;
-use io_protocol::lease::totals_contradict;
+use io_protocol::{lease::totals_contradict, money};
 use sqlx::{
     Row, SqlitePool,
     sqlite::{
@@ -13,7 +13,8 @@ use sqlx::{
     },
 };
 
-/// Layout of the tables. 2: verdicts about disputes. Tables that are missing are made; what is in the others stays as it is.
+/// Layout of the tables. 2: verdicts about disputes, and what burned. Tables that are missing are made; what is in the others stays as it
+/// is.
 const VERSION: i64 = 2;
 /// How long a writer waits for another.
 const BUSY: Duration = Duration::from_secs(10);
@@ -57,6 +58,9 @@ const SCHEMA: &[&str] = &[
     "CREATE TABLE IF NOT EXISTS proofs (epoch INTEGER NOT NULL, round BLOB NOT NULL, device BLOB NOT NULL, at INTEGER NOT NULL, \
      record TEXT NOT NULL, PRIMARY KEY (epoch, round, device)) WITHOUT ROWID",
     "CREATE INDEX IF NOT EXISTS proofs_by_time ON proofs (at, round, device)",
+    "CREATE TABLE IF NOT EXISTS burns (account TEXT NOT NULL, total INTEGER NOT NULL, cause INTEGER NOT NULL, amount INTEGER NOT NULL, \
+     at INTEGER NOT NULL, PRIMARY KEY (account, total)) WITHOUT ROWID",
+    "CREATE INDEX IF NOT EXISTS burns_by_time ON burns (at, cause, amount)",
 ];
 
 /// Evidence of slash cases is kept this long, seconds (180 days): longer than an appeal and its decision may take.
@@ -123,6 +127,27 @@ pub struct RootRow {
     pub total: u64,
     pub leaves: String,
     pub evidence: String,
+}
+
+/// What an account says that it burned, or lost, ever.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BurnRow {
+    pub account: String,
+    pub cause: u8,
+    pub total: u64,
+    /// Of what came to `total` since the account's last: the share that somebody got instead, basis points.
+    pub share_bps: u16,
+    /// Unix seconds.
+    pub at: i64,
+}
+
+/// What was burned in a step of time for one cause.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BurnedRow {
+    /// Unix seconds at the step's beginning.
+    pub at: i64,
+    pub cause: u8,
+    pub amount: u64,
 }
 
 /// One device's hardware proof in one round. The record is JSON of a `HardwareProof`.
@@ -210,6 +235,12 @@ impl Db {
                 .await
                 .with_context(|| format!("the database {}", path.display()))?;
         }
+        if found == 1 {
+            // Made before burns were kept: the history is read once more, from its beginning.
+            sqlx::query("DELETE FROM meta WHERE name = 'cursor'")
+                .execute(&pool)
+                .await?;
+        }
         sqlx::query(sqlx::AssertSqlSafe(format!(
             "PRAGMA user_version = {VERSION}"
         )))
@@ -272,7 +303,12 @@ impl Db {
     // History
 
     /// Stores one transaction's events and that it has been read, together.
-    pub async fn record(&self, cursor: &Cursor, events: &[JobEvent]) -> Result<()> {
+    pub async fn record(
+        &self,
+        cursor: &Cursor,
+        events: &[JobEvent],
+        burns: &[BurnRow],
+    ) -> Result<()> {
         let mut tx = self.0.begin().await?;
         for event in events {
             let row = &event.row;
@@ -303,6 +339,27 @@ impl Db {
                     .execute(&mut *tx)
                     .await?;
             }
+        }
+        for burn in burns {
+            let before = sqlx::query(
+                "SELECT COALESCE(MAX(total), 0) AS total FROM burns WHERE account = ? AND total < ?",
+            )
+            .bind(&burn.account)
+            .bind(to_i64(burn.total))
+            .fetch_one(&mut *tx)
+            .await?;
+            let grown = burn.total.saturating_sub(u64_of(&before, "total")?);
+            let shared = money::share_floor(grown, burn.share_bps)
+                .map_err(|error| anyhow::anyhow!("a burn's share: {error:?}"))?;
+            // A transaction that is read again tells nothing new.
+            sqlx::query("INSERT OR IGNORE INTO burns VALUES (?, ?, ?, ?, ?)")
+                .bind(&burn.account)
+                .bind(to_i64(burn.total))
+                .bind(i64::from(burn.cause))
+                .bind(to_i64(grown.saturating_sub(shared)))
+                .bind(burn.at)
+                .execute(&mut *tx)
+                .await?;
         }
         sqlx::query("INSERT INTO meta VALUES ('cursor', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value")
             .bind(serde_json::to_string(cursor)?)
@@ -376,6 +433,42 @@ impl Db {
                 })
             })
             .collect()
+    }
+
+    /// What was burned in the newest steps of so many seconds in which something was, oldest first; and before those, with `at` 0.
+    pub async fn burns(&self, step: u64, limit: u32) -> Result<(Vec<BurnedRow>, Vec<BurnedRow>)> {
+        let first = sqlx::query(
+            "SELECT DISTINCT at / ?1 * ?1 AS begun FROM burns ORDER BY begun DESC LIMIT 1 OFFSET ?2",
+        )
+        .bind(to_i64(step))
+        .bind(i64::from(limit.saturating_sub(1)))
+        .fetch_optional(&self.0)
+        .await?;
+        let first: i64 = first.map_or(Ok(0), |row| row.try_get("begun"))?;
+        let one = |row: &SqliteRow| -> Result<BurnedRow> {
+            Ok(BurnedRow {
+                at: row.try_get("begun")?,
+                cause: u8::try_from(row.try_get::<i64, _>("cause")?)?,
+                amount: u64_of(row, "amount")?,
+            })
+        };
+        let steps = sqlx::query(
+            "SELECT at / ?1 * ?1 AS begun, cause, SUM(amount) AS amount FROM burns WHERE at >= ?2 GROUP BY begun, cause ORDER BY begun, cause",
+        )
+        .bind(to_i64(step))
+        .bind(first)
+        .fetch_all(&self.0)
+        .await?;
+        let before = sqlx::query(
+            "SELECT 0 AS begun, cause, SUM(amount) AS amount FROM burns WHERE at < ? GROUP BY cause ORDER BY cause",
+        )
+        .bind(first)
+        .fetch_all(&self.0)
+        .await?;
+        Ok((
+            steps.iter().map(one).collect::<Result<_>>()?,
+            before.iter().map(one).collect::<Result<_>>()?,
+        ))
     }
 
     // Verdicts
@@ -1069,6 +1162,81 @@ mod tests {
         kept.retain(|row| row.at >= 4_003);
         assert_eq!(read, kept);
         assert!(pages > 4, "{pages}");
+    }
+
+    /// Each burn counts once, however often and in which pieces its transaction is read; steps and what was before them add up.
+    #[tokio::test]
+    async fn burns_are_counted_once_and_by_the_hour() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db.sqlite");
+        let db = Db::open(&path).await.unwrap();
+        let cursor: Cursor = serde_json::from_value(serde_json::json!({
+            "slot": 1, "signature": "1".repeat(64)
+        }))
+        .unwrap();
+        let (fees, bonds) = (1, 4);
+        let row = |account: &str, cause, total, share_bps, at| BurnRow {
+            account: account.to_owned(),
+            cause,
+            total,
+            share_bps,
+            at,
+        };
+        let told = [
+            row("mint", fees, 0, 0, 10),
+            row("mint", fees, 70, 0, 3_000),
+            // Told again without having grown.
+            row("mint", fees, 70, 0, 3_100),
+            row("mint", fees, 100, 0, 3_599),
+            row("oracle", bonds, 1_001, 2_500, 3_600),
+            row("mint", fees, 101, 0, 90_000),
+        ];
+        for _ in 0..2 {
+            for one in &told {
+                db.record(&cursor, &[], std::slice::from_ref(one))
+                    .await
+                    .unwrap();
+            }
+        }
+        let burned = |at, cause, amount| BurnedRow { at, cause, amount };
+        // A quarter of the bond, rounded down, was the prover's.
+        let all = [
+            burned(0, fees, 100),
+            burned(3_600, bonds, 751),
+            burned(90_000, fees, 1),
+        ];
+        assert_eq!(db.burns(3_600, 9).await.unwrap(), (all.to_vec(), vec![]));
+        assert_eq!(
+            db.burns(3_600, 2).await.unwrap(),
+            (all[1..].to_vec(), vec![burned(0, fees, 100)])
+        );
+        let days = [
+            burned(0, fees, 100),
+            burned(0, bonds, 751),
+            burned(86_400, fees, 1),
+        ];
+        assert_eq!(db.burns(86_400, 9).await.unwrap(), (days.to_vec(), vec![]));
+    }
+
+    /// A database from before burns were kept reads the history again, and keeps what it decided.
+    #[tokio::test]
+    async fn an_earlier_layout_reads_the_history_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db.sqlite");
+        let db = Db::open(&path).await.unwrap();
+        db.decide("a", 1, false, "valid", 5).await.unwrap();
+        for statement in [
+            "DROP TABLE burns",
+            "INSERT INTO meta VALUES ('cursor', '{}')",
+            "PRAGMA user_version = 1",
+        ] {
+            sqlx::query(statement).execute(&db.0).await.unwrap();
+        }
+        db.close().await;
+        let db = Db::open(&path).await.unwrap();
+        assert!(db.cursor().await.unwrap().is_none());
+        assert_eq!(db.verdict("a", 1, false).await.unwrap().as_deref(), Some("valid"));
+        assert_eq!(db.burns(3_600, 9).await.unwrap(), (vec![], vec![]));
     }
 
     /// Whatever is computed later, an oracle signs what it kept first.

@@ -16,7 +16,7 @@ use io_api::{
     auth::RequestKey,
     lease::{Source, gather},
     text,
-    types::{LeaseAnswer, LeaseCount, LeaseSignature, ToWorker},
+    types::{LeaseAnswer, LeaseCount, LeaseReply, LeaseRun, LeaseSignature, Progress, ToWorker},
 };
 use io_client::{
     Pubkey, Request, ed25519, instructions,
@@ -117,6 +117,8 @@ struct Run {
     number: u64,
     since: Instant,
     outcome: watch::Sender<Option<Result<LeaseAnswer, String>>>,
+    /// Somebody was told that it failed.
+    told: bool,
 }
 
 /// Requests by lease and spec.
@@ -124,6 +126,51 @@ struct Run {
 struct Requests {
     next: u64,
     running: HashMap<(Pubkey, String), Run>,
+}
+
+impl Requests {
+    /// Forgets what lasted too long.
+    fn tidy(&mut self) {
+        self.running.retain(|_, run| {
+            run.outcome.borrow().is_some() || run.since.elapsed() < REQUEST_TIMEOUT
+        });
+    }
+
+    /// Forgets failures that were told, too: those may be tried again.
+    fn make_room(&mut self) {
+        self.tidy();
+        self.running.retain(|_, run| !run.told);
+    }
+
+    /// What a request has come to; `None` when nothing is known of it. `left` is what is left of its lease, seconds.
+    fn tell(
+        &mut self,
+        key: &(Pubkey, String),
+        left: u64,
+        progress: Option<Progress>,
+    ) -> Option<Result<LeaseReply, String>> {
+        let run = self.running.get_mut(key)?;
+        let seconds = run.since.elapsed().as_secs();
+        let outcome = run.outcome.borrow().clone();
+        Some(match outcome {
+            Some(Err(reason)) => {
+                run.told = true;
+                Err(reason)
+            }
+            Some(Ok(answer)) => Ok(LeaseReply {
+                answer: Some(answer),
+                running: None,
+            }),
+            None => Ok(LeaseReply {
+                answer: None,
+                running: Some(LeaseRun {
+                    seconds,
+                    at_most: REQUEST_TIMEOUT.as_secs().min(seconds.saturating_add(left)),
+                    progress,
+                }),
+            }),
+        })
+    }
 }
 
 /// What the oracle knows of leases.
@@ -471,68 +518,78 @@ async fn send(oracle: &Oracle, intent: String, all: Vec<io_client::Instruction>)
     Ok(())
 }
 
-/// Passes a renter's request to the device and waits a while for its answer; `None` while the device works on it. The same
-/// request again waits on for the same run.
+/// Passes a renter's request to the device and waits a while for its answer. The same request again waits on for the same run;
+/// after a failure that was told it is passed on anew.
 pub async fn request(
     oracle: &Oracle,
     address: &Pubkey,
     job: &Job,
     spec: String,
-) -> Result<Option<LeaseAnswer>, String> {
+) -> Result<LeaseReply, String> {
     let key = (*address, spec.clone());
-    let mut outcome = {
+    let begun = {
         let mut requests = lock(&oracle.leases.requests);
-        requests.running.retain(|_, run| {
-            run.outcome.borrow().is_some() || run.since.elapsed() < REQUEST_TIMEOUT
-        });
-        match requests.running.get(&key) {
-            Some(run) => run.outcome.subscribe(),
-            None => {
-                let busy = |(lease, run): (&(Pubkey, String), &Run)| {
-                    lease.0 == *address && run.outcome.borrow().is_none()
-                };
-                if requests.running.iter().any(busy) {
-                    return Err(
-                        "the device works on an earlier request of this lease: wait for it".into(),
-                    );
-                }
-                if requests.running.len() >= MAX_REQUESTS {
-                    return Err("this oracle passes on too many requests now: try another".into());
-                }
-                requests.next += 1;
-                let message = ToWorker::Request {
-                    job: address.to_string(),
-                    request: requests.next,
-                    spec,
-                };
-                if !oracle.links.send(&job.device, message) {
-                    return Err("the device is not linked to this oracle now: try another".into());
-                }
-                let run = Run {
-                    number: requests.next,
-                    since: Instant::now(),
-                    outcome: watch::Sender::new(None),
-                };
-                let outcome = run.outcome.subscribe();
-                requests.running.insert(key.clone(), run);
-                outcome
+        requests.make_room();
+        if requests.running.contains_key(&key) {
+            false
+        } else {
+            let busy = |(lease, run): (&(Pubkey, String), &Run)| {
+                lease.0 == *address && run.outcome.borrow().is_none()
+            };
+            if requests.running.iter().any(busy) {
+                return Err(
+                    "the device works on an earlier request of this lease: wait for it".into(),
+                );
             }
+            if requests.running.len() >= MAX_REQUESTS {
+                return Err("this oracle passes on too many requests now: try another".into());
+            }
+            requests.next += 1;
+            let message = ToWorker::Request {
+                job: address.to_string(),
+                request: requests.next,
+                spec,
+            };
+            if !oracle.links.send(&job.device, message) {
+                return Err("the device is not linked to this oracle now: try another".into());
+            }
+            let run = Run {
+                number: requests.next,
+                since: Instant::now(),
+                outcome: watch::Sender::new(None),
+                told: false,
+            };
+            requests.running.insert(key.clone(), run);
+            true
         }
     };
-    match timeout(REQUEST_WAIT, outcome.wait_for(Option::is_some)).await {
-        Err(_) => Ok(None),
-        Ok(Err(_)) => Err("the device did not answer in time".into()),
-        Ok(Ok(found)) => match found.clone() {
-            Some(Ok(answer)) => Ok(Some(answer)),
-            other => {
-                // What failed may be tried again.
-                lock(&oracle.leases.requests).running.remove(&key);
-                Err(other
-                    .and_then(Result::err)
-                    .unwrap_or_else(|| "the device gave no answer".into()))
-            }
-        },
+    if begun {
+        // What the device reported of the request before is not of this one.
+        oracle.update_note(address, job.created_slot, |note| note.progress = None);
     }
+    standing(oracle, &key.0, job, key.1)
+        .await
+        .unwrap_or_else(|| Err("the device did not answer in time".into()))
+}
+
+/// What a request that was passed on has come to, after waiting a while for its answer; `None` when nothing is known of it.
+pub async fn standing(
+    oracle: &Oracle,
+    address: &Pubkey,
+    job: &Job,
+    spec: String,
+) -> Option<Result<LeaseReply, String>> {
+    let key = (*address, spec);
+    let mut outcome = {
+        let mut requests = lock(&oracle.leases.requests);
+        requests.tidy();
+        requests.running.get(&key)?.outcome.subscribe()
+    };
+    // However that ends, what there is now is told.
+    let _ = timeout(REQUEST_WAIT, outcome.wait_for(Option::is_some)).await;
+    let left = u64::try_from(job.run_until.saturating_sub(oracle.clock.now())).unwrap_or(0);
+    let progress = oracle.note(address).progress;
+    lock(&oracle.leases.requests).tell(&key, left, progress)
 }
 
 #[cfg(test)]
@@ -573,6 +630,51 @@ mod tests {
             count.probe(&job, now, true);
         }
         assert_eq!((count.seconds, count.at), (26 + 50, 1_100));
+    }
+
+    #[test]
+    fn a_request_is_told_of_until_its_failure_was() {
+        let key = (Pubkey::new_from_array([1; 32]), "spec".to_owned());
+        let mut requests = Requests::default();
+        assert_eq!(requests.tell(&key, 60, None), None, "nobody asked");
+        let run = |requests: &mut Requests| {
+            let run = Run {
+                number: 1,
+                since: Instant::now(),
+                outcome: watch::Sender::new(None),
+                told: false,
+            };
+            requests.running.insert(key.clone(), run);
+        };
+        let outcome = |requests: &Requests, outcome| {
+            requests.running[&key].outcome.send_replace(Some(outcome));
+        };
+        run(&mut requests);
+        let told = requests.tell(&key, 60, None).unwrap().unwrap();
+        let running = told.running.expect("the device is at it");
+        assert_eq!((told.answer, running.at_most - running.seconds), (None, 60));
+        let long = requests.tell(&key, 1 << 40, None).unwrap().unwrap();
+        assert_eq!(long.running.unwrap().at_most, REQUEST_TIMEOUT.as_secs());
+
+        outcome(&requests, Err("no room".into()));
+        for _ in 0..2 {
+            requests.tidy();
+            assert_eq!(requests.tell(&key, 60, None), Some(Err("no room".into())));
+        }
+        requests.make_room();
+        assert_eq!(requests.tell(&key, 60, None), None, "it may be tried again");
+
+        run(&mut requests);
+        let answer = LeaseAnswer {
+            output_hash: "hash".into(),
+            units: 3,
+        };
+        outcome(&requests, Ok(answer.clone()));
+        for _ in 0..2 {
+            requests.make_room();
+            let told = requests.tell(&key, 0, None).unwrap().unwrap();
+            assert_eq!((told.answer, told.running), (Some(answer.clone()), None));
+        }
     }
 
     #[test]

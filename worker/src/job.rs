@@ -1,11 +1,7 @@
 //! A job's life on this device. Each turn reads the journal's record and the chain's account, asks
 //! [`next`](crate::journal::next) what follows, does that, and turns again. A crash is a turn that didn't end.
 
-use std::{
-    path::PathBuf,
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, anyhow, bail};
 use io_api::{
@@ -333,13 +329,7 @@ impl Drive {
                     tracing::warn!(job = %address, "the job's time is over before its work");
                     cancel.cancel();
                 }
-                _ = reports.tick() => {
-                    let at = (progress.done.load(Ordering::Relaxed), progress.total.load(Ordering::Relaxed));
-                    if at != reported && at.1 > 0 {
-                        reported = at;
-                        worker.progress(&address, "running", at.0, at.1);
-                    }
-                }
+                _ = reports.tick() => worker.report(&address, &progress, &mut reported),
             }
         };
         match outcome {

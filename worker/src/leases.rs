@@ -141,27 +141,33 @@ async fn run(worker: &Worker, link: usize, job: &str, spec: &str) -> Result<Leas
             .await
             .map_err(|reason| anyhow!(reason))?;
         offers::check_spec(&spec, &job, worker.device.memory_mib).map_err(|r| anyhow!(r))?;
-        offers::fetch_inputs(worker, link, &spec, &|_, _| {}).await?;
+        let fetched = |done, total| worker.progress(&address, "fetching", done, total);
+        offers::fetch_inputs(worker, link, &spec, &fetched).await?;
         let out_dir = requests_dir(worker);
         // What the request before left.
         match tokio::fs::remove_dir_all(&out_dir).await {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => bail!(error),
             _ => {}
         }
-        let cancel = CancelToken::new();
+        worker.progress(&address, "loading", 0, 0);
+        let (cancel, progress) = (CancelToken::new(), Arc::new(Progress::default()));
         let _guard = CancelOnDrop(cancel.clone());
-        let outcome = worker
-            .engines
-            .run(Run {
-                spec,
-                blobs: worker.blobs.clone(),
-                out_dir,
-                job: address.to_bytes(),
-                threads: self_test::threads(&worker.config, &worker.device),
-                cancel,
-                progress: Arc::new(Progress::default()),
-            })
-            .await?;
+        let mut running = std::pin::pin!(worker.engines.run(Run {
+            spec,
+            blobs: worker.blobs.clone(),
+            out_dir,
+            job: address.to_bytes(),
+            threads: self_test::threads(&worker.config, &worker.device),
+            cancel,
+            progress: progress.clone(),
+        }));
+        let (mut reports, mut reported) = (tokio::time::interval(PROGRESS_EVERY), (0, 0));
+        let outcome = loop {
+            tokio::select! {
+                outcome = &mut running => break outcome?,
+                _ = reports.tick() => worker.report(&address, &progress, &mut reported),
+            }
+        };
         let oracle = worker.oracles.get(link).context("no such oracle")?;
         let key = worker.chain.request_key();
         blobs::upload(oracle, &key, &blobs::result_blobs(&outcome)).await?;

@@ -27,7 +27,7 @@ use crate::{
     journal::{Journal, Record},
     limits::*,
     prices::Asks,
-    prove::{EngineHost, hardware::Proving, self_test::SelfTest},
+    prove::{self, EngineHost, hardware::Proving, self_test::SelfTest},
 };
 
 /// Jobs worked on at once: until a result is submitted, the program binds a device to one.
@@ -216,6 +216,18 @@ impl Worker {
             job: job.to_string(),
             progress,
         });
+    }
+
+    /// Tells how far a run is, if it moved since `reported`.
+    pub fn report(&self, job: &Pubkey, run: &prove::Progress, reported: &mut (u64, u64)) {
+        let at = (
+            run.done.load(Ordering::Relaxed),
+            run.total.load(Ordering::Relaxed),
+        );
+        if at != *reported && at.1 > 0 {
+            *reported = at;
+            self.progress(job, "running", at.0, at.1);
+        }
     }
 
     pub fn decline(&self, link: usize, job: &str, reason: &str) {

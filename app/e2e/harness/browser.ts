@@ -54,6 +54,13 @@ export async function session(
   if (options.wallet !== false) await giveWallet(context, keyOf(options.wallet ?? 'renter'));
   const page = await context.newPage();
   const complaints = watch(page, [network.app, network.rpc_url, ...network.oracles]);
+  // Until the app runs, a page can be looked at only.
+  const [goto, runs] = [page.goto.bind(page), page.locator('#root:not([inert])')];
+  page.goto = async (...to) => {
+    const answer = await goto(...to);
+    await runs.waitFor({ state: 'attached' });
+    return answer;
+  };
   return { context, page, complaints };
 }
 

@@ -1,5 +1,5 @@
 import { QueryClient } from '@tanstack/react-query';
-import { createRoute, createRouter, type ErrorComponentProps, Link } from '@tanstack/react-router';
+import { createRoute, createRouter, type ErrorComponentProps, Link, type RouterHistory } from '@tanstack/react-router';
 import { cloudRoutes } from '@/features/cloud';
 import { explorerRoutes } from '@/features/explorer';
 import { workerRoutes } from '@/features/worker';
@@ -49,22 +49,28 @@ const home = createRoute({ getParentRoute: () => rootRoute, path: '/', component
 
 rootRoute.update({ component: Shell });
 
-export const router = createRouter({
-  routeTree: rootRoute.addChildren([home, cloudRoutes, workerRoutes, explorerRoutes]),
-  context: { client },
-  defaultPreload: 'intent',
-  scrollRestoration: true,
-  defaultNotFoundComponent: NotFound,
-  defaultErrorComponent: Broken,
-  defaultPendingComponent: () => (
-    <Page title="Loading">
-      <Skeleton className="h-64" />
-    </Page>
-  ),
-});
+const routeTree = rootRoute.addChildren([home, cloudRoutes, workerRoutes, explorerRoutes]);
+
+/** The browser's own history unless another is given. */
+export const routerFor = (history?: RouterHistory) =>
+  createRouter({
+    routeTree,
+    history,
+    context: { client },
+    defaultPreload: 'intent',
+    // Which only a browser's history has.
+    scrollRestoration: history === undefined,
+    defaultNotFoundComponent: NotFound,
+    defaultErrorComponent: Broken,
+    defaultPendingComponent: () => (
+      <Page title="Loading">
+        <Skeleton className="h-64" />
+      </Page>
+    ),
+  });
 
 declare module '@tanstack/react-router' {
   interface Register {
-    router: typeof router;
+    router: ReturnType<typeof routerFor>;
   }
 }

@@ -15,7 +15,7 @@ const FACES = [
 ] as const;
 
 function ThemeButton() {
-  const [theme, setTheme] = useState(document.documentElement.dataset.theme);
+  const [theme, setTheme] = useState(() => globalThis.document?.documentElement.dataset.theme);
   const next = theme === 'dark' ? 'light' : 'dark';
   return (
     <button
@@ -97,7 +97,7 @@ function Freshness() {
   const old = age !== null && age > OLD_MS;
   const chainDown = failing(client).length > 0;
   const [color, text, tip] =
-    chainDown && !up
+    chainDown && up === false
       ? [
           'bg-bad',
           'API and chain down',
@@ -109,9 +109,15 @@ function Freshness() {
             'Chain down',
             'The chain’s RPC does not answer; what oracles say is still read. It is tried again by itself.',
           ]
-        : !up
+        : up === false
           ? ['bg-bad', 'API down', 'The oracle does not answer. What the chain says is still read.']
-          : [old ? 'bg-warn' : 'bg-good', old ? 'Behind' : 'Live', `slot ${slot ?? '…'}: changes arrive by themselves`];
+          : up === null
+            ? ['bg-muted', 'Connecting', 'The oracle’s stream of changes is being opened.']
+            : [
+                old ? 'bg-warn' : 'bg-good',
+                old ? 'Behind' : 'Live',
+                `slot ${slot ?? '…'}: changes arrive by themselves`,
+              ];
   const detail =
     age === null
       ? 'nothing read yet'

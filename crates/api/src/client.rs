@@ -25,10 +25,10 @@ use crate::{
     auth::{self, About, NO_SUBJECT, RequestKey},
     text,
     types::{
-        API_PREFIX, ApiError, Attestation, BlobStatus, DeviceAttestRequest, DeviceAttestation,
-        Guidance, HardwareProofs, Identity, Info, JobView, Jobs, LeaseCount, LeaseReply,
-        LeaseRequest, LeaseSignRequest, LeaseSignature, Offer, Offers, OpenReply, OpenRequest,
-        Quote, QuoteRequest, Rewards, SignRootRequest, SignedRoot, SlashDecision,
+        API_PREFIX, ApiError, Attestation, BlobStatus, Burns, DeviceAttestRequest,
+        DeviceAttestation, Guidance, HardwareProofs, Identity, Info, JobView, Jobs, LeaseCount,
+        LeaseReply, LeaseRequest, LeaseSignRequest, LeaseSignature, Offer, Offers, OpenReply,
+        OpenRequest, Quote, QuoteRequest, Rewards, SignRootRequest, SignedRoot, SlashDecision,
     },
 };
 
@@ -398,6 +398,12 @@ impl OracleClient {
         call.body = Some(json_body(request));
         call.signed = Some((customer, *job, self.known().await?));
         self.json(&call).await
+    }
+
+    /// What was burned, hour by hour.
+    pub async fn burns(&self) -> Result<Burns> {
+        self.json(&Call::get(format!("{API_PREFIX}/burns?step=hour")))
+            .await
     }
 
     /// The oracle's decision about an appealed slash case; `None` while it has none.

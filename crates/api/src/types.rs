@@ -469,10 +469,26 @@ wire! {
 }
 
 wire! {
-    /// What a request has come to so far.
+    /// What a request has come to so far. `GET /v1/leases/{job}/requests/{spec}` tells it without another signature; it passes
+    /// nothing on.
     pub struct LeaseReply {
         /// Absent while the device works on it: ask again.
         pub answer: Option<LeaseAnswer>,
+        /// While the device works on it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub running: Option<LeaseRun>,
+    }
+}
+
+wire! {
+    /// A request that the device works on.
+    pub struct LeaseRun {
+        /// Seconds since it was passed on.
+        pub seconds: u64,
+        /// Seconds from then on until it is given up, or the lease is over.
+        pub at_most: u64,
+        /// Absent before the device reported any.
+        pub progress: Option<Progress>,
     }
 }
 
@@ -483,6 +499,42 @@ wire! {
         pub output_hash: String,
         /// In the engine's unit.
         pub units: u64,
+    }
+}
+
+wire! {
+    /// `GET /v1/burns?step=hour`: IO that the program burned, as its events tell: what left the supply for good. What holders burned
+    /// themselves is not among it.
+    pub struct Burns {
+        /// An hour's or a day's.
+        pub step_seconds: u64,
+        /// Before the first of `steps`.
+        pub before: Burned,
+        /// Steps in which something burned, oldest first: the newest of them, where there are too many.
+        pub steps: Vec<BurnStep>,
+    }
+}
+
+wire! {
+    pub struct BurnStep {
+        /// Unix seconds: its beginning, a multiple of `step_seconds`.
+        pub at: i64,
+        pub burned: Burned,
+    }
+}
+
+wire! {
+    /// IO base units, by what they were burned for.
+    #[derive(Default, Eq)]
+    pub struct Burned {
+        /// The share of the treasury's fees, when it is swept.
+        pub fees: Amount,
+        /// Of upheld penalties, and of failed appeals' bonds.
+        pub penalties: Amount,
+        /// Bought back by the treasury.
+        pub buy_backs: Amount,
+        /// Of oracles that contradicted themselves.
+        pub bonds: Amount,
     }
 }
 

@@ -17,6 +17,9 @@ const MAX_FILE: u64 = 16 << 20;
 /// Folders between the app's root and a file, and the file itself.
 const MAX_SEGMENTS: usize = 4;
 const INDEX: &str = "index.html";
+/// The page of the path `/`, and the one of a face for all pages of it that have none of their own.
+const HOME: &str = "home";
+const ANY_PAGE: &str = "any.html";
 /// Files below this are named by their contents, and never change.
 const IMMUTABLE: &str = "assets";
 /// How long a browser may remember what another origin may do, seconds.
@@ -119,9 +122,6 @@ pub fn share(headers: &mut HeaderMap, origin: HeaderValue) {
 fn file_of(dir: &Path, path: &str) -> Option<PathBuf> {
     let mut file = dir.to_owned();
     let path = path.trim_start_matches('/');
-    if path.is_empty() {
-        return Some(file.join(INDEX));
-    }
     let segments: Vec<&str> = path.split('/').collect();
     let plain = |segment: &&str| {
         !segment.is_empty()
@@ -188,17 +188,40 @@ async fn read_for(
     Some((read(file).await?, None))
 }
 
-/// A file of the app. Every path that names no file is a page of the app, which its index shows.
+/// What shows a page of the app: its own file, or its face's, which name at once what that face loads; or the index, which shows any.
+async fn page_of(
+    dir: &Path,
+    path: &str,
+    accepted: Option<&HeaderValue>,
+) -> Option<(PathBuf, (Vec<u8>, Option<&'static str>))> {
+    let page = match path.trim_matches('/') {
+        "" => HOME,
+        page => page,
+    };
+    let face = page.split('/').next().unwrap_or_default();
+    for name in [
+        format!("{page}.html"),
+        format!("{face}/{ANY_PAGE}"),
+        INDEX.to_owned(),
+    ] {
+        if let Some(file) = file_of(dir, &name)
+            && let Some(read) = read_for(&file, accepted).await
+        {
+            return Some((file, read));
+        }
+    }
+    None
+}
+
+/// A file of the app. Every path that names no file is a page of the app.
 pub async fn serve(config: &Config, dir: &Path, path: &str, headers: &HeaderMap) -> Response {
     let accepted = headers.get(header::ACCEPT_ENCODING);
     let not_found = || {
         Refusal::not_found("the web app has no such file: is it built from the same sources?")
             .into_response()
     };
-    let index = dir.join(INDEX);
-    let named = file_of(dir, path);
-    let found = match &named {
-        Some(file) => read_for(file, accepted).await.map(|read| (file, read)),
+    let found = match file_of(dir, path) {
+        Some(file) => read_for(&file, accepted).await.map(|read| (file, read)),
         None => None,
     };
     let is_page = path
@@ -207,8 +230,8 @@ pub async fn serve(config: &Config, dir: &Path, path: &str, headers: &HeaderMap)
         .is_some_and(|last| !last.contains('.'));
     let (file, (bytes, encoding)) = match found {
         Some(found) => found,
-        None if is_page => match read_for(&index, accepted).await {
-            Some(read) => (&index, read),
+        None if is_page => match page_of(dir, path, accepted).await {
+            Some(found) => found,
             None => return not_found(),
         },
         None => return not_found(),
@@ -232,7 +255,7 @@ pub async fn serve(config: &Config, dir: &Path, path: &str, headers: &HeaderMap)
     };
     let headers = response.headers_mut();
     let fixed = [
-        (header::CONTENT_TYPE, content_type(file)),
+        (header::CONTENT_TYPE, content_type(&file)),
         (header::CACHE_CONTROL, cache),
         (header::VARY, "accept-encoding"),
         (header::REFERRER_POLICY, "no-referrer"),
@@ -298,6 +321,9 @@ mod tests {
         std::fs::write(outer.path().join("secret.txt"), "secret").unwrap();
         std::fs::write(dir.join(".hidden"), "secret").unwrap();
         std::fs::write(dir.join("index.html"), "index").unwrap();
+        std::fs::create_dir_all(dir.join("worker")).unwrap();
+        std::fs::write(dir.join("worker.html"), "worker").unwrap();
+        std::fs::write(dir.join("worker/any.html"), "any of worker").unwrap();
         std::fs::write(dir.join("assets/a-1.js"), "js").unwrap();
         std::fs::write(dir.join("assets/a-1.js.br"), "brotli").unwrap();
 
@@ -315,6 +341,24 @@ mod tests {
                 "{policy}"
             );
         }
+        for (page, expected) in [
+            ("/worker", "worker"),
+            ("/worker/", "worker"),
+            ("/worker/stake", "any of worker"),
+            ("/worker/a/b/c/d/e", "any of worker"),
+            ("/workers", "index"),
+        ] {
+            let (status, headers, body) = ask(&dir, page, &[]).await;
+            assert_eq!(
+                (status, body.as_slice()),
+                (StatusCode::OK, expected.as_bytes()),
+                "{page}"
+            );
+            assert_eq!(headers[header::CONTENT_TYPE], "text/html; charset=utf-8");
+            assert_eq!(headers[header::CACHE_CONTROL], "no-cache");
+        }
+        std::fs::write(dir.join("home.html"), "home").unwrap();
+        assert_eq!(ask(&dir, "/", &[]).await.2, b"home");
         let (_, headers, body) = ask(&dir, "/assets/a-1.js", &[]).await;
         assert_eq!(body, b"js");
         assert_eq!(

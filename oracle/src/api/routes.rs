@@ -21,7 +21,7 @@ use io_api::{
     auth::{self, About, NO_SUBJECT, now_ms},
     text,
     types::{
-        Amount, ApiError, Attestation, BlobStatus, ClassUtilisation, DeviceAttestRequest,
+        Amount, ApiError, Attestation, BlobStatus, Burns, ClassUtilisation, DeviceAttestRequest,
         DeviceAttestation, Figures, Guidance, HardwareProof, HardwareProofs, Identity, Info,
         JobView, Jobs, LeaseCount, LeaseReply, LeaseRequest, LeaseSignRequest, LeaseSignature,
         Limits, Offer, Offers, OpenReply, OpenRequest, Peer, ProofAsk, ProofOutcome, Quote,
@@ -75,6 +75,11 @@ const SIGNED_PER_SECOND: u32 = 200;
 const SIGNED_BURST: u32 = 1_000;
 /// Longest query, bytes.
 const MAX_QUERY: usize = 1_024;
+
+/// Steps of an answer about burns.
+const BURN_STEPS: u32 = 1_000;
+/// What to do about a request that a leased device did not answer.
+const LEASE_HINT: &str = "`io lease show` tells more";
 
 type Answer<T> = Result<Json<T>, Refusal>;
 
@@ -161,6 +166,7 @@ type Shared = State<Arc<Api>>;
         lease,
         sign_lease,
         lease_request,
+        lease_request_status,
         devices,
         device,
         attest_device,
@@ -169,6 +175,7 @@ type Shared = State<Arc<Api>>;
         reward,
         sign_root,
         guidance,
+        burns,
         link_upgrade,
         app_config,
         event_stream
@@ -249,6 +256,10 @@ pub fn router(oracle: Arc<Oracle>) -> Router {
         .route("/v1/leases/{job}", get(lease))
         .route("/v1/leases/{job}/sign", post(sign_lease))
         .route("/v1/leases/{job}/requests", post(lease_request))
+        .route(
+            "/v1/leases/{job}/requests/{spec}",
+            get(lease_request_status),
+        )
         .route("/v1/devices", get(devices))
         .route("/v1/devices/{device}", get(device))
         .route("/v1/devices/{device}/attest", post(attest_device))
@@ -257,6 +268,7 @@ pub fn router(oracle: Arc<Oracle>) -> Router {
         .route("/v1/rewards/{epoch}", get(reward))
         .route("/v1/rewards/{epoch}/sign", post(sign_root))
         .route("/v1/guidance/{epoch}", get(guidance))
+        .route("/v1/burns", get(burns))
         .route("/v1/link", get(link_upgrade))
         .route("/v1/app", get(app_config))
         .route("/v1/events", get(event_stream))
@@ -1070,6 +1082,27 @@ async fn guidance(
         })
 }
 
+#[utoipa::path(
+    get, path = "/v1/burns",
+    params(("step" = String, Query, description = "`hour` or `day`")),
+    responses((status = 200, body = Burns), (status = 400, body = ApiError))
+)]
+async fn burns(State(api): Shared, OriginalUri(uri): OriginalUri) -> Answer<Burns> {
+    let fields = query(&uri, &["step"])?;
+    let step = match fields.get("step").map(String::as_str) {
+        Some("hour") => 3_600,
+        Some("day") => 86_400,
+        other => {
+            return Err(Refusal::bad(format!(
+                "the query's 'step' is 'hour' or 'day', not '{}'",
+                plain(other.unwrap_or_default())
+            )));
+        }
+    };
+    let (steps, before) = api.oracle.db.burns(step, BURN_STEPS).await?;
+    Ok(Json(views::burns(step, &steps, &before)))
+}
+
 #[utoipa::path(post, path = "/v1/quote", request_body = QuoteRequest, responses((status = 200, body = Quote), (status = 400, body = ApiError)))]
 async fn quote(
     State(api): Shared,
@@ -1398,8 +1431,39 @@ async fn lease_request(
     let spec = hash_of(&request.spec)?;
     leases::request(&api.oracle, &address, &job, text::hash(&spec))
         .await
-        .map(|answer| Json(LeaseReply { answer }))
-        .map_err(|reason| Refusal::conflict(reason, "`io lease show` tells more"))
+        .map(Json)
+        .map_err(|reason| Refusal::conflict(reason, LEASE_HINT))
+}
+
+#[utoipa::path(get, path = "/v1/leases/{job}/requests/{spec}", params(("job" = String, Path), ("spec" = String, Path, description = "BLAKE3 of the spec that was asked for")), responses((status = 200, body = LeaseReply), (status = 404, body = ApiError), (status = 409, body = ApiError, description = "The device has no answer")))]
+async fn lease_request_status(
+    State(api): Shared,
+    Path((address, spec)): Path<(String, String)>,
+    OriginalUri(uri): OriginalUri,
+) -> Answer<LeaseReply> {
+    query(&uri, &[])?;
+    let (address, spec) = (key_of(&address, "a lease")?, hash_of(&spec)?);
+    let unknown = || {
+        Refusal::new(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            "this oracle knows of no such request of a running lease",
+            Some(
+                "send it (again): POST /v1/leases/{job}/requests, signed by the renter or the payer",
+            ),
+        )
+    };
+    let job = api
+        .oracle
+        .index
+        .job(&address)
+        .filter(|job| job.require_running_lease().is_ok())
+        .ok_or_else(unknown)?;
+    leases::standing(&api.oracle, &address, &job, text::hash(&spec))
+        .await
+        .ok_or_else(unknown)?
+        .map(Json)
+        .map_err(|reason| Refusal::conflict(reason, LEASE_HINT))
 }
 
 #[utoipa::path(get, path = "/v1/link", responses((status = 101, description = "WebSocket; the messages are ToWorker and ToOracle, as text frames of JSON")))]

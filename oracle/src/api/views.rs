@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use anyhow::Result;
 use io_api::{
     text,
-    types::{Amount, EngineOffer, JobView, Offer, Stage, Transition},
+    types::{Amount, BurnStep, Burned, Burns, EngineOffer, JobView, Offer, Stage, Transition},
 };
 use io_client::{
     Pubkey,
@@ -13,6 +13,8 @@ use io_client::{
 };
 
 use crate::{
+    chain::BurnCause,
+    db::BurnedRow,
     keeper::state_name,
     oracle::{Oracle, SpecState, lock},
     verify::verdict,
@@ -177,4 +179,81 @@ pub async fn job(oracle: &Oracle, address: &Pubkey, job: &Job, live: bool) -> Re
         progress: note.progress,
         history: history.into_iter().map(transition).collect(),
     })
+}
+
+/// What was burned, from rows in the order of time.
+pub fn burns(step: u64, steps: &[BurnedRow], before: &[BurnedRow]) -> Burns {
+    let add = |burned: &mut Burned, row: &BurnedRow| {
+        let part = match row.cause {
+            cause if cause == BurnCause::Fees as u8 => &mut burned.fees,
+            cause if cause == BurnCause::Penalties as u8 => &mut burned.penalties,
+            cause if cause == BurnCause::BuyBacks as u8 => &mut burned.buy_backs,
+            _ => &mut burned.bonds,
+        };
+        part.0 = part.0.saturating_add(row.amount);
+    };
+    let mut all: Vec<BurnStep> = Vec::new();
+    for row in steps {
+        match all.last_mut().filter(|last| last.at == row.at) {
+            Some(last) => add(&mut last.burned, row),
+            None => {
+                let mut burned = Burned::default();
+                add(&mut burned, row);
+                all.push(BurnStep { at: row.at, burned });
+            }
+        }
+    }
+    let mut earlier = Burned::default();
+    for row in before {
+        add(&mut earlier, row);
+    }
+    Burns {
+        step_seconds: step,
+        before: earlier,
+        steps: all,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes_of_one_step_stand_beside_each_other() {
+        let row = |at, cause: BurnCause, amount| BurnedRow {
+            at,
+            cause: cause as u8,
+            amount,
+        };
+        let rows = [
+            row(0, BurnCause::Fees, 1),
+            row(0, BurnCause::Bonds, 2),
+            row(3_600, BurnCause::BuyBacks, 3),
+            row(3_600, BurnCause::Penalties, 4),
+        ];
+        let seen = burns(3_600, &rows, &[row(0, BurnCause::Fees, 9)]);
+        let burned = |fees, penalties, buy_backs, bonds| Burned {
+            fees: Amount(fees),
+            penalties: Amount(penalties),
+            buy_backs: Amount(buy_backs),
+            bonds: Amount(bonds),
+        };
+        assert_eq!(
+            seen,
+            Burns {
+                step_seconds: 3_600,
+                before: burned(9, 0, 0, 0),
+                steps: vec![
+                    BurnStep {
+                        at: 0,
+                        burned: burned(1, 0, 0, 2)
+                    },
+                    BurnStep {
+                        at: 3_600,
+                        burned: burned(0, 4, 3, 0)
+                    },
+                ],
+            }
+        );
+    }
 }

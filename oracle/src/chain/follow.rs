@@ -15,7 +15,7 @@ use tokio::{sync::watch, time::sleep};
 
 use crate::{
     chain::index::Changed,
-    db::{JobEvent, JobRow, TransitionRow},
+    db::{BurnRow, JobEvent, JobRow, TransitionRow},
     oracle::Oracle,
 };
 
@@ -160,7 +160,58 @@ fn account_of(event: IoEvent) -> Option<(Pubkey, Option<AnyAccount>)> {
     })
 }
 
-/// Keeps the history: every transition, once, in the chain's order.
+/// What IO is burned for, as the database has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum BurnCause {
+    Fees = 1,
+    Penalties = 2,
+    BuyBacks = 3,
+    Bonds = 4,
+}
+
+/// Name of the last known share of whoever proves a fault, basis points.
+const CHALLENGER_SHARE: &str = "challenger_bps";
+
+/// What a transaction's events say of burns. `share` is what whoever proves an oracle's fault gets, basis points, as the events told
+/// it last. Pure.
+fn burns(events: &[IoEvent], at: i64, share: &mut u16) -> Vec<BurnRow> {
+    let mut rows = Vec::new();
+    for event in events {
+        let (account, cause, total, share_bps) = match event {
+            IoEvent::NetworkChanged(event) => {
+                *share = event.after.slash_challenger_bps;
+                continue;
+            }
+            IoEvent::PaymentMintChanged(event) => {
+                (event.payment, BurnCause::Fees, event.after.burned, 0)
+            }
+            IoEvent::SlashCaseChanged(event) => {
+                (event.case, BurnCause::Penalties, event.after.burned, 0)
+            }
+            IoEvent::BuyBackChanged(event) => {
+                (event.buy_back, BurnCause::BuyBacks, event.after.burned, 0)
+            }
+            // Of a lost bond its prover's share does not burn.
+            IoEvent::OracleChanged(event) => {
+                (event.oracle, BurnCause::Bonds, event.after.slashed, *share)
+            }
+            _ => continue,
+        };
+        if total > 0 {
+            rows.push(BurnRow {
+                account: account.to_string(),
+                cause: cause as u8,
+                total,
+                share_bps,
+                at,
+            });
+        }
+    }
+    rows
+}
+
+/// Keeps the history: every transition and every burn, once, in the chain's order.
 pub async fn follow_events(oracle: Arc<Oracle>) -> Result<()> {
     // What is older the accounts tell, all at once.
     let present = oracle.clock.slot();
@@ -169,6 +220,8 @@ pub async fn follow_events(oracle: Arc<Oracle>) -> Result<()> {
         .cursor()
         .await?
         .map_or(Start::Beginning, Start::After);
+    let known = oracle.db.meta(CHALLENGER_SHARE).await?;
+    let mut share: u16 = known.map_or(Ok(0), |text| text.parse())?;
     let mut stream = EventStream::start(
         oracle.rpc.clone(),
         &oracle.config.ws_url,
@@ -184,6 +237,9 @@ pub async fn follow_events(oracle: Arc<Oracle>) -> Result<()> {
         let Update::Transaction(transaction) = update else {
             continue;
         };
+        let at = transaction.block_time.unwrap_or_else(|| oracle.clock.now());
+        let before = share;
+        let burns = burns(&transaction.events, at, &mut share);
         let (rows, cursor) = (rows(&transaction), transaction.cursor);
         for event in transaction.events {
             if cursor.slot < present {
@@ -196,7 +252,14 @@ pub async fn follow_events(oracle: Arc<Oracle>) -> Result<()> {
                 );
             }
         }
-        while let Err(error) = oracle.db.record(&cursor, &rows).await {
+        let record = async || {
+            if share != before {
+                let text = share.to_string();
+                oracle.db.set_meta(CHALLENGER_SHARE, &text).await?;
+            }
+            oracle.db.record(&cursor, &rows, &burns).await
+        };
+        while let Err(error) = record().await {
             tracing::error!(error = %format!("{error:#}"), "the history can't be written: trying again");
             tokio::select! {
                 () = oracle.shutdown.cancelled() => return Ok(()),
@@ -283,4 +346,81 @@ pub async fn read_time(oracle: &Oracle) -> Result<(i64, u64)> {
     let time = oracle.rpc.chain_time().await?;
     let position = oracle.rpc.position(CommitmentConfig::confirmed()).await?;
     Ok((time, position.slot))
+}
+
+#[cfg(test)]
+mod tests {
+    use bytemuck::Zeroable;
+    use io_client::io_network::{
+        events::{
+            BuyBackChanged, NetworkChanged, OracleChanged, PaymentMintChanged, SlashCaseChanged,
+        },
+        state::{BuyBack, Network, Oracle, PaymentMint, SlashCase},
+    };
+
+    use super::*;
+
+    #[test]
+    fn burns_are_read_from_what_accounts_say_they_burned() {
+        let key = |n| Pubkey::new_from_array([n; 32]);
+        let events = [
+            IoEvent::OracleChanged(Box::new(OracleChanged {
+                oracle: key(1),
+                after: Oracle::zeroed(),
+            })),
+            IoEvent::PaymentMintChanged(Box::new(PaymentMintChanged {
+                payment: key(2),
+                after: PaymentMint {
+                    burned: 5,
+                    ..PaymentMint::zeroed()
+                },
+            })),
+            IoEvent::SlashCaseChanged(Box::new(SlashCaseChanged {
+                case: key(3),
+                after: SlashCase {
+                    burned: 6,
+                    ..SlashCase::zeroed()
+                },
+            })),
+            IoEvent::BuyBackChanged(Box::new(BuyBackChanged {
+                buy_back: key(4),
+                after: BuyBack {
+                    burned: 7,
+                    ..BuyBack::zeroed()
+                },
+            })),
+            IoEvent::NetworkChanged(Box::new(NetworkChanged {
+                after: Network {
+                    slash_challenger_bps: 2_500,
+                    ..Network::zeroed()
+                },
+            })),
+            IoEvent::OracleChanged(Box::new(OracleChanged {
+                oracle: key(1),
+                after: Oracle {
+                    slashed: 8,
+                    ..Oracle::zeroed()
+                },
+            })),
+        ];
+        let mut share = 100;
+        let rows = burns(&events, 9, &mut share);
+        let row = |n, cause: BurnCause, total, share_bps| BurnRow {
+            account: key(n).to_string(),
+            cause: cause as u8,
+            total,
+            share_bps,
+            at: 9,
+        };
+        assert_eq!(
+            rows,
+            [
+                row(2, BurnCause::Fees, 5, 0),
+                row(3, BurnCause::Penalties, 6, 0),
+                row(4, BurnCause::BuyBacks, 7, 0),
+                row(1, BurnCause::Bonds, 8, 2_500),
+            ]
+        );
+        assert_eq!(share, 2_500);
+    }
 }

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub use follow::{follow_accounts, follow_events, keep_time, read_time};
+pub use follow::{BurnCause, follow_accounts, follow_events, keep_time, read_time};
 pub use index::{Index, Tables};
 
 /// The chain's clock, kept between readings by this machine's.

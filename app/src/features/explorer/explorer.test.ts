@@ -4,7 +4,7 @@ import { eventsOf } from './decode';
 import { toCsv, toJson } from './export';
 import { guess } from './find';
 import { placeOf } from './places';
-import { burnedBy, utilisation } from './totals';
+import { burnCurve, burnedBy, burnSum, utilisation } from './totals';
 
 describe('search', () => {
   it('knows ids by their form', () => {
@@ -78,8 +78,40 @@ describe('utilisation', () => {
 });
 
 describe('burns', () => {
+  const nothing = { fees: '0', penalties: '0', buy_backs: '0', bonds: '0' };
+  const told = {
+    step_seconds: 3_600,
+    before: { ...nothing, fees: '100000000' },
+    steps: [
+      { at: 7_200, burned: { ...nothing, fees: '50000000' } },
+      { at: 14_400, burned: { ...nothing, bonds: '300000000' } },
+    ],
+  };
+  const bases = (parts: { key: string; base: bigint }[]) => Object.fromEntries(parts.map((p) => [p.key, p.base]));
+
   it('divide into their causes', () => {
-    expect(burnedBy(100n, 60n, 30n)).toEqual({ fees: 60n, buyBacks: 30n, penalties: 10n });
-    expect(burnedBy(10n, 60n, 30n).penalties, 'read a moment apart').toBe(0n);
+    expect(bases(burnedBy(100n, 60n, 30n))).toEqual({ fees: 60n, 'buy-backs': 30n, penalties: 10n });
+    expect(bases(burnedBy(10n, 60n, 30n)).penalties, 'read a moment apart').toBe(0n);
+    const known = { fees: 60n, buy_backs: 30n, penalties: 4n, bonds: 5n };
+    expect(bases(burnedBy(100n, 60n, 30n, known)), 'what nobody’s event tells, holders burned').toEqual({
+      fees: 60n,
+      'buy-backs': 30n,
+      penalties: 4n,
+      bonds: 5n,
+      holders: 1n,
+    });
+    expect(bases(burnedBy(99n, 60n, 30n, known)).holders).toBeUndefined();
+  });
+  it('add up over time', () => {
+    expect(burnSum(told)).toEqual({ fees: 150_000_000n, penalties: 0n, buy_backs: 0n, bonds: 300_000_000n });
+    const curve = burnCurve(told, 3_600, 20_000);
+    expect(curve.times).toEqual([3_600, 10_800, 18_000, 20_000]);
+    expect(curve.series.map(({ label, values }) => [label, values])).toEqual([
+      ['Fees', [1, 1.5, 1.5, 1.5]],
+      ['Oracles’ bonds', [0, 0, 3, 3]],
+    ]);
+    // A step that is not over yet ends now.
+    expect(burnCurve(told, 3_600, 15_000).times).toEqual([3_600, 10_800, 15_000]);
+    expect(burnCurve({ ...told, before: nothing, steps: [] }, 3_600, 15_000).series).toEqual([]);
   });
 });

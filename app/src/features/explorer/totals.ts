@@ -1,5 +1,5 @@
 /** The network in figures, out of its accounts. Pure. */
-import type { Offer } from '@/shared/api';
+import type { Burns as History, Offer } from '@/shared/api';
 import { className, type Kinds, NOBODY, type Read } from '@/shared/chain';
 import { region } from '@/shared/format';
 import { STATES, type StateName, stateName } from '@/shared/jobs';
@@ -127,10 +127,61 @@ export function utilisation(
   return { times, percent };
 }
 
-/** What was burned, by its cause, base units: the rest is of penalties. */
-export function burnedBy(all: bigint, swept: bigint, bought: bigint) {
-  const rest = all - swept - bought;
-  return { fees: swept, buyBacks: bought, penalties: rest > 0n ? rest : 0n };
+/** What IO burns for, by the API's names. */
+export const BURN_CAUSES = [
+  { key: 'fees', label: 'Fees' },
+  { key: 'penalties', label: 'Penalties' },
+  { key: 'buy_backs', label: 'Buy-backs' },
+  { key: 'bonds', label: 'Oracles’ bonds' },
+] as const;
+type BurnCause = (typeof BURN_CAUSES)[number]['key'];
+
+/** All that a history of burns tells of, base units. */
+export function burnSum({ before, steps }: History): Record<BurnCause, bigint> {
+  const all = [before, ...steps.map(({ burned }) => burned)];
+  const sum = (key: BurnCause) => all.reduce((total, burned) => total + BigInt(burned[key]), 0n);
+  return { fees: sum('fees'), penalties: sum('penalties'), buy_backs: sum('buy_backs'), bonds: sum('bonds') };
+}
+
+/**
+ * What was burned, by its cause, base units. `all`, `swept` and `bought` the chain says; `told` is an oracle's history. Without it the
+ * rest is of penalties, as far as this app knows; with it what is left was burned by holders.
+ */
+export function burnedBy(all: bigint, swept: bigint, bought: bigint, told?: Record<BurnCause, bigint>) {
+  const least = (base: bigint) => (base > 0n ? base : 0n);
+  const rest = least(all - swept - bought);
+  const parts = [
+    { key: 'fees', label: 'Fees', base: swept },
+    { key: 'penalties', label: 'Penalties', base: told?.penalties ?? rest },
+    { key: 'buy-backs', label: 'Buy-backs', base: bought },
+  ];
+  if (!told) return parts;
+  const others = [
+    { key: 'bonds', label: 'Oracles’ bonds', base: told.bonds },
+    { key: 'holders', label: 'By holders', base: least(rest - told.penalties - told.bonds) },
+  ];
+  return [...parts, ...others.filter(({ base }) => base > 0n)];
+}
+
+/** Burns of each cause since the genesis, added up, whole IO: from `since` to `now` in seconds. Causes of which nothing burned are left out. */
+export function burnCurve(told: History, since: number, now: number) {
+  const steps = told.steps.filter(({ at }) => at < now);
+  const begin = Math.min(since, steps[0]?.at ?? since);
+  // What burned in a step is known when it is over; of the present one, now.
+  const ends = steps.map(({ at }) => Math.min(now, at + told.step_seconds));
+  const times = [begin, ...ends];
+  if ((times.at(-1) ?? 0) < now) times.push(now);
+  const series = BURN_CAUSES.map(({ key, label }) => {
+    let sum = BigInt(told.before[key]);
+    const values = [sum];
+    for (const { burned } of steps) {
+      sum += BigInt(burned[key]);
+      values.push(sum);
+    }
+    if (values.length < times.length) values.push(sum);
+    return { label, steps: true, values: values.map((base) => Number(base) / 1e8) };
+  }).filter(({ values }) => (values.at(-1) ?? 0) > 0);
+  return { times, series };
 }
 
 /** The parts that the cap divides into, base units; together they are the cap. */

@@ -95,7 +95,7 @@ function Shown({
               <InstructionView
                 instruction={instruction}
                 number={`${i + 1}`}
-                open={instruction.programName === 'IO Network'}
+                open={isOurs(instruction) || instruction.inner.some(isOurs)}
               />
             </li>
           ))}
@@ -151,6 +151,8 @@ function Fields({ fields }: { fields: Field[] }) {
     />
   );
 }
+
+const isOurs = ({ programName }: Instruction) => programName === 'IO Network';
 
 function InstructionView({ instruction, number, open }: { instruction: Instruction; number: string; open?: boolean }) {
   return (

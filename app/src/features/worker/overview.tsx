@@ -145,7 +145,7 @@ function DeviceCard({
     device: data,
     network: network.data?.data,
     offer,
-    apiUp: apiUp && up,
+    apiUp: apiUp && up !== false,
     beat,
     operatorLamports: operator.data,
     address,

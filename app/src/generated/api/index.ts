@@ -80,6 +80,22 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/v1/burns': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get: operations['burns'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/v1/devices': {
     parameters: {
       query?: never;
@@ -298,6 +314,22 @@ export interface paths {
     get?: never;
     put?: never;
     post: operations['lease_request'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/v1/leases/{job}/requests/{spec}': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get: operations['lease_request_status'];
+    put?: never;
+    post?: never;
     delete?: never;
     options?: never;
     head?: never;
@@ -528,12 +560,39 @@ export interface components {
        */
       size: number;
     };
-    /** @description Random bytes over a link, from what the oracle sent to the answer that they had to have. */
-    Burst: {
-      /** Format: int32 */
-      bytes: number;
-      /** Format: int64 */
-      micros: number;
+    BurnStep: {
+      /**
+       * Format: int64
+       * @description Unix seconds: its beginning, a multiple of `step_seconds`.
+       */
+      at: number;
+      burned: components['schemas']['Burned'];
+    };
+    /** @description IO base units, by what they were burned for. */
+    Burned: {
+      /** @description Of oracles that contradicted themselves. */
+      bonds: components['schemas']['Amount'];
+      /** @description Bought back by the treasury. */
+      buy_backs: components['schemas']['Amount'];
+      /** @description The share of the treasury's fees, when it is swept. */
+      fees: components['schemas']['Amount'];
+      /** @description Of upheld penalties, and of failed appeals' bonds. */
+      penalties: components['schemas']['Amount'];
+    };
+    /**
+     * @description `GET /v1/burns?step=hour`: IO that the program burned, as its events tell: what left the supply for good. What holders burned
+     *     themselves is not among it.
+     */
+    Burns: {
+      /** @description Before the first of `steps`. */
+      before: components['schemas']['Burned'];
+      /**
+       * Format: int64
+       * @description An hour's or a day's.
+       */
+      step_seconds: number;
+      /** @description Steps in which something burned, oldest first: the newest of them, where there are too many. */
+      steps: components['schemas']['BurnStep'][];
     };
     /** @description A class's utilisation in an epoch. */
     ClassUtilisation: {
@@ -551,13 +610,6 @@ export interface components {
     DeviceAttestRequest: {
       /** Format: int32 */
       bandwidth_mib_s: number;
-      /** Format: int32 */
-      down_mbit: number;
-      /**
-       * Format: int32
-       * @description At least what it measured.
-       */
-      latency_ms: number;
       /**
        * Format: int64
        * @description Unix seconds by the chain's clock.
@@ -568,11 +620,9 @@ export interface components {
       region?: string | null;
       /**
        * Format: int32
-       * @description At most what the oracle measured; so are the next four.
+       * @description At most what the oracle measured; so are the next two.
        */
       tops_e2: number;
-      /** Format: int32 */
-      up_mbit: number;
     };
     /** @description The oracle's signature over a `DeviceStatement` with the asked figures. */
     DeviceAttestation: {
@@ -615,14 +665,9 @@ export interface components {
       bandwidth_mib_s: number;
       /**
        * Format: int32
-       * @description Pace of bursts of random bytes to the device and from it, Mbit/s rounded down; 0 where none came in time, or one was wrong.
+       * @description Round trip over the link, milliseconds.
        */
-      down_mbit: number;
-      /**
-       * Format: int32
-       * @description Median round trip over the link, milliseconds rounded up, at most 2,000: that of a device which answers no ping.
-       */
-      latency_ms: number;
+      latency_ms?: number | null;
       /**
        * Format: int64
        * @description Unix seconds by the chain's clock.
@@ -638,8 +683,11 @@ export interface components {
        * @description Hundredths of int8 TOPS: operations of all passes over the time from the round's opening to the commitment.
        */
       tops_e2: number;
-      /** Format: int32 */
-      up_mbit: number;
+      /**
+       * Format: int32
+       * @description Pace of the device's last upload of rows, KiB/s.
+       */
+      up_kib_s?: number | null;
     };
     /**
      * @description `GET /v1/guidance/{epoch}`: how much of each class's time was hired in an epoch of emission, signed by this oracle. `404`
@@ -678,7 +726,6 @@ export interface components {
       figures?: null | components['schemas']['Figures'];
       /** @description Whether it was asked for less because a renter used it. */
       hired: boolean;
-      link?: null | components['schemas']['LinkTimes'];
       opening: components['schemas']['RoundOpening'];
       /** @description Who had to sign the commitment. */
       operator: string;
@@ -841,9 +888,13 @@ export interface components {
       seconds: number;
       signed?: null | components['schemas']['LeaseSignature'];
     };
-    /** @description What a request has come to so far. */
+    /**
+     * @description What a request has come to so far. `GET /v1/leases/{job}/requests/{spec}` tells it without another signature; it passes
+     *     nothing on.
+     */
     LeaseReply: {
       answer?: null | components['schemas']['LeaseAnswer'];
+      running?: null | components['schemas']['LeaseRun'];
     };
     /**
      * @description `POST /v1/leases/{job}/requests` (signed by the renter or the payer): runs a spec on the leased device. What it names was
@@ -852,6 +903,20 @@ export interface components {
     LeaseRequest: {
       /** @description BLAKE3 of the spec. */
       spec: string;
+    };
+    /** @description A request that the device works on. */
+    LeaseRun: {
+      /**
+       * Format: int64
+       * @description Seconds from then on until it is given up, or the lease is over.
+       */
+      at_most: number;
+      progress?: null | components['schemas']['Progress'];
+      /**
+       * Format: int64
+       * @description Seconds since it was passed on.
+       */
+      seconds: number;
     };
     /**
      * @description `POST /v1/leases/{job}/sign` (signed by the device's operator, or by an active oracle once the lease is over): asks for a
@@ -896,14 +961,6 @@ export interface components {
        */
       max_part_bytes: number;
     };
-    /** @description What was measured of a device's link, by the oracle's clock. */
-    LinkTimes: {
-      /** @description Bursts to the device, and from it. */
-      down: components['schemas']['Burst'][];
-      /** @description Round trips, microseconds; one that did not end in time is the last, as long as was waited. */
-      pings: number[];
-      up: components['schemas']['Burst'][];
-    };
     /** @description One row of `GET /v1/offers`: a device that takes jobs. */
     Offer: {
       /** @description Connected, idle, attested and bonded: would take a job now. */
@@ -912,22 +969,12 @@ export interface components {
       class: number;
       class_name: string;
       device: string;
-      /**
-       * Format: int32
-       * @description Mbit/s that its link showed to the worst of the oracles that signed its figures, each way; 0 where none was shown.
-       */
-      down_mbit: number;
       /** @description Engine name → what it asks and does. */
       engines: {
         [key: string]: components['schemas']['EngineOffer'];
       };
       /** Format: int64 */
       last_heartbeat_ms: number;
-      /**
-       * Format: int32
-       * @description Longest round trip to one of them, milliseconds; absent before it was measured.
-       */
-      latency_ms?: number | null;
       /** Format: int32 */
       memory_mib: number;
       provider: string;
@@ -939,8 +986,6 @@ export interface components {
       tops_e2: number;
       /** @description Why not, when it is not. */
       unavailable_because?: string | null;
-      /** Format: int32 */
-      up_mbit: number;
     };
     /** @description `GET /v1/offers`: a page of offers. */
     Offers: {
@@ -1396,6 +1441,36 @@ export interface operations {
       };
     };
   };
+  burns: {
+    parameters: {
+      query: {
+        /** @description `hour` or `day` */
+        step: string;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Burns'];
+        };
+      };
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ApiError'];
+        };
+      };
+    };
+  };
   devices: {
     parameters: {
       query?: {
@@ -1822,6 +1897,46 @@ export interface operations {
         };
       };
       401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ApiError'];
+        };
+      };
+      /** @description The device has no answer */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ApiError'];
+        };
+      };
+    };
+  };
+  lease_request_status: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        job: string;
+        /** @description BLAKE3 of the spec that was asked for */
+        spec: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['LeaseReply'];
+        };
+      };
+      404: {
         headers: {
           [name: string]: unknown;
         };

@@ -8,8 +8,11 @@ export type Offer = Schemas['Offer'];
 export type Quote = Schemas['Quote'];
 export type QuoteRequest = Schemas['QuoteRequest'];
 export type LeaseAnswer = Schemas['LeaseAnswer'];
+export type LeaseReply = Schemas['LeaseReply'];
+export type LeaseRun = Schemas['LeaseRun'];
 export type LeaseSignature = Schemas['LeaseSignature'];
 export type LeaseCount = Schemas['LeaseCount'];
+export type Burns = Schemas['Burns'];
 export type BlobStatus = Schemas['BlobStatus'];
 export type Info = Schemas['Info'];
 

@@ -53,6 +53,14 @@ export const infoQuery = () =>
     refetchInterval: 15_000,
   });
 
+/** What the program burned, by the hour or the day. */
+export const burnsQuery = (step: 'hour' | 'day') =>
+  queryOptions({
+    queryKey: ['api', 'burns', step],
+    queryFn: ({ signal }) => take(api().GET('/v1/burns', { params: { query: { step } }, signal })),
+    refetchInterval: 60_000,
+  });
+
 export const quoteQuery = (request: QuoteRequest | null) =>
   queryOptions({
     queryKey: ['api', 'quote', request],

@@ -23,7 +23,6 @@ export const pda = {
   coVault: (provider: Address) => derive(['co-vault', key(provider)]),
   vesting: (index: number) => derive(['vesting', Uint8Array.of(index)]),
   emission: () => derive(['emission']),
-  buyBack: () => derive(['buy-back']),
   stakeVault: (provider: Address) => derive(['stake', key(provider)]),
 };
 

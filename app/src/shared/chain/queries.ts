@@ -79,6 +79,8 @@ export const coStakesOfQuery = (coStaker: string) =>
 export const depositsQuery = (job: string) =>
   listQuery('deposit', { job }, [{ offset: OFFSETS.deposit.job, bytes: job }]);
 export const mintsQuery = () => listQuery('paymentMint', {}, []);
+/** At what prices the treasury buys IO back, one for each of its mints. */
+export const buyBacksQuery = () => listQuery('buyBack', {}, []);
 
 export function className(data: Kinds['deviceClass']): string {
   return paddedText(data.name as Uint8Array);

@@ -8,6 +8,8 @@ import {
   createTransactionMessage,
   getAddressDecoder,
   getBase58Decoder,
+  getCompiledTransactionMessageDecoder,
+  getTransactionDecoder,
   getTransactionEncoder,
   pipe,
   type SignatureBytes,
@@ -17,15 +19,16 @@ import {
 import { describe, expect, it } from 'vitest';
 import { ACCEPT_JOB_DISCRIMINATOR, CREATE_JOB_DISCRIMINATOR } from '@/generated/program';
 import { PROGRAM } from './accounts';
-import { checkSigned } from './signed';
+import { checkSigned, type Outcome, type SignedTransaction } from './signed';
 
 const SECRET = new Uint8Array(32).fill(1);
 const at = (byte: number) => getAddressDecoder().decode(new Uint8Array(32).fill(byte));
 const payer = getAddressDecoder().decode(ed25519.getPublicKey(SECRET));
 const JOB = at(7);
+const WENT: Outcome = { err: null };
 
 /** A signed transaction of one instruction: its bytes and its name. */
-function transaction(programAddress: Address, data: ArrayLike<number>, account = JOB): [Uint8Array, string] {
+function transaction(programAddress: Address, data: ArrayLike<number>, ...accounts: Address[]): [Uint8Array, string] {
   const message = pipe(
     createTransactionMessage({ version: 0 }),
     (made) => setTransactionMessageFeePayer(payer, made),
@@ -38,7 +41,10 @@ function transaction(programAddress: Address, data: ArrayLike<number>, account =
       appendTransactionMessageInstruction(
         {
           programAddress,
-          accounts: [{ address: account, role: AccountRole.WRITABLE }],
+          accounts: (accounts.length > 0 ? accounts : [JOB]).map((address) => ({
+            address,
+            role: AccountRole.WRITABLE,
+          })),
           data: Uint8Array.from(data),
         },
         made,
@@ -52,17 +58,17 @@ function transaction(programAddress: Address, data: ArrayLike<number>, account =
 
 describe('the transaction that brought a state', () => {
   it('is signed, went through, and has the instruction for it', () => {
-    const found = checkSigned(...transaction(PROGRAM, CREATE_JOB_DISCRIMINATOR), JOB, 'open', null);
-    expect(found).toEqual({ signers: [payer], holds: true, brings: true, succeeded: true });
+    const found = checkSigned(...transaction(PROGRAM, CREATE_JOB_DISCRIMINATOR), JOB, 'open', WENT);
+    expect(found).toEqual({ signers: [payer], holds: true, brings: true, through: null, succeeded: true });
   });
   it('is no failed one', () => {
     const made = transaction(PROGRAM, CREATE_JOB_DISCRIMINATOR);
-    expect(checkSigned(...made, JOB, 'open', { InstructionError: [0n, 'x'] }).succeeded).toBe(false);
-    expect(checkSigned(...made, JOB, 'open', undefined).succeeded, 'nobody says how it went').toBe(false);
+    expect(checkSigned(...made, JOB, 'open', { err: { InstructionError: [0n, 'x'] } }).succeeded).toBe(false);
+    expect(checkSigned(...made, JOB, 'open', null).succeeded, 'nobody says how it went').toBe(false);
   });
   it('is none that only names the job', () => {
     const brings = (made: [Uint8Array, string], to = 'open') => {
-      const found = checkSigned(...made, JOB, to, null);
+      const found = checkSigned(...made, JOB, to, WENT);
       expect(found.holds).toBe(true);
       return found.brings;
     };
@@ -71,13 +77,73 @@ describe('the transaction that brought a state', () => {
     expect(brings(transaction(PROGRAM, ACCEPT_JOB_DISCRIMINATOR), 'a state of tomorrow')).toBe(false);
     expect(brings(transaction(PROGRAM, [1, 2, 3]))).toBe(false);
     expect(brings(transaction(at(5), CREATE_JOB_DISCRIMINATOR)), 'another program').toBe(false);
-    expect(checkSigned(...transaction(PROGRAM, CREATE_JOB_DISCRIMINATOR, at(8)), JOB, 'open', null)).toMatchObject({
+    expect(checkSigned(...transaction(PROGRAM, CREATE_JOB_DISCRIMINATOR, at(8)), JOB, 'open', WENT)).toMatchObject({
       holds: false,
       brings: false,
     });
   });
   it('has the signature that names it', () => {
     const [bytes] = transaction(PROGRAM, CREATE_JOB_DISCRIMINATOR);
-    expect(checkSigned(bytes, 'another', JOB, 'open', null).holds).toBe(false);
+    expect(checkSigned(bytes, 'another', JOB, 'open', WENT).holds).toBe(false);
+  });
+});
+
+describe('what a program called', () => {
+  const DESK = at(5);
+  interface Call {
+    program?: Address;
+    accounts?: Address[];
+    data?: ArrayLike<number>;
+    index?: number;
+    loaded?: Outcome['loadedAddresses'];
+  }
+  /** What a node says of a transaction in which something was called. */
+  function outcome(bytes: Uint8Array, call: Call): Outcome {
+    const message = getCompiledTransactionMessageDecoder().decode(getTransactionDecoder().decode(bytes).messageBytes);
+    const keys = [...message.staticAccounts, ...(call.loaded?.writable ?? []), ...(call.loaded?.readonly ?? [])];
+    const number = (key: Address) => keys.indexOf(key);
+    const inner = {
+      programIdIndex: number(call.program ?? PROGRAM),
+      accounts: (call.accounts ?? [JOB]).map(number),
+      data: getBase58Decoder().decode(Uint8Array.from(call.data ?? CREATE_JOB_DISCRIMINATOR)),
+    };
+    return {
+      err: null,
+      innerInstructions: [{ index: call.index ?? 0, instructions: [inner] }],
+      loadedAddresses: call.loaded,
+    };
+  }
+  const made = transaction(DESK, [1, 2, 3], JOB, PROGRAM);
+  const check = (call: Call, to = 'open') => checkSigned(...made, JOB, to, outcome(made[0], call));
+
+  it('brings the state, and whose instruction it ran in is said', () => {
+    expect(check({ accounts: [payer, JOB] })).toEqual({
+      signers: [payer],
+      holds: true,
+      brings: true,
+      through: DESK,
+      succeeded: true,
+    });
+  });
+  it('is read for this job, this state and this transaction only', () => {
+    const found: [why: string, SignedTransaction][] = [
+      ['nothing was called', checkSigned(...made, JOB, 'open', WENT)],
+      ['another state', check({}, 'running')],
+      ['another job', check({ accounts: [payer] })],
+      ['another program', check({ program: DESK })],
+      ['another instruction', check({ data: ACCEPT_JOB_DISCRIMINATOR })],
+      ['inside an instruction that there is not', check({ index: 1 })],
+    ];
+    for (const [why, one] of found) expect(one, why).toMatchObject({ holds: true, brings: false, through: null });
+  });
+  it('is found by accounts out of lookup tables', () => {
+    const called = transaction(DESK, [1, 2, 3], at(6));
+    const loaded = { writable: [JOB], readonly: [PROGRAM] };
+    const said = outcome(called[0], { loaded });
+    expect(checkSigned(...called, JOB, 'open', said)).toMatchObject({ holds: true, brings: true, through: DESK });
+    expect(checkSigned(...called, JOB, 'open', { ...said, loadedAddresses: null })).toMatchObject({
+      holds: false,
+      brings: false,
+    });
   });
 });

@@ -2,6 +2,7 @@
 import {
   type Address,
   getBase58Decoder,
+  getBase58Encoder,
   getBase64Encoder,
   getCompiledTransactionMessageDecoder,
   getTransactionDecoder,
@@ -18,10 +19,28 @@ export interface SignedTransaction {
   signers: string[];
   /** It has the signature that names it, every signature in it holds, and it names the account. */
   holds: boolean;
-  /** An instruction of its own brings the account to the state; one inside another program's is not read. */
+  /** An instruction of it brings the account to the state: its own, or one that a program which it calls made. */
   brings: boolean;
+  /** That program, where it is not the network's own. Its instruction is signed; what it called then, the node says. */
+  through: string | null;
   /** A node says that it went through. */
   succeeded: boolean;
+}
+
+interface InnerInstruction {
+  programIdIndex: number;
+  accounts: readonly number[];
+  /** Base58. */
+  data: string;
+}
+
+/** What a node says of a transaction, beside its bytes: nobody signed that. */
+export interface Outcome {
+  err: unknown;
+  /** By the number of the instruction that they ran inside. */
+  innerInstructions?: readonly { index: number; instructions: readonly InnerInstruction[] }[] | null;
+  /** Accounts out of lookup tables, after the transaction's own in their numbering. */
+  loadedAddresses?: { writable: readonly string[]; readonly: readonly string[] } | null;
 }
 
 /** What brings a job to a state, by the API's names of them. */
@@ -45,35 +64,50 @@ function isOneOf(kinds: readonly IoNetworkInstruction[], data: Uint8Array): bool
   }
 }
 
-/** `bytes` and `err` as a node returns them; `to` is the job's state that it is said to have brought. */
+/** `bytes` and `outcome` as a node returns them; `to` is the job's state that it is said to have brought. */
 export function checkSigned(
   bytes: Uint8Array,
   signature: string,
   account: string,
   to: string,
-  err: unknown,
+  outcome: Outcome | null,
 ): SignedTransaction {
   const { messageBytes, signatures } = getTransactionDecoder().decode(bytes);
   const message = getCompiledTransactionMessageDecoder().decode(messageBytes);
   const signers = Object.keys(signatures);
   const first = signatures[signers[0] as Address];
+  const loaded = outcome?.loadedAddresses;
+  const keys: readonly string[] = [...message.staticAccounts, ...(loaded?.writable ?? []), ...(loaded?.readonly ?? [])];
   const holds =
     first != null &&
     getBase58Decoder().decode(first) === signature &&
-    message.staticAccounts.includes(account as Address) &&
+    keys.includes(account) &&
     Object.entries(signatures).every(
       ([key, made]) =>
         made !== null && verifySignature(keyBytes(key), Uint8Array.from(messageBytes), Uint8Array.from(made)),
     );
-  const brings =
-    'instructions' in message &&
-    message.instructions.some(
-      ({ programAddressIndex, accountIndices, data }) =>
-        message.staticAccounts[programAddressIndex] === PROGRAM &&
-        (accountIndices ?? []).some((index) => message.staticAccounts[index] === account) &&
-        isOneOf(BRINGING[to] ?? [], Uint8Array.from(data ?? [])),
-    );
-  return { signers, holds, brings, succeeded: err === null };
+  const outer = 'instructions' in message ? message.instructions : [];
+  const isIt = (program: number, accounts: readonly number[], data: Uint8Array) =>
+    keys[program] === PROGRAM && accounts.some((index) => keys[index] === account) && isOneOf(BRINGING[to] ?? [], data);
+  const own = outer.some(({ programAddressIndex, accountIndices, data }) =>
+    isIt(programAddressIndex, accountIndices ?? [], Uint8Array.from(data ?? [])),
+  );
+  const inside = own
+    ? undefined
+    : outcome?.innerInstructions?.find(({ instructions }) =>
+        instructions.some(({ programIdIndex, accounts, data }) =>
+          isIt(programIdIndex, accounts, Uint8Array.from(getBase58Encoder().encode(data))),
+        ),
+      );
+  // What runs inside of none of its instructions is not the transaction's.
+  const caller = inside && outer[inside.index] && keys[outer[inside.index]?.programAddressIndex ?? -1];
+  return {
+    signers,
+    holds,
+    brings: own || caller !== undefined,
+    through: caller ?? null,
+    succeeded: outcome?.err === null,
+  };
 }
 
 /** Null when the node does not have it any more. */
@@ -91,6 +125,6 @@ export const signedQuery = (signature: string, account: string, to: string) =>
         .send({ abortSignal: signal });
       if (!answer) return null;
       const bytes = Uint8Array.from(getBase64Encoder().encode(answer.transaction[0]));
-      return checkSigned(bytes, signature, account, to, answer.meta?.err);
+      return checkSigned(bytes, signature, account, to, answer.meta);
     },
   });

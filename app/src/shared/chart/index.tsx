@@ -1,13 +1,13 @@
 import { useEffect, useRef } from 'react';
 import uPlot from 'uplot';
-import 'uplot/dist/uPlot.min.css';
 
 export interface ChartProps {
   /** What the chart shows, in words: for those who do not see it. */
   label: string;
   /** Unix seconds, ascending. */
   times: number[];
-  series: { label: string; values: (number | null)[]; bars?: boolean }[];
+  /** As a line, unless it says `bars`, or `steps`: each value holds until the next. */
+  series: { label: string; values: (number | null)[]; bars?: boolean; steps?: boolean }[];
   format?: (value: number) => string;
   height?: number;
 }
@@ -42,7 +42,7 @@ export function Chart({ label, times, series, format = String, height = 200 }: C
           scales: { y: { range: (_: uPlot, min: number, max: number) => [Math.min(0, min), max > 0 ? max * 1.1 : 1] } },
           series: [
             {},
-            ...series.map(({ label, bars }, i) => {
+            ...series.map(({ label, bars, steps }, i) => {
               const stroke = color(COLORS[i % COLORS.length] ?? '--accent');
               return {
                 label,
@@ -52,6 +52,7 @@ export function Chart({ label, times, series, format = String, height = 200 }: C
                 ...(bars
                   ? { paths: uPlot.paths.bars?.({ size: [0.6, 48] }), fill: stroke, points: { show: false } }
                   : {}),
+                ...(steps ? { paths: uPlot.paths.stepped?.({ align: 1 }), points: { show: false } } : {}),
               };
             }),
           ],

@@ -35,6 +35,11 @@ export async function loadConfig(): Promise<AppConfig> {
   return known;
 }
 
+/** For pages that are made without any network. */
+export function assumeConfig(config: AppConfig) {
+  known = config;
+}
+
 /** The configuration; only after `loadConfig`. */
 export function config(): AppConfig {
   if (!known) throw new Error('the configuration is not loaded yet');

@@ -33,7 +33,8 @@ export type LiveEvent =
   | { type: 'down' };
 
 export interface LiveStatus {
-  up: boolean;
+  /** Null before anything was heard, or missed. */
+  up: boolean | null;
   /** Milliseconds of this machine's clock at the last event. */
   heardAt: number | null;
   /** Chain's time and slot with the last `clock`. */
@@ -48,7 +49,7 @@ const LOCK = 'io.live';
 const SILENCE_MS = 25_000;
 const AGAIN_MS = 3_000;
 
-let status: LiveStatus = { up: false, heardAt: null, time: null, slot: null, indexAgeMs: null };
+let status: LiveStatus = { up: null, heardAt: null, time: null, slot: null, indexAgeMs: null };
 const watchers = new Set<() => void>();
 const readers = new Set<(event: LiveEvent) => void>();
 let started = false;

@@ -40,7 +40,7 @@ export function useLiveCache() {
 }
 
 export function useLiveStatus(): LiveStatus {
-  return useSyncExternalStore(liveStore.subscribe, liveStore.snapshot);
+  return useSyncExternalStore(liveStore.subscribe, liveStore.snapshot, liveStore.snapshot);
 }
 
 /** Unix seconds, ticking; the chain's time where the stream tells it. */

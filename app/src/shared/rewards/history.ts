@@ -45,6 +45,8 @@ export const rewardHistoryQuery = (rootEpoch: bigint) =>
       const totals = new Map<number, bigint>();
       for (const answer of answers) {
         const signed = answer?.signed;
+        // Each takes milliseconds: the page stays smooth between.
+        await new Promise((resolve) => setTimeout(resolve));
         if (signed && signedBy(signed, oracles)) totals.set(signed.epoch, BigInt(signed.total));
       }
       return figuresOf(last, totals);

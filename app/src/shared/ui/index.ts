@@ -2,6 +2,7 @@ export * from './button';
 export * from './checks';
 export * from './cx';
 export * from './field';
+export * from './later';
 export * from './layout';
 export * from './states';
 export * from './table';

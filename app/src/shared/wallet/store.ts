@@ -93,6 +93,9 @@ export function subscribe(listener: () => void): () => void {
   return () => listeners.delete(listener);
 }
 export const snapshot = () => state;
+/** Of a page that is made before anybody opens it: who that is, is not known yet. */
+const STILL: WalletState = { ...state, restoring: true };
+export const stillSnapshot = () => STILL;
 
 function usable(one: Wallet): one is UsableWallet {
   return SolanaSignTransaction in one.features && StandardConnect in one.features;

@@ -1,8 +1,8 @@
 import { useSyncExternalStore } from 'react';
-import { type ConnectedWallet, snapshot, subscribe, type WalletState } from './store';
+import { type ConnectedWallet, snapshot, stillSnapshot, subscribe, type WalletState } from './store';
 
 export function useWallets(): WalletState {
-  return useSyncExternalStore(subscribe, snapshot);
+  return useSyncExternalStore(subscribe, snapshot, stillSnapshot);
 }
 
 /** Whether the wallet of last time may still come back by itself: until then its absence says nothing. */

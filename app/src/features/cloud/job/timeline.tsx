@@ -32,12 +32,20 @@ function Tx({ view, to }: { view: JobView | null; to: string }) {
 }
 
 /** What a transaction was found to be. */
-function findingOf({ holds, brings, succeeded, signers }: SignedTransaction): [Tone, text: string, tip: string] {
+function findingOf({
+  holds,
+  brings,
+  through,
+  succeeded,
+  signers,
+}: SignedTransaction): [Tone, text: string, tip: string] {
   if (!holds) return ['bad', '✗ not signed', 'this is not the transaction that it is said to be'];
   const by = `carries valid Ed25519 signatures of ${signers.map((key) => shorten(key)).join(', ')}`;
   if (!succeeded) return ['warn', 'signed, not read', `${by}, and names this job, but did not go through`];
   if (!brings)
-    return ['warn', 'signed, not read', `${by}, and names this job, but no instruction of its own brings this state`];
+    return ['warn', 'signed, not read', `${by}, and names this job, but no instruction of it brings this state`];
+  if (through)
+    return ['good', '✓ signed', `calls program ${shorten(through)}, which brings this job to this state, and ${by}`];
   return ['good', '✓ signed', `brings this job to this state, and ${by}`];
 }
 

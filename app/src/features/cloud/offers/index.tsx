@@ -305,7 +305,7 @@ function Guide({ price, guide }: { price: bigint | null; guide: bigint }) {
         <span className={difference > 0 ? 'text-warn' : 'text-good'}>
           {' '}
           {difference > 0 ? '+' : '−'}
-          {Math.abs(Math.round(difference))} %
+          {count(Math.abs(Math.round(difference)))} %
         </span>
       )}
     </span>

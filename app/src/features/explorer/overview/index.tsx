@@ -6,13 +6,11 @@ import {
   classesQuery,
   devicesQuery,
   emissionQuery,
-  fetchAccount,
   jobsQuery,
   type Kinds,
   mintsQuery,
   networkQuery,
   oracleSetQuery,
-  pda,
   providersQuery,
   type Read,
   rpc,
@@ -25,13 +23,12 @@ import { count, exact, IO, percent, regionName, short } from '@/shared/format';
 import { STATE_TONES } from '@/shared/jobs';
 import { useNow } from '@/shared/live';
 import { CAP, EPOCHS, epochEmission, rewardHistoryQuery } from '@/shared/rewards';
-import { Amount, Badge, Card, Empty, Failure, Loaded, Notice, Page, Skeleton, Stat, Time } from '@/shared/ui';
+import { Amount, Badge, Card, Empty, Failure, Later, Loaded, Notice, Page, Skeleton, Stat, Time } from '@/shared/ui';
 import type { RecordRow } from '../export';
 import { EpochLink } from '../links';
 import { ExportButtons, Listing } from '../listing';
 import { ExplorerTabs } from '../tabs';
 import {
-  burnedBy,
   byClass,
   byRegion,
   byState,
@@ -44,6 +41,8 @@ import {
   utilisation,
 } from '../totals';
 import { Bars, Share } from './bars';
+import { Burns } from './burns';
+import { asPercent, inIo, millions, whole } from './figures';
 
 const WorldMap = lazy(() => import('../map'));
 const HOUR = 3_600;
@@ -105,11 +104,21 @@ export function Overview() {
             </Stat>
           </div>
           <SupplyCard />
-          <Work jobs={jobs.data} />
-          <Hardware devices={devices.data} jobs={jobs.data} offers={offers.data} />
-          <Issue />
-          <Classes devices={devices.data} offers={offers.data} offersError={offers.error} />
-          <Places devices={devices.data} />
+          <Later className="h-72">
+            <Work jobs={jobs.data} />
+          </Later>
+          <Later className="h-72">
+            <Hardware devices={devices.data} jobs={jobs.data} offers={offers.data} />
+          </Later>
+          <Later className="h-[40rem]">
+            <Issue />
+          </Later>
+          <Later className="h-96">
+            <Classes devices={devices.data} offers={offers.data} offersError={offers.error} />
+          </Later>
+          <Later className="h-96">
+            <Places devices={devices.data} />
+          </Later>
         </div>
       )}
     </Page>
@@ -231,11 +240,6 @@ function SupplyCard() {
     </Card>
   );
 }
-
-const millions = (value: number) => `${Math.round(value / 1_000_000)} M IO`;
-const inIo = (value: number) => `${value >= 100 ? count(Math.round(value)) : Number(value.toPrecision(3))} IO`;
-const asPercent = (value: number) => `${Number(value.toPrecision(2))} %`;
-const whole = (value: number) => (Number.isInteger(value) ? count(value) : '');
 
 function Work({ jobs }: { jobs: Read<Kinds['job']>[] | undefined }) {
   const now = useNow(60_000);
@@ -391,12 +395,6 @@ function Issue() {
   const past = useQuery({ ...rewardHistoryQuery(root), placeholderData: keepPreviousData });
   const minted = useQuery(supplyQuery());
   const vestings = useQuery(vestingsQuery());
-  const mints = useQuery(mintsQuery());
-  const buyBack = useQuery({
-    queryKey: ['chain', 'buyBack'],
-    queryFn: async ({ signal }) => fetchAccount('buyBack', await pda.buyBack(), signal),
-    refetchInterval: 60_000,
-  });
   const data = emission.data?.data;
   const figures = past.data;
   const times = useMemo(
@@ -414,17 +412,14 @@ function Issue() {
     [figures],
   );
   if (!data) return null;
-  const known = minted.data !== undefined && vestings.data && mints.data;
-  const all = known
-    ? supplyOf(data, vestings.data ?? [], minted.data ?? 0n, BigInt(Math.floor(Date.now() / 1000))).burned
-    : 0n;
-  const swept = mints.data?.find((one) => one.data.mint === config().io_mint)?.data.burned ?? 0n;
-  const burned = burnedBy(all, swept, buyBack.data?.data.burned ?? 0n);
+  const all =
+    minted.data !== undefined && vestings.data
+      ? supplyOf(data, vestings.data, minted.data, BigInt(Math.floor(Date.now() / 1000))).burned
+      : null;
   return (
-    <div className="grid gap-4 lg:grid-cols-3">
+    <>
       <Card
         title="Emission and rewards"
-        className="lg:col-span-2"
         actions={
           figures && (
             <ExportButtons
@@ -462,28 +457,8 @@ function Issue() {
           </Empty>
         )}
       </Card>
-      <Card title="Burned">
-        <Bars
-          label="Burned, by cause"
-          rows={(
-            [
-              ['fees', 'Fees', burned.fees],
-              ['penalties', 'Penalties', burned.penalties],
-              ['buy-backs', 'Buy-backs', burned.buyBacks],
-            ] as const
-          ).map(([key, label, base]) => ({ key, label, value: Number(base) / 1e8, text: short(base, IO) }))}
-        />
-        <p className="mt-3 text-muted text-sm">
-          {known ? (
-            <>
-              <Amount base={all} unit={IO} /> in all, gone for good. Fees burn when the treasury is swept.
-            </>
-          ) : (
-            'Reading…'
-          )}
-        </p>
-      </Card>
-    </div>
+      <Burns all={all} since={Number(data.genesisAt)} />
+    </>
   );
 }
 
