@@ -486,9 +486,17 @@ export interface components {
       /** @description The chain's WebSocket, for workers that are set up; absent where the operator names none. */
       ws_url?: string | null;
     };
-    /** @description `GET /v1/jobs/{job}/attestation`: this oracle's signed verdict. `404` with `not_found` while it has none. */
+    /**
+     * @description `GET /v1/jobs/{job}/attestation`: this oracle's newest signed verdict: about the dispute, if there is one; `?disputed=false` asks
+     *     for what it said before, `?disputed=true` for what it says about the dispute. `404` with `not_found` while it has none.
+     */
     Attestation: {
       audit?: null | components['schemas']['Audit'];
+      /**
+       * @description Ed25519 signature over the `AuditStatement` of this verdict: what it did (`audit`, `checked_steps`, `total_steps`) is its signed
+       *     word as well.
+       */
+      audit_signature?: string | null;
       /**
        * Format: int64
        * @description What was checked: steps re-executed, of how many.
@@ -496,6 +504,11 @@ export interface components {
       checked_steps: number;
       /** Format: int64 */
       created_slot: number;
+      /**
+       * @description Whether it is about a disputed result: then it rests on an audit, and the signature is of another domain. On a disputed job no
+       *     other counts.
+       */
+      disputed?: boolean;
       /** Format: int64 */
       epoch: number;
       job: string;
@@ -594,6 +607,13 @@ export interface components {
       /** @description Steps in which something burned, oldest first: the newest of them, where there are too many. */
       steps: components['schemas']['BurnStep'][];
     };
+    /** @description Random bytes over a link, from what the oracle sent to the answer that they had to have. */
+    Burst: {
+      /** Format: int32 */
+      bytes: number;
+      /** Format: int64 */
+      micros: number;
+    };
     /** @description A class's utilisation in an epoch. */
     ClassUtilisation: {
       /** Format: int32 */
@@ -610,6 +630,13 @@ export interface components {
     DeviceAttestRequest: {
       /** Format: int32 */
       bandwidth_mib_s: number;
+      /** Format: int32 */
+      down_mbit: number;
+      /**
+       * Format: int32
+       * @description At least what it measured.
+       */
+      latency_ms: number;
       /**
        * Format: int64
        * @description Unix seconds by the chain's clock.
@@ -620,9 +647,11 @@ export interface components {
       region?: string | null;
       /**
        * Format: int32
-       * @description At most what the oracle measured; so are the next two.
+       * @description At most what the oracle measured; so are the next four.
        */
       tops_e2: number;
+      /** Format: int32 */
+      up_mbit: number;
     };
     /** @description The oracle's signature over a `DeviceStatement` with the asked figures. */
     DeviceAttestation: {
@@ -665,9 +694,14 @@ export interface components {
       bandwidth_mib_s: number;
       /**
        * Format: int32
-       * @description Round trip over the link, milliseconds.
+       * @description Pace of bursts of random bytes to the device and from it, Mbit/s rounded down; 0 where none came in time, or one was wrong.
        */
-      latency_ms?: number | null;
+      down_mbit: number;
+      /**
+       * Format: int32
+       * @description Median round trip over the link, milliseconds rounded up, at most 2,000: that of a device which answers no ping.
+       */
+      latency_ms: number;
       /**
        * Format: int64
        * @description Unix seconds by the chain's clock.
@@ -683,11 +717,8 @@ export interface components {
        * @description Hundredths of int8 TOPS: operations of all passes over the time from the round's opening to the commitment.
        */
       tops_e2: number;
-      /**
-       * Format: int32
-       * @description Pace of the device's last upload of rows, KiB/s.
-       */
-      up_kib_s?: number | null;
+      /** Format: int32 */
+      up_mbit: number;
     };
     /**
      * @description `GET /v1/guidance/{epoch}`: how much of each class's time was hired in an epoch of emission, signed by this oracle. `404`
@@ -726,6 +757,7 @@ export interface components {
       figures?: null | components['schemas']['Figures'];
       /** @description Whether it was asked for less because a renter used it. */
       hired: boolean;
+      link?: null | components['schemas']['LinkTimes'];
       opening: components['schemas']['RoundOpening'];
       /** @description Who had to sign the commitment. */
       operator: string;
@@ -961,6 +993,14 @@ export interface components {
        */
       max_part_bytes: number;
     };
+    /** @description What was measured of a device's link, by the oracle's clock. */
+    LinkTimes: {
+      /** @description Bursts to the device, and from it. */
+      down: components['schemas']['Burst'][];
+      /** @description Round trips, microseconds; one that did not end in time is the last, as long as was waited. */
+      pings: number[];
+      up: components['schemas']['Burst'][];
+    };
     /** @description One row of `GET /v1/offers`: a device that takes jobs. */
     Offer: {
       /** @description Connected, idle, attested and bonded: would take a job now. */
@@ -969,12 +1009,22 @@ export interface components {
       class: number;
       class_name: string;
       device: string;
+      /**
+       * Format: int32
+       * @description Mbit/s that its link showed to the worst of the oracles that signed its figures, each way; 0 where none was shown.
+       */
+      down_mbit: number;
       /** @description Engine name → what it asks and does. */
       engines: {
         [key: string]: components['schemas']['EngineOffer'];
       };
       /** Format: int64 */
       last_heartbeat_ms: number;
+      /**
+       * Format: int32
+       * @description Longest round trip to one of them, milliseconds; absent before it was measured.
+       */
+      latency_ms?: number | null;
       /** Format: int32 */
       memory_mib: number;
       provider: string;
@@ -986,6 +1036,8 @@ export interface components {
       tops_e2: number;
       /** @description Why not, when it is not. */
       unavailable_because?: string | null;
+      /** Format: int32 */
+      up_mbit: number;
     };
     /** @description `GET /v1/offers`: a page of offers. */
     Offers: {
@@ -1817,7 +1869,10 @@ export interface operations {
   };
   attestation: {
     parameters: {
-      query?: never;
+      query?: {
+        /** @description From before a dispute, or about it; the newest when left out */
+        disputed?: boolean;
+      };
       header?: never;
       path: {
         job: string;
@@ -1832,6 +1887,14 @@ export interface operations {
         };
         content: {
           'application/json': components['schemas']['Attestation'];
+        };
+      };
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ApiError'];
         };
       };
       404: {

@@ -99,7 +99,7 @@ export type Device = {
   version: number;
   /** The operator before `operator_since`; zero when there was none. */
   formerOperator: Address;
-  /** Hour (since the Unix epoch, u64 little-endian) of the newest hardware proof that was proven wrong. */
+  /** Hour (since the Unix epoch, u64 little-endian) in which a hardware proof of its was proven wrong last. */
   faultyEpoch: ReadonlyUint8Array;
   /** Aligns what follows. */
   spare: number;
@@ -109,6 +109,8 @@ export type Device = {
   /** Longest round trip to an oracle that signed, milliseconds; 0 before it was measured. */
   latencyMs: number;
   reserved: ReadonlyUint8Array;
+  /** What that fault still costs, IO base units (u64 little-endian): nothing was there to take it from. */
+  faultDue: ReadonlyUint8Array;
 };
 
 export type DeviceArgs = {
@@ -156,7 +158,7 @@ export type DeviceArgs = {
   version: number;
   /** The operator before `operator_since`; zero when there was none. */
   formerOperator: Address;
-  /** Hour (since the Unix epoch, u64 little-endian) of the newest hardware proof that was proven wrong. */
+  /** Hour (since the Unix epoch, u64 little-endian) in which a hardware proof of its was proven wrong last. */
   faultyEpoch: ReadonlyUint8Array;
   /** Aligns what follows. */
   spare: number;
@@ -166,6 +168,8 @@ export type DeviceArgs = {
   /** Longest round trip to an oracle that signed, milliseconds; 0 before it was measured. */
   latencyMs: number;
   reserved: ReadonlyUint8Array;
+  /** What that fault still costs, IO base units (u64 little-endian): nothing was there to take it from. */
+  faultDue: ReadonlyUint8Array;
 };
 
 /** Gets the encoder for {@link DeviceArgs} account data. */
@@ -202,7 +206,8 @@ export function getDeviceEncoder(): FixedSizeEncoder<DeviceArgs> {
       ['downMbit', getU32Encoder()],
       ['upMbit', getU32Encoder()],
       ['latencyMs', getU16Encoder()],
-      ['reserved', fixEncoderSize(getBytesEncoder(), 10)],
+      ['reserved', fixEncoderSize(getBytesEncoder(), 2)],
+      ['faultDue', fixEncoderSize(getBytesEncoder(), 8)],
     ]),
     (value) => ({ ...value, discriminator: DEVICE_DISCRIMINATOR }),
   );
@@ -241,7 +246,8 @@ export function getDeviceDecoder(): FixedSizeDecoder<Device> {
     ['downMbit', getU32Decoder()],
     ['upMbit', getU32Decoder()],
     ['latencyMs', getU16Decoder()],
-    ['reserved', fixDecoderSize(getBytesDecoder(), 10)],
+    ['reserved', fixDecoderSize(getBytesDecoder(), 2)],
+    ['faultDue', fixDecoderSize(getBytesDecoder(), 8)],
   ]);
 }
 
