@@ -1140,7 +1140,7 @@ mod tests {
             // Several at one time, and times in another order than rounds and devices.
             let row = ProofRow {
                 epoch: 1,
-                at: 4_000 + i64::from(n * 7 % 11),
+                at: 4_000 + i64::from(n) * 7 % 11,
                 round: [n % 3; 32],
                 device: [n; 32],
                 record: format!("record {n}"),

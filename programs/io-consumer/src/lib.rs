@@ -53,7 +53,7 @@ pub mod io_consumer {
             token_program: a.token_program.key(),
             system_program: a.system_program.key(),
         };
-        // `io_network::cpi::create_job` does the same for some 3,000 compute units more: it collects the accounts in one list
+        // `io_network::cpi::create_job` does the same for some 2,600 compute units more: it collects the accounts in one list
         // each and compares every one with every other. `withdraw_job` below calls that way.
         invoke(
             Instruction {
