@@ -1235,7 +1235,10 @@ mod tests {
         db.close().await;
         let db = Db::open(&path).await.unwrap();
         assert!(db.cursor().await.unwrap().is_none());
-        assert_eq!(db.verdict("a", 1, false).await.unwrap().as_deref(), Some("valid"));
+        assert_eq!(
+            db.verdict("a", 1, false).await.unwrap().as_deref(),
+            Some("valid")
+        );
         assert_eq!(db.burns(3_600, 9).await.unwrap(), (vec![], vec![]));
     }
 

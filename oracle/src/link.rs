@@ -71,7 +71,7 @@ pub struct LinkState {
 
 /// What a link carries to a worker.
 pub enum Parcel {
-    Message(ToWorker),
+    Message(Box<ToWorker>),
     /// A part of a burst.
     Bytes(Bytes),
     /// Asks for a pong of the same bytes.
@@ -120,7 +120,7 @@ impl Links {
 
     /// Hands a message to a device's link. False when there is none, or it is too slow.
     pub fn send(&self, device: &Pubkey, message: ToWorker) -> bool {
-        self.put(device, Parcel::Message(message))
+        self.put(device, Parcel::Message(Box::new(message)))
     }
 
     /// The same for anything that a link carries.

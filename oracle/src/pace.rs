@@ -226,7 +226,10 @@ async fn download(oracle: &Oracle, device: &Pubkey, bytes: u32) -> End {
     };
     let request = oracle.paces.number();
     let (frames, sha256) = frames(&seed, bytes);
-    let mut parcels = vec![Parcel::Message(ToWorker::Download { request, bytes })];
+    let mut parcels = vec![Parcel::Message(Box::new(ToWorker::Download {
+        request,
+        bytes,
+    }))];
     parcels.extend(frames.into_iter().map(Parcel::Bytes));
     let awaited = (request, Awaited::Hash { sha256 });
     exchange(oracle, device, awaited, parcels, BURST_PATIENCE).await
@@ -244,7 +247,7 @@ async fn upload(oracle: &Oracle, device: &Pubkey, bytes: u32) -> End {
         bytes,
     };
     let awaited = (request, Awaited::Bytes { expected, at: 0 });
-    let parcels = vec![Parcel::Message(message)];
+    let parcels = vec![Parcel::Message(Box::new(message))];
     exchange(oracle, device, awaited, parcels, BURST_PATIENCE).await
 }
 
