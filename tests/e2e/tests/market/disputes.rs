@@ -143,9 +143,9 @@ async fn a_wrong_result_that_passed_by_its_form_is_rejected_when_its_renter_obje
     market.worker_is_available(0).await;
     let message = inputs::write(&folder, "message.txt", b"what the renter wants back");
     let echo = inputs::echo(&folder);
-    // At its ask, for all of its units: what it could gain is what it is paid.
+    // At its ask and the fee on it, for all of its units: what it could gain is what it is paid.
     let [module, input] = [&echo, &message].map(|path| path.display().to_string());
-    let price = format!("{}", WASM_ASK as f64 / IO as f64);
+    let price = format!("{:.7}", WASM_ASK as f64 * 1.0025 / IO as f64);
     let address = market
         .submit(&[
             "wasm",
