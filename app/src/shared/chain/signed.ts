@@ -17,8 +17,10 @@ import { rpc } from './rpc';
 export interface SignedTransaction {
   /** Who signed it, the payer of its fee first. */
   signers: string[];
-  /** It has the signature that names it, every signature in it holds, and it names the account. */
+  /** It has the signature that names it, every signature in it holds, and so may the account be: it is named, or `looksUp`. */
   holds: boolean;
+  /** The account is not among those that were signed, but some are taken out of lookup tables: which, only the node says. */
+  looksUp: boolean;
   /** An instruction of it brings the account to the state: its own, or one that a program which it calls made. */
   brings: boolean;
   /** That program, where it is not the network's own. Its instruction is signed; what it called then, the node says. */
@@ -39,8 +41,6 @@ export interface Outcome {
   err: unknown;
   /** By the number of the instruction that they ran inside. */
   innerInstructions?: readonly { index: number; instructions: readonly InnerInstruction[] }[] | null;
-  /** Accounts out of lookup tables, after the transaction's own in their numbering. */
-  loadedAddresses?: { writable: readonly string[]; readonly: readonly string[] } | null;
 }
 
 /** What brings a job to a state, by the API's names of them. */
@@ -76,12 +76,14 @@ export function checkSigned(
   const message = getCompiledTransactionMessageDecoder().decode(messageBytes);
   const signers = Object.keys(signatures);
   const first = signatures[signers[0] as Address];
-  const loaded = outcome?.loadedAddresses;
-  const keys: readonly string[] = [...message.staticAccounts, ...(loaded?.writable ?? []), ...(loaded?.readonly ?? [])];
+  // Accounts out of lookup tables come after these in the numbering, and nobody signed what they are.
+  const keys: readonly string[] = message.staticAccounts;
+  const named = keys.includes(account);
+  const looksUp = !named && 'addressTableLookups' in message && (message.addressTableLookups?.length ?? 0) > 0;
   const holds =
     first != null &&
     getBase58Decoder().decode(first) === signature &&
-    keys.includes(account) &&
+    (named || looksUp) &&
     Object.entries(signatures).every(
       ([key, made]) =>
         made !== null && verifySignature(keyBytes(key), Uint8Array.from(messageBytes), Uint8Array.from(made)),
@@ -99,11 +101,14 @@ export function checkSigned(
           isIt(programIdIndex, accounts, Uint8Array.from(getBase58Encoder().encode(data))),
         ),
       );
-  // What runs inside of none of its instructions is not the transaction's.
-  const caller = inside && outer[inside.index] && keys[outer[inside.index]?.programAddressIndex ?? -1];
+  // What runs inside of none of its instructions, or of one that does not name the account, is not what was signed.
+  const calling = inside && outer[inside.index];
+  const signedFor = calling?.accountIndices?.some((index) => keys[index] === account);
+  const caller = signedFor ? keys[calling?.programAddressIndex ?? -1] : undefined;
   return {
     signers,
     holds,
+    looksUp,
     brings: own || caller !== undefined,
     through: caller ?? null,
     succeeded: outcome?.err === null,

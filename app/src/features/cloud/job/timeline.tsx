@@ -34,6 +34,7 @@ function Tx({ view, to }: { view: JobView | null; to: string }) {
 /** What a transaction was found to be. */
 function findingOf({
   holds,
+  looksUp,
   brings,
   through,
   succeeded,
@@ -41,11 +42,17 @@ function findingOf({
 }: SignedTransaction): [Tone, text: string, tip: string] {
   if (!holds) return ['bad', '✗ not signed', 'this is not the transaction that it is said to be'];
   const by = `carries valid Ed25519 signatures of ${signers.map((key) => shorten(key)).join(', ')}`;
+  if (looksUp)
+    return ['warn', 'signed, not read', `${by}; which accounts it names is in a lookup table, which nobody signed`];
   if (!succeeded) return ['warn', 'signed, not read', `${by}, and names this job, but did not go through`];
   if (!brings)
     return ['warn', 'signed, not read', `${by}, and names this job, but no instruction of it brings this state`];
   if (through)
-    return ['good', '✓ signed', `calls program ${shorten(through)}, which brings this job to this state, and ${by}`];
+    return [
+      'info',
+      '✓ signed',
+      `calls program ${shorten(through)} for this job, and ${by}; that the call brought this state, the node says`,
+    ];
   return ['good', '✓ signed', `brings this job to this state, and ${by}`];
 }
 
