@@ -4,11 +4,9 @@
 // index.html does as well, a little later.
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { createServer } from 'vite';
+import { closure, dist, manifest } from './manifest.mjs';
 
-const app = join(dirname(fileURLToPath(import.meta.url)), '..');
-const dist = join(app, 'dist');
 /** Pages of each face that are the same for everybody, below its first. */
 const FACES = {
   cloud: ['new', 'jobs'],
@@ -16,16 +14,6 @@ const FACES = {
   explorer: ['devices', 'providers', 'jobs', 'epochs', 'oracles'],
 };
 const FONT = /^geist-latin-wght-normal-.*\.woff2$/;
-
-const manifest = JSON.parse(readFileSync(join(dist, 'vite-manifest.json'), 'utf8'));
-
-/** A chunk with all that it imports at once. */
-function closure(key, seen = new Set()) {
-  if (seen.has(key)) return seen;
-  seen.add(key);
-  for (const next of manifest[key].imports ?? []) closure(next, seen);
-  return seen;
-}
 
 const font = readdirSync(join(dist, 'assets')).find((file) => FONT.test(file));
 if (!font) throw new Error('the build has no font of the interface: has its package renamed it?');
@@ -48,7 +36,7 @@ function write(name, links, content = '') {
 }
 
 const vite = await createServer({
-  root: app,
+  root: dirname(dist),
   logLevel: 'error',
   appType: 'custom',
   server: { middlewareMode: true, watch: null, hmr: false, ws: false },

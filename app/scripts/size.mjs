@@ -2,25 +2,15 @@
 // clicked.
 // Fails above the budget. Fonts have one of their own: text shows before they are there.
 import { readdirSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { closure, dist, manifest } from './manifest.mjs';
 
-const dist = join(dirname(fileURLToPath(import.meta.url)), '../dist');
 const FIRST_LOAD = 150_000;
 const FONTS = 60_000;
 const FACE = 200_000;
 
 const gzip = (file) => gzipSync(readFileSync(join(dist, file)), { level: 9 }).length;
-const manifest = JSON.parse(readFileSync(join(dist, 'vite-manifest.json'), 'utf8'));
-
-/** A chunk with all that it imports at once. */
-function closure(key, seen = new Set()) {
-  if (seen.has(key)) return seen;
-  seen.add(key);
-  for (const next of manifest[key].imports ?? []) closure(next, seen);
-  return seen;
-}
 const weigh = (keys) => {
   const files = new Set();
   for (const key of keys) {
