@@ -947,6 +947,20 @@ mod tests {
         assert_eq!(verdicts.cached(&(job, 1, true)), None);
     }
 
+    /// What was found, by an audit or not; `None` as it was stored before that was said.
+    fn found(valid: bool, audited: Option<bool>) -> Decision {
+        let checked = Checked {
+            valid,
+            audit: audited.map(|audited| Audit {
+                audited,
+                rate_ppm: 1,
+                reputation_bps: 1,
+            }),
+            ..Checked::default()
+        };
+        Decision::new(checked, &Job::zeroed(), 0)
+    }
+
     /// An oracle that has run the work, or found the result wrong, has answered a dispute before it is raised; one that vouched for the
     /// form has not, and neither has one whose sample leaves out what another found wrong.
     #[test]
@@ -955,18 +969,6 @@ mod tests {
             VerificationClass::Exact as u8,
             VerificationClass::Tolerant as u8,
         );
-        let found = |valid, audited: Option<bool>| {
-            let checked = Checked {
-                valid,
-                audit: audited.map(|audited| Audit {
-                    audited,
-                    rate_ppm: 1,
-                    reputation_bps: 1,
-                }),
-                ..Checked::default()
-            };
-            Decision::new(checked, &Job::zeroed(), 0)
-        };
         for class in [exact, tolerant] {
             for suspected in [&[][..], &[7]] {
                 for form in [None, Some(false)] {
@@ -1013,18 +1015,6 @@ mod tests {
     /// A Valid that rests on no run is told from one that does; what was found wrong stands however it was found.
     #[test]
     fn a_valid_of_form_only_is_known() {
-        let found = |valid, audited: Option<bool>| {
-            let checked = Checked {
-                valid,
-                audit: audited.map(|audited| Audit {
-                    audited,
-                    rate_ppm: 1,
-                    reputation_bps: 1,
-                }),
-                ..Checked::default()
-            };
-            Decision::new(checked, &Job::zeroed(), 0)
-        };
         assert!(found(true, Some(false)).is_of_form_only());
         assert!(found(true, None).is_of_form_only());
         assert!(!found(true, Some(true)).is_of_form_only());

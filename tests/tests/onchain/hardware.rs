@@ -4,7 +4,7 @@ use anchor_lang::{error::ErrorCode, prelude::Pubkey};
 use io_network::{
     constants::{EVIDENCE_SECONDS, EVIDENCE_SLOTS},
     errors::IoError,
-    state::SlashParty,
+    state::{SlashCase, SlashParty},
 };
 use io_protocol::{
     hardware::{CommitmentStatement, RevealStatement},
@@ -696,6 +696,16 @@ fn a_fault_is_recorded_when_there_is_nothing_to_take() {
     assert_eq!(s.world.device(&s.rig.device).failed, 1);
 }
 
+/// A wrong cell of the device is proven: the first case of its provider.
+fn first_case(world: &mut World, rig: &Rig) -> SlashCase {
+    let (challenger, cell) = (world.person(), Cell::off_by(64, 3, 1));
+    world.write_claim(&challenger, &cell);
+    let said = world.committed(rig, &cell);
+    let call = world.prove_bad_cell_call(&challenger, rig, &said, &rig.operator);
+    world.ok(&call);
+    world.slash_case(&world::slash_case(&rig.provider, 0))
+}
+
 /// A device without a bond that accuses itself has no cheap day of peace before it: the least bond of its class is the least penalty.
 #[test]
 fn a_fault_costs_the_least_bond_at_least() {
@@ -709,12 +719,7 @@ fn a_fault_costs_the_least_bond_at_least() {
     ] {
         world.ok(&call);
     }
-    let (challenger, cell) = (world.person(), Cell::off_by(64, 3, 1));
-    world.write_claim(&challenger, &cell);
-    let said = world.committed(&rig, &cell);
-    let call = world.prove_bad_cell_call(&challenger, &rig, &said, &rig.operator);
-    world.ok(&call);
-    let case = world.slash_case(&world::slash_case(&rig.provider, 0));
+    let case = first_case(&mut world, &rig);
     let least = reckon::minimum_bond(PARAMS.min_bond, 125);
     assert_eq!((case.amount, case.owner_part), (least, least));
     let provider = world.provider(&rig.provider);
@@ -738,12 +743,7 @@ fn the_owner_loses_first_and_co_stakers_answer_for_bonds_only() {
             stage.accept(exposure);
         }
         let (mut world, rig) = (stage.world, stage.rig);
-        let (challenger, cell) = (world.person(), Cell::off_by(64, 3, 1));
-        world.write_claim(&challenger, &cell);
-        let said = world.committed(&rig, &cell);
-        let call = world.prove_bad_cell_call(&challenger, &rig, &said, &rig.operator);
-        world.ok(&call);
-        let case = world.slash_case(&world::slash_case(&rig.provider, 0));
+        let case = first_case(&mut world, &rig);
         let due = world.device(&rig.device).fault_due();
         let provider = world.provider(&rig.provider);
         assert_eq!(provider.staked, 300 * IO - case.owner_part);
