@@ -82,10 +82,10 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
         ("idl", ["--check"]) => idl::idl(&Paths::find()?, true)?,
         ("setup", []) => {
             let paths = Paths::find()?;
-            let localnet = setup::setup(&paths)?;
+            setup::setup(&paths)?;
             setup::nextest(&paths)?;
             program::prepare_tools(&paths)?;
-            localnet.finish()?;
+            work::localnet(&paths)?;
             say!("everything is there: ./x demo runs a market, ./x install builds the io command");
         }
         ("install", []) => work::install(&Paths::find()?, None)?,

@@ -3,19 +3,18 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use sha2::{Digest, Sha256};
 
 use crate::{
     debian::{Apt, NEEDS_DEBIAN, Parts, Suite},
     paths::Paths,
     say,
     shell::{
-        Lock, cargo, command, copy, entries, fresh_dir, lock, locked, on_path, remove_dir, run,
-        run_quiet, sha256_of, write,
+        cargo, command, copy, fresh_dir, lock, on_path, remove_dir, run, run_quiet, sha256_of,
+        write,
     },
 };
 
@@ -59,14 +58,12 @@ const NVRTC_VERSION: &str = "12.8.93";
 const NVRTC_SHA256: &str = "a7756528852ef889772a84c6cd89d41dfa74667e24cca16bb31f8f061e3e9994";
 const NVRTC_FILES: &[&str] = &["libnvrtc-builtins.so.12.8", "libnvrtc.so.12"];
 
-/// Everything that running the system needs, apart from its own build. The local chain may still be building.
-pub fn setup(paths: &Paths) -> Result<Localnet<'_>> {
+/// Everything that running the system needs, apart from its own build.
+pub fn setup(paths: &Paths) -> Result<()> {
     system_packages(PROGRAMS)?;
-    let localnet = Localnet::start(paths)?;
     model(paths)?;
     nvrtc(paths)?;
-    text(paths)?;
-    Ok(localnet)
+    text(paths)
 }
 
 pub fn localnet_binary(paths: &Paths) -> PathBuf {
@@ -156,89 +153,15 @@ fn pip_works() -> bool {
         .is_ok_and(|status| status.success())
 }
 
-/// The local chain: about a thousand crates, so it is built once, beside everything else, and kept by what its
-/// sources are.
-pub struct Localnet<'a> {
-    paths: &'a Paths,
-    kept: PathBuf,
-    build: Option<(Child, Lock)>,
-}
-
-impl<'a> Localnet<'a> {
-    pub fn start(paths: &'a Paths) -> Result<Self> {
-        let source = paths.root.join("tools/localnet");
-        let folder = paths.cache.join("bin");
-        let kept = folder.join(format!("io-localnet-{}", hash_sources(&source)?));
-        let mut build = None;
-        if !kept.is_file() {
-            let lock = lock(&folder)?;
-            // Another checkout may have built it meanwhile.
-            if !kept.is_file() {
-                say!(
-                    "building the local chain beside the rest (once; a quarter of an hour on two cores)"
-                );
-                let mut command = cargo();
-                command
-                    .args(["build", "--release", "--quiet"])
-                    .args(locked())
-                    .arg("--manifest-path")
-                    .arg(source.join("Cargo.toml"))
-                    .env("CARGO_TARGET_DIR", built_folder(paths))
-                    .env("CARGO_RESOLVER_INCOMPATIBLE_RUST_VERSIONS", "fallback");
-                build = Some((command.spawn().context("cannot start cargo")?, lock));
-            }
-        }
-        Ok(Self { paths, kept, build })
+/// Keeps the local chain that was just built where an installed `io` looks for it.
+pub fn keep_localnet(paths: &Paths) -> Result<()> {
+    let built = paths.target.join("debug/io-localnet");
+    let kept = localnet_binary(paths);
+    let _lock = lock(&paths.cache.join("bin"))?;
+    if !kept.is_file() || sha256_of(&kept)? != sha256_of(&built)? {
+        copy_program(&built, &kept)?;
     }
-
-    /// Waits for the build, and puts the binary in place.
-    pub fn finish(mut self) -> Result<()> {
-        let folder = self.paths.cache.join("bin");
-        let _lock = match self.build.take() {
-            None => lock(&folder)?,
-            Some((mut child, lock)) => {
-                if child.try_wait()?.is_none() {
-                    say!("waiting for the local chain's build");
-                }
-                let status = child.wait()?;
-                ensure!(status.success(), "tools/localnet does not build ({status})");
-                for old in entries(&folder)? {
-                    let name = old
-                        .file_name()
-                        .unwrap_or_default()
-                        .to_string_lossy()
-                        .into_owned();
-                    if name.starts_with("io-localnet-") {
-                        fs::remove_file(&old)?;
-                    }
-                }
-                copy_program(
-                    &built_folder(self.paths).join("release/io-localnet"),
-                    &self.kept,
-                )?;
-                lock
-            }
-        };
-        let binary = localnet_binary(self.paths);
-        if !binary.is_file() || sha256_of(&binary)? != sha256_of(&self.kept)? {
-            copy_program(&self.kept, &binary)?;
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Localnet<'_> {
-    /// When another step failed.
-    fn drop(&mut self) {
-        if let Some((child, _)) = &mut self.build {
-            child.kill().ok();
-            child.wait().ok();
-        }
-    }
-}
-
-fn built_folder(paths: &Paths) -> PathBuf {
-    paths.cache.join("localnet-target")
+    Ok(())
 }
 
 pub fn copy_program(from: &Path, to: &Path) -> Result<()> {
@@ -247,27 +170,6 @@ pub fn copy_program(from: &Path, to: &Path) -> Result<()> {
     copy(from, &half)?;
     fs::set_permissions(&half, fs::Permissions::from_mode(0o755))?;
     fs::rename(&half, to).with_context(|| format!("cannot put {} in place", to.display()))
-}
-
-fn hash_sources(folder: &Path) -> Result<String> {
-    let mut files = vec![folder.join("Cargo.toml"), folder.join("Cargo.lock")];
-    let mut folders = vec![folder.join("src")];
-    while let Some(folder) = folders.pop() {
-        for entry in entries(&folder)? {
-            if entry.is_dir() {
-                folders.push(entry)
-            } else {
-                files.push(entry)
-            }
-        }
-    }
-    files.sort();
-    let mut hash = Sha256::new();
-    for file in files {
-        hash.update(file.strip_prefix(folder)?.to_string_lossy().as_bytes());
-        hash.update(sha256_of(&file)?);
-    }
-    Ok(hex::encode(hash.finalize())[..16].into())
 }
 
 /// The weights of the embedding model.

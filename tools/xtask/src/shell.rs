@@ -6,7 +6,7 @@ use std::{
     fs::{self, File},
     io::{self, Read, Write},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
 };
 
 use anyhow::{Context, Result, bail};
@@ -65,6 +65,38 @@ pub fn run(command: &mut Command) -> Result<()> {
         bail!("failed ({status}): {}", line(command));
     }
     Ok(())
+}
+
+/// A command that works beside others. It is ended when dropped before it was waited for, as when another step failed.
+pub struct Beside {
+    child: Child,
+    line: String,
+}
+
+pub fn start(command: &mut Command) -> Result<Beside> {
+    let line = line(command);
+    let child = command
+        .spawn()
+        .with_context(|| format!("cannot start {line}"))?;
+    Ok(Beside { child, line })
+}
+
+impl Beside {
+    /// Anything but success is an error that names the command.
+    pub fn wait(mut self) -> Result<()> {
+        let status = self.child.wait()?;
+        if !status.success() {
+            bail!("failed ({status}): {}", self.line);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
 }
 
 /// Runs quietly; its output is shown when it fails.

@@ -15,7 +15,7 @@ use crate::{
     idl,
     paths::Paths,
     program, say, setup,
-    shell::{Lock, cargo, entries, lock, on_path, remove_dir, run},
+    shell::{Lock, cargo, entries, lock, on_path, remove_dir, run, start},
 };
 
 /// A named step of `./x test`, and how long it took.
@@ -60,11 +60,10 @@ pub fn one_at_a_time(paths: &Paths) -> Result<Lock> {
 /// Everything that must hold before a change is taken. `arguments` go to nextest.
 pub fn test(paths: &Paths, arguments: &[&str]) -> Result<()> {
     let mut steps = Steps::default();
-    let localnet = steps.run("setup", || {
-        let localnet = setup::setup(paths)?;
+    steps.run("setup", || {
+        setup::setup(paths)?;
         setup::nextest(paths)?;
-        app::browser()?;
-        Ok(localnet)
+        app::browser()
     })?;
     let app = steps.run("the web app's packages", || App::set_up(paths))?;
     let _lock = one_at_a_time(paths)?;
@@ -78,6 +77,14 @@ pub fn test(paths: &Paths, arguments: &[&str]) -> Result<()> {
         }
         Ok(())
     })?;
+    let lints = Lints::deny_warnings()?;
+    say!("building what is tested beside the next steps; every warning and lint is an error");
+    let built = start(lints.on(workspace(paths).args([
+        "build",
+        "--workspace",
+        "--quiet",
+        "--all-targets",
+    ])))?;
     steps.run("programs", || {
         let programs: Vec<_> = program::ALL.iter().collect();
         program::build(paths, &programs)?;
@@ -85,16 +92,6 @@ pub fn test(paths: &Paths, arguments: &[&str]) -> Result<()> {
     })?;
     steps.run("interfaces", || idl::idl(paths, true))?;
     steps.run("web app", || app.check())?;
-    steps.run("lints", || {
-        run(workspace(paths).args([
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--quiet",
-            "--",
-            "-Dwarnings",
-        ]))
-    })?;
     if on_path("cargo-deny").is_some() {
         steps.run("licences, bans and sources of dependencies", || {
             run(workspace(paths).args(["deny", "--locked", "check", "bans", "licenses", "sources"]))
@@ -102,11 +99,11 @@ pub fn test(paths: &Paths, arguments: &[&str]) -> Result<()> {
     } else {
         say!("cargo-deny is not on PATH: dependencies' licences are not checked");
     }
-    steps.run("local chain", || localnet.finish())?;
-    steps.run("what the end-to-end tests start", || {
-        run(workspace(paths).args(["build", "--workspace", "--quiet", "--tests", "--bin", "io"]))?;
+    steps.run("lints, and building what is tested", || {
+        built.wait()?;
+        setup::keep_localnet(paths)?;
         // A build of its own, so that no misbehaviour is in the `io` that is tested.
-        run(workspace(paths).args([
+        run(lints.on(workspace(paths).args([
             "build",
             "--workspace",
             "--quiet",
@@ -114,10 +111,10 @@ pub fn test(paths: &Paths, arguments: &[&str]) -> Result<()> {
             "io-e2e/faults",
             "--bin",
             "io-faulty-worker",
-        ]))
+        ])))
     })?;
     steps.run("tests", || {
-        run(with_environment(paths, &mut workspace(paths))?
+        run(with_environment(paths, lints.on(&mut workspace(paths)))?
             .args(["nextest", "run", "--workspace"])
             .args(arguments))
     })?;
@@ -234,19 +231,56 @@ pub fn bench(paths: &Paths, arguments: &[&str]) -> Result<()> {
     become_command(with_environment(paths, &mut bench)?)
 }
 
-/// The `io` command with everything it starts, in this checkout's own folder: a later build of another checkout does
-/// not touch it while it runs.
+/// The `io` command and the local chain it starts, in this checkout's own folder: a later build of another checkout
+/// does not touch them while they run.
 fn built_io(paths: &Paths) -> Result<PathBuf> {
-    let localnet = setup::setup(paths)?;
-    program::build(paths, &[&program::IO_NETWORK, &program::IO_CONSUMER])?;
+    setup::setup(paths)?;
     let _lock = one_at_a_time(paths)?;
-    say!("building the io command");
-    // The whole workspace's features, not the package's own: the tests' build of the dependencies serves here too.
-    run(workspace(paths).args(["build", "--workspace", "--quiet", "--bin", "io"]))?;
-    localnet.finish()?;
+    say!("building the io command and the local chain");
+    // The whole workspace's features, not the packages' own: the tests' build of the dependencies serves here too.
+    let built = start(workspace(paths).args([
+        "build",
+        "--workspace",
+        "--quiet",
+        "--bin",
+        "io",
+        "--bin",
+        "io-localnet",
+    ]))?;
+    program::build(paths, &[&program::IO_NETWORK, &program::IO_CONSUMER])?;
+    built.wait()?;
+    setup::keep_localnet(paths)?;
     let io = paths.root.join(".io/bin/io");
     setup::copy_program(&paths.target.join("debug/io"), &io)?;
     Ok(io)
+}
+
+/// The local chain, where an installed `io` finds it.
+pub fn localnet(paths: &Paths) -> Result<()> {
+    let _lock = one_at_a_time(paths)?;
+    say!("building the local chain");
+    run(workspace(paths).args(["build", "--workspace", "--quiet", "--bin", "io-localnet"]))?;
+    setup::keep_localnet(paths)
+}
+
+/// Clippy as the compiler of this workspace's own crates, as `cargo clippy` sets it up, but for a build that is kept: a
+/// check apart would compile every dependency a second time.
+struct Lints {
+    driver: PathBuf,
+}
+
+impl Lints {
+    fn deny_warnings() -> Result<Self> {
+        let driver = on_path("clippy-driver")
+            .context("clippy is missing. Run: rustup component add clippy")?;
+        Ok(Self { driver })
+    }
+
+    fn on<'a>(&self, cargo: &'a mut Command) -> &'a mut Command {
+        cargo
+            .env("RUSTC_WORKSPACE_WRAPPER", &self.driver)
+            .env("CLIPPY_ARGS", "-Dwarnings__CLIPPY_HACKERY__")
+    }
 }
 
 /// Where the programs that run find what was set up.
@@ -268,12 +302,8 @@ pub fn workspace(paths: &Paths) -> Command {
 
 /// Crates with a lock file of their own, which the workspace's commands leave out.
 fn own_workspaces(paths: &Paths) -> Vec<PathBuf> {
-    [
-        "tools/localnet",
-        "tools/sbf/builtins",
-        "tools/sbf/int128-probe",
-    ]
-    .iter()
+    ["tools/sbf/builtins", "tools/sbf/int128-probe"]
+        .iter()
     .map(|folder| paths.root.join(folder).join("Cargo.toml"))
     .collect()
 }

@@ -143,6 +143,8 @@ function Claim({ provider, wallet }: { provider: Provider; wallet: ConnectedWall
 function Vesting({ wallet }: { wallet: ConnectedWallet }) {
   const vestings = useQuery(vestingsQuery());
   const now = BigInt(Math.floor(useNow(5_000)));
+  // Keeps the place below the page's own part until it is known what comes there.
+  if (vestings.isPending) return <Skeleton className="mt-4 h-[40rem]" />;
   const mine = (vestings.data ?? [])
     .filter(({ data }) => data.beneficiary === wallet.address)
     .sort((a, b) => a.data.index - b.data.index);
