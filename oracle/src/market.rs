@@ -165,6 +165,8 @@ impl Oracle {
             .is_ok_and(|least| device.bond >= least)
         {
             Some("its bond is too small")
+        } else if device.fault_due() > 0 {
+            Some("it owes a penalty")
         } else if lock(&self.market).reserved_for(address).is_some() {
             Some("reserved for a job")
         } else {

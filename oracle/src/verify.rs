@@ -308,7 +308,7 @@ fn invalid(reason: String) -> Outcome {
 fn asked_since(job: &Job) -> i64 {
     match job.was_disputed() {
         false => job.submitted_at,
-        true => job.dispute_until.saturating_sub(job.dispute_seconds.into()),
+        true => job.dispute_until.saturating_sub(job.dispute_window()),
     }
 }
 
@@ -989,9 +989,10 @@ mod tests {
     #[test]
     fn a_decision_knows_what_it_is_about() {
         let submitted = Job {
+            accepted_at: 90,
             submitted_at: 100,
             dispute_until: 0,
-            dispute_seconds: 50,
+            dispute_seconds: 30,
             ..Job::zeroed()
         };
         let disputed = Job {

@@ -259,4 +259,26 @@ impl World {
         );
         call.after(compute_limit(LIMIT)).after(signature)
     }
+
+    /// Takes what a device's fault still costs.
+    pub fn open_fault_case_call(&self, rig: &Rig, opener: &Keypair) -> Call {
+        let case = world::slash_case(&rig.provider, self.provider(&rig.provider).slash_cases);
+        Call::new(
+            accounts::OpenFaultCase {
+                opener: opener.pubkey(),
+                network: network(),
+                device: rig.device,
+                provider: rig.provider,
+                stake_vault: rig.stake_vault(),
+                co_vault: world::co_vault(&rig.provider),
+                slash_case: case,
+                slash_vault: world::vault(&case),
+                io_mint: self.io_mint,
+                token_program: TOKEN_PROGRAM,
+                system_program: SYSTEM,
+            },
+            instruction::OpenFaultCase {},
+            &[opener],
+        )
+    }
 }

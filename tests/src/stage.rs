@@ -85,6 +85,12 @@ impl Stage {
         }
     }
 
+    /// As a client does: a nonce whose addresses need no search.
+    pub fn choose_nonce(&mut self, renter: &Pubkey) {
+        self.terms.nonce = world::job_nonce(renter, self.terms.nonce);
+        self.key = world::job(renter, self.terms.nonce);
+    }
+
     /// A job in a state.
     pub fn at(seed: u64, at: At) -> Self {
         let mut stage = Self::empty(seed, Mint::Io);

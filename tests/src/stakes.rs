@@ -5,7 +5,7 @@ use io_network::{
     ClaimRewardsArgs, PublishRootArgs, accounts,
     attest::INSTRUCTIONS_SYSVAR,
     instruction,
-    state::{CoStake, Oracle, SlashParty, StakeParams},
+    state::{CoStake, Oracle, SlashCase, SlashParty, StakeParams},
     token::TOKEN_PROGRAM,
 };
 use io_protocol::{
@@ -87,11 +87,14 @@ impl World {
     }
 
     pub fn finalise_slash_case_call(&self, case: &Pubkey) -> Call {
-        let provider = self.slash_case(case).provider;
+        let SlashCase {
+            provider, device, ..
+        } = self.slash_case(case);
         Call::new(
             accounts::FinaliseSlashCase {
                 network: network(),
                 provider,
+                device,
                 slash_case: *case,
                 slash_vault: world::vault(case),
                 stake_vault: world::stake_vault(&provider),
@@ -121,13 +124,16 @@ impl World {
         verdict: SlashVerdict,
         oracles: &[usize],
     ) -> Call {
-        let provider = self.slash_case(case).provider;
+        let SlashCase {
+            provider, device, ..
+        } = self.slash_case(case);
         let message = self.slash_statement(case, verdict).to_bytes();
         Call::new(
             accounts::DecideSlash {
                 network: network(),
                 oracle_set: oracle_set(),
                 provider,
+                device,
                 slash_case: *case,
                 slash_vault: world::vault(case),
                 stake_vault: world::stake_vault(&provider),

@@ -747,6 +747,19 @@ pub fn job(renter: &Pubkey, nonce: u64) -> Pubkey {
     find(&[seeds::JOB, renter.as_ref(), &nonce.to_le_bytes()])
 }
 
+/// The first nonce from `from` on that needs no search for the job's address, nor for its vault's.
+pub fn job_nonce(renter: &Pubkey, from: u64) -> u64 {
+    let bump = |parts: &[&[u8]]| Pubkey::find_program_address(parts, &io_network::ID).1;
+    (from..)
+        .find(|nonce| {
+            let seed = nonce.to_le_bytes();
+            let job = job(renter, *nonce);
+            bump(&[seeds::JOB, renter.as_ref(), &seed]) == 255
+                && bump(&[seeds::VAULT, job.as_ref()]) == 255
+        })
+        .expect("one in four serves")
+}
+
 /// Vault of a job or of a slash case.
 pub fn vault(of: &Pubkey) -> Pubkey {
     find(&[seeds::VAULT, of.as_ref()])

@@ -76,6 +76,9 @@ pub fn check_terms(
     {
         return Err("the device's bond is below its class's minimum".into());
     }
+    if device.fault_due() > 0 {
+        return Err("the device owes a penalty: pay it with `io device pay-penalty`".into());
+    }
     if offer.set_version != set.version {
         return Err(format!(
             "the ticket is for oracle set {}, and now it is {}",

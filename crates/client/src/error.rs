@@ -591,6 +591,7 @@ io_errors!(
     StillAnswering,
     NotCommitted,
     CommitmentTooNew,
+    PenaltyUnpaid,
 );
 
 #[cfg(test)]

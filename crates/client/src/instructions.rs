@@ -1086,6 +1086,7 @@ pub fn finalise_slash_case(address: &Pubkey, case: &SlashCase, io_mint: &Pubkey)
         accounts::FinaliseSlashCase {
             network: pda::network(),
             provider: case.provider,
+            device: case.device,
             slash_case: *address,
             slash_vault: pda::vault(address),
             stake_vault: pda::stake_vault(&case.provider),
@@ -1109,6 +1110,7 @@ pub fn decide_slash(
             network: pda::network(),
             oracle_set: pda::oracle_set(),
             provider: case.provider,
+            device: case.device,
             slash_case: *address,
             slash_vault: pda::vault(address),
             stake_vault: pda::stake_vault(&case.provider),
@@ -1274,7 +1276,8 @@ pub fn start_co_unbond(signer: &Pubkey, provider: &Pubkey, co_staker: &Pubkey) -
     )
 }
 
-/// Anybody may send it when the notice is over and the rest does not cover all bonds.
+/// Anybody may send it when the notice is over and the rest does not cover all bonds. The first call starts the day (and an hour) in which
+/// devices answer for what they showed before; those after it free bonds.
 pub fn release_bond_for_leaver(
     provider: &Pubkey,
     device: &Pubkey,
@@ -1498,6 +1501,34 @@ pub fn prove_bad_cell(
             system_program: system_program::ID,
         },
         instruction::ProveBadCell { salt },
+    )
+}
+
+/// Anybody may send it a day after a device's fault was proven, while it still costs something. `number` is the provider's count of slash
+/// cases.
+pub fn open_fault_case(
+    opener: &Pubkey,
+    device: &Pubkey,
+    provider: &Pubkey,
+    number: u64,
+    io_mint: &Pubkey,
+) -> Instruction {
+    let slash_case = pda::slash_case(provider, number);
+    build(
+        accounts::OpenFaultCase {
+            opener: *opener,
+            network: pda::network(),
+            device: *device,
+            provider: *provider,
+            stake_vault: pda::stake_vault(provider),
+            co_vault: pda::co_vault(provider),
+            slash_case,
+            slash_vault: pda::vault(&slash_case),
+            io_mint: *io_mint,
+            token_program: TOKEN_PROGRAM,
+            system_program: system_program::ID,
+        },
+        instruction::OpenFaultCase {},
     )
 }
 

@@ -224,6 +224,8 @@ pub enum IoError {
     NotCommitted,
     #[msg("The evidence was committed to less than 32 slots ago: wait, and prove it then")]
     CommitmentTooNew,
+    #[msg("The device owes a penalty for a wrong hardware proof: add stake, then pay it with `io device pay-penalty`")]
+    PenaltyUnpaid,
 }
 
 impl From<MoneyError> for IoError {

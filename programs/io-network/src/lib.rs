@@ -370,6 +370,11 @@ pub mod io_network {
         instructions::prove_bad_cell(ctx, salt)
     }
 
+    /// Takes what a device's wrong hardware proof still costs, a day after it was proven: a slash case opens. Anybody may send it.
+    pub fn open_fault_case(ctx: Context<OpenFaultCase>) -> Result<()> {
+        instructions::open_fault_case(ctx)
+    }
+
     // Network
 
     /// Creates the network and its empty oracle set. Only the program's upgrade authority.

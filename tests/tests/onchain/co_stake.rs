@@ -1,8 +1,11 @@
 //! Co-stake: who may join, what it earns and loses, and how it leaves.
 
 use anchor_lang::prelude::Pubkey;
-use io_network::{constants::EVICT_SECONDS, errors::IoError};
-use io_protocol::{money::IO, slashing::SlashVerdict};
+use io_network::{
+    constants::{EVICT_SECONDS, EVIDENCE_SECONDS},
+    errors::IoError,
+};
+use io_protocol::{messages::EPOCH_SECONDS, money::IO, slashing::SlashVerdict};
 use io_tests::{CLASS_SMALL, Call, Mint, PARAMS, Party, Rig, STAKE, START_IO, Stage, World, world};
 
 /// A provider with 1,000 IO of its own, a quarter of it bonded, that takes co-stake at 10 %.
@@ -241,7 +244,21 @@ fn a_leaver_is_not_held_by_the_bonds() {
     refilled.ok(&unbond);
     assert_eq!(refilled.device(&rig.device).bond, 1_400 * IO);
 
-    // It doesn't: the bond falls to the exposure of what runs, and no further.
+    // It doesn't: what the device showed can be proven wrong for a day, and all of the bond stands behind it.
+    w.ok(&release);
+    assert_eq!(w.device(&rig.device).bond, 1_400 * IO);
+    let called = w.now();
+    let ready = called + EPOCH_SECONDS + EVIDENCE_SECONDS;
+    assert_eq!(w.co_stake(&rig.provider, &who.pubkey()).release_at(), ready);
+    // Asked again, or attested anew, nothing is put off.
+    w.advance(EPOCH_SECONDS);
+    w.attest(&rig);
+    w.refuse(&release, IoError::StillAnswering);
+    let mut early = w.fork();
+    early.at(ready - 1);
+    early.refuse(&release, IoError::StillAnswering);
+    w.at(ready);
+    // The bond falls to the exposure of what runs, and no further.
     w.ok(&release);
     assert_eq!(w.device(&rig.device).bond, 1_200 * IO);
     w.refuse(&release, IoError::BondBelowExposure);

@@ -62,6 +62,11 @@ impl Office {
         office
     }
 
+    pub fn choose_nonce(&mut self) {
+        self.stage.choose_nonce(&self.desk);
+        self.terms = self.stage.terms;
+    }
+
     fn open_call(&self, user: &Party) -> Call {
         let accounts = io_consumer::accounts::OpenDesk {
             user: user.pubkey(),

@@ -8,10 +8,11 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use io_network::{
     ClaimRewardsArgs, Payee, PublishRootArgs, Roles, VestingArgs,
-    constants::{EVICT_SECONDS, EVIDENCE_SLOTS},
+    constants::{EVICT_SECONDS, EVIDENCE_SECONDS, EVIDENCE_SLOTS},
     state, token,
 };
 use io_protocol::{
+    messages::EPOCH_SECONDS,
     money::IO,
     rewards::{Leaf, Native, root_of},
     slashing::SlashVerdict,
@@ -37,8 +38,9 @@ use crate::consumer::Office;
 const SAMPLES: usize = 128;
 
 /// The most that an instruction may cost at the median, compute units.
-const AIMS: [(&str, u64); 15] = [
+const AIMS: [(&str, u64); 16] = [
     ("create_job", 16_000),
+    ("create_job, by another program, in all", 20_000),
     ("accept_job", 9_000),
     ("accept_job, with a ticket", 9_000),
     ("submit_result", 5_000),
@@ -217,9 +219,16 @@ fn provider(ledger: &mut Ledger, w: &mut World) -> Rig {
 
 /// A job's lives. Renter and payer are two.
 fn jobs(ledger: &mut Ledger, mut open: Stage) {
-    let call = open
-        .world
-        .create_job_call(&open.renter.key, &open.payer, open.mint, open.terms);
+    let create = |stage: &Stage| {
+        stage
+            .world
+            .create_job_call(&stage.renter.key, &stage.payer, stage.mint, stage.terms)
+    };
+    let mut any = open.fork();
+    let call = create(&any);
+    ledger.run(&mut any.world, "create_job, any nonce", &call);
+    open.choose_nonce(&open.renter.pubkey());
+    let call = create(&open);
     ledger.run(&mut open.world, "create_job", &call);
     open.world.advance(1);
 
@@ -345,6 +354,14 @@ fn integrator(ledger: &mut Ledger, stage: Stage) {
     let mut office = Office::with(stage);
     let user = office.stage.payer.clone();
     let call = office.request_call(&user);
+    let mut any = office.stage.world.fork();
+    ledger.run(
+        &mut any,
+        "create_job, by another program, any nonce, in all",
+        &call,
+    );
+    office.choose_nonce();
+    let call = office.request_call(&user);
     ledger.run(
         &mut office.stage.world,
         "create_job, by another program, in all",
@@ -458,6 +475,8 @@ fn stakes(ledger: &mut Ledger, base: &World, sample: usize) {
     ledger.run(&mut leaving, "leave_co_stake", &call);
     leaving.advance(i64::from(PARAMS.stake.co_notice_seconds));
     let call = leaving.release_bond_for_leaver_call(&rig, &who);
+    ledger.run(&mut leaving, "release_bond_for_leaver, first", &call);
+    leaving.advance(EPOCH_SECONDS + EVIDENCE_SECONDS);
     ledger.run(&mut leaving, "release_bond_for_leaver", &call);
     let call = leaving.start_co_unbond_call(&rig, &who, &member.key);
     ledger.run(&mut leaving, "start_co_unbond", &call);
@@ -549,6 +568,24 @@ fn hardware(ledger: &mut Ledger, base: &World, sample: usize) {
     ledger.run(&mut w, "prove_bad_cell, n = 16384", &call);
     let call = w.close_evidence_call(&challenger);
     ledger.run(&mut w, "close_evidence", &call);
+
+    // A bond that lies wholly behind a job, and the owner has nothing else: the penalty is paid when the job is.
+    let bound = w.rig(CLASS_SMALL, 300 * IO);
+    let mut stage = Stage::with(w, bound, Mint::Io);
+    stage.terms.max_units = 1_000;
+    stage.terms.max_price = 300 * IO;
+    stage.create();
+    stage.accept(300 * IO);
+    let (mut w, rig) = (stage.world, stage.rig);
+    w.write_claim(&challenger, &cell);
+    let said = w.committed(&rig, &cell);
+    let call = w.prove_bad_cell_call(&challenger, &rig, &said, &rig.operator);
+    w.ok(&call);
+    let call = w.stake_call(&rig, 300 * IO);
+    w.ok(&call);
+    w.advance(2 * EVIDENCE_SECONDS);
+    let call = w.open_fault_case_call(&rig, &challenger);
+    ledger.run(&mut w, "open_fault_case", &call);
 }
 
 fn measure() -> BTreeMap<&'static str, Vec<u64>> {

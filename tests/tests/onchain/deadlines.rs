@@ -4,7 +4,7 @@ use io_network::{
     constants::MAX_MEASUREMENT_AGE,
     errors::IoError::{self, *},
 };
-use io_tests::{At, Call, MEASURED, Mint, PARAMS, Stage};
+use io_tests::{At, Call, MEASURED, Mint, PARAMS, Stage, UNITS};
 use solana_signer::Signer;
 
 /// What is expected one second before, on and one second after.
@@ -186,6 +186,22 @@ fn disputes_are_heard_until_the_challenge_window_ends() {
     around(&stage, job.challenge_until, [None; 3], |s| {
         s.world.reject_call(&s.key, &[1, 2])
     });
+}
+
+/// The longer a device took, the longer oracles may take to run the work again: no length makes a job's dispute a refund.
+#[test]
+fn a_dispute_waits_for_as_long_as_the_work_takes() {
+    for took in [0, 1, 1_500] {
+        let mut stage = Stage::at(16, At::Running);
+        stage.world.at(stage.job().accepted_at + took);
+        stage.submit(UNITS);
+        stage.world.advance(7);
+        stage.dispute();
+        let job = stage.job();
+        assert_eq!(job.submitted_at - job.accepted_at, took);
+        let window = i64::from(PARAMS.dispute_seconds) + 2 * took;
+        assert_eq!(job.dispute_until, stage.world.now() + window);
+    }
 }
 
 #[test]

@@ -648,6 +648,8 @@ fn what_a_bond_lacks_is_taken_from_what_binds_nothing() {
             .decide_slash_call(&key, SlashVerdict::Returned, &[0, 1]);
         s.world.ok(&decide);
         assert_eq!(s.world.provider(&rig.provider).staked, BOND + taken);
+        // And nothing is due that was never owed.
+        assert_eq!(s.world.device(&rig.device).fault_due(), 0, "{what}");
     }
 
     // What is still due is taken when there is something, as long as the fault is proven: no second fault.
@@ -776,7 +778,125 @@ fn the_owner_loses_first_and_co_stakers_answer_for_bonds_only() {
         }
         let provider = world.provider(&rig.provider);
         assert_eq!((provider.staked, provider.co_assets), (300 * IO, 300 * IO));
+        assert_eq!(world.device(&rig.device).fault_due(), 0);
     }
+}
+
+/// A device that owes a penalty takes no work, and nothing leaves it, until the penalty is paid: by whoever proves the fault, for a day;
+/// then by anybody, as far as there is something, and it burns.
+#[test]
+fn who_owes_a_penalty_takes_no_work_and_takes_nothing_out() {
+    let (mut s, job) = exposed(502, BOND);
+    let (rig, opener) = (s.rig.clone(), s.world.person());
+    let early = s.world.open_fault_case_call(&rig, &opener);
+    s.world.refuse(&early, IoError::NothingOwed);
+    let prove = s.call(&s.said(), &rig.operator);
+    s.world.ok(&prove);
+    assert_eq!(s.world.device(&rig.device).fault_due(), BOND);
+    let proven = s.world.now();
+
+    // It has handed in its result, and would take the next job.
+    let submit = s.world.submit_call(&job, &rig, 1_000);
+    s.world.ok(&submit);
+    let blank = s.world.fork();
+    let world = std::mem::replace(&mut s.world, blank);
+    let mut stage = Stage::with(world, rig.clone(), Mint::Io);
+    stage.terms.nonce = 2;
+    stage.key = world::job(&stage.renter.pubkey(), stage.terms.nonce);
+    stage.create();
+    let expires = stage.world.now() + 30;
+    let accept = stage
+        .world
+        .accept_with_ticket_call(&stage.key, &rig, 1, expires);
+    stage.world.refuse(&accept, IoError::PenaltyUnpaid);
+    let settle = stage.world.settle_call(&job, &[0, 1]);
+    stage.world.ok(&settle);
+    let raise = [
+        stage.world.stake_call(&rig, 500 * IO),
+        stage.world.set_device_bond_call(&rig, BOND + IO),
+    ];
+    for call in raise {
+        stage.world.ok(&call);
+    }
+    stage.world.refuse(&accept, IoError::PenaltyUnpaid);
+    let day = (proven / HOUR + 1) * HOUR + EVIDENCE_SECONDS;
+    let pay = stage.world.open_fault_case_call(&rig, &opener);
+    stage.world.at(day - 1);
+    stage.world.refuse(&pay, IoError::DeadlineNotPassed);
+    stage.world.at(day);
+    for call in [
+        stage.world.set_device_bond_call(&rig, BOND),
+        stage.world.retire_device_call(&rig),
+    ] {
+        stage.world.refuse(&call, IoError::PenaltyUnpaid);
+    }
+    stage.world.ok(&pay);
+    let key = world::slash_case(&rig.provider, 0);
+    let case = stage.world.slash_case(&key);
+    assert_eq!((case.amount, case.owner_part), (BOND, BOND));
+    assert_eq!(
+        (case.challenger, case.renter_bps, case.cause, case.due()),
+        (Pubkey::default(), 0, 3, 0)
+    );
+    let device = stage.world.device(&rig.device);
+    assert_eq!((device.bond, device.fault_due()), (IO, 0));
+    let again = stage.world.open_fault_case_call(&rig, &opener);
+    stage.world.refuse(&again, IoError::NothingOwed);
+    stage.world.at(case.appeal_until + 1);
+    let finalise = stage.world.finalise_slash_case_call(&key);
+    stage.world.ok(&finalise);
+    assert_eq!(stage.world.slash_case(&key).burned, BOND);
+
+    let retire = stage.world.retire_device_call(&rig);
+    stage.world.ok(&retire);
+}
+
+/// A penalty that is given back forgives what it left due, and no more than that: what a second fault costs beside stays.
+#[test]
+fn what_is_due_adds_up_and_is_forgiven_case_by_case() {
+    let (mut s, _) = exposed(503, BOND + 100 * IO);
+    let rig = s.rig.clone();
+    let prove = s.call(&s.said(), &rig.operator);
+    s.world.ok(&prove);
+    let first = world::slash_case(&rig.provider, 0);
+    assert_eq!(s.world.slash_case(&first).due(), BOND - 100 * IO);
+    // Two days later another is proven, with 50 IO more to take: what the first left is not forgotten.
+    s.world.advance(2 * EVIDENCE_SECONDS);
+    let stake = s.world.stake_call(&rig, 50 * IO);
+    s.world.ok(&stake);
+    let prove = s.call(&s.said(), &rig.operator);
+    s.world.ok(&prove);
+    let device = s.world.device(&rig.device);
+    let all = 2 * BOND - 150 * IO;
+    assert_eq!((device.fault_due(), device.failed), (all, 2));
+    let second = world::slash_case(&rig.provider, 1);
+    assert_eq!(s.world.slash_case(&second).due(), all);
+    // Nothing to take: no case, and it stays due.
+    let opener = s.world.person();
+    let pay = s.world.open_fault_case_call(&rig, &opener);
+    let mut later = s.fork();
+    later.world.advance(2 * EVIDENCE_SECONDS);
+    later.world.refuse(&pay, IoError::StakeNotFree);
+
+    let appeal = s.world.appeal_slash_call(&rig, &first);
+    s.world.ok(&appeal);
+    let decide = s
+        .world
+        .decide_slash_call(&first, SlashVerdict::Returned, &[0, 1]);
+    s.world.ok(&decide);
+    assert_eq!(
+        s.world.device(&rig.device).fault_due(),
+        all - (BOND - 100 * IO)
+    );
+    // The second stands: so does what it left.
+    let case = s.world.slash_case(&second);
+    s.world.at(case.appeal_until + 1);
+    let finalise = s.world.finalise_slash_case_call(&second);
+    s.world.ok(&finalise);
+    assert_eq!(
+        s.world.device(&rig.device).fault_due(),
+        all - (BOND - 100 * IO)
+    );
 }
 
 /// What covers unsettled jobs stays with them.

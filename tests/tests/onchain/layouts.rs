@@ -455,7 +455,8 @@ fn slash_case() {
             vault_bump: 244,
             version: 1,
             evidence: [0; 32],
-            reserved: [0; 23],
+            due: [0; 8],
+            reserved: [0; 15],
         },
     );
 }
@@ -498,7 +499,8 @@ fn co_stake() {
             commission_bps: quarter(12),
             bump: 241,
             version: 1,
-            reserved: [0; 60],
+            release_at: [0; 8],
+            reserved: [0; 52],
         },
     );
 }

@@ -56,6 +56,8 @@ pub struct Job {
     pub match_until: i64,
     pub deadline: i64,
     pub run_seconds: i64,
+    pub accepted_at: i64,
+    pub submitted_at: i64,
     pub run_until: i64,
     pub challenge_until: i64,
     pub dispute_until: i64,
@@ -222,6 +224,7 @@ impl Model {
         job.ask = ask;
         job.exposure = exposure;
         job.provider_token = payout;
+        job.accepted_at = now;
         job.run_until = (now + job.run_seconds).min(job.deadline);
         let d = self.devices[device].as_mut().expect("it exists");
         d.runs = Some(place);
@@ -243,6 +246,7 @@ impl Model {
         }
         job.state = State::Submitted;
         job.units = units;
+        job.submitted_at = self.now;
         job.challenge_until = self.now + self.rules.challenge_seconds;
         self.devices[job.device.expect("accepted")]
             .as_mut()
@@ -259,7 +263,8 @@ impl Model {
             return false;
         }
         job.state = State::Disputed;
-        job.dispute_until = self.now + self.rules.dispute_seconds;
+        let took = job.submitted_at - job.accepted_at;
+        job.dispute_until = self.now + self.rules.dispute_seconds + 2 * took;
         true
     }
 

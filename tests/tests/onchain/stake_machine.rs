@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use anchor_lang::prelude::Pubkey;
+use io_network::errors::IoError;
 use io_protocol::{money::IO, slashing::SlashVerdict};
 use io_tests::{
     CLASS_SMALL, Mint, PARAMS, Party, Rig, STAKE, Stage, World, fuzz::Budget, hardware::Cell,
@@ -17,6 +18,7 @@ use num_rational::BigRational;
 /// Histories in a run, at least, and the steps of each.
 const LIVES: u64 = 2;
 const STEPS: usize = 200;
+const HOUR: i64 = 3_600;
 
 fn big(x: u64) -> BigRational {
     BigRational::from_integer(BigInt::from(x))
@@ -67,6 +69,7 @@ struct Faults {
     beyond_the_bond: u32,
     on_its_way_out: u32,
     due: u32,
+    paid_later: u32,
 }
 
 impl Model {
@@ -282,8 +285,8 @@ impl Model {
     /// the job binds is made up for by the owner's own stake, free or on its way out. Then the job is paid as if nothing had been.
     fn fault(&mut self, dice: &mut Dice) {
         let rig = self.rig.clone();
-        // The last fault is a day ago, and what the device still owed with it.
-        self.world.advance(26 * 3_600);
+        // The last fault is a day ago.
+        self.world.advance(26 * HOUR);
         let provider = self.world.provider(&rig.provider);
         let least = self.world.device(&rig.device).bond.max(250 * IO);
         let bond = match dice.roll(3) {
@@ -375,7 +378,50 @@ impl Model {
         self.world = stage.world;
         if taken {
             self.decide(&case, &[0, 1], dice);
+            // A penalty that was wrong left nothing due.
+            let left = if self.world.slash_case(&case).state == 3 {
+                0
+            } else {
+                due
+            };
+            assert_eq!(self.world.device(&rig.device).fault_due(), left);
         }
+        self.pay_due(dice);
+    }
+
+    /// What a fault still costs is paid a day later, by the bond that the job left free; until then the device is of no use.
+    fn pay_due(&mut self, dice: &mut Dice) {
+        let rig = self.rig.clone();
+        let (device, before) = (
+            self.world.device(&rig.device),
+            self.world.provider(&rig.provider),
+        );
+        let due = device.fault_due();
+        if due == 0 {
+            return;
+        }
+        let opener = self.world.person();
+        let call = self.world.open_fault_case_call(&rig, &opener);
+        // A case that was finalised took longer than that.
+        if self.world.now() < HOUR * (device.fault_epoch() as i64 + 25) {
+            self.world.refuse(&call, IoError::DeadlineNotPassed);
+            self.world.advance(26 * HOUR);
+        }
+        for call in [
+            self.world.set_device_bond_call(&rig, device.bond - 1),
+            self.world.retire_device_call(&rig),
+        ] {
+            self.world.refuse(&call, IoError::PenaltyUnpaid);
+        }
+        self.world.ok(&call);
+        let case = world::slash_case(&rig.provider, before.slash_cases);
+        let c = self.world.slash_case(&case);
+        assert_eq!(c.owner_part, due.min(before.staked));
+        assert_eq!(c.owner_part + c.co_part, due);
+        let after = self.world.device(&rig.device);
+        assert_eq!((after.bond, after.fault_due()), (device.bond - due, 0));
+        self.faults.paid_later += 1;
+        self.decide(&case, &[0, 1], dice);
     }
 
     fn owner(&mut self, dice: &mut Dice) {
@@ -461,7 +507,14 @@ fn any_history_keeps_everybodys_part() {
         beyond_the_bond,
         on_its_way_out,
         due,
+        paid_later,
     } = faults;
-    let each = [of_the_pool, beyond_the_bond, on_its_way_out, due];
+    let each = [
+        of_the_pool,
+        beyond_the_bond,
+        on_its_way_out,
+        due,
+        paid_later,
+    ];
     assert!(all >= 10 && each.iter().all(|n| *n > 0), "{faults:?}");
 }

@@ -400,6 +400,8 @@ impl<'a> Run<'a> {
                     run_seconds: run.into(),
                     run_until: 0,
                     challenge_until: 0,
+                    accepted_at: 0,
+                    submitted_at: 0,
                     dispute_until: 0,
                     finished_at: 0,
                     device: None,

@@ -9,14 +9,14 @@ use anchor_lang::{error::ErrorCode, prelude::Pubkey};
 use io_network::{
     ClaimRewardsArgs, Payee, PublishRootArgs, Roles, VestingArgs,
     attest::INSTRUCTIONS_SYSVAR,
-    constants::EVICT_SECONDS,
+    constants::{EVICT_SECONDS, EVIDENCE_SECONDS},
     errors::IoError,
     guard,
     state::SlashParty,
     token::{self, TOKEN_PROGRAM},
 };
 use io_protocol::{
-    messages::{ResultStatement, Verdict},
+    messages::{EPOCH_SECONDS, ResultStatement, Verdict},
     money::IO,
     rewards::{Leaf, Native, Tree},
     slashing::SlashVerdict,
@@ -678,6 +678,23 @@ fn table() -> BTreeMap<&'static str, Vec<(&'static str, Role)>> {
             ],
         ),
         (
+            "open_fault_case",
+            vec![
+                ("opener", Signs(None)),
+                network,
+                ("device", typed(WrongAccount)),
+                // The provider is one of the case's seeds.
+                ("provider", Typed(Some(seeds()))),
+                stake_vault,
+                co_vault,
+                ("slash_case", New),
+                ("slash_vault", New),
+                io_mint,
+                token,
+                system,
+            ],
+        ),
+        (
             "evict_device",
             vec![("authority", wrong), any_provider, own_device],
         ),
@@ -698,6 +715,7 @@ fn table() -> BTreeMap<&'static str, Vec<(&'static str, Role)>> {
             vec![
                 network,
                 any_provider,
+                ("device", wrong),
                 slash_case,
                 slash_vault,
                 stake_vault,
@@ -721,6 +739,7 @@ fn table() -> BTreeMap<&'static str, Vec<(&'static str, Role)>> {
                 network,
                 oracle_set,
                 any_provider,
+                ("device", wrong),
                 slash_case,
                 slash_vault,
                 stake_vault,
@@ -1035,6 +1054,7 @@ fn slash_scene(instruction: &str) -> Option<Scene> {
     };
     let others = BTreeMap::from([
         ("provider", other_rig.provider),
+        ("device", other_rig.device),
         ("slash_case", other_case),
         ("slash_vault", world::vault(&other_case)),
         ("stake_vault", other_rig.stake_vault()),
@@ -1150,6 +1170,13 @@ fn co_stake_scene(instruction: &str) -> Option<Scene> {
                         w.ok(&call);
                     }
                     w.advance(i64::from(PARAMS.unbond_seconds));
+                }
+                if instruction == "release_bond_for_leaver" {
+                    for (rig, member) in rigs.iter().zip(&members) {
+                        let call = w.release_bond_for_leaver_call(rig, &member.pubkey());
+                        w.ok(&call);
+                    }
+                    w.advance(EPOCH_SECONDS + EVIDENCE_SECONDS);
                 }
                 match instruction {
                     "claim_co_rewards" => w.claim_co_rewards_call(rig, member),
@@ -1325,11 +1352,12 @@ fn lease_scene(instruction: &str) -> Option<Scene> {
 
 /// Instructions about hardware proofs.
 fn hardware_scene(instruction: &str) -> Option<Scene> {
-    const ALL: [&str; 4] = [
+    const ALL: [&str; 5] = [
         "commit_evidence",
         "write_evidence",
         "close_evidence",
         "prove_bad_cell",
+        "open_fault_case",
     ];
     if !ALL.contains(&instruction) {
         return None;
@@ -1348,6 +1376,29 @@ fn hardware_scene(instruction: &str) -> Option<Scene> {
         "commit_evidence" => w.commit_evidence_call(challenger, [1; 32]),
         "write_evidence" => w.write_evidence_call(challenger, 0, &[1]),
         "close_evidence" => w.close_evidence_call(challenger),
+        "open_fault_case" => {
+            // Neither bond covers its penalty at first; later there is stake for it.
+            for (rig, challenger) in rigs.iter().zip(&challengers) {
+                w.until_answered(rig);
+                for call in [
+                    w.set_device_bond_call(rig, IO),
+                    w.request_unstake_call(rig, 999 * IO),
+                ] {
+                    w.ok(&call);
+                }
+                w.advance(i64::from(PARAMS.unbond_seconds));
+                let said = w.committed(rig, &cell);
+                for call in [
+                    w.withdraw_stake_call(rig),
+                    w.prove_bad_cell_call(challenger, rig, &said, &rig.operator),
+                    w.stake_call(rig, 500 * IO),
+                ] {
+                    w.ok(&call);
+                }
+            }
+            w.advance(EVIDENCE_SECONDS + EPOCH_SECONDS);
+            w.open_fault_case_call(rig, challenger)
+        }
         _ => {
             let said = w.committed(rig, &cell);
             w.prove_bad_cell_call(challenger, rig, &said, &rig.operator)

@@ -304,8 +304,8 @@ pub fn workspace(paths: &Paths) -> Command {
 fn own_workspaces(paths: &Paths) -> Vec<PathBuf> {
     ["tools/sbf/builtins", "tools/sbf/int128-probe"]
         .iter()
-    .map(|folder| paths.root.join(folder).join("Cargo.toml"))
-    .collect()
+        .map(|folder| paths.root.join(folder).join("Cargo.toml"))
+        .collect()
 }
 
 /// Replaces this process, so that signals and the exit status are the other program's own.

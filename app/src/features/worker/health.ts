@@ -1,4 +1,5 @@
 /** Is a device fit to earn? Each check names its fix. Pure. */
+import { getU64Decoder } from '@solana/kit';
 import type { Offer } from '@/shared/api';
 import { type Kinds, NOBODY } from '@/shared/chain';
 import { duration, exact, IO } from '@/shared/format';
@@ -75,6 +76,15 @@ export function healthOf(of: {
     `${exact(device.exposure, IO)} of the bond vouches for unsettled jobs`,
     'Jobs settle by themselves; a larger bond takes more of them at once.',
   );
+  const due = getU64Decoder().decode(device.faultDue);
+  if (due > 0n) {
+    add(
+      'Penalty',
+      false,
+      `it owes ${exact(due, IO)} for a wrong hardware proof, and takes no jobs`,
+      `Add stake, then pay it: io device pay-penalty ${address}.`,
+    );
+  }
   add(
     'Takes jobs',
     device.state === 0,

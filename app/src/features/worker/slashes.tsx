@@ -125,7 +125,11 @@ function Cases({ provider, wallet }: { provider: Provider; wallet: ConnectedWall
                                 ? 'The time to appeal is over.'
                                 : 'Nobody decided in time: the appeal succeeds.'}
                             </p>
-                            <Act wallet={wallet} variant="outline" build={() => finalise(address, provider.address)}>
+                            <Act
+                              wallet={wallet}
+                              variant="outline"
+                              build={() => finalise(address, provider.address, data.device)}
+                            >
                               Finish the case
                             </Act>
                           </>

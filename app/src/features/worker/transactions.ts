@@ -131,11 +131,12 @@ export async function appeal(wallet: string, slashCase: Address): Promise<Instru
   ];
 }
 
-export async function finalise(slashCase: Address, provider: Address): Promise<Instruction[]> {
+export async function finalise(slashCase: Address, provider: Address, device: Address): Promise<Instruction[]> {
   return [
     getFinaliseSlashCaseInstruction({
       network: await pda.network(),
       provider,
+      device,
       slashCase,
       slashVault: await pda.vault(slashCase),
       stakeVault: await pda.stakeVault(provider),

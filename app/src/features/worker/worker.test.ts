@@ -54,6 +54,7 @@ describe('health', () => {
     attestedAt: 1_000n,
     completed: 5n,
     failed: 0n,
+    faultDue: new Uint8Array(8),
     operator: 'op',
   } as unknown as Kinds['device'];
   const network = { minBond: 200n, attestationSeconds: 3_600 } as Kinds['network'];
@@ -70,11 +71,18 @@ describe('health', () => {
   it('gives every failure its fix', () => {
     const failing = healthOf({
       ...base,
-      device: { ...device, attestedAt: 0n, bond: 1n, state: 1, failed: 5n },
+      device: {
+        ...device,
+        attestedAt: 0n,
+        bond: 1n,
+        state: 1,
+        failed: 5n,
+        faultDue: Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0),
+      },
       operatorLamports: 0n,
     });
     const bad = failing.filter(({ ok }) => !ok).map(({ name }) => name);
-    expect(bad).toEqual(['Connected', 'Attested', 'Bond', 'Takes jobs', 'Fees', 'Reliable']);
+    expect(bad).toEqual(['Connected', 'Attested', 'Bond', 'Penalty', 'Takes jobs', 'Fees', 'Reliable']);
     expect(failing.every(({ ok, fix }) => ok === (fix === undefined))).toBe(true);
   });
   it('says nothing of heartbeats while the oracle is away', () => {

@@ -170,6 +170,7 @@ fn co_stake_json(who: &Pubkey, co: &CoStake, provider: &Provider) -> Result<Map<
     object.insert("pending_shares".into(), json!(co.pending));
     object.insert("joined_at".into(), json!(co.joined_at));
     object.insert("notice_until".into(), json!(co.notice_until));
+    object.insert("bonds_free_at".into(), json!(co.release_at()));
     object.insert("ready_at".into(), json!(co.ready_at));
     Ok(object)
 }
@@ -377,16 +378,8 @@ pub async fn run(command: &CoStakeCommand, ctx: &Context) -> Result<()> {
         CoStakeCommand::Unbond { provider, of } => {
             let wallet = ctx.wallet()?;
             let found = find(ctx, provider, of.as_deref()).await?;
-            let instructions = unbond(ctx, &wallet, &found).await?;
-            act(
-                ctx,
-                "unbond",
-                &found,
-                &wallet,
-                instructions,
-                "unbonding; then: io co-stake withdraw",
-            )
-            .await
+            let (instructions, told) = unbond(ctx, &wallet, &found).await?;
+            act(ctx, "unbond", &found, &wallet, instructions, told).await
         }
         CoStakeCommand::Withdraw { provider, of } => {
             let wallet = ctx.wallet()?;
@@ -405,8 +398,13 @@ pub async fn run(command: &CoStakeCommand, ctx: &Context) -> Result<()> {
 /// Devices whose bonds are lowered in one transaction, at most.
 const MAX_RELEASES: usize = 8;
 
-/// Takes the stake out, after as many bonds are lowered as it stands behind.
-async fn unbond(ctx: &Context, wallet: &Wallet, found: &Found) -> Result<Vec<Instruction>> {
+/// Takes the stake out, after as many bonds are lowered as it stands behind; if there are any, they are asked for first. And what to say
+/// of it.
+async fn unbond(
+    ctx: &Context,
+    wallet: &Wallet,
+    found: &Found,
+) -> Result<(Vec<Instruction>, &'static str)> {
     let (provider, co) = (&found.provider, &found.co);
     let worth = co
         .worth(provider)
@@ -415,6 +413,14 @@ async fn unbond(ctx: &Context, wallet: &Wallet, found: &Found) -> Result<Vec<Ins
     let mut short = provider.committed.saturating_sub(rest);
     let mut instructions = Vec::new();
     if short > 0 {
+        let from = co.release_at();
+        if from > ctx.rpc.chain_time().await? {
+            return Err(Failure::failed(format!(
+                "{} of it stands behind devices' bonds, which are freed a day after they were asked for",
+                Unit::io().show(short)
+            ))
+            .hint(format!("Try again from {} on.", utc(from))));
+        }
         let mut devices: Vec<(Pubkey, Device)> =
             accounts::devices_of_provider(&ctx.rpc, &found.provider_account).await?;
         devices.sort_by_key(|(_, d)| std::cmp::Reverse(d.bond.saturating_sub(d.exposure)));
@@ -423,12 +429,22 @@ async fn unbond(ctx: &Context, wallet: &Wallet, found: &Found) -> Result<Vec<Ins
             if short == 0 || spare == 0 {
                 break;
             }
+            // What it owes is taken from its bond: nothing is freed before.
+            if state.fault_due() > 0 {
+                continue;
+            }
             short = short.saturating_sub(spare);
             instructions.push(instructions::release_bond_for_leaver(
                 &found.provider_account,
                 &device,
                 &found.who,
             ));
+            if from == 0 {
+                return Ok((
+                    instructions,
+                    "devices' bonds asked for; a day and an hour from now: io co-stake unbond again",
+                ));
+            }
         }
     }
     if short > 0 {
@@ -443,7 +459,7 @@ async fn unbond(ctx: &Context, wallet: &Wallet, found: &Found) -> Result<Vec<Ins
         &found.provider_account,
         &found.who,
     ));
-    Ok(instructions)
+    Ok((instructions, "unbonding; then: io co-stake withdraw"))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use io_api::types::Amount;
 use io_client::{
-    Pubkey, accounts,
+    Pubkey, Wallet, accounts,
     instructions::{self, RegisterDeviceArgs},
     io_network::{
         constants::EVIDENCE_SECONDS,
@@ -86,6 +86,11 @@ pub enum DeviceCommand {
         /// The device's address.
         device: String,
     },
+    /// Pay what a device's wrong hardware proof still costs, from its bond and the provider's stake. Anybody may, a day after it was proven.
+    PayPenalty {
+        /// The device's address.
+        device: String,
+    },
     /// Remove somebody's registration that no quorum attested within a day. Anybody may; bond and rent go back to its provider.
     Evict {
         /// The device's address.
@@ -145,6 +150,7 @@ pub fn device_json(account: &Pubkey, device: &Device) -> Map<String, Value> {
     object.insert("open_jobs".into(), json!(device.open_jobs));
     put_amount(&mut object, "bond", device.bond, &io);
     put_amount(&mut object, "exposure", device.exposure, &io);
+    put_amount(&mut object, "penalty_due", device.fault_due(), &io);
     object.insert("completed".into(), json!(device.completed));
     object.insert("failed".into(), json!(device.failed));
     object.insert("tops_e2".into(), json!(device.tops_e2));
@@ -179,8 +185,17 @@ async fn fetch(ctx: &Context, text: &str) -> Result<(Pubkey, Device)> {
     Ok((account, device))
 }
 
-/// Fails, with when to try again, while a device answers with its bond for its newest figures.
+/// Fails, with when to try again, while a device owes a penalty, or answers with its bond for its newest figures.
 async fn answered(ctx: &Context, account: &Pubkey, device: &Device, what: &str) -> Result<()> {
+    if device.fault_due() > 0 {
+        return Err(Failure::failed(format!(
+            "{account} owes {} for a wrong hardware proof",
+            Unit::io().show(device.fault_due())
+        ))
+        .hint(format!(
+            "Pay it with `io device pay-penalty {account}`; then {what}."
+        )));
+    }
     let from = device.answers_until();
     if ctx.rpc.chain_time().await? >= from {
         return Ok(());
@@ -192,6 +207,58 @@ async fn answered(ctx: &Context, account: &Pubkey, device: &Device, what: &str) 
         "Stop its worker, so that it has no newer ones; from {} on {what}.",
         utc(from)
     )))
+}
+
+async fn pay_penalty(
+    ctx: &Context,
+    wallet: &Wallet,
+    account: &Pubkey,
+    device: &Device,
+) -> Result<()> {
+    let due = device.fault_due();
+    if due == 0 {
+        return Err(Failure::failed(format!("{account} owes no penalty"))
+            .hint("What a wrong hardware proof costs is taken when it is proven; only what was not there is due later."));
+    }
+    if !device.faultable(ctx.rpc.chain_time().await?) {
+        return Err(Failure::failed(format!(
+            "whoever proved the fault of {account} can still take the penalty"
+        ))
+        .hint("Try again 24 hours after the end of the hour in which it was proven."));
+    }
+    let network = ctx.network().await?;
+    let owner = accounts::fetch::<Provider>(&ctx.rpc, &device.provider).await?;
+    let leaving: u64 = owner.unbonding.iter().map(|part| part.amount).sum();
+    if device.bond == device.exposure && owner.free().min(owner.staked) == 0 && leaving == 0 {
+        return Err(Failure::funds(format!(
+            "there is nothing to pay the {} with: the bond covers jobs, and no stake is free",
+            Unit::io().show(due)
+        ))
+        .hint("Stake more with `io stake add`, or wait until the device's jobs are settled."));
+    }
+    let instruction = instructions::open_fault_case(
+        &wallet.address(),
+        account,
+        &device.provider,
+        owner.slash_cases,
+        &network.io_mint,
+    );
+    let intent = format!("penalty:{account}:{}", owner.slash_cases);
+    let done = ctx.transact(intent, wallet, &[], vec![instruction]).await?;
+    let case = pda::slash_case(&device.provider, owner.slash_cases);
+    let left = accounts::fetch::<Device>(&ctx.rpc, account).await?;
+    let mut fields = Map::new();
+    fields.insert("device".into(), json!(account.to_string()));
+    fields.insert("slash_case".into(), json!(case.to_string()));
+    put_amount(
+        &mut fields,
+        "paid",
+        due.saturating_sub(left.fault_due()),
+        &Unit::io(),
+    );
+    put_amount(&mut fields, "penalty_due", left.fault_due(), &Unit::io());
+    ctx.report(&done, "penalty paid", Value::Object(fields))
+        .await
 }
 
 pub async fn run(command: &DeviceCommand, ctx: &Context) -> Result<()> {
@@ -395,6 +462,11 @@ pub async fn run(command: &DeviceCommand, ctx: &Context) -> Result<()> {
             fields.insert("device".into(), json!(account.to_string()));
             put_amount(&mut fields, "freed", found.bond, &Unit::io());
             ctx.report(&done, "retired", Value::Object(fields)).await
+        }
+        DeviceCommand::PayPenalty { device } => {
+            let wallet = ctx.wallet()?;
+            let (account, found) = fetch(ctx, device).await?;
+            pay_penalty(ctx, &wallet, &account, &found).await
         }
         DeviceCommand::Evict { device } => {
             let wallet = ctx.wallet()?;
@@ -645,6 +717,7 @@ fn show(ctx: &Context, account: &Pubkey, device: &Device) -> Result<()> {
         ),
         ("bond", io.show(device.bond)),
         ("exposure", io.show(device.exposure)),
+        ("penalty due", io.show(device.fault_due())),
         (
             "jobs",
             format!("{} done, {} failed", device.completed, device.failed),

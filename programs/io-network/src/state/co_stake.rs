@@ -1,7 +1,8 @@
 use crate::prelude::*;
-use io_protocol::costake;
+use io_protocol::{costake, messages};
 
 use crate::{
+    constants::EVIDENCE_SECONDS,
     errors::{IoError, MoneyResult},
     state::{serialise_as_bytes, Provider},
 };
@@ -33,7 +34,9 @@ pub struct CoStake {
     pub commission_bps: u16,
     pub bump: u8,
     pub version: u8,
-    pub reserved: [u8; 60],
+    /// Bonds that cover it can be freed from then on, Unix seconds (i64 little-endian); 0 before somebody asked for that.
+    pub release_at: [u8; 8],
+    pub reserved: [u8; 52],
 }
 serialise_as_bytes!(CoStake);
 
@@ -57,6 +60,19 @@ impl CoStake {
         require!(self.ready_at == 0, IoError::WrongState);
         require!(now >= self.notice_until, IoError::DeadlineNotPassed);
         Ok(())
+    }
+
+    pub fn release_at(&self) -> i64 {
+        i64::from_le_bytes(self.release_at)
+    }
+
+    /// Bonds are asked for: what devices showed up to now can be proven wrong for a day after the end of this hour, and nothing is freed
+    /// before. What they show later doesn't put it off.
+    pub fn call_bonds(&mut self, now: i64) {
+        let at = now
+            .saturating_add(messages::EPOCH_SECONDS)
+            .saturating_add(EVIDENCE_SECONDS);
+        self.release_at = at.to_le_bytes();
     }
 
     /// Counts what was earned up to now.

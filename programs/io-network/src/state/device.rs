@@ -244,27 +244,44 @@ impl Device {
         Ok(())
     }
 
-    /// Records a wrong hardware proof, whether or not there is something to take, and takes its penalty from the bond: `bps` (rounded
-    /// down) of the bond, or of the least that its class needs where a bond was lowered below it; never what covers unsettled jobs. Proven
-    /// again within a day, it costs what it still owes. Returns what was taken, and what is missing: `owe` is told what of it stays so.
-    pub fn fault(&mut self, min_bond: u64, bps: u16, now: i64) -> Result<(u64, u64)> {
-        let mut penalty = self.fault_due();
-        if self.faultable(now) {
-            let base = self.bond.max(self.minimum_bond(min_bond)?);
-            penalty = money::share_floor(base, bps).or_overflow()?;
-            self.faulty_epoch = messages::epoch_of(now).to_le_bytes();
-            self.failed = self.failed.saturating_add(1);
-            self.record.change(|r| r.failed(reputation::day_of(now)));
+    /// Records a wrong hardware proof, whether or not there is something to take: it costs `bps` (rounded down) of the bond, or of the
+    /// least that its class needs where a bond was lowered below it. Returns what is due now, with what an earlier one still costs; proven
+    /// again within a day, that alone.
+    pub fn fault(&mut self, min_bond: u64, bps: u16, now: i64) -> Result<u64> {
+        let due = self.fault_due();
+        if !self.faultable(now) {
+            return Ok(due);
         }
-        let free = self.bond.checked_sub(self.exposure).or_overflow()?;
-        let taken = penalty.min(free);
-        self.bond -= taken;
-        Ok((taken, penalty - taken))
+        let base = self.bond.max(self.minimum_bond(min_bond)?);
+        let penalty = money::share_floor(base, bps).or_overflow()?;
+        self.faulty_epoch = messages::epoch_of(now).to_le_bytes();
+        self.failed = self.failed.saturating_add(1);
+        self.record.change(|r| r.failed(reputation::day_of(now)));
+        due.checked_add(penalty).or_overflow()
     }
 
-    /// Notes what a fault still costs.
-    pub fn owe(&mut self, due: u64) {
-        self.fault_due = due.to_le_bytes();
+    /// Takes a penalty from the bond, never what covers unsettled jobs, and what that lacks from the owner's stake that binds nothing.
+    /// What is missing even so stays due. Returns the owner's part and the pool's.
+    pub fn pay(&mut self, provider: &mut Provider, penalty: u64) -> Result<(u64, u64)> {
+        let free = self.bond.checked_sub(self.exposure).or_overflow()?;
+        let bonded = penalty.min(free);
+        self.bond -= bonded;
+        let (owner_part, co_part) = provider.slash(bonded)?;
+        let missing = penalty - bonded;
+        let unbound = provider.take_unbound(missing);
+        self.fault_due = (missing - unbound).to_le_bytes();
+        Ok((owner_part.checked_add(unbound).or_overflow()?, co_part))
+    }
+
+    /// A penalty was wrong: so was what it left due.
+    pub fn forgive(&mut self, due: u64) {
+        self.fault_due = self.fault_due().saturating_sub(due).to_le_bytes();
+    }
+
+    /// Who owes a penalty takes no work, and takes nothing out.
+    pub fn require_paid(&self) -> Result<()> {
+        require!(self.fault_due == [0; 8], IoError::PenaltyUnpaid);
+        Ok(())
     }
 
     pub fn invariant(&self) -> Result<()> {

@@ -184,7 +184,7 @@ pub struct Job {
     pub submitted_at: i64,
     /// Disputes are heard until then.
     pub challenge_until: i64,
-    /// A disputed job refunds after that.
+    /// A disputed job refunds after that: `dispute_window` after the dispute.
     pub dispute_until: i64,
     /// When it reached a final state.
     pub finished_at: i64,
@@ -300,6 +300,13 @@ impl Job {
     /// Whether somebody objected to the result; also true of a job that has ended since.
     pub fn was_disputed(&self) -> bool {
         self.challenger != Pubkey::default()
+    }
+
+    /// How long a dispute waits for a quorum, seconds: the network's time, and twice what the device took. An oracle half as fast can so run
+    /// the work again, however long it is.
+    pub fn dispute_window(&self) -> i64 {
+        let took = self.submitted_at.saturating_sub(self.accepted_at).max(0);
+        i64::from(self.dispute_seconds).saturating_add(took.saturating_mul(2))
     }
 
     /// What oracles sign about this job's submitted result: after a dispute something else than before it, so that no signature from

@@ -112,13 +112,19 @@ pub struct SlashCase {
     pub version: u8,
     /// BLAKE3 of what an accusing oracle found, a blob; zero while none has filed it.
     pub evidence: [u8; 32],
-    pub reserved: [u8; 23],
+    /// What was still due of the fault when the case was opened, IO base units (u64 little-endian): it goes with a case that is given back.
+    pub due: [u8; 8],
+    pub reserved: [u8; 15],
 }
 serialise_as_bytes!(SlashCase);
 
 impl SlashCase {
     pub fn state(&self) -> Result<SlashState> {
         SlashState::try_from(self.state)
+    }
+
+    pub fn due(&self) -> u64 {
+        u64::from_le_bytes(self.due)
     }
 
     /// What the case's vault owes.

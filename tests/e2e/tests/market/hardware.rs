@@ -51,17 +51,7 @@ async fn a_wrong_cell_that_no_oracle_drew_is_found_and_proven_by_anybody() {
     market.start_worker(0, Some("wrong_cell"));
     let url = market.oracle_urls[2].clone();
     let look = ["audit", "hardware", "--oracle", &url, "--passes", "0"];
-    let accepted: Value = until(
-        "the oracle should accept the proof",
-        PATIENCE,
-        || market.logs(),
-        async || {
-            let ran = market.io(&look).await;
-            let value: Value = serde_json::from_str(&ran.stdout).ok()?;
-            (value["proven"].as_u64() >= Some(1)).then_some(value)
-        },
-    )
-    .await;
+    let accepted = proof_accepted(&market, &look).await;
     assert_eq!(
         accepted["problems"],
         json!([]),
@@ -108,7 +98,62 @@ async fn a_wrong_cell_that_no_oracle_drew_is_found_and_proven_by_anybody() {
     let reward = case.amount * u64::from(case.challenger_bps) / 10_000;
     assert!(reward > 0);
     assert_eq!(balance(&market).await, before + reward);
+
+    // A day later the next one is proven. Nothing is left to take, so what it costs stays due, and the device is of no use until it is paid:
+    // from stake that is there by then, another day later, by anybody.
+    let pay = ["device", "pay-penalty", &device];
+    market.io(&pay).await.fails_with(1, &["owes no penalty"]);
+    market.travel(25 * 3_600).await;
+    let accepted = proof_accepted(&market, &look).await;
+    let epoch = accepted["epoch"].to_string();
+    let audit = [
+        "audit", "hardware", "--oracle", &url, "--epoch", &epoch, "--device", &device, "--passes",
+        "256", "--prove",
+    ];
+    let proven = market.io(&audit).await.ok();
+    assert_eq!(proven["problems"][0]["case"], Value::Null, "{proven}");
+    let owes = market.io(&["device", "show", &device]).await.ok();
+    let due = owes["penalty_due"].as_u64().expect("an amount");
+    assert!(due > 0, "{owes}");
+    market
+        .io(&pay)
+        .await
+        .fails_with(1, &["can still take the penalty", "24 hours"]);
+    market.travel(25 * 3_600).await;
+    market
+        .io(&pay)
+        .await
+        .fails_with(5, &["nothing to pay", "io stake add"]);
+    market
+        .io_as("provider", &["stake", "add", "1000"])
+        .await
+        .ok();
+    let paid = market.io(&pay).await.ok();
+    assert_eq!(paid["paid"], json!(due), "{paid}");
+    assert_eq!(paid["penalty_due"], json!(0), "{paid}");
+    let case: Pubkey = paid["slash_case"]
+        .as_str()
+        .expect("a case")
+        .parse()
+        .unwrap();
+    let case: SlashCase = accounts::fetch(&market.rpc, &case).await.unwrap();
+    assert_eq!((case.amount, case.challenger), (due, Pubkey::default()));
     market.stop().await;
+}
+
+/// What an oracle has of this hour's proofs, once it accepted one.
+async fn proof_accepted(market: &Market, look: &[&str]) -> Value {
+    until(
+        "the oracle should accept the proof",
+        PATIENCE,
+        || market.logs(),
+        async || {
+            let ran = market.io(look).await;
+            let value: Value = serde_json::from_str(&ran.stdout).ok()?;
+            (value["proven"].as_u64() >= Some(1)).then_some(value)
+        },
+    )
+    .await
 }
 
 /// What oracles measure of a link is on chain. An oracle that reaches the same device through a slow connection has lower figures.

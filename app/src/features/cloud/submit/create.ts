@@ -2,7 +2,7 @@
 import { type Address, createNoopSigner } from '@solana/kit';
 import { getCreateJobInstructionAsync } from '@/generated/program';
 import type { Schemas } from '@/shared/api';
-import { associatedToken, pda, tokenProgramOf } from '@/shared/chain';
+import { associatedToken, jobNonce, pda, tokenProgramOf } from '@/shared/chain';
 import { fromHex, packRegion } from '@/shared/format';
 
 const ANY_CLASS = 65_535;
@@ -31,7 +31,7 @@ export async function createJob(job: CreateJob) {
   const renter = createNoopSigner(job.renter as Address);
   const mint = job.mint as Address;
   const terms = {
-    nonce: randomU64(),
+    nonce: await jobNonce(renter.address, randomU64()),
     specHash: fromHex(job.specHash),
     maxPrice: job.maxPrice,
     maxUnits: job.maxUnits,

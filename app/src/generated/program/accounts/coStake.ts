@@ -77,6 +77,8 @@ export type CoStake = {
   commissionBps: number;
   bump: number;
   version: number;
+  /** Bonds that cover it can be freed from then on, Unix seconds (i64 little-endian); 0 before somebody asked for that. */
+  releaseAt: ReadonlyUint8Array;
   reserved: ReadonlyUint8Array;
 };
 
@@ -104,6 +106,8 @@ export type CoStakeArgs = {
   commissionBps: number;
   bump: number;
   version: number;
+  /** Bonds that cover it can be freed from then on, Unix seconds (i64 little-endian); 0 before somebody asked for that. */
+  releaseAt: ReadonlyUint8Array;
   reserved: ReadonlyUint8Array;
 };
 
@@ -125,7 +129,8 @@ export function getCoStakeEncoder(): FixedSizeEncoder<CoStakeArgs> {
       ['commissionBps', getU16Encoder()],
       ['bump', getU8Encoder()],
       ['version', getU8Encoder()],
-      ['reserved', fixEncoderSize(getBytesEncoder(), 60)],
+      ['releaseAt', fixEncoderSize(getBytesEncoder(), 8)],
+      ['reserved', fixEncoderSize(getBytesEncoder(), 52)],
     ]),
     (value) => ({ ...value, discriminator: CO_STAKE_DISCRIMINATOR }),
   );
@@ -148,7 +153,8 @@ export function getCoStakeDecoder(): FixedSizeDecoder<CoStake> {
     ['commissionBps', getU16Decoder()],
     ['bump', getU8Decoder()],
     ['version', getU8Decoder()],
-    ['reserved', fixDecoderSize(getBytesDecoder(), 60)],
+    ['releaseAt', fixDecoderSize(getBytesDecoder(), 8)],
+    ['reserved', fixDecoderSize(getBytesDecoder(), 52)],
   ]);
 }
 

@@ -118,7 +118,7 @@ export type Job = {
   submittedAt: bigint;
   /** Disputes are heard until then. */
   challengeUntil: bigint;
-  /** A disputed job refunds after that. */
+  /** A disputed job refunds after that: `dispute_window` after the dispute. */
   disputeUntil: bigint;
   /** When it reached a final state. */
   finishedAt: bigint;
@@ -223,7 +223,7 @@ export type JobArgs = {
   submittedAt: number | bigint;
   /** Disputes are heard until then. */
   challengeUntil: number | bigint;
-  /** A disputed job refunds after that. */
+  /** A disputed job refunds after that: `dispute_window` after the dispute. */
   disputeUntil: number | bigint;
   /** When it reached a final state. */
   finishedAt: number | bigint;

@@ -105,6 +105,8 @@ export type SlashCase = {
   version: number;
   /** BLAKE3 of what an accusing oracle found, a blob; zero while none has filed it. */
   evidence: ReadonlyUint8Array;
+  /** What was still due of the fault when the case was opened, IO base units (u64 little-endian): it goes with a case that is given back. */
+  due: ReadonlyUint8Array;
   reserved: ReadonlyUint8Array;
 };
 
@@ -160,6 +162,8 @@ export type SlashCaseArgs = {
   version: number;
   /** BLAKE3 of what an accusing oracle found, a blob; zero while none has filed it. */
   evidence: ReadonlyUint8Array;
+  /** What was still due of the fault when the case was opened, IO base units (u64 little-endian): it goes with a case that is given back. */
+  due: ReadonlyUint8Array;
   reserved: ReadonlyUint8Array;
 };
 
@@ -199,7 +203,8 @@ export function getSlashCaseEncoder(): FixedSizeEncoder<SlashCaseArgs> {
       ['vaultBump', getU8Encoder()],
       ['version', getU8Encoder()],
       ['evidence', fixEncoderSize(getBytesEncoder(), 32)],
-      ['reserved', fixEncoderSize(getBytesEncoder(), 23)],
+      ['due', fixEncoderSize(getBytesEncoder(), 8)],
+      ['reserved', fixEncoderSize(getBytesEncoder(), 15)],
     ]),
     (value) => ({ ...value, discriminator: SLASH_CASE_DISCRIMINATOR }),
   );
@@ -240,7 +245,8 @@ export function getSlashCaseDecoder(): FixedSizeDecoder<SlashCase> {
     ['vaultBump', getU8Decoder()],
     ['version', getU8Decoder()],
     ['evidence', fixDecoderSize(getBytesDecoder(), 32)],
-    ['reserved', fixDecoderSize(getBytesDecoder(), 23)],
+    ['due', fixDecoderSize(getBytesDecoder(), 8)],
+    ['reserved', fixDecoderSize(getBytesDecoder(), 15)],
   ]);
 }
 

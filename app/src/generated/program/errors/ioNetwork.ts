@@ -221,6 +221,8 @@ export const IO_NETWORK_ERROR__STILL_ANSWERING = 0x17d4; // 6100
 export const IO_NETWORK_ERROR__NOT_COMMITTED = 0x17d5; // 6101
 /** CommitmentTooNew: The evidence was committed to less than 32 slots ago: wait, and prove it then */
 export const IO_NETWORK_ERROR__COMMITMENT_TOO_NEW = 0x17d6; // 6102
+/** PenaltyUnpaid: The device owes a penalty for a wrong hardware proof: add stake, then pay it with `io device pay-penalty` */
+export const IO_NETWORK_ERROR__PENALTY_UNPAID = 0x17d7; // 6103
 
 export type IoNetworkError =
   | typeof IO_NETWORK_ERROR__ACCUSER_MAY_NOT_DECIDE
@@ -300,6 +302,7 @@ export type IoNetworkError =
   | typeof IO_NETWORK_ERROR__PARAMETER_OUT_OF_BOUNDS
   | typeof IO_NETWORK_ERROR__PAUSED
   | typeof IO_NETWORK_ERROR__PENALTY_PENDING
+  | typeof IO_NETWORK_ERROR__PENALTY_UNPAID
   | typeof IO_NETWORK_ERROR__POOL_WIPED_OUT
   | typeof IO_NETWORK_ERROR__PRICE_TOO_LOW
   | typeof IO_NETWORK_ERROR__PROPOSAL_EXPIRED
@@ -407,6 +410,7 @@ if (process.env['NODE_ENV'] !== 'production') {
     [IO_NETWORK_ERROR__PARAMETER_OUT_OF_BOUNDS]: `A parameter is outside its bounds; see constants.rs`,
     [IO_NETWORK_ERROR__PAUSED]: `The network is paused for new jobs and stakes; settlements, refunds and withdrawals go on`,
     [IO_NETWORK_ERROR__PENALTY_PENDING]: `A penalty of this job has not been moved to a slash case yet: open it first`,
+    [IO_NETWORK_ERROR__PENALTY_UNPAID]: `The device owes a penalty for a wrong hardware proof: add stake, then pay it with \`io device pay-penalty\``,
     [IO_NETWORK_ERROR__POOL_WIPED_OUT]: `The pool lost everything: its co-stakers have to leave before somebody can join`,
     [IO_NETWORK_ERROR__PRICE_TOO_LOW]: `The price is below the least that the seller named: wait, it rises until the hour ends`,
     [IO_NETWORK_ERROR__PROPOSAL_EXPIRED]: `The proposed change has lapsed: propose it again`,

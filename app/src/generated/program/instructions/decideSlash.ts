@@ -46,6 +46,7 @@ export type DecideSlashInstruction<
   TAccountNetwork extends string | AccountMeta<string> = string,
   TAccountOracleSet extends string | AccountMeta<string> = string,
   TAccountProvider extends string | AccountMeta<string> = string,
+  TAccountDevice extends string | AccountMeta<string> = string,
   TAccountSlashCase extends string | AccountMeta<string> = string,
   TAccountSlashVault extends string | AccountMeta<string> = string,
   TAccountStakeVault extends string | AccountMeta<string> = string,
@@ -61,6 +62,7 @@ export type DecideSlashInstruction<
       TAccountNetwork extends string ? ReadonlyAccount<TAccountNetwork> : TAccountNetwork,
       TAccountOracleSet extends string ? ReadonlyAccount<TAccountOracleSet> : TAccountOracleSet,
       TAccountProvider extends string ? WritableAccount<TAccountProvider> : TAccountProvider,
+      TAccountDevice extends string ? WritableAccount<TAccountDevice> : TAccountDevice,
       TAccountSlashCase extends string ? WritableAccount<TAccountSlashCase> : TAccountSlashCase,
       TAccountSlashVault extends string ? WritableAccount<TAccountSlashVault> : TAccountSlashVault,
       TAccountStakeVault extends string ? WritableAccount<TAccountStakeVault> : TAccountStakeVault,
@@ -104,6 +106,7 @@ export type DecideSlashInput<
   TAccountNetwork extends string = string,
   TAccountOracleSet extends string = string,
   TAccountProvider extends string = string,
+  TAccountDevice extends string = string,
   TAccountSlashCase extends string = string,
   TAccountSlashVault extends string = string,
   TAccountStakeVault extends string = string,
@@ -115,6 +118,7 @@ export type DecideSlashInput<
   network: Address<TAccountNetwork>;
   oracleSet: Address<TAccountOracleSet>;
   provider: Address<TAccountProvider>;
+  device: Address<TAccountDevice>;
   slashCase: Address<TAccountSlashCase>;
   slashVault: Address<TAccountSlashVault>;
   stakeVault: Address<TAccountStakeVault>;
@@ -129,6 +133,7 @@ export function getDecideSlashInstruction<
   TAccountNetwork extends string,
   TAccountOracleSet extends string,
   TAccountProvider extends string,
+  TAccountDevice extends string,
   TAccountSlashCase extends string,
   TAccountSlashVault extends string,
   TAccountStakeVault extends string,
@@ -142,6 +147,7 @@ export function getDecideSlashInstruction<
     TAccountNetwork,
     TAccountOracleSet,
     TAccountProvider,
+    TAccountDevice,
     TAccountSlashCase,
     TAccountSlashVault,
     TAccountStakeVault,
@@ -156,6 +162,7 @@ export function getDecideSlashInstruction<
   TAccountNetwork,
   TAccountOracleSet,
   TAccountProvider,
+  TAccountDevice,
   TAccountSlashCase,
   TAccountSlashVault,
   TAccountStakeVault,
@@ -172,6 +179,7 @@ export function getDecideSlashInstruction<
     network: { value: input.network ?? null, isWritable: false },
     oracleSet: { value: input.oracleSet ?? null, isWritable: false },
     provider: { value: input.provider ?? null, isWritable: true },
+    device: { value: input.device ?? null, isWritable: true },
     slashCase: { value: input.slashCase ?? null, isWritable: true },
     slashVault: { value: input.slashVault ?? null, isWritable: true },
     stakeVault: { value: input.stakeVault ?? null, isWritable: true },
@@ -197,6 +205,7 @@ export function getDecideSlashInstruction<
       getAccountMeta('network', accounts.network),
       getAccountMeta('oracleSet', accounts.oracleSet),
       getAccountMeta('provider', accounts.provider),
+      getAccountMeta('device', accounts.device),
       getAccountMeta('slashCase', accounts.slashCase),
       getAccountMeta('slashVault', accounts.slashVault),
       getAccountMeta('stakeVault', accounts.stakeVault),
@@ -212,6 +221,7 @@ export function getDecideSlashInstruction<
     TAccountNetwork,
     TAccountOracleSet,
     TAccountProvider,
+    TAccountDevice,
     TAccountSlashCase,
     TAccountSlashVault,
     TAccountStakeVault,
@@ -231,13 +241,14 @@ export type ParsedDecideSlashInstruction<
     network: TAccountMetas[0];
     oracleSet: TAccountMetas[1];
     provider: TAccountMetas[2];
-    slashCase: TAccountMetas[3];
-    slashVault: TAccountMetas[4];
-    stakeVault: TAccountMetas[5];
-    coVault: TAccountMetas[6];
-    ioMint: TAccountMetas[7];
-    instructions: TAccountMetas[8];
-    tokenProgram: TAccountMetas[9];
+    device: TAccountMetas[3];
+    slashCase: TAccountMetas[4];
+    slashVault: TAccountMetas[5];
+    stakeVault: TAccountMetas[6];
+    coVault: TAccountMetas[7];
+    ioMint: TAccountMetas[8];
+    instructions: TAccountMetas[9];
+    tokenProgram: TAccountMetas[10];
   };
   data: DecideSlashInstructionData;
 };
@@ -245,10 +256,10 @@ export type ParsedDecideSlashInstruction<
 export function parseDecideSlashInstruction<TProgram extends string, TAccountMetas extends readonly AccountMeta[]>(
   instruction: Instruction<TProgram> & InstructionWithAccounts<TAccountMetas> & InstructionWithData<ReadonlyUint8Array>,
 ): ParsedDecideSlashInstruction<TProgram, TAccountMetas> {
-  if (instruction.accounts.length < 10) {
+  if (instruction.accounts.length < 11) {
     throw new SolanaError(SOLANA_ERROR__PROGRAM_CLIENTS__INSUFFICIENT_ACCOUNT_METAS, {
       actualAccountMetas: instruction.accounts.length,
-      expectedAccountMetas: 10,
+      expectedAccountMetas: 11,
     });
   }
   let accountIndex = 0;
@@ -263,6 +274,7 @@ export function parseDecideSlashInstruction<TProgram extends string, TAccountMet
       network: getNextAccount(),
       oracleSet: getNextAccount(),
       provider: getNextAccount(),
+      device: getNextAccount(),
       slashCase: getNextAccount(),
       slashVault: getNextAccount(),
       stakeVault: getNextAccount(),

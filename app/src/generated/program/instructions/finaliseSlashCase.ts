@@ -45,6 +45,7 @@ export type FinaliseSlashCaseInstruction<
   TProgram extends string = typeof IO_NETWORK_PROGRAM_ADDRESS,
   TAccountNetwork extends string | AccountMeta<string> = string,
   TAccountProvider extends string | AccountMeta<string> = string,
+  TAccountDevice extends string | AccountMeta<string> = string,
   TAccountSlashCase extends string | AccountMeta<string> = string,
   TAccountSlashVault extends string | AccountMeta<string> = string,
   TAccountStakeVault extends string | AccountMeta<string> = string,
@@ -58,6 +59,7 @@ export type FinaliseSlashCaseInstruction<
     [
       TAccountNetwork extends string ? ReadonlyAccount<TAccountNetwork> : TAccountNetwork,
       TAccountProvider extends string ? WritableAccount<TAccountProvider> : TAccountProvider,
+      TAccountDevice extends string ? WritableAccount<TAccountDevice> : TAccountDevice,
       TAccountSlashCase extends string ? WritableAccount<TAccountSlashCase> : TAccountSlashCase,
       TAccountSlashVault extends string ? WritableAccount<TAccountSlashVault> : TAccountSlashVault,
       TAccountStakeVault extends string ? WritableAccount<TAccountStakeVault> : TAccountStakeVault,
@@ -93,6 +95,7 @@ export function getFinaliseSlashCaseInstructionDataCodec(): FixedSizeCodec<
 export type FinaliseSlashCaseInput<
   TAccountNetwork extends string = string,
   TAccountProvider extends string = string,
+  TAccountDevice extends string = string,
   TAccountSlashCase extends string = string,
   TAccountSlashVault extends string = string,
   TAccountStakeVault extends string = string,
@@ -102,6 +105,7 @@ export type FinaliseSlashCaseInput<
 > = {
   network: Address<TAccountNetwork>;
   provider: Address<TAccountProvider>;
+  device: Address<TAccountDevice>;
   slashCase: Address<TAccountSlashCase>;
   slashVault: Address<TAccountSlashVault>;
   stakeVault: Address<TAccountStakeVault>;
@@ -113,6 +117,7 @@ export type FinaliseSlashCaseInput<
 export function getFinaliseSlashCaseInstruction<
   TAccountNetwork extends string,
   TAccountProvider extends string,
+  TAccountDevice extends string,
   TAccountSlashCase extends string,
   TAccountSlashVault extends string,
   TAccountStakeVault extends string,
@@ -124,6 +129,7 @@ export function getFinaliseSlashCaseInstruction<
   input: FinaliseSlashCaseInput<
     TAccountNetwork,
     TAccountProvider,
+    TAccountDevice,
     TAccountSlashCase,
     TAccountSlashVault,
     TAccountStakeVault,
@@ -136,6 +142,7 @@ export function getFinaliseSlashCaseInstruction<
   TProgramAddress,
   TAccountNetwork,
   TAccountProvider,
+  TAccountDevice,
   TAccountSlashCase,
   TAccountSlashVault,
   TAccountStakeVault,
@@ -150,6 +157,7 @@ export function getFinaliseSlashCaseInstruction<
   const originalAccounts = {
     network: { value: input.network ?? null, isWritable: false },
     provider: { value: input.provider ?? null, isWritable: true },
+    device: { value: input.device ?? null, isWritable: true },
     slashCase: { value: input.slashCase ?? null, isWritable: true },
     slashVault: { value: input.slashVault ?? null, isWritable: true },
     stakeVault: { value: input.stakeVault ?? null, isWritable: true },
@@ -170,6 +178,7 @@ export function getFinaliseSlashCaseInstruction<
     accounts: [
       getAccountMeta('network', accounts.network),
       getAccountMeta('provider', accounts.provider),
+      getAccountMeta('device', accounts.device),
       getAccountMeta('slashCase', accounts.slashCase),
       getAccountMeta('slashVault', accounts.slashVault),
       getAccountMeta('stakeVault', accounts.stakeVault),
@@ -183,6 +192,7 @@ export function getFinaliseSlashCaseInstruction<
     TProgramAddress,
     TAccountNetwork,
     TAccountProvider,
+    TAccountDevice,
     TAccountSlashCase,
     TAccountSlashVault,
     TAccountStakeVault,
@@ -200,12 +210,13 @@ export type ParsedFinaliseSlashCaseInstruction<
   accounts: {
     network: TAccountMetas[0];
     provider: TAccountMetas[1];
-    slashCase: TAccountMetas[2];
-    slashVault: TAccountMetas[3];
-    stakeVault: TAccountMetas[4];
-    coVault: TAccountMetas[5];
-    ioMint: TAccountMetas[6];
-    tokenProgram: TAccountMetas[7];
+    device: TAccountMetas[2];
+    slashCase: TAccountMetas[3];
+    slashVault: TAccountMetas[4];
+    stakeVault: TAccountMetas[5];
+    coVault: TAccountMetas[6];
+    ioMint: TAccountMetas[7];
+    tokenProgram: TAccountMetas[8];
   };
   data: FinaliseSlashCaseInstructionData;
 };
@@ -216,10 +227,10 @@ export function parseFinaliseSlashCaseInstruction<
 >(
   instruction: Instruction<TProgram> & InstructionWithAccounts<TAccountMetas> & InstructionWithData<ReadonlyUint8Array>,
 ): ParsedFinaliseSlashCaseInstruction<TProgram, TAccountMetas> {
-  if (instruction.accounts.length < 8) {
+  if (instruction.accounts.length < 9) {
     throw new SolanaError(SOLANA_ERROR__PROGRAM_CLIENTS__INSUFFICIENT_ACCOUNT_METAS, {
       actualAccountMetas: instruction.accounts.length,
-      expectedAccountMetas: 8,
+      expectedAccountMetas: 9,
     });
   }
   let accountIndex = 0;
@@ -233,6 +244,7 @@ export function parseFinaliseSlashCaseInstruction<
     accounts: {
       network: getNextAccount(),
       provider: getNextAccount(),
+      device: getNextAccount(),
       slashCase: getNextAccount(),
       slashVault: getNextAccount(),
       stakeVault: getNextAccount(),

@@ -46,6 +46,7 @@ export * from './initTreasuryShard';
 export * from './joinCoStake';
 export * from './leaveCoStake';
 export * from './migrateAccount';
+export * from './openFaultCase';
 export * from './openSlashCase';
 export * from './paySlashShare';
 export * from './proposeAdmin';

@@ -26,7 +26,6 @@ import {
   type Instruction,
   type InstructionWithAccounts,
   type InstructionWithData,
-  type ReadonlyAccount,
   type ReadonlyUint8Array,
   type WritableAccount,
 } from '@solana/kit';
@@ -53,7 +52,7 @@ export type ReleaseBondForLeaverInstruction<
     [
       TAccountProvider extends string ? WritableAccount<TAccountProvider> : TAccountProvider,
       TAccountDevice extends string ? WritableAccount<TAccountDevice> : TAccountDevice,
-      TAccountCoStake extends string ? ReadonlyAccount<TAccountCoStake> : TAccountCoStake,
+      TAccountCoStake extends string ? WritableAccount<TAccountCoStake> : TAccountCoStake,
       ...TRemainingAccounts,
     ]
   >;
@@ -106,7 +105,7 @@ export function getReleaseBondForLeaverInstruction<
   const originalAccounts = {
     provider: { value: input.provider ?? null, isWritable: true },
     device: { value: input.device ?? null, isWritable: true },
-    coStake: { value: input.coStake ?? null, isWritable: false },
+    coStake: { value: input.coStake ?? null, isWritable: true },
   };
   const accounts = originalAccounts as Record<keyof typeof originalAccounts, ResolvedInstructionAccount>;
 

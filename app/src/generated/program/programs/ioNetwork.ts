@@ -125,6 +125,7 @@ import {
   getJoinCoStakeInstructionAsync,
   getLeaveCoStakeInstruction,
   getMigrateAccountInstruction,
+  getOpenFaultCaseInstructionAsync,
   getOpenSlashCaseInstructionAsync,
   getPaySlashShareInstruction,
   getProposeAdminInstruction,
@@ -209,6 +210,7 @@ import {
   parseJoinCoStakeInstruction,
   parseLeaveCoStakeInstruction,
   parseMigrateAccountInstruction,
+  parseOpenFaultCaseInstruction,
   parseOpenSlashCaseInstruction,
   parsePaySlashShareInstruction,
   parseProposeAdminInstruction,
@@ -293,6 +295,7 @@ import {
   type JoinCoStakeAsyncInput,
   type LeaveCoStakeInput,
   type MigrateAccountInput,
+  type OpenFaultCaseAsyncInput,
   type OpenSlashCaseAsyncInput,
   type ParsedAcceptAdminInstruction,
   type ParsedAcceptBeneficiaryInstruction,
@@ -333,6 +336,7 @@ import {
   type ParsedJoinCoStakeInstruction,
   type ParsedLeaveCoStakeInstruction,
   type ParsedMigrateAccountInstruction,
+  type ParsedOpenFaultCaseInstruction,
   type ParsedOpenSlashCaseInstruction,
   type ParsedPaySlashShareInstruction,
   type ParsedProposeAdminInstruction,
@@ -657,6 +661,7 @@ export enum IoNetworkInstruction {
   JoinCoStake,
   LeaveCoStake,
   MigrateAccount,
+  OpenFaultCase,
   OpenSlashCase,
   PaySlashShare,
   ProposeAdmin,
@@ -1058,6 +1063,15 @@ export function identifyIoNetworkInstruction(
     )
   ) {
     return IoNetworkInstruction.MigrateAccount;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([46, 231, 214, 78, 251, 189, 145, 121])),
+      0,
+    )
+  ) {
+    return IoNetworkInstruction.OpenFaultCase;
   }
   if (
     containsBytes(
@@ -1510,6 +1524,7 @@ export type ParsedIoNetworkInstruction<TProgram extends string = '5NeGiwEWmbW5Nn
   | ({ instructionType: IoNetworkInstruction.JoinCoStake } & ParsedJoinCoStakeInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.LeaveCoStake } & ParsedLeaveCoStakeInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.MigrateAccount } & ParsedMigrateAccountInstruction<TProgram>)
+  | ({ instructionType: IoNetworkInstruction.OpenFaultCase } & ParsedOpenFaultCaseInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.OpenSlashCase } & ParsedOpenSlashCaseInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.PaySlashShare } & ParsedPaySlashShareInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.ProposeAdmin } & ParsedProposeAdminInstruction<TProgram>)
@@ -1734,6 +1749,10 @@ export function parseIoNetworkInstruction<TProgram extends string>(
     case IoNetworkInstruction.MigrateAccount: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: IoNetworkInstruction.MigrateAccount, ...parseMigrateAccountInstruction(instruction) };
+    }
+    case IoNetworkInstruction.OpenFaultCase: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: IoNetworkInstruction.OpenFaultCase, ...parseOpenFaultCaseInstruction(instruction) };
     }
     case IoNetworkInstruction.OpenSlashCase: {
       assertIsInstructionWithAccounts(instruction);
@@ -2062,6 +2081,9 @@ export type IoNetworkPluginInstructions = {
   migrateAccount: (
     input: MakeOptional<MigrateAccountInput, 'payer'>,
   ) => ReturnType<typeof getMigrateAccountInstruction> & SelfPlanAndSendFunctions;
+  openFaultCase: (
+    input: OpenFaultCaseAsyncInput,
+  ) => ReturnType<typeof getOpenFaultCaseInstructionAsync> & SelfPlanAndSendFunctions;
   openSlashCase: (
     input: OpenSlashCaseAsyncInput,
   ) => ReturnType<typeof getOpenSlashCaseInstructionAsync> & SelfPlanAndSendFunctions;
@@ -2280,6 +2302,7 @@ export function ioNetworkProgram() {
               client,
               getMigrateAccountInstruction({ ...input, payer: input.payer ?? client.payer }),
             ),
+          openFaultCase: (input) => addSelfPlanAndSendFunctions(client, getOpenFaultCaseInstructionAsync(input)),
           openSlashCase: (input) => addSelfPlanAndSendFunctions(client, getOpenSlashCaseInstructionAsync(input)),
           paySlashShare: (input) => addSelfPlanAndSendFunctions(client, getPaySlashShareInstruction(input)),
           proposeAdmin: (input) => addSelfPlanAndSendFunctions(client, getProposeAdminInstruction(input)),

@@ -175,7 +175,10 @@ pub async fn submit(
     let requirement = options.requirement.wire()?;
     let seconds = |time: Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
     let terms = JobTerms {
-        nonce: options.nonce.map_or_else(random_u64, Ok)?,
+        nonce: match options.nonce {
+            Some(nonce) => nonce,
+            None => pda::job_nonce(&wallet.address(), random_u64()?),
+        },
         spec_hash: prepared.spec.hash().0,
         max_price: price.max_price,
         max_units: options

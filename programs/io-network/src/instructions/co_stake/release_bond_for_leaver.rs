@@ -2,7 +2,7 @@ use crate::prelude::*;
 
 use crate::{
     errors::{IoError, MoneyResult},
-    events::{device_changed, provider_changed},
+    events::{co_stake_changed, device_changed, provider_changed},
     state::{CoStake, Device, Provider},
 };
 
@@ -12,17 +12,21 @@ pub struct ReleaseBondForLeaver<'info> {
     pub provider: AccountLoader<'info, Provider>,
     #[account(mut)]
     pub device: AccountLoader<'info, Device>,
+    #[account(mut)]
     pub co_stake: AccountLoader<'info, CoStake>,
 }
 
 impl ReleaseBondForLeaver<'_> {
-    /// provider: the device's and the co-stake's · device: bonded above its exposure · co_stake: its notice is over and the rest
+    /// provider: the device's and the co-stake's · device: bonded above its exposure, owes no penalty · co_stake: its notice is over and the rest
     /// does not cover all bonds. Anybody may send it. Returns how much is short.
     fn validate(&self, now: i64) -> Result<u64> {
         let (provider, co) = (self.provider.load()?, self.co_stake.load()?);
         let key = self.provider.key();
         require_keys_eq!(co.provider, key, IoError::WrongAccount);
-        require_keys_eq!(self.device.load()?.provider, key, IoError::WrongAccount);
+        let device = self.device.load()?;
+        require_keys_eq!(device.provider, key, IoError::WrongAccount);
+        device.require_paid()?;
+        require!(device.bond > device.exposure, IoError::BondBelowExposure);
         co.require_notice_over(now)?;
         let rest = provider.collateral().saturating_sub(co.worth(&provider)?);
         let short = provider.committed.saturating_sub(rest);
@@ -31,15 +35,26 @@ impl ReleaseBondForLeaver<'_> {
     }
 }
 
-/// The owner had the notice to refill. What runs stays covered: no bond falls below its device's exposure.
+/// The owner had the notice to refill. What runs stays covered: no bond falls below its device's exposure. The first call only starts the
+/// day in which devices answer for what they showed before; a call after it frees bonds.
 pub fn release_bond_for_leaver(ctx: Context<ReleaseBondForLeaver>) -> Result<()> {
     let a = ctx.accounts;
-    let short = a.validate(Clock::get()?.unix_timestamp)?;
+    let now = Clock::get()?.unix_timestamp;
+    let short = a.validate(now)?;
+    if a.co_stake.load()?.release_at() == 0 {
+        let mut co = a.co_stake.load_mut()?;
+        co.call_bonds(now);
+        co_stake_changed(&a.co_stake.key(), &co);
+        return Ok(());
+    }
+    require!(
+        now >= a.co_stake.load()?.release_at(),
+        IoError::StillAnswering
+    );
     let mut provider = a.provider.load_mut()?;
     let mut device = a.device.load_mut()?;
     let spare = device.bond.checked_sub(device.exposure).or_overflow()?;
     let freed = short.min(spare);
-    require!(freed > 0, IoError::BondBelowExposure);
     device.bond -= freed;
     provider.release(freed)?;
     provider.invariant()?;

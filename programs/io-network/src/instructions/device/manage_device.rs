@@ -40,10 +40,11 @@ pub fn set_device_bond(ctx: Context<ManageDevice>, bond: u64) -> Result<()> {
     a.validate()?;
     let mut provider = a.provider.load_mut()?;
     let mut device = a.device.load_mut()?;
-    // Stake may leave a device that no longer works, down to its exposure, once it has answered for its figures; raising needs no
-    // minimum either: a penalised device may come back in steps. Accepting a job checks the minimum.
+    // Stake may leave a device that no longer works, down to its exposure, once it has answered for its figures and owes nothing; raising
+    // needs no minimum either: a penalised device may come back in steps. Accepting a job checks the minimum.
     require!(bond >= device.exposure, IoError::BondBelowExposure);
     if bond < device.bond {
+        device.require_paid()?;
         device.require_answered(Clock::get()?.unix_timestamp)?;
     }
     provider.release(device.bond)?;

@@ -19,8 +19,8 @@ pub struct RetireDevice<'info> {
 }
 
 impl RetireDevice<'_> {
-    /// authority: the provider's · provider: bound by its authority · device: the provider's, without unsettled jobs, its figures
-    /// answered for.
+    /// authority: the provider's · provider: bound by its authority · device: the provider's, without unsettled jobs or
+    /// a penalty due, its figures answered for.
     fn validate(&self, now: i64) -> Result<()> {
         let device = self.device.load()?;
         require_keys_eq!(
@@ -30,6 +30,7 @@ impl RetireDevice<'_> {
         );
         require_keys_eq!(device.provider, self.provider.key(), IoError::WrongAccount);
         require!(device.open_jobs == 0, IoError::DeviceBusy);
+        device.require_paid()?;
         device.require_answered(now)
     }
 }

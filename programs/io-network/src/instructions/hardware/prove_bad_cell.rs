@@ -8,7 +8,7 @@ use io_protocol::{
 use crate::{
     attest,
     constants::EVIDENCE_SECONDS,
-    errors::{IoError, MoneyResult},
+    errors::IoError,
     events::device_changed,
     instructions::provider::CaseOpening,
     seeds,
@@ -126,18 +126,15 @@ pub fn prove_bad_cell(ctx: Context<ProveBadCell>, salt: [u8; 32]) -> Result<()> 
         vault_bump: ctx.bumps.slash_vault,
     };
     let commitment = a.validate(&opening, &salt, &clock)?;
-    let (parts, again) = {
+    let (parts, due, again) = {
         let (mut device, mut provider) = (a.device.load_mut()?, a.provider.load_mut()?);
         let network = a.network.load()?;
         let again = !device.faultable(now);
-        let (bonded, missing) = device.fault(network.min_bond, network.reject_penalty_bps, now)?;
-        let (owner_part, co_part) = provider.slash(bonded)?;
-        let unbound = provider.take_unbound(missing);
-        device.owe(missing - unbound);
+        let penalty = device.fault(network.min_bond, network.reject_penalty_bps, now)?;
+        let parts = device.pay(&mut provider, penalty)?;
         device.invariant()?;
         device_changed(&a.device.key(), &device);
-        let owner_part = owner_part.checked_add(unbound).or_overflow()?;
-        ((owner_part, co_part), again)
+        (parts, device.fault_due, again)
     };
     if parts == (0, 0) {
         require!(!again, IoError::NothingOwed);
@@ -149,6 +146,7 @@ pub fn prove_bad_cell(ctx: Context<ProveBadCell>, salt: [u8; 32]) -> Result<()> 
         case.challenger = challenger;
         case.cause = SlashCause::BadCell as u8;
         case.subject = commitment;
+        case.due = due;
         // There is no renter: that share burns.
         case.renter_bps = 0;
     })

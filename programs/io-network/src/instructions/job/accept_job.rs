@@ -37,7 +37,7 @@ pub struct AcceptJob<'info> {
 
 impl AcceptJob<'_> {
     /// operator: the device's · network, oracle_set: the only accounts of their types · provider: the device's · device: idle,
-    /// attested, bonded, meets the requirement · job: open, funded, in time, the one meant · provider_token: a usable account of the job's mint owned by the
+    /// attested, bonded, owes no penalty, meets the requirement · job: open, funded, in time, the one meant · provider_token: a usable account of the job's mint owned by the
     /// provider's payout owner · instructions: by address, in `attest`, if a ticket is brought. Returns the job's exposure.
     fn validate(&self, args: &AcceptJobArgs, now: i64) -> Result<u64> {
         let (job, device, provider) =
@@ -50,6 +50,7 @@ impl AcceptJob<'_> {
         require_keys_eq!(device.operator, self.operator.key(), IoError::NotOperator);
         require_keys_eq!(device.provider, self.provider.key(), IoError::WrongAccount);
         require!(device.is_idle(), IoError::DeviceNotIdle);
+        device.require_paid()?;
         let attested_until = device
             .attested_at
             .saturating_add(i64::from(network.attestation_seconds));

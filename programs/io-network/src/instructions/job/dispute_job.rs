@@ -40,7 +40,7 @@ pub fn dispute_job(ctx: Context<DisputeJob>) -> Result<()> {
     let now = Clock::get()?.unix_timestamp;
     a.validate(now)?;
     let mut job = a.job.load_mut()?;
-    job.dispute_until = now.saturating_add(i64::from(job.dispute_seconds));
+    job.dispute_until = now.saturating_add(job.dispute_window());
     job.challenger = a.disputer.key();
     job.state = JobState::Disputed as u8;
     job.invariant()?;

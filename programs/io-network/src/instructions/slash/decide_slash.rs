@@ -14,6 +14,9 @@ pub struct DecideSlash<'info> {
     pub oracle_set: AccountLoader<'info, OracleSet>,
     #[account(mut)]
     pub provider: AccountLoader<'info, Provider>,
+    /// CHECK: the case's device, checked in `validate`; it may be gone. What a penalty that is given back left due is due no more.
+    #[account(mut)]
+    pub device: UncheckedAccount<'info>,
     #[account(mut)]
     pub slash_case: AccountLoader<'info, SlashCase>,
     /// CHECK: the case's vault, a PDA checked in `validate`.
@@ -73,6 +76,7 @@ pub fn decide_slash(ctx: Context<DecideSlash>, verdict: u8) -> Result<()> {
         SlashVerdict::from_u8(verdict).ok_or_else(|| error!(IoError::ParameterOutOfBounds))?;
     let resolution = Resolution {
         provider: &a.provider,
+        device: &a.device,
         case: &a.slash_case,
         slash_vault: &a.slash_vault,
         stake_vault: &a.stake_vault,

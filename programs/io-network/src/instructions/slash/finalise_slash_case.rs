@@ -11,6 +11,9 @@ pub struct FinaliseSlashCase<'info> {
     pub network: AccountLoader<'info, Network>,
     #[account(mut)]
     pub provider: AccountLoader<'info, Provider>,
+    /// CHECK: the case's device, checked in `validate`; it may be gone. What a penalty that is given back left due is due no more.
+    #[account(mut)]
+    pub device: UncheckedAccount<'info>,
     #[account(mut)]
     pub slash_case: AccountLoader<'info, SlashCase>,
     /// CHECK: the case's vault, a PDA checked in `validate`.
@@ -36,6 +39,7 @@ pub fn finalise_slash_case(ctx: Context<FinaliseSlashCase>) -> Result<()> {
     let now = Clock::get()?.unix_timestamp;
     let resolution = Resolution {
         provider: &a.provider,
+        device: &a.device,
         case: &a.slash_case,
         slash_vault: &a.slash_vault,
         stake_vault: &a.stake_vault,

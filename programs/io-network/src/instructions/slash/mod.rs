@@ -17,15 +17,16 @@ use io_protocol::slashing;
 
 use crate::{
     errors::{IoError, MoneyResult},
-    events::{provider_changed, slash_case_changed},
+    events::{device_changed, provider_changed, slash_case_changed},
     seeds,
-    state::{Provider, SlashCase, SlashState},
+    state::{Device, Provider, SlashCase, SlashState},
     token::Batch,
 };
 
 /// The accounts that a decision moves money between.
 struct Resolution<'a, 'info> {
     provider: &'a AccountLoader<'info, Provider>,
+    device: &'a AccountInfo<'info>,
     case: &'a AccountLoader<'info, SlashCase>,
     slash_vault: &'a AccountInfo<'info>,
     stake_vault: &'a AccountInfo<'info>,
@@ -35,12 +36,13 @@ struct Resolution<'a, 'info> {
 }
 
 impl Resolution<'_, '_> {
-    /// provider: the case's · slash_vault: the case's PDA · stake_vault, co_vault: the provider's PDAs · io_mint: given ·
+    /// provider, device: the case's; the device may be gone · slash_vault: the case's PDA · stake_vault, co_vault: the provider's PDAs · io_mint: given ·
     /// token_program: by address, in the call.
     fn validate(&self, io_mint: &Pubkey) -> Result<()> {
         let (case, provider) = (self.case.load()?, self.provider.load()?);
         let key = self.provider.key();
         require_keys_eq!(case.provider, key, IoError::WrongAccount);
+        require_keys_eq!(case.device, *self.device.key, IoError::WrongAccount);
         case.require_vault(&self.case.key(), self.slash_vault.key)?;
         provider.require_stake_vault(&key, self.stake_vault.key)?;
         provider.require_co_vault(&key, self.co_vault.key)?;
@@ -75,7 +77,8 @@ impl Resolution<'_, '_> {
         };
         let mut batch = Batch::new();
         batch.burn(self.slash_vault, self.io_mint, self.case.as_ref(), burn);
-        invoke_as_case(&*self.case.load()?, self.token_program, batch)
+        let case = *self.case.load()?;
+        invoke_as_case(&case, self.token_program, batch)
     }
 
     /// The penalty was wrong: everything goes back to where it was taken from. A pool that everybody left gives its part to the
@@ -100,6 +103,7 @@ impl Resolution<'_, '_> {
             case.state = SlashState::Returned as u8;
             case.decided_at = now;
             self.tell(&case, &provider)?;
+            self.forgive(case.due())?;
             (to_owner, to_pool)
         };
         let mut batch = Batch::new();
@@ -110,7 +114,26 @@ impl Resolution<'_, '_> {
             to_owner,
         );
         batch.transfer(self.slash_vault, self.co_vault, self.case.as_ref(), to_pool);
-        invoke_as_case(&*self.case.load()?, self.token_program, batch)
+        let case = *self.case.load()?;
+        invoke_as_case(&case, self.token_program, batch)
+    }
+
+    /// What a wrong penalty left due is due no more. A device that is gone owed nothing.
+    fn forgive(&self, due: u64) -> Result<()> {
+        if due == 0 || self.device.owner != &crate::ID {
+            return Ok(());
+        }
+        let mut data = self.device.try_borrow_mut_data()?;
+        let (tag, body) = data
+            .split_at_mut_checked(Device::DISCRIMINATOR.len())
+            .ok_or_else(|| error!(IoError::WrongAccount))?;
+        require!(tag == Device::DISCRIMINATOR, IoError::WrongAccount);
+        let device = bytemuck::try_from_bytes_mut::<Device>(body)
+            .map_err(|_| error!(IoError::WrongAccount))?;
+        device.forgive(due);
+        device.invariant()?;
+        device_changed(self.device.key, device);
+        Ok(())
     }
 
     fn tell(&self, case: &SlashCase, provider: &Provider) -> Result<()> {

@@ -64,5 +64,6 @@ pub fn pay_slash_share(ctx: Context<PaySlashShare>, party: SlashParty) -> Result
         a.slash_case.as_ref(),
         amount,
     );
-    invoke_as_case(&*a.slash_case.load()?, &a.token_program, batch)
+    let case = *a.slash_case.load()?;
+    invoke_as_case(&case, &a.token_program, batch)
 }
