@@ -14,6 +14,7 @@ use serde_json::Value;
 const DEAD: &str = "http://127.0.0.1:1";
 
 struct Io {
+    program: std::path::PathBuf,
     home: tempfile::TempDir,
     variables: Vec<(String, String)>,
 }
@@ -21,6 +22,7 @@ struct Io {
 impl Io {
     fn new() -> Self {
         Self {
+            program: env!("CARGO_BIN_EXE_io").into(),
             home: tempfile::tempdir().unwrap(),
             variables: Vec::new(),
         }
@@ -44,7 +46,7 @@ impl Io {
 
     /// Runs in an empty home of its own, with nothing of the caller's surroundings.
     fn run(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_io"));
+        let mut command = Command::new(&self.program);
         command
             .args(arguments)
             .current_dir(self.home.path())
@@ -371,11 +373,20 @@ fn a_node_that_talks_nonsense_is_no_panic() {
 
 #[test]
 fn io_up_says_what_is_missing_before_it_starts_anything() {
-    let io = Io::new();
+    // Away from where it was built, for what it starts lies there, too.
+    let mut io = Io::new();
+    io.program = io.path("bin/io");
+    fs::create_dir(io.path("bin")).unwrap();
+    fs::copy(env!("CARGO_BIN_EXE_io"), &io.program).unwrap();
     let output = io.run(&["up", "--data-dir", "net"]);
-    // The binary of the local chain may lie beside this one; then the program is what is missing.
-    assert_ne!(code(&output), 0);
-    assert!(stderr(&output).contains("./x"), "{}", stderr(&output));
+    assert_eq!(code(&output), 4, "{}", stderr(&output));
+    assert!(stderr(&output).contains("./x setup"), "{}", stderr(&output));
+    assert!(!io.path("net/keys").exists());
+    // Nor when the chain is there, and the program isn't.
+    fs::write(io.path("bin/io-localnet"), "").unwrap();
+    let output = io.run(&["up", "--data-dir", "net"]);
+    assert_eq!(code(&output), 4, "{}", stderr(&output));
+    assert!(stderr(&output).contains("./x build"), "{}", stderr(&output));
     assert!(!io.path("net/keys").exists());
     let down = io.run(&["down", "--data-dir", "net"]);
     assert_eq!(code(&down), 4, "{}", stderr(&down));
