@@ -5,9 +5,9 @@
 //! 2. Devices commit to their products, fill memory, and say so. Their time is what passes here between the opening and the commitment.
 //! 3. When all have, or patience ends, the oracle reveals the second seed: rows are drawn, and the walk through memory begins.
 //!    Once a walk's root is in, another signature draws its strides.
-//! 4. Rows come as a blob. All devices of a round share one B·r. The link of a device whose proof was right is measured
-//!    ([`pace`]). What was asked, sent, signed and found is one record a device and round in the database, and for
-//!    everybody at `/v1/hardware/{epoch}`.
+//! 4. Rows come as a blob. All devices of a round share one B·r. When all were checked, the links of those whose proof was right are
+//!    measured ([`pace`]); the others are told before that. What was asked, sent, signed and found is one record a device and round in
+//!    the database, and for everybody at `/v1/hardware/{epoch}`.
 //!
 //! Being slow lowers a figure. A wrong row or stride refuses the device. [`attest`](crate::attest) signs no figure above what was
 //! measured here.
@@ -21,7 +21,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, TryStreamExt, future, stream};
 use io_api::{
     auth::verify_signature,
     text,
@@ -74,6 +74,8 @@ const RETRY: Duration = Duration::from_secs(2);
 const INBOX_EACH: usize = 8;
 /// Most devices of a round: more are asked in another beside it.
 const MAX_DEVICES: usize = 16_384;
+/// Devices of a round whose rows are in memory, and are checked, at once.
+const CHECKS: usize = 8;
 /// Segments of 4 KiB in a MiB.
 const SEGMENTS_A_MIB: u64 = 256;
 /// Memory that a device in use is asked for, MiB: the rest is its renter's, and what was shown before stands.
@@ -733,35 +735,38 @@ fn open_due(oracle: &Arc<Oracle>) {
     }
 }
 
-/// Frees a round's devices, however it ends.
+/// Closes a round's inbox, however it ends.
 struct Open {
     oracle: Arc<Oracle>,
-    devices: Vec<Pubkey>,
-    round: Option<Hash>,
+    round: Hash,
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
+        lock(&self.oracle.hardware.state).rounds.remove(&self.round);
+    }
+}
+
+/// Frees a device of a round, however its turn ends.
+struct Busy {
+    oracle: Arc<Oracle>,
+    device: Pubkey,
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
         let mut state = lock(&self.oracle.hardware.state);
-        if let Some(round) = self.round {
-            state.rounds.remove(&round);
-        }
-        for device in &self.devices {
-            if let Some(known) = state.known.get_mut(device) {
-                known.busy = false;
-            }
+        if let Some(known) = state.known.get_mut(&self.device) {
+            known.busy = false;
         }
     }
 }
 
 async fn run(oracle: Arc<Oracle>, asked: Vec<Asked>) {
-    let open = Open {
-        oracle: oracle.clone(),
-        devices: asked.iter().map(|asked| asked.device).collect(),
-        round: None,
-    };
-    let devices = open.devices.clone();
-    if let Err(error) = round(&oracle, asked, open).await {
+    let devices: Vec<Pubkey> = asked.iter().map(|asked| asked.device).collect();
+    let turns = asked.into_iter().map(|asked| Turn::new(&oracle, asked));
+    let turns = turns.collect();
+    if let Err(error) = round(&oracle, turns).await {
         tracing::warn!(error = %format!("{error:#}"), "a round of hardware proofs failed");
         let mut state = lock(&oracle.hardware.state);
         for device in devices {
@@ -779,6 +784,8 @@ fn retry(failures: u32) -> Duration {
 /// A device on its way through a round.
 struct Turn {
     asked: Asked,
+    /// Until its end the device is in no other round.
+    _busy: Busy,
     committed: Option<(Committed, u64, String)>,
     filled: bool,
     revealed_at: Option<Instant>,
@@ -790,6 +797,29 @@ struct Turn {
 }
 
 impl Turn {
+    fn new(oracle: &Arc<Oracle>, asked: Asked) -> Self {
+        let busy = Busy {
+            oracle: oracle.clone(),
+            device: asked.device,
+        };
+        Self {
+            asked,
+            _busy: busy,
+            committed: None,
+            filled: false,
+            revealed_at: None,
+            walk: None,
+            draw: None,
+            opened: None,
+            link: None,
+            ended: None,
+        }
+    }
+
+    fn is_proven(&self) -> bool {
+        matches!(self.ended, Some((ProofOutcome::Proven, _)))
+    }
+
     fn end(&mut self, outcome: ProofOutcome, reason: impl Into<String>) {
         if self.ended.is_none() {
             let reason: String = reason.into();
@@ -851,7 +881,7 @@ async fn new_blockhash(oracle: &Oracle) -> Result<Bytes32> {
     anyhow::bail!("the chain makes no new blocks")
 }
 
-async fn round(oracle: &Arc<Oracle>, asked: Vec<Asked>, mut open: Open) -> Result<()> {
+async fn round(oracle: &Arc<Oracle>, asked: Vec<Turn>) -> Result<()> {
     let rounds = oracle.config.rounds.clone();
     let slot = oracle.clock.slot();
     let blockhash = new_blockhash(oracle).await?;
@@ -874,28 +904,19 @@ async fn round(oracle: &Arc<Oracle>, asked: Vec<Asked>, mut open: Open) -> Resul
     };
     let (sender, mut inbox) = mpsc::channel(INBOX_EACH * asked.len());
     lock(&oracle.hardware.state).rounds.insert(seed, sender);
-    open.round = Some(seed);
+    let _open = Open {
+        oracle: oracle.clone(),
+        round: seed,
+    };
 
     let sent = Instant::now();
     let mut turns = HashMap::new();
-    for asked in asked {
+    for mut turn in asked {
         let message = ToWorker::Round {
             opening: opening.clone(),
-            ask: asked.ask,
+            ask: turn.asked.ask,
         };
-        let reached = oracle.links.send(&asked.device, message);
-        let mut turn = Turn {
-            asked,
-            committed: None,
-            filled: false,
-            revealed_at: None,
-            walk: None,
-            draw: None,
-            opened: None,
-            link: None,
-            ended: None,
-        };
-        if !reached {
+        if !oracle.links.send(&turn.asked.device, message) {
             turn.end(
                 ProofOutcome::Missed,
                 "the device's link is gone or too slow",
@@ -1015,22 +1036,45 @@ async fn round(oracle: &Arc<Oracle>, asked: Vec<Asked>, mut open: Open) -> Resul
     let checkers = checkers.await??;
     let (opening, checkers, revealed) = (&opening, &checkers, &revealed);
     let (seed, reveal) = (&seed, &reveal);
-    let last = |turn: Turn| async move {
-        let mut turn = judge(oracle, turn, seed, reveal, checkers).await;
-        if matches!(turn.ended, Some((ProofOutcome::Proven, _))) {
-            turn.link = Some(pace::measure(oracle, &turn.asked.device).await);
+    let check = |turn: Turn| async move {
+        let turn = judge(oracle, turn, seed, reveal, checkers).await;
+        if turn.is_proven() {
+            return Ok(Some(turn));
         }
+        conclude(oracle, turn, at, opening, seed, revealed).await?;
+        Ok(None)
+    };
+    let measure = |mut turn: Turn| async move {
+        turn.link = Some(pace::measure(oracle, &turn.asked.device).await);
         conclude(oracle, turn, at, opening, seed, revealed).await
     };
-    stream::iter(turns.into_values())
-        .map(last)
-        .buffer_unordered(pace::AT_ONCE)
-        .try_collect::<()>()
-        .await?;
+    unproven_first(turns.into_values(), check, measure).await?;
     if let Some(before) = epoch.checked_sub(KEEP_EPOCHS) {
         oracle.db.forget_proofs(before).await?;
     }
     Ok(())
+}
+
+/// Ends turns: `check` ends those that are not proven, and gives the others back. They have to be measured, which takes as long as their
+/// links need: that waits until all were checked, and nobody for it. [`pace`] says how many links are measured at once.
+async fn unproven_first<T, C, M>(
+    turns: impl IntoIterator<Item = T>,
+    check: impl Fn(T) -> C,
+    measure: impl FnMut(T) -> M,
+) -> Result<()>
+where
+    C: Future<Output = Result<Option<T>>>,
+    M: Future<Output = Result<()>>,
+{
+    let proven: Vec<T> = stream::iter(turns)
+        .map(check)
+        .buffer_unordered(CHECKS)
+        .try_filter_map(future::ok)
+        .try_collect()
+        .await?;
+    stream::iter(proven.into_iter().map(Ok))
+        .try_for_each_concurrent(None, measure)
+        .await
 }
 
 /// Whether opened strides are no more, and no longer, than what was drawn: they are kept and published. Pure.
@@ -1448,6 +1492,41 @@ mod tests {
             up_mbit: 50,
             latency_ms: 20,
         }
+    }
+
+    /// Devices that stall while they are measured keep nobody waiting: neither those that have nothing to be measured, nor, beyond the
+    /// limit that there is for links, each other.
+    #[test]
+    fn the_unproven_are_ended_before_anybody_is_measured() {
+        let (ended, begun) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
+        // More than are checked at once, on both sides.
+        let proven = |n: &usize| n.is_multiple_of(2);
+        let check = |n: usize| {
+            let (ended, begun) = (&ended, &begun);
+            async move {
+                assert!(lock(begun).is_empty(), "{n} is checked behind a link");
+                if proven(&n) {
+                    return Ok(Some(n));
+                }
+                lock(ended).push(n);
+                Ok(None)
+            }
+        };
+        let measure = |n: usize| {
+            lock(&begun).push(n);
+            future::pending()
+        };
+        let all = 0..6 * CHECKS;
+        let mut ends = std::pin::pin!(unproven_first(all.clone(), check, measure));
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(ends.as_mut().poll(&mut context).is_pending());
+        let sorted = |mutex: &Mutex<Vec<usize>>| {
+            let mut all = lock(mutex).clone();
+            all.sort_unstable();
+            all
+        };
+        let (yes, no): (Vec<usize>, Vec<usize>) = all.partition(proven);
+        assert_eq!((sorted(&begun), sorted(&ended)), (yes, no));
     }
 
     #[test]

@@ -195,6 +195,14 @@ impl Links {
     }
 }
 
+#[cfg(test)]
+impl Links {
+    /// A link of which a test reads what goes to the worker.
+    pub fn link(&self, device: Pubkey) -> mpsc::Receiver<Parcel> {
+        self.open(device).expect("room").waiting
+    }
+}
+
 /// Why a message is refused.
 struct Refusal {
     code: &'static str,

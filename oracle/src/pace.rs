@@ -1,7 +1,7 @@
 //! Measures devices' links ([`io_proof::hardware::pace`]): pings, and bursts of random bytes each way, over the link itself.
 //!
 //! One exchange at a time with a device, and few devices at a time, so that they share little of what this oracle's own connection
-//! carries.
+//! carries. Each has its turn for so long at most, however slowly it answers.
 
 use std::{
     collections::HashMap,
@@ -31,16 +31,23 @@ use tokio::{
 };
 
 use crate::{
-    link::Parcel,
+    link::{Links, Parcel},
     oracle::{Oracle, lock},
 };
 
 /// Devices whose links are measured at once.
-pub const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 8;
 /// Bytes of a burst in one frame.
 const FRAME: usize = 32 * 1024;
 const BURST_PATIENCE: Duration = Duration::from_micros(PATIENCE_MICROS);
 const PING_PATIENCE: Duration = Duration::from_millis(MAX_LATENCY_MS as u64);
+/// Longest turn of a device. It holds the pings and both first bursts of a link that takes 300 ms there and back and carries 1 Mbit/s; what
+/// has not come by then has no figure.
+const TURN: Duration = Duration::from_secs(6);
+const _: () = assert!(
+    TURN.as_micros() as u64 >= PINGS as u64 * 300_000 + 2 * PATIENCE_MICROS
+        && TURN.as_micros() < PINGS as u128 * PING_PATIENCE.as_micros()
+);
 
 /// What a device's link is to bring.
 enum Awaited {
@@ -151,6 +158,21 @@ impl Paces {
     pub fn forget(&self, device: &Pubkey) {
         lock(&self.exchanges).remove(device);
     }
+
+    /// Measures a device's link when it is its turn, for `longest` at most.
+    async fn measure(&self, links: &Links, device: &Pubkey, longest: Duration) -> LinkTimes {
+        // Never closed.
+        let _turn = self.turns.acquire().await;
+        let mut times = LinkTimes::default();
+        let measured = Measured {
+            paces: self,
+            links,
+            device,
+        };
+        // What has come by then counts.
+        let _ = timeout(longest, measured.all(&mut times)).await;
+        times
+    }
 }
 
 /// How an exchange ended.
@@ -161,31 +183,112 @@ enum End {
     Wrong,
 }
 
-/// Sends a device what an answer is awaited to.
-async fn exchange(
-    oracle: &Oracle,
-    device: &Pubkey,
-    (request, awaited): (u64, Awaited),
-    parcels: Vec<Parcel>,
-    patience: Duration,
-) -> End {
-    let came = oracle.paces.begin(device, request, awaited);
-    let sent = Instant::now();
-    let all = parcels
-        .into_iter()
-        .all(|parcel| oracle.links.put(device, parcel));
-    if !all {
-        oracle.paces.forget(device);
-        return End::Late;
+/// A device that is measured.
+struct Measured<'a> {
+    paces: &'a Paces,
+    links: &'a Links,
+    device: &'a Pubkey,
+}
+
+/// Ends an exchange, however it ends: when the device's turn is over, too.
+struct Waiting<'a>(&'a Paces, &'a Pubkey);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.forget(self.1);
     }
-    let end = match timeout(patience, came).await {
-        Ok(Ok(Some(at))) => End::Right(at.saturating_duration_since(sent).as_micros() as u64),
-        Ok(Ok(None)) => End::Wrong,
-        // In time neither, or its link has ended.
-        Ok(Err(_)) | Err(_) => End::Late,
-    };
-    oracle.paces.forget(device);
-    end
+}
+
+impl Measured<'_> {
+    /// Sends the device what an answer is awaited to.
+    async fn exchange(
+        &self,
+        (request, awaited): (u64, Awaited),
+        parcels: Vec<Parcel>,
+        patience: Duration,
+    ) -> End {
+        let came = self.paces.begin(self.device, request, awaited);
+        let _waiting = Waiting(self.paces, self.device);
+        let sent = Instant::now();
+        let all = parcels
+            .into_iter()
+            .all(|parcel| self.links.put(self.device, parcel));
+        if !all {
+            return End::Late;
+        }
+        match timeout(patience, came).await {
+            Ok(Ok(Some(at))) => End::Right(at.saturating_duration_since(sent).as_micros() as u64),
+            Ok(Ok(None)) => End::Wrong,
+            // In time neither, or its link has ended.
+            Ok(Err(_)) | Err(_) => End::Late,
+        }
+    }
+
+    async fn ping(&self) -> End {
+        let Some(nonce) = random() else {
+            return End::Late;
+        };
+        let awaited = (self.paces.number(), Awaited::Pong(nonce));
+        let parcels = vec![Parcel::Ping(nonce)];
+        self.exchange(awaited, parcels, PING_PATIENCE).await
+    }
+
+    /// The device isn't told the seed: it can't know the hash without the bytes.
+    async fn download(&self, bytes: u32) -> End {
+        let Some(seed) = random() else {
+            return End::Late;
+        };
+        let request = self.paces.number();
+        let (frames, sha256) = frames(&seed, bytes);
+        let mut parcels = vec![Parcel::Message(Box::new(ToWorker::Download {
+            request,
+            bytes,
+        }))];
+        parcels.extend(frames.into_iter().map(Parcel::Bytes));
+        let awaited = (request, Awaited::Hash { sha256 });
+        self.exchange(awaited, parcels, BURST_PATIENCE).await
+    }
+
+    async fn upload(&self, bytes: u32) -> End {
+        let Some(seed) = random() else {
+            return End::Late;
+        };
+        let request = self.paces.number();
+        let expected = payload(&seed, bytes);
+        let message = ToWorker::Upload {
+            request,
+            seed: text::hash(&seed),
+            bytes,
+        };
+        let awaited = (request, Awaited::Bytes { expected, at: 0 });
+        let parcels = vec![Parcel::Message(Box::new(message))];
+        self.exchange(awaited, parcels, BURST_PATIENCE).await
+    }
+
+    /// Puts what the link shows into `times`, one exchange after the other.
+    async fn all(&self, times: &mut LinkTimes) {
+        for _ in 0..PINGS {
+            match self.ping().await {
+                End::Right(micros) => times.pings.push(micros),
+                End::Late | End::Wrong => {
+                    times.pings.push(PING_PATIENCE.as_micros() as u64);
+                    break;
+                }
+            }
+        }
+        for bytes in BURSTS {
+            let end = self.download(bytes).await;
+            if !goes_on(&mut times.down, bytes, end) {
+                break;
+            }
+        }
+        for bytes in BURSTS {
+            let end = self.upload(bytes).await;
+            if !goes_on(&mut times.up, bytes, end) {
+                break;
+            }
+        }
+    }
 }
 
 fn random<const N: usize>() -> Option<[u8; N]> {
@@ -199,15 +302,6 @@ fn random<const N: usize>() -> Option<[u8; N]> {
     }
 }
 
-async fn ping(oracle: &Oracle, device: &Pubkey) -> End {
-    let Some(nonce) = random() else {
-        return End::Late;
-    };
-    let awaited = (oracle.paces.number(), Awaited::Pong(nonce));
-    let parcels = vec![Parcel::Ping(nonce)];
-    exchange(oracle, device, awaited, parcels, PING_PATIENCE).await
-}
-
 /// A burst in frames, and its SHA-256.
 fn frames(seed: &Hash, bytes: u32) -> (Vec<Bytes>, String) {
     let mut rest = Bytes::from(payload(seed, bytes));
@@ -217,38 +311,6 @@ fn frames(seed: &Hash, bytes: u32) -> (Vec<Bytes>, String) {
         frames.push(rest.split_to(rest.len().min(FRAME)));
     }
     (frames, sha256)
-}
-
-/// The device isn't told the seed: it can't know the hash without the bytes.
-async fn download(oracle: &Oracle, device: &Pubkey, bytes: u32) -> End {
-    let Some(seed) = random() else {
-        return End::Late;
-    };
-    let request = oracle.paces.number();
-    let (frames, sha256) = frames(&seed, bytes);
-    let mut parcels = vec![Parcel::Message(Box::new(ToWorker::Download {
-        request,
-        bytes,
-    }))];
-    parcels.extend(frames.into_iter().map(Parcel::Bytes));
-    let awaited = (request, Awaited::Hash { sha256 });
-    exchange(oracle, device, awaited, parcels, BURST_PATIENCE).await
-}
-
-async fn upload(oracle: &Oracle, device: &Pubkey, bytes: u32) -> End {
-    let Some(seed) = random() else {
-        return End::Late;
-    };
-    let request = oracle.paces.number();
-    let expected = payload(&seed, bytes);
-    let message = ToWorker::Upload {
-        request,
-        seed: text::hash(&seed),
-        bytes,
-    };
-    let awaited = (request, Awaited::Bytes { expected, at: 0 });
-    let parcels = vec![Parcel::Message(Box::new(message))];
-    exchange(oracle, device, awaited, parcels, BURST_PATIENCE).await
 }
 
 /// Takes a burst's end in, and says whether another is sent. One that was answered wrongly takes all of them.
@@ -268,31 +330,7 @@ fn goes_on(all: &mut Vec<Burst>, bytes: u32, end: End) -> bool {
 
 /// Measures a device's link, when it is its turn.
 pub async fn measure(oracle: &Oracle, device: &Pubkey) -> LinkTimes {
-    // Never closed.
-    let _turn = oracle.paces.turns.acquire().await;
-    let mut times = LinkTimes::default();
-    for _ in 0..PINGS {
-        match ping(oracle, device).await {
-            End::Right(micros) => times.pings.push(micros),
-            End::Late | End::Wrong => {
-                times.pings.push(PING_PATIENCE.as_micros() as u64);
-                break;
-            }
-        }
-    }
-    for bytes in BURSTS {
-        let end = download(oracle, device, bytes).await;
-        if !goes_on(&mut times.down, bytes, end) {
-            break;
-        }
-    }
-    for bytes in BURSTS {
-        let end = upload(oracle, device, bytes).await;
-        if !goes_on(&mut times.up, bytes, end) {
-            break;
-        }
-    }
-    times
+    oracle.paces.measure(&oracle.links, device, TURN).await
 }
 
 /// Figures with what a link showed. Pure.
@@ -308,6 +346,8 @@ pub fn with(figures: Figures, times: &LinkTimes) -> Figures {
 
 #[cfg(test)]
 mod tests {
+    use tokio::sync::oneshot::error::TryRecvError;
+
     use super::*;
 
     const DEVICE: Pubkey = Pubkey::new_from_array([7; 32]);
@@ -316,28 +356,74 @@ mod tests {
         [&request.to_le_bytes()[..], bytes].concat()
     }
 
+    /// Nothing that ends the exchange has come.
+    const WAITED_FOR: Result<Came, TryRecvError> = Err(TryRecvError::Empty);
+
     #[test]
     fn only_the_answer_to_what_was_sent_counts_and_once() {
         let paces = Paces::default();
+        let is_over = || lock(&paces.exchanges).is_empty();
         let mut came = paces.begin(&DEVICE, 0, Awaited::Pong([1; 8]));
         paces.pong(&DEVICE, &[2; 8]);
         paces.pong(&Pubkey::new_from_array([8; 32]), &[1; 8]);
-        assert!(came.try_recv().is_err(), "another's pong, another pong");
+        assert_eq!(came.try_recv(), WAITED_FOR, "another's pong, another pong");
         paces.pong(&DEVICE, &[1; 8]);
-        assert!(came.try_recv().unwrap().is_some());
+        assert!(came.try_recv().unwrap().is_some() && is_over());
+        // The same pong again is not the next ping's, and neither is that one's for a burst.
+        let mut came = paces.begin(&DEVICE, 1, Awaited::Pong([2; 8]));
         paces.pong(&DEVICE, &[1; 8]);
+        assert_eq!(came.try_recv(), WAITED_FOR);
+        paces.pong(&DEVICE, &[2; 8]);
+        assert!(came.try_recv().unwrap().is_some() && is_over());
 
         let awaited = |sha256: &str| Awaited::Hash {
             sha256: sha256.into(),
         };
         let mut came = paces.begin(&DEVICE, 5, awaited("a"));
+        paces.pong(&DEVICE, &[2; 8]);
         paces.downloaded(&DEVICE, 4, "a");
-        assert!(came.try_recv().is_err(), "an earlier request's");
+        assert_eq!(came.try_recv(), WAITED_FOR, "an earlier request's");
         paces.downloaded(&DEVICE, 5, "a");
-        assert!(came.try_recv().unwrap().is_some());
+        assert!(came.try_recv().unwrap().is_some() && is_over());
         let mut came = paces.begin(&DEVICE, 6, awaited("a"));
+        paces.downloaded(&DEVICE, 5, "a");
+        assert_eq!(came.try_recv(), WAITED_FOR, "that was told before");
         paces.downloaded(&DEVICE, 6, "b");
-        assert_eq!(came.try_recv().unwrap(), None, "a lie");
+        assert_eq!(came.try_recv(), Ok(None), "a lie");
+        paces.downloaded(&DEVICE, 6, "a");
+        assert!(is_over(), "it is too late for the truth");
+    }
+
+    /// A device that answers nothing, or nothing in time, takes its turn and no more; what it did answer counts.
+    #[tokio::test]
+    async fn a_device_that_stalls_has_its_turn_and_no_more() {
+        const SHORT: Duration = Duration::from_millis(300);
+        let (paces, links) = (Paces::default(), Links::default());
+        let mut link = links.link(DEVICE);
+        let answers = async {
+            // Pings are answered, bursts are not.
+            while let Some(parcel) = link.recv().await {
+                if let Parcel::Ping(nonce) = parcel {
+                    paces.pong(&DEVICE, &nonce);
+                }
+            }
+        };
+        let begun = Instant::now();
+        let times = tokio::select! {
+            times = paces.measure(&links, &DEVICE, SHORT) => times,
+            () = answers => panic!("the link has ended"),
+        };
+        let took = begun.elapsed();
+        assert!(
+            (SHORT..BURST_PATIENCE).contains(&took),
+            "not even one burst's patience: {took:?}"
+        );
+        assert_eq!(
+            (times.pings.len(), times.down, times.up),
+            (PINGS, vec![], vec![])
+        );
+        assert_eq!(paces.turns.available_permits(), AT_ONCE);
+        assert!(lock(&paces.exchanges).is_empty(), "nobody waits for it");
     }
 
     #[test]
@@ -351,7 +437,7 @@ mod tests {
         };
         let (request, mut came) = upload(&paces);
         assert!(paces.uploaded(&DEVICE, &frame(request, &[1, 2, 3])));
-        assert!(came.try_recv().is_err());
+        assert_eq!(came.try_recv(), WAITED_FOR);
         assert!(paces.uploaded(&DEVICE, &frame(request, &[4])));
         assert!(came.try_recv().unwrap().is_some());
         assert!(
@@ -361,7 +447,7 @@ mod tests {
         for wrong in [&[1, 2, 4, 3][..], &[1, 2, 3, 4, 5], &[2]] {
             let (request, mut came) = upload(&paces);
             assert!(paces.uploaded(&DEVICE, &frame(request - 1, wrong)));
-            assert!(came.try_recv().is_err(), "an earlier request's");
+            assert_eq!(came.try_recv(), WAITED_FOR, "an earlier request's");
             assert!(paces.uploaded(&DEVICE, &frame(request, wrong)));
             assert_eq!(came.try_recv().unwrap(), None, "{wrong:?}");
         }
