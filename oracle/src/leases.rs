@@ -55,8 +55,12 @@ const PAST: i64 = 1;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(3_600);
 /// How long whoever asks is kept waiting at once.
 const REQUEST_WAIT: Duration = Duration::from_secs(10);
-/// Requests and their results that are remembered, all leases together.
+/// Requests and what came of them that are remembered: all leases' together, and those of one. Of a lease's the oldest is forgotten for a
+/// new one; the device works on one at a time.
 const MAX_REQUESTS: usize = 4_096;
+const MAX_LEASE_REQUESTS: usize = 16;
+/// How long a failure is told of: then the same request is one to try again. Whoever waits asks again at once.
+const FAILURE_KEPT: Duration = Duration::from_secs(30);
 
 /// What this oracle counted of one lease.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -114,50 +118,121 @@ impl Count {
 
 /// A request that a device works on, or has answered.
 struct Run {
+    spec: String,
     number: u64,
     since: Instant,
-    outcome: watch::Sender<Option<Result<LeaseAnswer, String>>>,
-    /// Somebody was told that it failed.
+    /// And when it came.
+    outcome: watch::Sender<Option<(Result<LeaseAnswer, String>, Instant)>>,
+    /// Who asked for it was told that it failed.
     told: bool,
 }
 
-/// Requests by lease and spec.
+impl Run {
+    fn is_at_work(&self) -> bool {
+        self.outcome.borrow().is_none()
+    }
+
+    fn is_remembered(&self, now: Instant) -> bool {
+        match &*self.outcome.borrow() {
+            None => now.saturating_duration_since(self.since) < REQUEST_TIMEOUT,
+            Some((Err(_), at)) => now.saturating_duration_since(*at) < FAILURE_KEPT,
+            Some((Ok(_), _)) => true,
+        }
+    }
+}
+
+/// Requests, each lease's in the order in which they were passed on.
 #[derive(Default)]
 struct Requests {
     next: u64,
-    running: HashMap<(Pubkey, String), Run>,
+    runs: HashMap<Pubkey, Vec<Run>>,
 }
 
 impl Requests {
     /// Forgets what lasted too long.
-    fn tidy(&mut self) {
-        self.running.retain(|_, run| {
-            run.outcome.borrow().is_some() || run.since.elapsed() < REQUEST_TIMEOUT
+    fn tidy(&mut self, now: Instant) {
+        self.runs.retain(|_, runs| {
+            runs.retain(|run| run.is_remembered(now));
+            !runs.is_empty()
         });
     }
 
-    /// Forgets failures that were told, too: those may be tried again.
-    fn make_room(&mut self) {
-        self.tidy();
-        self.running.retain(|_, run| !run.told);
+    fn find(&mut self, lease: &Pubkey, spec: &str) -> Option<&mut Run> {
+        let runs = self.runs.get_mut(lease)?;
+        runs.iter_mut().find(|run| run.spec == spec)
     }
 
-    /// What a request has come to; `None` when nothing is known of it. `left` is what is left of its lease, seconds.
+    /// Begins a request that `pass_on` can hand to the device with its number, unless it is remembered: whether it was begun. One whose
+    /// failure was told is begun again.
+    fn begin(
+        &mut self,
+        lease: &Pubkey,
+        spec: &str,
+        now: Instant,
+        pass_on: impl FnOnce(u64) -> bool,
+    ) -> Result<bool, String> {
+        self.tidy(now);
+        let all: usize = self.runs.values().map(Vec::len).sum();
+        let runs = self.runs.entry(*lease).or_default();
+        runs.retain(|run| !run.told);
+        if runs.iter().any(|run| run.spec == spec) {
+            return Ok(false);
+        }
+        if runs.iter().any(Run::is_at_work) {
+            return Err("the device works on an earlier request of this lease: wait for it".into());
+        }
+        if all >= MAX_REQUESTS && runs.len() < MAX_LEASE_REQUESTS {
+            return Err("this oracle passes on too many requests now: try another".into());
+        }
+        self.next += 1;
+        if !pass_on(self.next) {
+            return Err("the device is not linked to this oracle now: try another".into());
+        }
+        if runs.len() >= MAX_LEASE_REQUESTS {
+            runs.remove(0);
+        }
+        runs.push(Run {
+            spec: spec.to_owned(),
+            number: self.next,
+            since: now,
+            outcome: watch::Sender::new(None),
+            told: false,
+        });
+        Ok(true)
+    }
+
+    /// Takes in what came of a request. What came first stands.
+    fn answered(
+        &self,
+        lease: &Pubkey,
+        request: u64,
+        answer: Result<LeaseAnswer, String>,
+        now: Instant,
+    ) {
+        let runs = self.runs.get(lease).into_iter().flatten();
+        for run in runs.filter(|run| run.number == request && run.is_at_work()) {
+            run.outcome.send_replace(Some((answer.clone(), now)));
+        }
+    }
+
+    /// What a request has come to; `None` when nothing is known of it. `left` is what is left of its lease, seconds. A failure that `asker`,
+    /// who may send it again, hears of is told; that anybody heard of it is nothing to them.
     fn tell(
         &mut self,
-        key: &(Pubkey, String),
+        (lease, spec): (&Pubkey, &str),
         left: u64,
         progress: Option<Progress>,
+        asker: bool,
     ) -> Option<Result<LeaseReply, String>> {
-        let run = self.running.get_mut(key)?;
+        let run = self.find(lease, spec)?;
         let seconds = run.since.elapsed().as_secs();
         let outcome = run.outcome.borrow().clone();
         Some(match outcome {
-            Some(Err(reason)) => {
-                run.told = true;
+            Some((Err(reason), _)) => {
+                run.told |= asker;
                 Err(reason)
             }
-            Some(Ok(answer)) => Ok(LeaseReply {
+            Some((Ok(answer), _)) => Ok(LeaseReply {
                 answer: Some(answer),
                 running: None,
             }),
@@ -188,14 +263,7 @@ impl Leases {
 
     /// A device's answer to a request. Nobody may be waiting any more.
     pub fn answered(&self, address: &Pubkey, request: u64, answer: Result<LeaseAnswer, String>) {
-        let requests = lock(&self.requests);
-        let run = requests
-            .running
-            .iter()
-            .find(|((lease, _), run)| lease == address && run.number == request);
-        if let Some((_, run)) = run {
-            run.outcome.send_replace(Some(answer));
-        }
+        lock(&self.requests).answered(address, request, answer, Instant::now());
     }
 }
 
@@ -239,8 +307,8 @@ async fn round(oracle: &Arc<Oracle>) {
     let live: std::collections::HashSet<Pubkey> = leases.iter().map(|(key, _)| *key).collect();
     lock(&oracle.leases.counts).retain(|key, _| live.contains(key));
     lock(&oracle.leases.requests)
-        .running
-        .retain(|(lease, _), _| live.contains(lease));
+        .runs
+        .retain(|lease, _| live.contains(lease));
     let mut probes = JoinSet::new();
     for (address, job) in leases {
         while probes.len() >= MAX_PROBES {
@@ -524,72 +592,52 @@ pub async fn request(
     oracle: &Oracle,
     address: &Pubkey,
     job: &Job,
-    spec: String,
+    spec: &str,
 ) -> Result<LeaseReply, String> {
-    let key = (*address, spec.clone());
-    let begun = {
-        let mut requests = lock(&oracle.leases.requests);
-        requests.make_room();
-        if requests.running.contains_key(&key) {
-            false
-        } else {
-            let busy = |(lease, run): (&(Pubkey, String), &Run)| {
-                lease.0 == *address && run.outcome.borrow().is_none()
-            };
-            if requests.running.iter().any(busy) {
-                return Err(
-                    "the device works on an earlier request of this lease: wait for it".into(),
-                );
-            }
-            if requests.running.len() >= MAX_REQUESTS {
-                return Err("this oracle passes on too many requests now: try another".into());
-            }
-            requests.next += 1;
-            let message = ToWorker::Request {
-                job: address.to_string(),
-                request: requests.next,
-                spec,
-            };
-            if !oracle.links.send(&job.device, message) {
-                return Err("the device is not linked to this oracle now: try another".into());
-            }
-            let run = Run {
-                number: requests.next,
-                since: Instant::now(),
-                outcome: watch::Sender::new(None),
-                told: false,
-            };
-            requests.running.insert(key.clone(), run);
-            true
-        }
-    };
+    let begun = lock(&oracle.leases.requests).begin(address, spec, Instant::now(), |request| {
+        let message = ToWorker::Request {
+            job: address.to_string(),
+            request,
+            spec: spec.to_owned(),
+        };
+        oracle.links.send(&job.device, message)
+    })?;
     if begun {
         // What the device reported of the request before is not of this one.
         oracle.update_note(address, job.created_slot, |note| note.progress = None);
     }
-    standing(oracle, &key.0, job, key.1)
+    wait(oracle, address, job, spec, true)
         .await
         .unwrap_or_else(|| Err("the device did not answer in time".into()))
 }
 
-/// What a request that was passed on has come to, after waiting a while for its answer; `None` when nothing is known of it.
+/// What a request that was passed on has come to, for anybody, after waiting a while for its answer; `None` when nothing is known of it.
 pub async fn standing(
     oracle: &Oracle,
     address: &Pubkey,
     job: &Job,
-    spec: String,
+    spec: &str,
 ) -> Option<Result<LeaseReply, String>> {
-    let key = (*address, spec);
+    wait(oracle, address, job, spec, false).await
+}
+
+async fn wait(
+    oracle: &Oracle,
+    address: &Pubkey,
+    job: &Job,
+    spec: &str,
+    asker: bool,
+) -> Option<Result<LeaseReply, String>> {
     let mut outcome = {
         let mut requests = lock(&oracle.leases.requests);
-        requests.tidy();
-        requests.running.get(&key)?.outcome.subscribe()
+        requests.tidy(Instant::now());
+        requests.find(address, spec)?.outcome.subscribe()
     };
     // However that ends, what there is now is told.
     let _ = timeout(REQUEST_WAIT, outcome.wait_for(Option::is_some)).await;
     let left = u64::try_from(job.run_until.saturating_sub(oracle.clock.now())).unwrap_or(0);
     let progress = oracle.note(address).progress;
-    lock(&oracle.leases.requests).tell(&key, left, progress)
+    lock(&oracle.leases.requests).tell((address, spec), left, progress, asker)
 }
 
 #[cfg(test)]
@@ -632,49 +680,106 @@ mod tests {
         assert_eq!((count.seconds, count.at), (26 + 50, 1_100));
     }
 
-    #[test]
-    fn a_request_is_told_of_until_its_failure_was() {
-        let key = (Pubkey::new_from_array([1; 32]), "spec".to_owned());
-        let mut requests = Requests::default();
-        assert_eq!(requests.tell(&key, 60, None), None, "nobody asked");
-        let run = |requests: &mut Requests| {
-            let run = Run {
-                number: 1,
-                since: Instant::now(),
-                outcome: watch::Sender::new(None),
-                told: false,
-            };
-            requests.running.insert(key.clone(), run);
-        };
-        let outcome = |requests: &Requests, outcome| {
-            requests.running[&key].outcome.send_replace(Some(outcome));
-        };
-        run(&mut requests);
-        let told = requests.tell(&key, 60, None).unwrap().unwrap();
-        let running = told.running.expect("the device is at it");
-        assert_eq!((told.answer, running.at_most - running.seconds), (None, 60));
-        let long = requests.tell(&key, 1 << 40, None).unwrap().unwrap();
-        assert_eq!(long.running.unwrap().at_most, REQUEST_TIMEOUT.as_secs());
+    const LEASE: Pubkey = Pubkey::new_from_array([1; 32]);
 
-        outcome(&requests, Err("no room".into()));
-        for _ in 0..2 {
-            requests.tidy();
-            assert_eq!(requests.tell(&key, 60, None), Some(Err("no room".into())));
-        }
-        requests.make_room();
-        assert_eq!(requests.tell(&key, 60, None), None, "it may be tried again");
+    /// Begins a request of a device that is linked.
+    fn begin(requests: &mut Requests, lease: &Pubkey, spec: &str) -> Result<bool, String> {
+        requests.begin(lease, spec, Instant::now(), |_| true)
+    }
 
-        run(&mut requests);
-        let answer = LeaseAnswer {
+    fn answer() -> LeaseAnswer {
+        LeaseAnswer {
             output_hash: "hash".into(),
             units: 3,
-        };
-        outcome(&requests, Ok(answer.clone()));
-        for _ in 0..2 {
-            requests.make_room();
-            let told = requests.tell(&key, 0, None).unwrap().unwrap();
-            assert_eq!((told.answer, told.running), (Some(answer.clone()), None));
         }
+    }
+
+    #[test]
+    fn a_request_is_told_of_until_who_asked_for_it_knows_that_it_failed() {
+        let (mut requests, now) = (Requests::default(), Instant::now());
+        let tell = |requests: &mut Requests, left, asker| {
+            requests.tell((&LEASE, "spec"), left, None, asker)
+        };
+        assert_eq!(tell(&mut requests, 60, true), None, "nobody asked");
+        let unlinked = requests.begin(&LEASE, "spec", now, |_| false).unwrap_err();
+        assert!(unlinked.contains("not linked"), "{unlinked}");
+        assert_eq!(begin(&mut requests, &LEASE, "spec"), Ok(true));
+        assert_eq!(begin(&mut requests, &LEASE, "spec"), Ok(false));
+        let told = tell(&mut requests, 60, true).unwrap().unwrap();
+        let running = told.running.expect("the device is at it");
+        assert_eq!((told.answer, running.at_most - running.seconds), (None, 60));
+        let long = tell(&mut requests, 1 << 40, true).unwrap().unwrap();
+        assert_eq!(long.running.unwrap().at_most, REQUEST_TIMEOUT.as_secs());
+
+        // Whoever else reads of a failure takes it from nobody.
+        let failed = Some(Err("no room".to_owned()));
+        let number = requests.next;
+        requests.answered(&LEASE, number, Err("no room".into()), now);
+        requests.answered(&LEASE, number, Ok(answer()), now);
+        assert_eq!(
+            tell(&mut requests, 60, false),
+            failed,
+            "what came first stands"
+        );
+        assert_eq!(begin(&mut requests, &LEASE, "spec"), Ok(false));
+        assert_eq!(tell(&mut requests, 60, true), failed);
+        assert_eq!(tell(&mut requests, 60, true), failed);
+        assert_eq!(begin(&mut requests, &LEASE, "spec"), Ok(true), "once more");
+
+        // A failure that nobody asks for any more is forgotten.
+        requests.answered(&LEASE, requests.next, Err("no room".into()), now);
+        requests.tidy(now + FAILURE_KEPT - Duration::from_millis(1));
+        assert_eq!(tell(&mut requests, 60, false), failed);
+        requests.tidy(now + FAILURE_KEPT);
+        assert_eq!(tell(&mut requests, 60, true), None);
+
+        assert_eq!(begin(&mut requests, &LEASE, "spec"), Ok(true));
+        requests.answered(&LEASE, requests.next, Ok(answer()), now);
+        requests.tidy(now + 2 * REQUEST_TIMEOUT);
+        for _ in 0..2 {
+            assert_eq!(begin(&mut requests, &LEASE, "spec"), Ok(false));
+            let told = tell(&mut requests, 0, true).unwrap().unwrap();
+            assert_eq!((told.answer, told.running), (Some(answer()), None));
+        }
+    }
+
+    /// However much one lease asks for, the others' requests find room.
+    #[test]
+    fn a_lease_takes_its_part_of_the_requests_and_no_more() {
+        let mut requests = Requests::default();
+        let done = |requests: &mut Requests, lease: &Pubkey, spec: &str| {
+            let begun = begin(requests, lease, spec);
+            requests.answered(lease, requests.next, Ok(answer()), Instant::now());
+            begun
+        };
+        for n in 0..MAX_REQUESTS + 1 {
+            assert_eq!(done(&mut requests, &LEASE, &n.to_string()), Ok(true));
+        }
+        assert_eq!(requests.runs[&LEASE].len(), MAX_LEASE_REQUESTS);
+        let oldest = MAX_REQUESTS + 1 - MAX_LEASE_REQUESTS;
+        assert!(requests.find(&LEASE, &(oldest - 1).to_string()).is_none());
+        for n in oldest..MAX_REQUESTS + 1 {
+            assert!(requests.find(&LEASE, &n.to_string()).is_some(), "{n}");
+        }
+        // One after the other.
+        assert_eq!(begin(&mut requests, &LEASE, "long"), Ok(true));
+        let busy = begin(&mut requests, &LEASE, "other").unwrap_err();
+        assert!(busy.contains("wait for it"), "{busy}");
+        requests.answered(&LEASE, requests.next, Ok(answer()), Instant::now());
+
+        // Many leases together fill the table, and are told so. Whoever has a part of it keeps that.
+        let lease = |n: usize| {
+            let mut key = [2; 32];
+            key[..8].copy_from_slice(&n.to_le_bytes());
+            Pubkey::new_from_array(key)
+        };
+        for n in MAX_LEASE_REQUESTS..MAX_REQUESTS {
+            assert_eq!(done(&mut requests, &lease(n), "spec"), Ok(true));
+        }
+        let full = done(&mut requests, &lease(0), "spec").unwrap_err();
+        assert!(full.contains("too many requests"), "{full}");
+        assert_eq!(done(&mut requests, &LEASE, "again"), Ok(true));
+        assert_eq!(requests.runs[&LEASE].len(), MAX_LEASE_REQUESTS);
     }
 
     #[test]

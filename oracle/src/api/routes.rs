@@ -1429,7 +1429,7 @@ async fn lease_request(
     }
     let request: LeaseRequest = parse(&bytes)?;
     let spec = hash_of(&request.spec)?;
-    leases::request(&api.oracle, &address, &job, text::hash(&spec))
+    leases::request(&api.oracle, &address, &job, &text::hash(&spec))
         .await
         .map(Json)
         .map_err(|reason| Refusal::conflict(reason, LEASE_HINT))
@@ -1459,7 +1459,7 @@ async fn lease_request_status(
         .job(&address)
         .filter(|job| job.require_running_lease().is_ok())
         .ok_or_else(unknown)?;
-    leases::standing(&api.oracle, &address, &job, text::hash(&spec))
+    leases::standing(&api.oracle, &address, &job, &text::hash(&spec))
         .await
         .ok_or_else(unknown)?
         .map(Json)
