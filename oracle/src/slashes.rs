@@ -70,27 +70,51 @@ pub async fn keep(oracle: Arc<Oracle>) {
     }
 }
 
-/// Cases in the order of their addresses, from the one after `reached` on: none waits for ever behind others that take all of a look.
-fn in_turn<T>(mut cases: Vec<(Pubkey, T)>, reached: Option<Pubkey>) -> Vec<(Pubkey, T)> {
-    cases.sort_by_key(|(address, _)| *address);
-    let done = cases.partition_point(|(address, _)| Some(*address) <= reached);
-    cases.rotate_left(done);
-    cases
+/// One look at all cases, in the order of their addresses: it goes on behind the one that the look before `reached`, until as much was done
+/// as one look may. None waits for ever behind others that take all of a look.
+struct Look<'a, T> {
+    cases: std::vec::IntoIter<(Pubkey, T)>,
+    reached: &'a mut Option<Pubkey>,
+    /// What may still be done.
+    left: usize,
 }
 
-/// Sees to cases until it has done as much as one look may, and notes which it reached.
+impl<'a, T> Look<'a, T> {
+    fn new(mut cases: Vec<(Pubkey, T)>, reached: &'a mut Option<Pubkey>, most: usize) -> Self {
+        cases.sort_by_key(|(address, _)| *address);
+        let done = cases.partition_point(|(address, _)| Some(*address) <= *reached);
+        cases.rotate_left(done);
+        Self {
+            cases: cases.into_iter(),
+            reached,
+            left: most,
+        }
+    }
+
+    /// Something was done.
+    fn did(&mut self) {
+        self.left = self.left.saturating_sub(1);
+    }
+
+    fn next(&mut self) -> Option<(Pubkey, T)> {
+        if self.left == 0 {
+            return None;
+        }
+        let next = self.cases.next();
+        *self.reached = next.as_ref().map(|(address, _)| *address);
+        next
+    }
+}
+
+/// Sees to cases, as far as one look goes.
 async fn look(oracle: &Arc<Oracle>, reached: &mut Option<Pubkey>) -> Result<()> {
     let Some(set) = oracle.index.set() else {
         return Ok(());
     };
     let (_, cases) = accounts::fetch_all::<SlashCase>(&oracle.rpc, Vec::new()).await?;
     let now = oracle.clock.certain();
-    let mut acted = 0;
-    for (address, case) in in_turn(cases, reached.take()) {
-        if acted >= MAX_ACTIONS {
-            return Ok(());
-        }
-        *reached = Some(address);
+    let mut look = Look::new(cases, reached, MAX_ACTIONS);
+    while let Some((address, case)) = look.next() {
         // Whoever is in no set does nothing: appeals are not its business, and others pay for the rest.
         let Some(rank) = oracle.rank(&address) else {
             return Ok(());
@@ -98,9 +122,10 @@ async fn look(oracle: &Arc<Oracle>, reached: &mut Option<Pubkey>) -> Result<()> 
         let seconds = i64::from(oracle.config.keeper_seconds);
         let slot = set.position(oracle.key.as_ref());
         match see_to_evidence(oracle, &address, &case, slot, rank, now).await {
-            Ok(done) => acted += usize::from(done),
+            Ok(true) => look.did(),
+            Ok(false) => {}
             Err(error) => {
-                acted += 1;
+                look.did();
                 tracing::debug!(case = %address, error = %format!("{error:#}"), "evidence has to wait");
             }
         }
@@ -114,7 +139,7 @@ async fn look(oracle: &Arc<Oracle>, reached: &mut Option<Pubkey>) -> Result<()> 
             Due::Finalise => finalise(oracle, &address, &case).await,
             Due::Deliver => deliver(oracle, &address, &case).await,
         };
-        acted += 1;
+        look.did();
         match done {
             Ok(true) => tracing::info!(case = %address, ?due, "done"),
             Ok(false) => {}
@@ -124,7 +149,6 @@ async fn look(oracle: &Arc<Oracle>, reached: &mut Option<Pubkey>) -> Result<()> 
             }
         }
     }
-    *reached = None;
     Ok(())
 }
 
@@ -453,20 +477,41 @@ mod tests {
     #[test]
     fn no_case_waits_behind_others_for_ever() {
         let key = |n: u8| Pubkey::new_from_array([n; 32]);
-        let all: Vec<_> = [9, 3, 7, 1, 5, 8].map(|n| (key(n), n)).to_vec();
-        let (mut reached, mut seen) = (None, Vec::new());
-        for _ in 0..6 {
-            for (address, n) in in_turn(all.clone(), reached).into_iter().take(4) {
-                reached = Some(address);
+        let mut reached = None;
+        // What one look sees, of which each but those `at_rest` has something to be done.
+        let mut look = |cases: &[u8], at_rest: &[u8]| {
+            let cases = cases.iter().map(|n| (key(*n), *n)).collect();
+            let (mut look, mut seen) = (Look::new(cases, &mut reached, 4), Vec::new());
+            while let Some((_, n)) = look.next() {
                 seen.push(n);
+                if !at_rest.contains(&n) {
+                    look.did();
+                }
             }
-        }
-        let round = [1, 3, 5, 7, 8, 9];
-        assert_eq!(seen, round.repeat(4));
+            seen
+        };
+        const ALL: [u8; 6] = [9, 3, 7, 1, 5, 8];
+        assert_eq!(look(&ALL, &[]), [1, 3, 5, 7]);
+        assert_eq!(look(&ALL, &[]), [8, 9, 1, 3]);
+        assert_eq!(look(&ALL, &[]), [5, 7, 8, 9]);
+        // Looking costs nothing.
+        assert_eq!(look(&ALL, &[3, 8]), [1, 3, 5, 7, 8, 9]);
+        assert_eq!(look(&ALL, &[]), [1, 3, 5, 7], "that look came to its end");
         // One that was reached and is gone meanwhile: those behind it are next.
-        let next = in_turn(all, Some(key(6)));
-        assert_eq!(next.first().map(|(_, n)| *n), Some(7));
-        assert_eq!(in_turn(Vec::<(Pubkey, ())>::new(), Some(key(6))), []);
+        assert_eq!(look(&[9, 3, 1, 5, 8], &[]), [8, 9, 1, 3]);
+        assert!(look(&[], &[]).is_empty());
+        assert_eq!(look(&ALL, &ALL), [1, 3, 5, 7, 8, 9]);
+        // Two things may be done about one case: also if only one more may.
+        let mut reached = None;
+        let cases = [1, 2, 3].map(|n| (key(n), ())).to_vec();
+        let mut three = Look::new(cases, &mut reached, 3);
+        for n in [1, 2] {
+            assert_eq!(three.next(), Some((key(n), ())));
+            three.did();
+            three.did();
+        }
+        assert_eq!(three.next(), None);
+        assert_eq!(reached, Some(key(2)));
     }
 
     #[test]
