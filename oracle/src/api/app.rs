@@ -400,6 +400,57 @@ mod tests {
         }
     }
 
+    /// What is asked for as a page is looked for under names made from the path: none of them lies beside the folder.
+    #[tokio::test]
+    async fn no_page_leads_out_of_the_folder() {
+        // A name that is not hidden: a path that names it is refused for nothing else.
+        let outer = tempfile::Builder::new().prefix("app").tempdir().unwrap();
+        let dir = outer.path().join("dist");
+        std::fs::create_dir_all(dir.join("worker")).unwrap();
+        std::fs::write(dir.join("index.html"), "index").unwrap();
+        std::fs::write(dir.join("worker/any.html"), "any of worker").unwrap();
+        // The same names that a page is looked for under.
+        std::fs::create_dir_all(outer.path().join("secret")).unwrap();
+        for secret in ["secret.html", "any.html", "index.html", "secret/any.html"] {
+            std::fs::write(outer.path().join(secret), "secret").unwrap();
+        }
+        let absolute = outer.path().join("secret").display().to_string();
+        let slashes = format!("/{absolute}");
+        let encoded = absolute.replace('/', "%2f");
+        for page in [
+            "/../secret",
+            "/..",
+            "/../",
+            "/%2e%2e/secret",
+            "/%2E%2E/secret",
+            "/..%2fsecret",
+            "/..%5csecret",
+            "/..\\secret",
+            "/./../secret",
+            "//../secret",
+            "/x/../../secret",
+            "/worker/../../secret",
+            "/secret",
+            &absolute,
+            &slashes,
+            &encoded,
+        ] {
+            let (status, _, body) = ask(&dir, page, &[]).await;
+            // A last part with a dot is a file's name, and there is none.
+            let expected = match page.rsplit('/').next().unwrap().contains('.') {
+                true => (StatusCode::NOT_FOUND, None),
+                false if page.starts_with("/worker/") => (StatusCode::OK, Some("any of worker")),
+                false => (StatusCode::OK, Some("index")),
+            };
+            let body = String::from_utf8(body).unwrap();
+            assert_eq!(status, expected.0, "{page}");
+            if let Some(expected) = expected.1 {
+                assert_eq!(body, expected, "{page}");
+            }
+            assert!(!body.contains("secret"), "{page}: {body}");
+        }
+    }
+
     #[test]
     fn only_named_origins_share_and_only_the_api() {
         let asks = |path: &str, origin: &str| {
