@@ -16,11 +16,15 @@ use io_api::{
     types::*,
 };
 use io_client::{
-    Pubkey, Request, Signature, Wallet, ed25519,
+    Pubkey, Request, Signature, Wallet, accounts, ed25519,
     instructions::{
-        self, AttestDeviceArgs, ClassArgs, JobTerms, PaymentMintArgs, RegisterDeviceArgs,
+        self, AcceptJobArgs, AttestDeviceArgs, ClassArgs, JobTerms, PaymentMintArgs,
+        RegisterDeviceArgs,
     },
-    io_network::constants::ANY_CLASS,
+    io_network::{
+        constants::ANY_CLASS,
+        state::{Device, Job, OracleSet, PaymentMint},
+    },
     pda,
     testing::{CuttableProxy, LocalChain, Slowness, test_params},
     tokens,
@@ -235,7 +239,7 @@ async fn build() -> World {
         CancellationToken::new(),
     )
     .await;
-    let account = io_client::accounts::network(&chain.rpc()).await.unwrap();
+    let account = accounts::network(&chain.rpc()).await.unwrap();
     World {
         address,
         oracle: oracle.address(),
@@ -278,6 +282,28 @@ fn request_key(wallet: &Wallet) -> RequestKey {
     RequestKey::new(wallet.address().to_bytes(), move |message| {
         signer.sign(message).into()
     })
+}
+
+/// Terms of a task of one unit that any device may take.
+fn terms(nonce: u64, spec_hash: [u8; 32], now: i64) -> JobTerms {
+    JobTerms {
+        nonce,
+        spec_hash,
+        max_price: 1_000,
+        max_units: 1,
+        max_escrow: u64::MAX,
+        deposit: 0,
+        deadline: now + 3_000,
+        max_run_seconds: 600,
+        min_multiplier_e2: 0,
+        min_memory_mib: 0,
+        class: ANY_CLASS,
+        region: 0,
+        min_reputation_bps: 0,
+        verification: 0,
+        devices: 1,
+        kind: 0,
+    }
 }
 
 fn hash(bytes: &[u8]) -> [u8; 32] {
@@ -1003,6 +1029,26 @@ struct Opening {
     downloaded: fn([u8; 32]) -> [u8; 32],
 }
 
+/// Says that a device is ready to be asked.
+async fn claim(link: &mut Socket) {
+    let claim = HardwareClaim {
+        backend: "test".into(),
+        n: 1_024,
+        pass_micros: 20_000,
+        memory_mib: 64,
+        fill_mib_s: 10,
+    };
+    say(link, &ToOracle::Claim { claim }).await;
+}
+
+/// The round that a device is asked in.
+async fn asked(link: &mut Socket) -> (RoundOpening, ProofAsk) {
+    match receive(link).await {
+        ToWorker::Round { opening, ask } => (opening, ask),
+        other => panic!("no round: {other:?}"),
+    }
+}
+
 /// Answers what the oracle asks to measure the link, until it says what it measured.
 async fn be_measured(
     link: &mut Socket,
@@ -1045,7 +1091,7 @@ impl World {
         let args = RegisterDeviceArgs {
             hardware,
             operator: operator.address(),
-            bond: 400_000_000,
+            bond: 100_000_000,
         };
         let register = instructions::register_device(&self.provider.address(), 1, args);
         let request = Request::new("register", self.provider.signer(), vec![register]);
@@ -1065,7 +1111,7 @@ impl World {
         say(link, &self.heartbeat_of(device, operator, 1)).await;
     }
 
-    /// Proves a device over its link, with the worker's own prover. `tamper` changes what is opened.
+    /// Proves a device over its link, with the worker's own prover, and lets the link be measured. `tamper` changes what is opened.
     async fn prove(
         &self,
         link: &mut Socket,
@@ -1073,18 +1119,14 @@ impl World {
         operator: &Wallet,
         tamper: impl FnOnce(&mut Opening),
     ) -> (ProofOutcome, Option<Figures>) {
-        let cpu = io_prover::for_host(2);
-        let claim = HardwareClaim {
-            backend: "test".into(),
-            n: 1_024,
-            pass_micros: 20_000,
-            memory_mib: 64,
-            fill_mib_s: 10,
-        };
-        say(link, &ToOracle::Claim { claim }).await;
-        let ToWorker::Round { opening, ask } = receive(link).await else {
-            panic!("no round");
-        };
+        claim(link).await;
+        let round = asked(link).await;
+        let downloaded = self.show(link, device, operator, round, tamper).await;
+        be_measured(link, downloaded).await
+    }
+
+    /// A round's seed, as its opening signs it.
+    fn seed_of(&self, opening: &RoundOpening) -> [u8; 32] {
         let statement = RoundStatement {
             deployment: self.deployment,
             oracle: self.oracle.to_bytes(),
@@ -1098,7 +1140,20 @@ impl World {
             &statement,
             &signature
         ));
-        let seed = round_seed(&statement, &signature);
+        round_seed(&statement, &signature)
+    }
+
+    /// Answers a round up to what was drawn.
+    async fn show(
+        &self,
+        link: &mut Socket,
+        device: &Pubkey,
+        operator: &Wallet,
+        (opening, ask): (RoundOpening, ProofAsk),
+        tamper: impl FnOnce(&mut Opening),
+    ) -> fn([u8; 32]) -> [u8; 32] {
+        let cpu = io_prover::for_host(2);
+        let seed = self.seed_of(&opening);
         let round = text::hash(&seed);
         let shape = Shape {
             n: ask.n,
@@ -1181,7 +1236,7 @@ impl World {
             strides: opening.strides,
         };
         say(link, &opened).await;
-        be_measured(link, opening.downloaded).await
+        opening.downloaded
     }
 }
 
@@ -1315,6 +1370,58 @@ async fn a_slow_link_has_lower_figures_and_a_lie_none() {
     assert_eq!(times(&liar).down, []);
     let near = times(&near_device);
     assert_eq!((near.pings.len(), near.down[0].bytes), (5, BURSTS[0]));
+}
+
+/// A device that stalls while its link is measured keeps nobody else of its round waiting, who may be asked again meanwhile.
+#[tokio::test]
+async fn a_device_that_stalls_keeps_no_other_from_its_next_round() {
+    // The other device is asked again 2 s after its failure, with a second's look. Measuring one that answers nothing takes 6 s.
+    const MEANWHILE: Duration = Duration::from_secs(5);
+    let world = &*WORLD;
+    let mut number = 50;
+    let (mut staller, device, operator, mut other, round) = loop {
+        let (device, operator) = world.another_device(number).await;
+        let (second, key) = world.another_device(number + 1).await;
+        let (mut staller, mut other) = (world.connect().await, world.connect().await);
+        world.link_device(&mut staller, &device, &operator).await;
+        world.link_device(&mut other, &second, &key).await;
+        claim(&mut staller).await;
+        claim(&mut other).await;
+        let (round, others) = (asked(&mut staller).await, asked(&mut other).await);
+        let reason = "busy".to_owned();
+        let unready = ToOracle::Unready {
+            round: text::hash(&world.seed_of(&others.0)),
+            reason,
+        };
+        say(&mut other, &unready).await;
+        if round.0 == others.0 {
+            break (staller, device, operator, other, round);
+        }
+        // The first was asked a moment before the second had claimed.
+        number += 2;
+        assert!(number < 60, "two claims do not share a round");
+    };
+    world
+        .show(&mut staller, &device, &operator, round, |_| {})
+        .await;
+    let ToWorker::Measured { outcome, .. } = receive(&mut other).await else {
+        panic!("nothing came of the round");
+    };
+    assert_eq!(outcome, ProofOutcome::Missed);
+    let told = Instant::now();
+    asked(&mut other).await;
+    let again = told.elapsed();
+    assert!(again < MEANWHILE, "asked again after {again:?}");
+    // The other's turn ends, too, with what was measured.
+    let figures = loop {
+        if let Message::Text(text) = staller.next().await.expect("an open link").unwrap()
+            && let ToWorker::Measured { figures, .. } = serde_json::from_str(&text).unwrap()
+        {
+            break figures.expect("figures");
+        }
+    };
+    assert!(figures.tops_e2 > 0);
+    assert_eq!((figures.down_mbit, figures.up_mbit), (0, 0));
 }
 
 /// Bytes that nobody asked for end a link.
@@ -1730,22 +1837,9 @@ async fn a_device_is_linked_attested_and_offered_a_job() {
         engine: EngineSpec::Wasm(wasm),
     };
     let terms = JobTerms {
-        nonce: 7,
-        spec_hash: spec.hash().0,
         max_price: 5_000,
         max_units: 10_000,
-        max_escrow: u64::MAX,
-        deposit: 0,
-        deadline: now + 3_000,
-        max_run_seconds: 600,
-        min_multiplier_e2: 0,
-        min_memory_mib: 0,
-        class: ANY_CLASS,
-        region: 0,
-        min_reputation_bps: 0,
-        verification: 0,
-        devices: 1,
-        kind: 0,
+        ..terms(7, spec.hash().0, now)
     };
     let renter = world.renter.address();
     let create =
@@ -1857,9 +1951,7 @@ async fn a_device_is_linked_attested_and_offered_a_job() {
     assert_eq!(client.attestation(&job.to_bytes()).await.unwrap(), None);
 
     // Cancelled and closed, it is in the history; and in that of an oracle that starts from nothing.
-    let account = io_client::accounts::fetch(&world.chain.rpc(), &job)
-        .await
-        .unwrap();
+    let account = accounts::fetch(&world.chain.rpc(), &job).await.unwrap();
     let cancel = instructions::cancel_job(&renter, &job, &account);
     sender
         .send(&Request::new("cancel", world.renter.signer(), vec![cancel]))
@@ -1925,6 +2017,269 @@ async fn a_device_is_linked_attested_and_offered_a_job() {
     task.await.unwrap().unwrap();
 }
 
+impl World {
+    /// Attests a device on chain, as its oracle would.
+    async fn attest(&self, device: &Pubkey) {
+        let (rpc, oracle) = (self.chain.rpc(), Wallet::load(&self.key_file).unwrap());
+        let set: OracleSet = accounts::fetch(&rpc, &pda::oracle_set()).await.unwrap();
+        let account: Device = accounts::fetch(&rpc, device).await.unwrap();
+        let measured = Measured {
+            tops_e2: 50,
+            memory_mib: 64,
+            bandwidth_mib_s: 10,
+            down_mbit: 0,
+            up_mbit: 0,
+            latency_ms: 1,
+            region: 0,
+        };
+        let statement = DeviceStatement {
+            deployment: self.deployment,
+            set_version: set.version,
+            device: device.to_bytes(),
+            provider: account.provider.to_bytes(),
+            class: account.class,
+            since: account.since,
+            measured_at: rpc.chain_time().await.unwrap(),
+            measured,
+        };
+        let args = AttestDeviceArgs {
+            measured_at: statement.measured_at,
+            tops_e2: measured.tops_e2,
+            memory_mib: measured.memory_mib,
+            bandwidth_mib_s: measured.bandwidth_mib_s,
+            down_mbit: measured.down_mbit,
+            up_mbit: measured.up_mbit,
+            latency_ms: measured.latency_ms,
+            region: measured.region,
+        };
+        let message = statement.to_bytes();
+        let check = ed25519::verify(&message, &[(oracle.address(), oracle.sign(&message))]);
+        let attest = instructions::attest_device(device, account.class, args);
+        let all = vec![check.unwrap(), attest];
+        let request = Request::new("attest for a lease", self.provider.signer(), all);
+        self.chain.sender().send(&request).await.unwrap();
+    }
+
+    /// A lease of the renter's that a device serves.
+    async fn lease(&self, device: &Pubkey, operator: &Wallet) -> Pubkey {
+        const NONCE: u64 = 40;
+        let (rpc, sender) = (self.chain.rpc(), self.chain.sender());
+        let (renter, provider) = (self.renter.address(), self.provider.address());
+        let terms = JobTerms {
+            max_units: 600,
+            verification: 2,
+            kind: 1,
+            ..terms(NONCE, [4; 32], rpc.chain_time().await.unwrap())
+        };
+        let create =
+            instructions::create_job(&renter, &renter, &self.io_mint, &self.renter_token, terms);
+        let request = Request::new("create a lease", self.renter.signer(), vec![create]);
+        sender.send(&request).await.unwrap();
+        let address = pda::job(&renter, NONCE);
+        let job: Job = accounts::fetch(&rpc, &address).await.unwrap();
+        // From then on a device needs no ticket.
+        eventually("the end of the matching", async || {
+            (rpc.chain_time().await.unwrap() > job.match_until).then_some(())
+        })
+        .await;
+        let args = AcceptJobArgs {
+            created_slot: job.created_slot,
+            ask: job.max_price,
+            ticket_expires_at: 0,
+        };
+        let paid = tokens::associated(&provider, &self.io_mint);
+        let accept = instructions::accept_job(
+            &operator.address(),
+            &address,
+            device,
+            &pda::provider(&provider),
+            &paid,
+            args,
+        );
+        // The operator has no SOL.
+        let request = Request::new("accept a lease", self.provider.signer(), vec![accept])
+            .with_signer(operator.signer());
+        sender.send(&request).await.unwrap();
+        let client = self.client();
+        eventually("the lease in the index", async || {
+            let view = client.job(&address.to_bytes()).await.unwrap()?;
+            (view.state == "running").then_some(())
+        })
+        .await;
+        address
+    }
+}
+
+/// The number of the request that a device is asked for.
+async fn requested(link: &mut Socket, expected: &str) -> u64 {
+    match receive(link).await {
+        ToWorker::Request { request, spec, .. } if spec == expected => request,
+        other => panic!("no request: {other:?}"),
+    }
+}
+
+/// What a lease's request has come to anybody may read, and takes from nobody: a failure is told to who asked before the device is
+/// asked again.
+#[tokio::test]
+async fn a_leases_request_is_its_customers_and_its_state_is_everybodys() {
+    let world = &*WORLD;
+    let client = world.client();
+    let (device, operator) = world.another_device(40).await;
+    world.attest(&device).await;
+    let lease = world.lease(&device, &operator).await;
+    let mut link = world.connect().await;
+    world.link_device(&mut link, &device, &operator).await;
+
+    let spec = text::hash(&[5; 32]);
+    let ask = async |by: &Wallet| {
+        let request = LeaseRequest { spec: spec.clone() };
+        client
+            .lease_request(&request_key(by), &lease.to_bytes(), &request)
+            .await
+    };
+    let path = |lease: &Pubkey, spec: &str| format!("/v1/leases/{lease}/requests/{spec}");
+    let get = async |path: String| reqwest::get(world.url(&path)).await.unwrap();
+    let state = async || {
+        let answer = get(path(&lease, &spec)).await;
+        assert_eq!(answer.status(), 200);
+        serde_json::from_str::<LeaseReply>(&answer.text().await.unwrap()).unwrap()
+    };
+    let failure = async || refused(get(path(&lease, &spec)).await).await;
+
+    let (status, error) = failure().await;
+    assert_eq!((status, error.code.as_str()), (404, "not_found"));
+    assert!(error.hint.unwrap().contains("signed by the renter"));
+    for (path, expected) in [
+        (path(&pda::job(&lease, 1), &spec), 404),
+        (path(&lease, "no-hash"), 400),
+        (format!("{}?wait=1", path(&lease, &spec)), 400),
+    ] {
+        assert_eq!(refused(get(path.clone()).await).await.0, expected, "{path}");
+    }
+    let strangers = ask(&world.provider).await;
+    assert!(
+        matches!(strangers, Err(ClientError::Api { status: 401, .. })),
+        "{strangers:?}"
+    );
+
+    // As long as the device works on it, everybody is told so.
+    let (asked, (first, seen)) = tokio::join!(ask(&world.renter), async {
+        // The oracle knows of what the device has.
+        let first = requested(&mut link, &spec).await;
+        (first, state().await)
+    });
+    for reply in [asked.unwrap(), seen] {
+        let running = reply.running.expect("the device is at it");
+        assert_eq!(reply.answer, None);
+        // The lease has 600 s, some of which are over.
+        assert!((500..=620).contains(&running.at_most), "{running:?}");
+    }
+
+    // It fails. Who has no part in it reads so, however often; who asked is told, and may then ask anew.
+    let answer = async |link: &mut Socket, request, answer: Result<LeaseAnswer, &str>| {
+        let said = ToOracle::Answer {
+            job: lease.to_string(),
+            request,
+            error: answer.as_ref().err().map(|error| error.to_string()),
+            answer: answer.ok(),
+        };
+        say(link, &said).await;
+    };
+    answer(&mut link, first, Err("no room for it")).await;
+    for _ in 0..2 {
+        let (status, error) = failure().await;
+        assert_eq!((status, error.code.as_str()), (409, "conflict"));
+        assert!(error.message.contains("no room for it"), "{error:?}");
+    }
+    let told = ask(&world.renter).await;
+    assert!(
+        matches!(&told, Err(ClientError::Api { status: 409, error, .. }) if error.message.contains("no room for it")),
+        "{told:?}"
+    );
+    let result = LeaseAnswer {
+        output_hash: text::hash(&[6; 32]),
+        units: 3,
+    };
+    let (replied, second) = tokio::join!(ask(&world.renter), async {
+        let second = requested(&mut link, &spec).await;
+        answer(&mut link, second, Ok(result.clone())).await;
+        second
+    });
+    assert_eq!(second, first + 1, "it was passed on once in between");
+    for reply in [replied.unwrap(), state().await] {
+        assert_eq!((reply.answer, reply.running), (Some(result.clone()), None));
+    }
+}
+
+/// What left the supply is told by the hour and by the day, as the chain says it.
+#[tokio::test]
+async fn what_was_burned_is_told_by_the_hour() {
+    // Of an odd amount half burns, rounded down.
+    const SWEPT: u64 = 1_001;
+    const BURNED: u64 = 500;
+    assert_eq!(test_params().burn_bps, 5_000);
+    let world = &*WORLD;
+    let client = world.client();
+    let none = Burns {
+        step_seconds: 3_600,
+        before: Burned::default(),
+        steps: Vec::new(),
+    };
+    assert_eq!(client.burns().await.unwrap(), none);
+
+    let (rpc, sender) = (world.chain.rpc(), world.chain.sender());
+    let (admin, mint) = (world.chain.authority().clone(), world.io_mint);
+    let payment =
+        async || -> PaymentMint { accounts::fetch(&rpc, &pda::payment(&mint)).await.unwrap() };
+    let send = async |what: &str, instruction| {
+        let request = Request::new(what, admin.signer(), vec![instruction]);
+        sender.send(&request).await.unwrap();
+    };
+    let shard = pda::treasury(&mint, 3);
+    let fees = tokens::mint_to(&mint, &shard, &admin.address(), SWEPT);
+    send("fees", fees).await;
+    let main = instructions::init_treasury_main(&admin.address(), &payment().await);
+    send("main", main).await;
+    let sweep = instructions::sweep_treasury(&payment().await, &[shard]);
+    send("sweep", sweep).await;
+    assert_eq!(payment().await.burned, BURNED);
+
+    let told = eventually("word of the burn", async || {
+        let told = client.burns().await.unwrap();
+        (told != none).then_some(told)
+    })
+    .await;
+    let burned = Burned {
+        fees: Amount(BURNED),
+        ..Burned::default()
+    };
+    let now = rpc.chain_time().await.unwrap();
+    let step = |told: &Burns, seconds: i64| {
+        let [step] = told.steps.as_slice() else {
+            panic!("one step: {told:?}");
+        };
+        assert_eq!((&step.burned, &told.before), (&burned, &Burned::default()));
+        assert_eq!((step.at % seconds, told.step_seconds as i64), (0, seconds));
+        // It may have ended since.
+        assert!((0..2 * seconds).contains(&(now - step.at)), "{step:?}");
+    };
+    step(&told, 3_600);
+    let ask = async |query: &str| {
+        let url = world.url(&format!("/v1/burns{query}"));
+        reqwest::get(url).await.unwrap()
+    };
+    let daily = ask("?step=day").await.text().await.unwrap();
+    step(&serde_json::from_str(&daily).unwrap(), 86_400);
+    for wrong in ["", "?step=minute", "?step=hour&step=day", "?since=0"] {
+        let (status, error) = refused(ask(wrong).await).await;
+        assert_eq!(
+            (status, error.code.as_str()),
+            (400, "bad_request"),
+            "{wrong}"
+        );
+    }
+}
+
 /// Jobs of one renter: more than a page.
 const MANY: u64 = 103;
 const PAGE: usize = 100;
@@ -1945,27 +2300,10 @@ async fn a_list_is_read_page_by_page_each_row_once() {
         .send(&Request::new("fund the renter", admin.signer(), fund))
         .await
         .unwrap();
-    let deadline = world.chain.rpc().chain_time().await.unwrap() + 3_000;
+    let now = world.chain.rpc().chain_time().await.unwrap();
     let mut creating = tokio::task::JoinSet::new();
     for nonce in 0..MANY {
-        let terms = JobTerms {
-            nonce,
-            spec_hash: [3; 32],
-            max_price: 1_000,
-            max_units: 1,
-            max_escrow: u64::MAX,
-            deposit: 0,
-            deadline,
-            max_run_seconds: 600,
-            min_multiplier_e2: 0,
-            min_memory_mib: 0,
-            class: ANY_CLASS,
-            region: 0,
-            min_reputation_bps: 0,
-            verification: 0,
-            devices: 1,
-            kind: 0,
-        };
+        let terms = terms(nonce, [3; 32], now);
         let create = instructions::create_job(&owner, &owner, &world.io_mint, &token, terms);
         let (sender, signer) = (sender.clone(), renter.signer());
         creating.spawn(async move {
