@@ -13,7 +13,7 @@ use io_api::{
     types::{Burst, HardwareProof, OpenRequest, ProofOutcome},
 };
 use io_client::{
-    Pubkey, Signature, Wallet, accounts, ed25519, instructions,
+    Pubkey, Request, Signature, Wallet, accounts, ed25519, instructions,
     io_network::state::{Device, Evidence, Provider, SlashCase},
     pda,
 };
@@ -41,6 +41,8 @@ use crate::{
 /// How long a commitment may take to be old enough, and how often that is looked at.
 const RIPE_PATIENCE: Duration = Duration::from_secs(120);
 const RIPE_POLL: Duration = Duration::from_millis(200);
+/// Numbers that are tried for a case: others may take the next one meanwhile.
+const NUMBER_TRIES: usize = 5;
 /// Proofs of one oracle and hour that are looked at.
 const MAX_PROOFS: usize = 1_000_000;
 
@@ -351,6 +353,34 @@ async fn ripe(ctx: &Context, challenger: &Pubkey) -> Result<()> {
     Ok(())
 }
 
+/// Proves with the number of the provider's next case, and with the one after when another case took it meanwhile: what was committed to names
+/// none. Returns the number with what `prove` did.
+async fn as_next_case<T>(
+    next: impl AsyncFn() -> Result<u64>,
+    prove: impl AsyncFn(u64) -> io_client::Result<T>,
+) -> Result<(u64, T)> {
+    let mut number = next().await?;
+    for _ in 0..NUMBER_TRIES {
+        let error = match prove(number).await {
+            Ok(done) => return Ok((number, done)),
+            Err(error) => error,
+        };
+        // What a program refused changed nothing. Of anything else it isn't known, and it might be proven twice.
+        if !matches!(error, io_client::Error::Program(_)) {
+            return Err(error.into());
+        }
+        let newer = next().await?;
+        if newer == number {
+            return Err(error.into());
+        }
+        number = newer;
+    }
+    Err(Failure::failed(format!(
+        "other cases of the provider took the next number {NUMBER_TRIES} times before this one had it"
+    ))
+    .hint("Nothing was proven. Run the command again."))
+}
+
 /// Commits to the claim, waits, writes it, proves it, and closes what was written. Returns the case, if anything was left to take, and the
 /// proof's signature; with `--dry-run` neither, for nothing can be written before the commitment is there.
 async fn prove(
@@ -401,10 +431,6 @@ async fn prove(
         ctx.transact(intent, wallet, &[], vec![write]).await?;
     }
     let network = ctx.network().await?;
-    let provider: Provider = accounts::fetch_maybe(&ctx.rpc, &account.provider)
-        .await?
-        .ok_or_else(|| Failure::not_found(format!("no provider {}", account.provider)))?;
-    let number = provider.slash_cases;
     let operator = address("the operator", &record.proof.operator)?;
     let signature = record
         .proof
@@ -412,29 +438,34 @@ async fn prove(
         .as_deref()
         .and_then(text::parse_signature)
         .ok_or_else(|| Failure::failed("the commitment has no signature"))?;
-    let proof = vec![
-        ed25519::verify(
-            &statement.to_bytes(),
-            &[(operator, Signature::from(signature))],
-        )?,
-        instructions::prove_bad_cell(
-            &me,
-            &device,
-            &account.provider,
-            number,
-            &network.io_mint,
-            salt,
-        ),
-        instructions::close_evidence(&me),
-    ];
-    let intent = format!("bad-cell:{}:{}", record.proof.round, random_u64()?);
-    let sent = match ctx.transact(intent, wallet, &[], proof).await? {
-        Done::Landed(landed) => json!(landed.signature.to_string()),
-        Done::Simulated(_) => Value::Null,
+    let signed = ed25519::verify(
+        &statement.to_bytes(),
+        &[(operator, Signature::from(signature))],
+    )?;
+    let next = async || {
+        let provider: Provider = accounts::fetch_maybe(&ctx.rpc, &account.provider)
+            .await?
+            .ok_or_else(|| Failure::not_found(format!("no provider {}", account.provider)))?;
+        Ok::<_, Failure>(provider.slash_cases)
     };
+    let (sender, once) = (ctx.sender().await?, random_u64()?);
+    let (number, landed) = as_next_case(next, async |number| {
+        let mint = &network.io_mint;
+        let prove =
+            instructions::prove_bad_cell(&me, &device, &account.provider, number, mint, salt);
+        let all = vec![signed.clone(), prove, instructions::close_evidence(&me)];
+        let intent = format!("bad-cell:{}:{number}:{once}", record.proof.round);
+        sender
+            .send(&Request::new(intent, wallet.signer(), all))
+            .await
+    })
+    .await?;
     let case = pda::slash_case(&account.provider, number);
-    let opened = accounts::fetch_maybe::<SlashCase>(&ctx.rpc, &case).await?;
-    Ok((opened.map(|_| case), sent))
+    // Where nothing was left to take, the number is another's by now, or will be.
+    let opened = accounts::fetch_maybe::<SlashCase>(&ctx.rpc, &case)
+        .await?
+        .filter(|opened| opened.challenger == me);
+    Ok((opened.map(|_| case), json!(landed.signature.to_string())))
 }
 
 async fn proofs(
@@ -641,4 +672,89 @@ async fn one(
         return Ok(());
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::{Cell, RefCell};
+
+    use io_client::{Error, error::ProgramError};
+
+    use super::*;
+
+    fn refused(message: &str) -> Error {
+        Error::Program(Box::new(ProgramError {
+            program: io_client::io_network::ID,
+            code: Some(1),
+            name: None,
+            message: message.into(),
+            io_error: None,
+            instruction: 1,
+            logs: Vec::new(),
+            signature: None,
+        }))
+    }
+
+    /// Cases of the same provider that are opened at the same time take each other's numbers.
+    #[tokio::test]
+    async fn a_number_that_another_case_took_is_not_the_end() {
+        // `count` on chain, and how many others come first, each before one try.
+        let run = async |count: u64, others: usize| {
+            let (count, others) = (Cell::new(count), Cell::new(others));
+            let tried = RefCell::new(Vec::new());
+            let done = as_next_case(
+                async || Ok(count.get()),
+                async |number| {
+                    tried.borrow_mut().push(number);
+                    if others.get() > 0 {
+                        others.set(others.get() - 1);
+                        count.set(count.get() + 2);
+                    }
+                    match number == count.get() {
+                        true => Ok("proven"),
+                        false => Err(refused("seeds")),
+                    }
+                },
+            )
+            .await;
+            (done, tried.into_inner())
+        };
+        for (others, numbers) in [(0, vec![7]), (1, vec![7, 9]), (3, vec![7, 9, 11, 13])] {
+            let (done, tried) = run(7, others).await;
+            assert_eq!(done.unwrap(), (numbers[others], "proven"));
+            assert_eq!(tried, numbers);
+        }
+        let (done, tried) = run(7, usize::MAX).await;
+        let failure = done.unwrap_err();
+        assert!(failure.message.contains("5 times"), "{failure}");
+        assert!(failure.hint.unwrap().contains("again"));
+        assert_eq!(tried, [7, 9, 11, 13, 15]);
+    }
+
+    /// What is refused for another reason is not tried again, nor what may have landed.
+    #[tokio::test]
+    async fn a_refusal_of_the_proof_itself_ends_it() {
+        let tries = Cell::new(0);
+        let prove = async |_: u64| {
+            tries.set(tries.get() + 1);
+            Err::<(), Error>(refused("the cell is right"))
+        };
+        let failure = as_next_case(async || Ok(7), prove).await.unwrap_err();
+        assert!(failure.message.contains("the cell is right"), "{failure}");
+        assert_eq!(tries.get(), 1);
+
+        let count = Cell::new(7);
+        let unknown = async |_: u64| {
+            count.set(count.get() + 1);
+            Err::<(), Error>(Error::Unresolved {
+                signature: Signature::default(),
+                seconds: 60,
+                last_refusal: None,
+            })
+        };
+        let next = async || Ok(count.get());
+        let failure = as_next_case(next, unknown).await.unwrap_err();
+        assert_eq!(failure.exit, crate::failure::Exit::TimeOut);
+        assert_eq!(count.get(), 8, "sent once");
+    }
 }
