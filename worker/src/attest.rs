@@ -62,22 +62,49 @@ async fn once(worker: &Worker) -> Result<Duration> {
     );
     let life = u64::from(network.attestation_seconds);
     let renew_after = (life * ATTEST_AT_PERCENT / 100).min(ATTEST_LONGEST.as_secs());
+    // Jitter towards earlier, so that many workers don't ask at once.
+    let again = |seconds: u64| jittered(Duration::from_secs(seconds)).max(Duration::from_secs(1));
     let age = u64::try_from(now.saturating_sub(device.attested_at)).unwrap_or(0);
     if device.attested_at > 0 && age < renew_after {
-        // Jitter towards earlier, so that many workers don't ask at once.
-        return Ok(jittered(Duration::from_secs(renew_after - age)).max(Duration::from_secs(1)));
+        return Ok(again(renew_after - age));
     }
-    let set = chain.oracle_set().await?;
-    let quorum = usize::from(set.quorum).max(1);
+    let (statement, signatures) = sign(worker, &device, now).await?;
+    send(worker, &device, &statement, &signatures).await?;
+    let measured = statement.measured;
+    tracing::info!(
+        measured_at = now,
+        tops = f64::from(measured.tops_e2) / 100.0,
+        memory_mib = measured.memory_mib,
+        "device attested"
+    );
+    worker.tell();
+    Ok(again(renew_after))
+}
+
+/// What the oracles measured of the device, as far as it meets its class, by link.
+async fn usable(worker: &Worker, device: &Device) -> Result<Vec<(usize, Figures)>> {
     let class: Option<DeviceClass> =
-        accounts::fetch_maybe(chain.rpc(), &pda::class(device.class)).await?;
+        accounts::fetch_maybe(worker.chain.rpc(), &pda::class(device.class)).await?;
     let least = class.map_or((0, 0), |class| (class.min_tops_e2, class.min_memory_mib));
     let mut figures = worker.proving.measured();
     figures.retain(|(_, figures)| figures.tops_e2 >= least.0 && figures.memory_mib >= least.1);
+    Ok(figures)
+}
+
+/// Has a quorum of oracles sign figures of now.
+async fn sign(
+    worker: &Worker,
+    device: &Device,
+    now: i64,
+) -> Result<(DeviceStatement, Vec<(Pubkey, Signature)>)> {
+    let chain = &worker.chain;
+    let set = chain.oracle_set().await?;
+    let quorum = usize::from(set.quorum).max(1);
+    let mut figures = usable(worker, device).await?;
     let count = figures.len();
     let region = worker.config.region_code()?;
     let mut refusals: Vec<String> = Vec::new();
-    let (statement, mut signatures) = loop {
+    loop {
         let (asked, measured) =
             worst_of_the_best(&mut figures, quorum, region).with_context(|| {
                 let why = refusals.join("; ");
@@ -94,18 +121,10 @@ async fn once(worker: &Worker) -> Result<Duration> {
             measured,
         };
         let signed = gather(worker, &statement, &set, &mut refusals).await;
-        let signatures: Vec<(Pubkey, Signature)> =
-            signed
-                .iter()
-                .filter_map(|signed| *signed)
-                .fold(Vec::new(), |mut all, signed| {
-                    if all.iter().all(|(known, _)| *known != signed.0) {
-                        all.push(signed);
-                    }
-                    all
-                });
+        let mut signatures = one_each(&signed);
         if signatures.len() >= quorum {
-            break (statement, signatures);
+            signatures.truncate(quorum);
+            return Ok((statement, signatures));
         }
         // Whoever doesn't sign what it measured itself may have said so to keep others from signing: it is asked no more.
         let before = figures.len();
@@ -119,18 +138,18 @@ async fn once(worker: &Worker) -> Result<Duration> {
                 refusals.join("; ")
             );
         }
-    };
-    let measured = statement.measured;
-    signatures.truncate(quorum);
-    send(worker, &device, &statement, &signatures).await?;
-    tracing::info!(
-        measured_at = now,
-        tops = f64::from(measured.tops_e2) / 100.0,
-        memory_mib = measured.memory_mib,
-        "device attested"
-    );
-    worker.tell();
-    Ok(jittered(Duration::from_secs(renew_after)).max(Duration::from_secs(1)))
+    }
+}
+
+/// The first signature of each oracle: several links may lead to one.
+fn one_each(signed: &[Option<(Pubkey, Signature)>]) -> Vec<(Pubkey, Signature)> {
+    let mut all: Vec<(Pubkey, Signature)> = Vec::new();
+    for signed in signed.iter().flatten() {
+        if all.iter().all(|(known, _)| *known != signed.0) {
+            all.push(*signed);
+        }
+    }
+    all
 }
 
 /// Asks every oracle to sign. What comes of it, by link; `refusals` then says why others didn't.
@@ -363,6 +382,16 @@ mod tests {
         let mut all = [of(2, u32::MAX, u32::MAX, u32::MAX), honest[0], honest[1]];
         let (links, asked) = worst_of_the_best(&mut all, 2, 0).unwrap();
         assert!(links.contains(&2) && asked.tops_e2 <= 30);
+    }
+
+    #[test]
+    fn two_links_to_one_oracle_are_one_signature() {
+        let by = |seed| {
+            let wallet = Wallet::from_seed(&[seed; 32]);
+            (wallet.address(), wallet.sign(b"figures"))
+        };
+        let signed = [Some(by(1)), None, Some(by(2)), Some(by(1))];
+        assert_eq!(one_each(&signed), [by(1), by(2)]);
     }
 
     #[test]
