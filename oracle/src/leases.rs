@@ -157,6 +157,21 @@ impl Requests {
         });
     }
 
+    /// Forgets the oldest request that is answered, of whichever lease: whether there was one.
+    fn forget_oldest(&mut self) -> bool {
+        let answered = self.runs.iter().flat_map(|(lease, runs)| {
+            let answered = runs.iter().filter(|run| !run.is_at_work());
+            answered.map(|run| (run.number, *lease))
+        });
+        let Some((number, lease)) = answered.min() else {
+            return false;
+        };
+        if let Some(runs) = self.runs.get_mut(&lease) {
+            runs.retain(|run| run.number != number);
+        }
+        true
+    }
+
     fn find(&mut self, lease: &Pubkey, spec: &str) -> Option<&mut Run> {
         let runs = self.runs.get_mut(lease)?;
         runs.iter_mut().find(|run| run.spec == spec)
@@ -181,9 +196,10 @@ impl Requests {
         if runs.iter().any(Run::is_at_work) {
             return Err("the device works on an earlier request of this lease: wait for it".into());
         }
-        if all >= MAX_REQUESTS && runs.len() < MAX_LEASE_REQUESTS {
+        if all >= MAX_REQUESTS && runs.len() < MAX_LEASE_REQUESTS && !self.forget_oldest() {
             return Err("this oracle passes on too many requests now: try another".into());
         }
+        let runs = self.runs.entry(*lease).or_default();
         self.next += 1;
         if !pass_on(self.next) {
             return Err("the device is not linked to this oracle now: try another".into());
@@ -767,19 +783,25 @@ mod tests {
         assert!(busy.contains("wait for it"), "{busy}");
         requests.answered(&LEASE, requests.next, Ok(answer()), Instant::now());
 
-        // Many leases together fill the table, and are told so. Whoever has a part of it keeps that.
+        // Many leases together fill the table: answers are forgotten for new requests, the oldest first, and what is at work is not.
         let lease = |n: usize| {
             let mut key = [2; 32];
             key[..8].copy_from_slice(&n.to_le_bytes());
             Pubkey::new_from_array(key)
         };
         for n in MAX_LEASE_REQUESTS..MAX_REQUESTS {
-            assert_eq!(done(&mut requests, &lease(n), "spec"), Ok(true));
+            assert_eq!(begin(&mut requests, &lease(n), "spec"), Ok(true));
         }
-        let full = done(&mut requests, &lease(0), "spec").unwrap_err();
+        let first = requests.runs[&LEASE][0].spec.clone();
+        for n in 0..MAX_LEASE_REQUESTS {
+            assert_eq!(begin(&mut requests, &lease(n), "spec"), Ok(true), "{n}");
+            assert!(requests.find(&LEASE, &first).is_none());
+        }
+        let all: usize = requests.runs.values().map(Vec::len).sum();
+        assert_eq!(all, MAX_REQUESTS);
+        let full = begin(&mut requests, &LEASE, "again").unwrap_err();
         assert!(full.contains("too many requests"), "{full}");
-        assert_eq!(done(&mut requests, &LEASE, "again"), Ok(true));
-        assert_eq!(requests.runs[&LEASE].len(), MAX_LEASE_REQUESTS);
+        assert!(requests.find(&lease(0), "spec").is_some());
     }
 
     #[test]

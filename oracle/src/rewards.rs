@@ -26,7 +26,7 @@ use io_api::{
 use io_client::{
     Instruction, Pubkey, Request, Signature, ed25519,
     instructions::{self, PublishRootArgs},
-    io_network::state::{Emission, JobState, OracleSet},
+    io_network::state::{Device, Emission, JobState, OracleSet},
 };
 use io_protocol::{
     emission::Calendar,
@@ -251,7 +251,7 @@ async fn make_report(oracle: &Arc<Oracle>, emission: &Emission, epoch: u64) -> R
             let device = tables.devices.get(&Pubkey::new_from_array(marked.device))?;
             let class = tables.class_of(device)?;
             let provider = tables.providers.get(&device.provider)?;
-            (device.attested_at > 0 && device.attested_at >= fresh).then_some(Row {
+            counts(device, network.min_bond, fresh).then_some(Row {
                 device: marked.device,
                 provider: device.provider.to_bytes(),
                 seen: DeviceEpoch {
@@ -272,6 +272,14 @@ async fn make_report(oracle: &Arc<Oracle>, emission: &Emission, epoch: u64) -> R
     let hash = store(oracle, &bytes).await?;
     oracle.db.keep_report(epoch, &text::hash(&hash)).await?;
     Ok(())
+}
+
+/// Whether a device earns: it was attested since `fresh`, has the least bond of its class, and owes no penalty. Pure.
+fn counts(device: &Device, min_bond: u64, fresh: i64) -> bool {
+    let bonded = device
+        .minimum_bond(min_bond)
+        .is_ok_and(|least| device.bond >= least);
+    device.attested_at > 0 && device.attested_at >= fresh && bonded && device.fault_due() == 0
 }
 
 /// Keeps bytes of this oracle's own making as a blob.
@@ -763,6 +771,30 @@ mod tests {
             ]
         );
         assert_eq!(marks(&short, 7_200, i64::MAX).len(), MAX_EPOCHS_A_BEAT);
+    }
+
+    #[test]
+    fn what_is_stale_or_underbonded_or_owes_earns_nothing() {
+        let device = Device {
+            bond: 125,
+            multiplier_e2: 125,
+            attested_at: 1_000,
+            ..bytemuck::Zeroable::zeroed()
+        };
+        let counts = |change: fn(&mut Device)| {
+            let mut changed = device;
+            change(&mut changed);
+            super::counts(&changed, 100, 1_000)
+        };
+        assert!(counts(|_| ()));
+        assert!(!counts(|d| d.attested_at = 999));
+        assert!(!counts(|d| d.bond = 124));
+        assert!(!counts(|d| d.fault_due = 1u64.to_le_bytes()));
+        let never = Device {
+            attested_at: 0,
+            ..device
+        };
+        assert!(!super::counts(&never, 100, 0), "never attested");
     }
 
     #[test]

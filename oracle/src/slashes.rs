@@ -1,4 +1,5 @@
-//! Slash cases: accusers file what they found, what time has decided is finalised, appeals are decided, shares delivered.
+//! Slash cases: accusers file what they found, what time has decided is finalised, appeals are decided, shares delivered. What a device's
+//! wrong hardware proof still costs is collected.
 //!
 //! The evidence is the accuser's attestation (its signed statement, the verdict's reason, how many steps it checked and the signature
 //! that its sample follows from) as a blob, which every oracle keeps. The case names it by its hash. Nobody decides by it.
@@ -14,7 +15,7 @@ use io_api::{auth::verify_signature, text, types::SlashDecision};
 use io_client::{
     Pubkey, Request, Signature, accounts, ed25519,
     instructions::{self, SlashParty},
-    io_network::state::{Job, OracleSet, SlashCase, SlashCause, SlashState},
+    io_network::state::{Device, Job, OracleSet, Provider, SlashCase, SlashCause, SlashState},
     tokens,
 };
 use io_protocol::slashing::{SlashStatement, SlashVerdict, signatures_needed};
@@ -66,6 +67,65 @@ pub async fn keep(oracle: Arc<Oracle>) {
     while oracle.pause(every).await {
         if let Err(error) = look(&oracle, &mut reached).await {
             tracing::debug!(error = %format!("{error:#}"), "slash cases are not read");
+        }
+        if oracle.config.open_slash_cases {
+            collect(&oracle).await;
+        }
+    }
+}
+
+/// Whether what a device's fault still costs can be collected by an oracle of this rank now: whoever proved the fault has had a day for it, and
+/// there is something by now. Pure.
+fn collectable(
+    device: &Device,
+    provider: &Provider,
+    rank: usize,
+    now: i64,
+    rank_seconds: i64,
+) -> bool {
+    let wait = rank_seconds.saturating_mul(i64::try_from(rank).unwrap_or(i64::MAX));
+    let leaving = provider.unbonding.iter().any(|part| part.amount > 0);
+    let something =
+        device.bond > device.exposure || provider.free().min(provider.staked) > 0 || leaving;
+    device.fault_due() > 0 && something && device.faultable(now.saturating_sub(PAST + wait))
+}
+
+/// Collects what devices owe for wrong hardware proofs, in this oracle's turn.
+async fn collect(oracle: &Oracle) {
+    let now = oracle.clock.certain();
+    let seconds = i64::from(oracle.config.keeper_seconds);
+    let due: Vec<(Pubkey, Pubkey, u64)> = {
+        let tables = oracle.index.read();
+        let due = tables.devices.iter().filter_map(|(address, device)| {
+            if device.fault_due() == 0 {
+                return None;
+            }
+            let provider = tables.providers.get(&device.provider)?;
+            let rank = oracle.rank(address)?;
+            collectable(device, provider, rank, now, seconds).then_some((
+                *address,
+                device.provider,
+                provider.slash_cases,
+            ))
+        });
+        due.take(MAX_ACTIONS).collect()
+    };
+    for (address, provider, number) in due {
+        let instruction = instructions::open_fault_case(
+            &oracle.key,
+            &address,
+            &provider,
+            number,
+            &oracle.io_mint,
+        );
+        let intent = format!("fault-case:{address}:{number}");
+        let request = Request::new(intent, oracle.wallet.signer(), vec![instruction]);
+        match oracle.sender.send(&request).await {
+            Ok(_) => tracing::info!(device = %address, "collected what its fault still cost"),
+            // Another oracle may have been first: the next look shows it.
+            Err(error) => {
+                tracing::debug!(device = %address, error = %format!("{error:#}"), "not collected")
+            }
         }
     }
 }
@@ -462,6 +522,47 @@ mod tests {
     use bytemuck::Zeroable;
 
     use super::*;
+
+    #[test]
+    fn what_is_due_is_collected_in_turn_when_there_is_something() {
+        const HOUR: i64 = 3_600;
+        // Proven in hour 10: until the end of hour 34 whoever did can take it.
+        let device = Device {
+            bond: 100,
+            exposure: 100,
+            faulty_epoch: 10u64.to_le_bytes(),
+            fault_due: 7u64.to_le_bytes(),
+            ..Device::zeroed()
+        };
+        let poor = Provider {
+            staked: 100,
+            committed: 100,
+            ..Provider::zeroed()
+        };
+        let rich = Provider {
+            staked: 101,
+            ..poor
+        };
+        let end = 35 * HOUR + PAST;
+        assert!(collectable(&device, &rich, 0, end, 10));
+        assert!(!collectable(&device, &rich, 0, end - 1, 10));
+        assert!(!collectable(&device, &rich, 2, end + 19, 10), "its turn");
+        assert!(collectable(&device, &rich, 2, end + 20, 10));
+        assert!(!collectable(&device, &poor, 0, end, 10), "nothing there");
+        let mut leaving = poor;
+        leaving.unbonding[3].amount = 1;
+        assert!(collectable(&device, &leaving, 0, end, 10));
+        let idle = Device {
+            exposure: 99,
+            ..device
+        };
+        assert!(collectable(&idle, &poor, 0, end, 10));
+        let paid = Device {
+            fault_due: [0; 8],
+            ..idle
+        };
+        assert!(!collectable(&paid, &rich, 0, end, 10));
+    }
 
     fn case(state: SlashState) -> SlashCase {
         SlashCase {

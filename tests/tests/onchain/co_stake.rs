@@ -6,7 +6,10 @@ use io_network::{
     errors::IoError,
 };
 use io_protocol::{messages::EPOCH_SECONDS, money::IO, slashing::SlashVerdict};
-use io_tests::{CLASS_SMALL, Call, Mint, PARAMS, Party, Rig, STAKE, START_IO, Stage, World, world};
+use io_tests::{
+    CLASS_SMALL, Call, Mint, PARAMS, Party, Rig, STAKE, START_IO, Stage, World, hardware::Cell,
+    world,
+};
 
 /// A provider with 1,000 IO of its own, a quarter of it bonded, that takes co-stake at 10 %.
 fn open_provider(seed: u64) -> (World, Rig) {
@@ -270,6 +273,90 @@ fn a_leaver_is_not_held_by_the_bonds() {
     assert_eq!(w.device(&rig.device).bond, 1_000 * IO);
     w.ok(&unbond);
     assert_eq!(w.provider(&rig.provider).collateral(), 1_000 * IO);
+}
+
+/// What was asked for is there for a day; who didn't take it asks again. Nothing is freed of a device that owes a penalty.
+#[test]
+fn bonds_that_were_asked_for_are_freed_in_their_day() {
+    let (mut w, rig) = open_provider(425);
+    let who = join(&mut w, &rig, 500 * IO);
+    let call = w.set_device_bond_call(&rig, 1_400 * IO);
+    w.ok(&call);
+    give_notice(&mut w, &rig, &who);
+    let release = w.release_bond_for_leaver_call(&rig, &who.pubkey());
+    let asked = |w: &mut World| {
+        w.ok(&release);
+        let ready = w.now() + EPOCH_SECONDS + EVIDENCE_SECONDS;
+        assert_eq!(w.co_stake(&rig.provider, &who.pubkey()).release_at(), ready);
+        assert_eq!(w.device(&rig.device).bond, 1_400 * IO);
+        ready
+    };
+    let ready = asked(&mut w);
+    for (at, freed) in [
+        (ready, true),
+        (ready + EVIDENCE_SECONDS - 1, true),
+        (ready + EVIDENCE_SECONDS, false),
+        (ready + 30 * EVIDENCE_SECONDS, false),
+    ] {
+        let mut then = w.fork();
+        then.at(at);
+        if freed {
+            then.ok(&release);
+            assert_eq!(then.device(&rig.device).bond, 1_000 * IO);
+        } else {
+            asked(&mut then);
+        }
+    }
+
+    // A wrong cell takes what it can first: 1,400 of the bond in a case. With nothing bonded nothing is short.
+    let mut faulted = w.fork();
+    let (challenger, cell) = (faulted.person(), Cell::off_by(64, 3, 1));
+    faulted.write_claim(&challenger, &cell);
+    let said = faulted.committed(&rig, &cell);
+    let call = faulted.prove_bad_cell_call(&challenger, &rig, &said, &rig.operator);
+    faulted.ok(&call);
+    faulted.at(ready);
+    faulted.refuse(&release, IoError::BondNotShort);
+}
+
+/// What a device owes is taken before anything of its bond is freed for a leaver.
+#[test]
+fn nothing_is_freed_of_a_device_that_owes() {
+    let (mut w, rig) = open_provider(426);
+    let who = join(&mut w, &rig, 500 * IO);
+    let call = w.set_device_bond_call(&rig, 1_500 * IO);
+    w.ok(&call);
+    let mut stage = Stage::with(w, rig, Mint::Io);
+    stage.terms.max_units = 1_000;
+    stage.terms.max_price = 1_200 * IO;
+    stage.terms.deadline = stage.world.now() + 50 * 24 * 3_600;
+    stage.terms.max_run_seconds = 29 * 24 * 3_600;
+    stage.create();
+    stage.accept(1_200 * IO);
+    let rig = stage.rig.clone();
+    give_notice(&mut stage.world, &rig, &who);
+    let release = stage
+        .world
+        .release_bond_for_leaver_call(&rig, &who.pubkey());
+    stage.world.ok(&release);
+    let w = &mut stage.world;
+    let (challenger, cell) = (w.person(), Cell::off_by(64, 3, 1));
+    w.write_claim(&challenger, &cell);
+    let said = w.committed(&rig, &cell);
+    let prove = w.prove_bad_cell_call(&challenger, &rig, &said, &rig.operator);
+    w.ok(&prove);
+    assert_eq!(w.device(&rig.device).fault_due(), 1_200 * IO);
+    stage.submit(1_000);
+    stage.settle();
+    // The bond is free now, and still nothing of it leaves.
+    let w = &mut stage.world;
+    let at = w.co_stake(&rig.provider, &who.pubkey()).release_at();
+    w.at(at);
+    w.refuse(&release, IoError::PenaltyUnpaid);
+    let opener = w.person();
+    let pay = w.open_fault_case_call(&rig, &opener);
+    w.ok(&pay);
+    assert_eq!(w.device(&rig.device).bond, 0);
 }
 
 /// Rewards follow the stake and each one's own terms; who joins late earns nothing of the past.

@@ -2,7 +2,7 @@
 
 use anchor_lang::{error::ErrorCode, prelude::Pubkey};
 use io_network::{
-    constants::{EVIDENCE_SECONDS, EVIDENCE_SLOTS},
+    constants::{EVICT_SECONDS, EVIDENCE_SECONDS, EVIDENCE_SLOTS},
     errors::IoError,
     state::{SlashCase, SlashParty},
 };
@@ -851,6 +851,64 @@ fn who_owes_a_penalty_takes_no_work_and_takes_nothing_out() {
     stage.world.ok(&retire);
 }
 
+/// A case about hardware that was registered anew since changes nothing of the new registration's debt.
+#[test]
+fn a_new_registration_keeps_its_own_debt() {
+    // The least bond, nothing else: a fault takes the 1 IO that is bonded, and leaves the rest due.
+    let mut world = World::new(504);
+    let rig = world.unregistered_rig(CLASS_SMALL);
+    let enter = |world: &mut World, stake| {
+        for call in [
+            world.stake_call(&rig, stake),
+            world.register_device_call(&rig, stake),
+        ] {
+            world.ok(&call);
+        }
+    };
+    let register = world.register_provider_call(&rig);
+    world.ok(&register);
+    let least = reckon::minimum_bond(PARAMS.min_bond, 125);
+    let bond = world.set_device_bond_call(&rig, IO);
+    for call in [
+        world.stake_call(&rig, least),
+        world.register_device_call(&rig, least),
+        bond.duplicate(),
+        world.request_unstake_call(&rig, least - IO),
+    ] {
+        world.ok(&call);
+    }
+    world.advance(i64::from(PARAMS.unbond_seconds));
+    let withdraw = world.withdraw_stake_call(&rig);
+    world.ok(&withdraw);
+    let first = first_case(&mut world, &rig);
+    assert_eq!((first.amount, first.due()), (IO, least - IO));
+    // Never attested, it is evicted with what it owes; it has earned nothing. Then the hardware comes back, and is faulted again.
+    world.advance(EVICT_SECONDS + 1);
+    let evict = world.evict_device_call(&rig);
+    world.ok(&evict);
+    enter(&mut world, least);
+    world.ok(&bond);
+    let unstake = world.request_unstake_call(&rig, least - IO);
+    world.ok(&unstake);
+    world.advance(i64::from(PARAMS.unbond_seconds));
+    world.ok(&withdraw);
+    let (challenger, cell) = (world.person(), Cell::off_by(64, 3, 1));
+    world.write_claim(&challenger, &cell);
+    let said = world.committed(&rig, &cell);
+    let prove = world.prove_bad_cell_call(&challenger, &rig, &said, &rig.operator);
+    world.ok(&prove);
+    let due = world.device(&rig.device).fault_due();
+    assert_eq!(due, least - IO);
+    let key = world::slash_case(&rig.provider, 0);
+    for call in [
+        world.appeal_slash_call(&rig, &key),
+        world.decide_slash_call(&key, SlashVerdict::Returned, &[0, 1]),
+    ] {
+        world.ok(&call);
+    }
+    assert_eq!(world.device(&rig.device).fault_due(), due);
+}
+
 /// A penalty that is given back forgives what it left due, and no more than that: what a second fault costs beside stays.
 #[test]
 fn what_is_due_adds_up_and_is_forgiven_case_by_case() {
@@ -870,7 +928,7 @@ fn what_is_due_adds_up_and_is_forgiven_case_by_case() {
     let all = 2 * BOND - 150 * IO;
     assert_eq!((device.fault_due(), device.failed), (all, 2));
     let second = world::slash_case(&rig.provider, 1);
-    assert_eq!(s.world.slash_case(&second).due(), all);
+    assert_eq!(s.world.slash_case(&second).due(), BOND - 50 * IO, "its own");
     // Nothing to take: no case, and it stays due.
     let opener = s.world.person();
     let pay = s.world.open_fault_case_call(&rig, &opener);
@@ -888,6 +946,17 @@ fn what_is_due_adds_up_and_is_forgiven_case_by_case() {
         s.world.device(&rig.device).fault_due(),
         all - (BOND - 100 * IO)
     );
+    // The other way round: what the first left is still owed.
+    let mut other = later;
+    for call in [
+        other.world.appeal_slash_call(&rig, &second),
+        other
+            .world
+            .decide_slash_call(&second, SlashVerdict::Returned, &[0, 1]),
+    ] {
+        other.world.ok(&call);
+    }
+    assert_eq!(other.world.device(&rig.device).fault_due(), BOND - 100 * IO);
     // The second stands: so does what it left.
     let case = s.world.slash_case(&second);
     s.world.at(case.appeal_until + 1);

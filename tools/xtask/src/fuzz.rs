@@ -8,7 +8,7 @@ use crate::{
     paths::Paths,
     program, say, setup,
     shell::{fresh_dir, run},
-    work::{one_at_a_time, with_environment, workspace},
+    work::{Lints, one_at_a_time, with_environment, workspace},
 };
 
 /// Operations of a run, unless it is said.
@@ -48,7 +48,9 @@ pub fn fuzz(paths: &Paths, arguments: &[&str]) -> Result<()> {
     let folder = paths.target.join("fuzz");
     fresh_dir(&folder)?;
     say!("{operations} operations, from seed {seed}");
-    run(with_environment(paths, &mut workspace(paths))?
+    // The same build as the tests'.
+    let lints = Lints::deny_warnings()?;
+    run(with_environment(paths, lints.on(&mut workspace(paths)))?
         .args([
             "nextest",
             "run",

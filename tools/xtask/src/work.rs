@@ -231,8 +231,8 @@ pub fn bench(paths: &Paths, arguments: &[&str]) -> Result<()> {
     become_command(with_environment(paths, &mut bench)?)
 }
 
-/// The `io` command and the local chain it starts, in this checkout's own folder: a later build of another checkout
-/// does not touch them while they run.
+/// The `io` command, in this checkout's own folder: a later build of another checkout does not touch it while it runs. And the local chain that
+/// it starts, in the cache.
 fn built_io(paths: &Paths) -> Result<PathBuf> {
     setup::setup(paths)?;
     let _lock = one_at_a_time(paths)?;
@@ -264,19 +264,19 @@ pub fn localnet(paths: &Paths) -> Result<()> {
 }
 
 /// Clippy as the compiler of this workspace's own crates, as `cargo clippy` sets it up, but for a build that is kept: a
-/// check apart would compile every dependency a second time.
-struct Lints {
+/// check apart would compile every dependency a second time. It leaves out optimisations that rustc makes before LLVM's, and nothing else.
+pub struct Lints {
     driver: PathBuf,
 }
 
 impl Lints {
-    fn deny_warnings() -> Result<Self> {
+    pub fn deny_warnings() -> Result<Self> {
         let driver = on_path("clippy-driver")
             .context("clippy is missing. Run: rustup component add clippy")?;
         Ok(Self { driver })
     }
 
-    fn on<'a>(&self, cargo: &'a mut Command) -> &'a mut Command {
+    pub fn on<'a>(&self, cargo: &'a mut Command) -> &'a mut Command {
         cargo
             .env("RUSTC_WORKSPACE_WRAPPER", &self.driver)
             .env("CLIPPY_ARGS", "-Dwarnings__CLIPPY_HACKERY__")

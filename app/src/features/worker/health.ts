@@ -22,7 +22,7 @@ const SOON_SECONDS = 300;
 const LEAST_LAMPORTS = 5_000_000n;
 
 export function bondNeeded(minBond: bigint, multiplierE2: number): bigint {
-  return (minBond * BigInt(Math.max(100, multiplierE2))) / 100n;
+  return (minBond * BigInt(Math.max(100, multiplierE2)) + 99n) / 100n;
 }
 
 export function healthOf(of: {

@@ -48,6 +48,7 @@ import {
 import { keyBytes } from '@/shared/verify';
 import type { ConnectedWallet } from '@/shared/wallet';
 import { type Provider, ProviderPage } from './frame';
+import { bondNeeded } from './health';
 import { claimRewards, claimVested } from './transactions';
 import { whyNot } from './why';
 
@@ -272,6 +273,7 @@ function Explained({ rewards, provider }: { rewards: EpochRewards; provider: Pro
               quorum: rewards.evidence.quorum,
               ended,
               attestationSeconds: network.data?.data.attestationSeconds,
+              leastBond: network.data && bondNeeded(network.data.data.minBond, device.multiplierE2),
             })}
           </p>
         </div>

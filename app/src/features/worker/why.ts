@@ -1,4 +1,5 @@
 /** Why a device is missing from an epoch. Pure. */
+import { getU64Decoder } from '@solana/kit';
 import type { Kinds } from '@/shared/chain';
 import { duration } from '@/shared/format';
 
@@ -10,12 +11,18 @@ export function whyNot(of: {
   /** Unix seconds. */
   ended: number;
   attestationSeconds: number | undefined;
+  /** IO base units. */
+  leastBond: bigint | undefined;
 }): string {
   const { device, reports, quorum, ended } = of;
   const named = reports.filter(Boolean).length;
   if (Number(device.since) > ended) return 'It was registered after the epoch.';
   if (named > 0)
     return `${named} of ${reports.length} oracles reported it, and ${quorum} are needed: it reached too few of them. Let the worker connect to all oracles.`;
+  if (getU64Decoder().decode(device.faultDue) > 0n)
+    return 'It owes a penalty for a wrong hardware proof, and earns nothing until that is paid. See Health checks on the Devices page.';
+  if (of.leastBond !== undefined && device.bond < of.leastBond)
+    return 'Its bond is below the least of its class, and so it earns nothing. See Health checks on the Devices page.';
   const attested = Number(device.attestedAt);
   if (attested === 0) return 'It was never attested: start the worker, which has the device measured.';
   if (attested > ended)

@@ -89,18 +89,21 @@ describe('health', () => {
     expect(healthOf({ ...base, apiUp: false }).every(({ ok, name }) => ok && name !== 'Connected')).toBe(true);
   });
   it('asks at least the base bond', () => {
-    expect([bondNeeded(200n, 10), bondNeeded(200n, 1_000)]).toEqual([200n, 2_000n]);
+    expect([bondNeeded(200n, 10), bondNeeded(200n, 1_000), bondNeeded(1n, 101)]).toEqual([200n, 2_000n, 2n]);
   });
 });
 
 describe('why a device was not paid', () => {
-  const device = { since: 0n, attestedAt: 100n } as Kinds['device'];
-  const base = { device, reports: [false, false], quorum: 2, ended: 1_000, attestationSeconds: 500 };
+  const device = { since: 0n, attestedAt: 100n, bond: 10n, faultDue: new Uint8Array(8) } as unknown as Kinds['device'];
+  const base = { device, reports: [false, false], quorum: 2, ended: 1_000, attestationSeconds: 500, leastBond: 10n };
   it('names the nearest cause', () => {
     expect(whyNot(base)).toContain('attestation had ended');
     expect(whyNot({ ...base, reports: [true, false] })).toContain('1 of 2 oracles');
     expect(whyNot({ ...base, device: { ...device, since: 2_000n } })).toContain('registered after');
     expect(whyNot({ ...base, attestationSeconds: 5_000 })).toContain('heartbeat');
+    expect(whyNot({ ...base, leastBond: 11n })).toContain('bond is below');
+    const owing = { ...device, faultDue: Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0) };
+    expect(whyNot({ ...base, device: owing })).toContain('owes a penalty');
   });
 });
 

@@ -223,7 +223,7 @@ pub struct ParamsOptions {
     /// How long a result may be objected to; 1 s to 60 days.
     #[arg(long, value_name = "SECONDS")]
     pub challenge_seconds: Option<u32>,
-    /// How long oracles may decide a dispute; 1 s to 60 days.
+    /// How long oracles may decide a dispute, beside twice the time that the device took; 1 s to 60 days.
     #[arg(long, value_name = "SECONDS")]
     pub dispute_seconds: Option<u32>,
     /// How long a device's attested figures are good; 1 s to 60 days.

@@ -34,7 +34,7 @@ pub struct CoStake {
     pub commission_bps: u16,
     pub bump: u8,
     pub version: u8,
-    /// Bonds that cover it can be freed from then on, Unix seconds (i64 little-endian); 0 before somebody asked for that.
+    /// Bonds that cover it can be freed from then on for a day, Unix seconds (i64 little-endian); 0 before somebody asked for that.
     pub release_at: [u8; 8],
     pub reserved: [u8; 52],
 }
@@ -64,6 +64,13 @@ impl CoStake {
 
     pub fn release_at(&self) -> i64 {
         i64::from_le_bytes(self.release_at)
+    }
+
+    /// Bonds were asked for, and may still be freed. What was asked for and not used in its day is asked for again: nobody keeps a way out
+    /// ready.
+    pub fn bonds_called(&self, now: i64) -> bool {
+        let at = self.release_at();
+        at != 0 && now < at.saturating_add(EVIDENCE_SECONDS)
     }
 
     /// Bonds are asked for: what devices showed up to now can be proven wrong for a day after the end of this hour, and nothing is freed

@@ -245,31 +245,29 @@ impl Device {
     }
 
     /// Records a wrong hardware proof, whether or not there is something to take: it costs `bps` (rounded down) of the bond, or of the
-    /// least that its class needs where a bond was lowered below it. Returns what is due now, with what an earlier one still costs; proven
-    /// again within a day, that alone.
+    /// least that its class needs where a bond was lowered below it, and adds to what is due. Returns its cost.
     pub fn fault(&mut self, min_bond: u64, bps: u16, now: i64) -> Result<u64> {
-        let due = self.fault_due();
-        if !self.faultable(now) {
-            return Ok(due);
-        }
         let base = self.bond.max(self.minimum_bond(min_bond)?);
         let penalty = money::share_floor(base, bps).or_overflow()?;
         self.faulty_epoch = messages::epoch_of(now).to_le_bytes();
         self.failed = self.failed.saturating_add(1);
         self.record.change(|r| r.failed(reputation::day_of(now)));
-        due.checked_add(penalty).or_overflow()
+        let due = self.fault_due().checked_add(penalty).or_overflow()?;
+        self.fault_due = due.to_le_bytes();
+        Ok(penalty)
     }
 
-    /// Takes a penalty from the bond, never what covers unsettled jobs, and what that lacks from the owner's stake that binds nothing.
-    /// What is missing even so stays due. Returns the owner's part and the pool's.
+    /// Takes a penalty that is due from the bond, never what covers unsettled jobs, and what that lacks from the owner's stake that binds
+    /// nothing. What is missing even so stays due. Returns the owner's part and the pool's.
     pub fn pay(&mut self, provider: &mut Provider, penalty: u64) -> Result<(u64, u64)> {
         let free = self.bond.checked_sub(self.exposure).or_overflow()?;
         let bonded = penalty.min(free);
         self.bond -= bonded;
         let (owner_part, co_part) = provider.slash(bonded)?;
-        let missing = penalty - bonded;
-        let unbound = provider.take_unbound(missing);
-        self.fault_due = (missing - unbound).to_le_bytes();
+        let unbound = provider.take_unbound(penalty - bonded);
+        let paid = bonded + unbound;
+        let due = self.fault_due().checked_sub(paid).or_overflow()?;
+        self.fault_due = due.to_le_bytes();
         Ok((owner_part.checked_add(unbound).or_overflow()?, co_part))
     }
 

@@ -13,7 +13,7 @@ pub struct NetworkParams {
     pub match_seconds: u32,
     /// After submission, the renter or an oracle may dispute for this long, seconds.
     pub challenge_seconds: u32,
-    /// A disputed job that no quorum decides refunds after this long, seconds.
+    /// A disputed job that no quorum decides refunds after this long, seconds, and twice the time that its device took.
     pub dispute_seconds: u32,
     /// A device's attestation is good for this long, seconds.
     pub attestation_seconds: u32,
@@ -173,8 +173,8 @@ impl Network {
         Ok(())
     }
 
-    /// Parameters inside their bounds; cooldowns exceed challenge and dispute windows, so that stake at risk
-    /// cannot leave before the job that puts it at risk is decided.
+    /// Parameters inside their bounds. Cooldowns exceed challenge and dispute windows; where a job's own length makes a dispute longer, its
+    /// exposure holds the bond until it is decided.
     pub fn invariant(&self) -> Result<()> {
         let window = MIN_WINDOW_SECONDS..=MAX_WINDOW_SECONDS;
         let windows = [

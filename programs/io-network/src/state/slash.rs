@@ -112,7 +112,7 @@ pub struct SlashCase {
     pub version: u8,
     /// BLAKE3 of what an accusing oracle found, a blob; zero while none has filed it.
     pub evidence: [u8; 32],
-    /// What was still due of the fault when the case was opened, IO base units (u64 little-endian): it goes with a case that is given back.
+    /// What the fault that this case is about left due, IO base units (u64 little-endian): it goes with a case that is given back.
     pub due: [u8; 8],
     pub reserved: [u8; 15],
 }

@@ -13,6 +13,7 @@ use io_e2e::{
     Market, Options, inputs,
     jobs::{PATIENCE, until},
 };
+use io_protocol::money::IO;
 use serde_json::{Value, json};
 
 async fn balance(market: &Market) -> u64 {
@@ -41,14 +42,7 @@ async fn a_wrong_cell_that_no_oracle_drew_is_found_and_proven_by_anybody() {
     assert!(honest["passes_recomputed"].as_u64() > Some(0));
 
     // An oracle that knows nothing of the device yet, and opens one row of thousands.
-    market.kill_worker(0).await;
-    market.kill_oracle(2).await;
-    let folder = market.folder().join("new-oracle");
-    let rounds = json!({"window_ms": 240, "strides": 4_096, "read_ns": 100_000, "rows": 1});
-    let fields = [("data_dir", json!(folder)), ("rounds", rounds)];
-    let config = market.changed(&market.oracles[2].config, &fields);
-    market.start_oracle_with(2, &config);
-    market.start_worker(0, Some("wrong_cell"));
+    meet(&mut market, "new-oracle").await;
     let url = market.oracle_urls[2].clone();
     let look = ["audit", "hardware", "--oracle", &url, "--passes", "0"];
     let accepted = proof_accepted(&market, &look).await;
@@ -104,6 +98,7 @@ async fn a_wrong_cell_that_no_oracle_drew_is_found_and_proven_by_anybody() {
     let pay = ["device", "pay-penalty", &device];
     market.io(&pay).await.fails_with(1, &["owes no penalty"]);
     market.travel(25 * 3_600).await;
+    meet(&mut market, "newer-oracle").await;
     let accepted = proof_accepted(&market, &look).await;
     let epoch = accepted["epoch"].to_string();
     let audit = [
@@ -124,10 +119,30 @@ async fn a_wrong_cell_that_no_oracle_drew_is_found_and_proven_by_anybody() {
         .io(&pay)
         .await
         .fails_with(5, &["nothing to pay", "io stake add"]);
+    // As soon as there is something, an oracle collects it.
+    market.io_as("provider", &["stake", "add", "50"]).await.ok();
+    let part = 50 * IO;
+    let left = until(
+        "an oracle should collect what is there",
+        PATIENCE,
+        || market.logs(),
+        async || {
+            let owes = market.io(&["device", "show", &device]).await.ok();
+            let left = owes["penalty_due"].as_u64().expect("an amount");
+            (left < due).then_some(left)
+        },
+    )
+    .await;
+    assert_eq!(left, due - part);
+    // Where none does, anybody can.
+    for oracle in 0..3 {
+        market.kill_oracle(oracle).await;
+    }
     market
         .io_as("provider", &["stake", "add", "1000"])
         .await
         .ok();
+    let due = left;
     let paid = market.io(&pay).await.ok();
     assert_eq!(paid["paid"], json!(due), "{paid}");
     assert_eq!(paid["penalty_due"], json!(0), "{paid}");
@@ -139,6 +154,18 @@ async fn a_wrong_cell_that_no_oracle_drew_is_found_and_proven_by_anybody() {
     let case: SlashCase = accounts::fetch(&market.rpc, &case).await.unwrap();
     assert_eq!((case.amount, case.challenger), (due, Pubkey::default()));
     market.stop().await;
+}
+
+/// A device that commits to one wrong cell is asked by an oracle that knows nothing of it yet, and opens one row of thousands.
+async fn meet(market: &mut Market, folder: &str) {
+    market.kill_worker(0).await;
+    market.kill_oracle(2).await;
+    let folder = market.folder().join(folder);
+    let rounds = json!({"window_ms": 240, "strides": 4_096, "read_ns": 100_000, "rows": 1});
+    let fields = [("data_dir", json!(folder)), ("rounds", rounds)];
+    let config = market.changed(&market.oracles[2].config, &fields);
+    market.start_oracle_with(2, &config);
+    market.start_worker(0, Some("wrong_cell"));
 }
 
 /// What an oracle has of this hour's proofs, once it accepted one.

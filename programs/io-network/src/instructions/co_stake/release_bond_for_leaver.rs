@@ -17,16 +17,13 @@ pub struct ReleaseBondForLeaver<'info> {
 }
 
 impl ReleaseBondForLeaver<'_> {
-    /// provider: the device's and the co-stake's · device: bonded above its exposure, owes no penalty · co_stake: its notice is over and the rest
-    /// does not cover all bonds. Anybody may send it. Returns how much is short.
+    /// provider: the device's and the co-stake's · device: the provider's; to free something of it, bonded above its exposure and owing no
+    /// penalty · co_stake: its notice is over and the rest does not cover all bonds. Anybody may send it. Returns how much is short.
     fn validate(&self, now: i64) -> Result<u64> {
         let (provider, co) = (self.provider.load()?, self.co_stake.load()?);
         let key = self.provider.key();
         require_keys_eq!(co.provider, key, IoError::WrongAccount);
-        let device = self.device.load()?;
-        require_keys_eq!(device.provider, key, IoError::WrongAccount);
-        device.require_paid()?;
-        require!(device.bond > device.exposure, IoError::BondBelowExposure);
+        require_keys_eq!(self.device.load()?.provider, key, IoError::WrongAccount);
         co.require_notice_over(now)?;
         let rest = provider.collateral().saturating_sub(co.worth(&provider)?);
         let short = provider.committed.saturating_sub(rest);
@@ -36,25 +33,26 @@ impl ReleaseBondForLeaver<'_> {
 }
 
 /// The owner had the notice to refill. What runs stays covered: no bond falls below its device's exposure. The first call only starts the
-/// day in which devices answer for what they showed before; a call after it frees bonds.
+/// day in which devices answer for what they showed before; calls on the day after that free bonds, and later ones start anew.
 pub fn release_bond_for_leaver(ctx: Context<ReleaseBondForLeaver>) -> Result<()> {
     let a = ctx.accounts;
     let now = Clock::get()?.unix_timestamp;
     let short = a.validate(now)?;
-    if a.co_stake.load()?.release_at() == 0 {
+    {
         let mut co = a.co_stake.load_mut()?;
-        co.call_bonds(now);
-        co_stake_changed(&a.co_stake.key(), &co);
-        return Ok(());
+        if !co.bonds_called(now) {
+            co.call_bonds(now);
+            co_stake_changed(&a.co_stake.key(), &co);
+            return Ok(());
+        }
+        require!(now >= co.release_at(), IoError::StillAnswering);
     }
-    require!(
-        now >= a.co_stake.load()?.release_at(),
-        IoError::StillAnswering
-    );
     let mut provider = a.provider.load_mut()?;
     let mut device = a.device.load_mut()?;
     let spare = device.bond.checked_sub(device.exposure).or_overflow()?;
     let freed = short.min(spare);
+    device.require_paid()?;
+    require!(freed > 0, IoError::BondBelowExposure);
     device.bond -= freed;
     provider.release(freed)?;
     provider.invariant()?;

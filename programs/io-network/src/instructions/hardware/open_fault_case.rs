@@ -70,20 +70,19 @@ pub fn open_fault_case(ctx: Context<OpenFaultCase>) -> Result<()> {
         vault_bump: ctx.bumps.slash_vault,
     };
     opening.validate()?;
-    let (parts, due) = {
+    let parts = {
         let (mut device, mut provider) = (a.device.load_mut()?, a.provider.load_mut()?);
         let penalty = device.fault_due();
         let parts = device.pay(&mut provider, penalty)?;
         device.invariant()?;
         device_changed(&a.device.key(), &device);
-        (parts, device.fault_due)
+        parts
     };
     require!(parts != (0, 0), IoError::StakeNotFree);
     let device = a.device.key();
     opening.open(parts, now, |case| {
         case.device = device;
         case.cause = SlashCause::BadCell as u8;
-        case.due = due;
         // There is no renter: that share burns.
         case.renter_bps = 0;
     })

@@ -129,12 +129,18 @@ pub fn prove_bad_cell(ctx: Context<ProveBadCell>, salt: [u8; 32]) -> Result<()> 
     let (parts, due, again) = {
         let (mut device, mut provider) = (a.device.load_mut()?, a.provider.load_mut()?);
         let network = a.network.load()?;
+        // Proven again within a day, it costs what is still due, and leaves nothing of its own.
         let again = !device.faultable(now);
-        let penalty = device.fault(network.min_bond, network.reject_penalty_bps, now)?;
+        let penalty = match again {
+            true => device.fault_due(),
+            false => device.fault(network.min_bond, network.reject_penalty_bps, now)?,
+        };
+        let before = device.fault_due();
         let parts = device.pay(&mut provider, penalty)?;
         device.invariant()?;
         device_changed(&a.device.key(), &device);
-        (parts, device.fault_due, again)
+        let paid = before - device.fault_due();
+        (parts, if again { 0 } else { penalty - paid }, again)
     };
     if parts == (0, 0) {
         require!(!again, IoError::NothingOwed);
@@ -146,7 +152,7 @@ pub fn prove_bad_cell(ctx: Context<ProveBadCell>, salt: [u8; 32]) -> Result<()> 
         case.challenger = challenger;
         case.cause = SlashCause::BadCell as u8;
         case.subject = commitment;
-        case.due = due;
+        case.due = due.to_le_bytes();
         // There is no renter: that share burns.
         case.renter_bps = 0;
     })

@@ -103,7 +103,7 @@ impl Resolution<'_, '_> {
             case.state = SlashState::Returned as u8;
             case.decided_at = now;
             self.tell(&case, &provider)?;
-            self.forgive(case.due())?;
+            self.forgive(&case)?;
             (to_owner, to_pool)
         };
         let mut batch = Batch::new();
@@ -118,8 +118,9 @@ impl Resolution<'_, '_> {
         invoke_as_case(&case, self.token_program, batch)
     }
 
-    /// What a wrong penalty left due is due no more. A device that is gone owed nothing.
-    fn forgive(&self, due: u64) -> Result<()> {
+    /// What a wrong penalty left due is due no more. A device that is gone owed nothing, and one that was registered anew owes nothing of that.
+    fn forgive(&self, case: &SlashCase) -> Result<()> {
+        let due = case.due();
         if due == 0 || self.device.owner != &crate::ID {
             return Ok(());
         }
@@ -130,6 +131,9 @@ impl Resolution<'_, '_> {
         require!(tag == Device::DISCRIMINATOR, IoError::WrongAccount);
         let device = bytemuck::try_from_bytes_mut::<Device>(body)
             .map_err(|_| error!(IoError::WrongAccount))?;
+        if device.provider != case.provider || device.since > case.opened_at {
+            return Ok(());
+        }
         device.forgive(due);
         device.invariant()?;
         device_changed(self.device.key, device);
