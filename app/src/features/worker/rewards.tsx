@@ -273,7 +273,7 @@ function Explained({ rewards, provider }: { rewards: EpochRewards; provider: Pro
               quorum: rewards.evidence.quorum,
               ended,
               attestationSeconds: network.data?.data.attestationSeconds,
-              leastBond: network.data && bondNeeded(network.data.data.minBond, device.multiplierE2),
+              leastBond: network.data ? bondNeeded(network.data.data.minBond, device.multiplierE2) : undefined,
             })}
           </p>
         </div>
