@@ -77,7 +77,7 @@ export type CoStake = {
   commissionBps: number;
   bump: number;
   version: number;
-  /** Bonds that cover it can be freed from then on, Unix seconds (i64 little-endian); 0 before somebody asked for that. */
+  /** Bonds that cover it can be freed from then on for a day, Unix seconds (i64 little-endian); 0 before somebody asked for that. */
   releaseAt: ReadonlyUint8Array;
   reserved: ReadonlyUint8Array;
 };
@@ -106,7 +106,7 @@ export type CoStakeArgs = {
   commissionBps: number;
   bump: number;
   version: number;
-  /** Bonds that cover it can be freed from then on, Unix seconds (i64 little-endian); 0 before somebody asked for that. */
+  /** Bonds that cover it can be freed from then on for a day, Unix seconds (i64 little-endian); 0 before somebody asked for that. */
   releaseAt: ReadonlyUint8Array;
   reserved: ReadonlyUint8Array;
 };

@@ -105,7 +105,7 @@ export type SlashCase = {
   version: number;
   /** BLAKE3 of what an accusing oracle found, a blob; zero while none has filed it. */
   evidence: ReadonlyUint8Array;
-  /** What was still due of the fault when the case was opened, IO base units (u64 little-endian): it goes with a case that is given back. */
+  /** What the fault that this case is about left due, IO base units (u64 little-endian): it goes with a case that is given back. */
   due: ReadonlyUint8Array;
   reserved: ReadonlyUint8Array;
 };
@@ -162,7 +162,7 @@ export type SlashCaseArgs = {
   version: number;
   /** BLAKE3 of what an accusing oracle found, a blob; zero while none has filed it. */
   evidence: ReadonlyUint8Array;
-  /** What was still due of the fault when the case was opened, IO base units (u64 little-endian): it goes with a case that is given back. */
+  /** What the fault that this case is about left due, IO base units (u64 little-endian): it goes with a case that is given back. */
   due: ReadonlyUint8Array;
   reserved: ReadonlyUint8Array;
 };

@@ -34,7 +34,7 @@ export type NetworkParams = {
   matchSeconds: number;
   /** After submission, the renter or an oracle may dispute for this long, seconds. */
   challengeSeconds: number;
-  /** A disputed job that no quorum decides refunds after this long, seconds. */
+  /** A disputed job that no quorum decides refunds after this long, seconds, and twice the time that its device took. */
   disputeSeconds: number;
   /** A device's attestation is good for this long, seconds. */
   attestationSeconds: number;
@@ -65,7 +65,7 @@ export type NetworkParamsArgs = {
   matchSeconds: number;
   /** After submission, the renter or an oracle may dispute for this long, seconds. */
   challengeSeconds: number;
-  /** A disputed job that no quorum decides refunds after this long, seconds. */
+  /** A disputed job that no quorum decides refunds after this long, seconds, and twice the time that its device took. */
   disputeSeconds: number;
   /** A device's attestation is good for this long, seconds. */
   attestationSeconds: number;
