@@ -18,7 +18,7 @@ const FONT = /^geist-latin-wght-normal-.*\.woff2$/;
 const font = readdirSync(join(dist, 'assets')).find((file) => FONT.test(file));
 if (!font) throw new Error('the build has no font of the interface: has its package renamed it?');
 const everywhere = [
-  '<link rel="preload" href="/v1/app" as="fetch" crossorigin />',
+  '<link rel="preload" href="/v1/app" as="fetch" fetchpriority="low" crossorigin />',
   `<link rel="preload" href="/assets/${font}" as="font" type="font/woff2" crossorigin />`,
 ];
 
@@ -49,7 +49,7 @@ try {
     const code = [...closure(`src/features/${face}/pages.ts`)].filter((key) => !shell.has(key));
     const links = [
       ...everywhere,
-      ...code.map((key) => `<link rel="modulepreload" crossorigin href="/${manifest[key].file}" />`),
+      ...code.map((key) => `<link rel="modulepreload" fetchpriority="low" crossorigin href="/${manifest[key].file}" />`),
     ];
     write(`${face}.html`, links, await still(`/${face}`));
     for (const page of pages) write(`${face}/${page}.html`, links, await still(`/${face}/${page}`));

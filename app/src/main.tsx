@@ -1,6 +1,6 @@
 import { QueryClientProvider } from '@tanstack/react-query';
 import { RouterProvider } from '@tanstack/react-router';
-import { type ReactNode, StrictMode, useLayoutEffect } from 'react';
+import { type ReactNode, StrictMode, startTransition, useLayoutEffect } from 'react';
 import { createRoot } from 'react-dom/client';
 import { client, routerFor } from '@/app/router';
 import { loadConfig } from '@/shared/config';
@@ -53,7 +53,7 @@ async function start() {
     () => false,
   );
   if (reached) await page;
-  root.render(
+  const app = (
     <Runs>
       {reached ? (
         <StrictMode>
@@ -64,8 +64,10 @@ async function start() {
       ) : (
         <Unreachable />
       )}
-    </Runs>,
+    </Runs>
   );
+  // In slices: what was made ahead is there to be looked at, and nothing waits for all of the page.
+  startTransition(() => root.render(app));
 }
 
 void start();
