@@ -49,7 +49,9 @@ try {
     const code = [...closure(`src/features/${face}/pages.ts`)].filter((key) => !shell.has(key));
     const links = [
       ...everywhere,
-      ...code.map((key) => `<link rel="modulepreload" fetchpriority="low" crossorigin href="/${manifest[key].file}" />`),
+      ...code.map(
+        (key) => `<link rel="modulepreload" fetchpriority="low" crossorigin href="/${manifest[key].file}" />`,
+      ),
     ];
     write(`${face}.html`, links, await still(`/${face}`));
     for (const page of pages) write(`${face}/${page}.html`, links, await still(`/${face}/${page}`));

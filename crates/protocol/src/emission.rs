@@ -222,6 +222,21 @@ mod tests {
     /// Bits after the point of the reference.
     const BITS: u32 = 640;
 
+    /// The two constants that long division makes, against one division of whole numbers.
+    #[test]
+    fn the_constants_are_exact_to_their_last_bit() {
+        let (ten_19, decay) = (BigUint::from(TEN_19), BigUint::from(DECAY_E19));
+        let limit = ((BigUint::from(GENESIS) * 8u8 * &ten_19) << LIMIT_SHIFT)
+            / (BigUint::from(876_000u32) * &decay);
+        assert_eq!(BigUint::from(LIMIT), limit);
+        let one = BigUint::from(1u8) << 128;
+        let mut power = &one - (&decay << 128) / &ten_19;
+        for (i, found) in POWERS.iter().enumerate() {
+            assert_eq!(BigUint::from(*found), power, "{i}");
+            power = (&power * &power) >> 128;
+        }
+    }
+
     /// The definition itself: exact rationals, summed epoch by epoch.
     #[test]
     fn early_epochs_are_the_exact_rational_rounded_down() {

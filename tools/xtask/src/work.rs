@@ -77,6 +77,7 @@ pub fn test(paths: &Paths, arguments: &[&str]) -> Result<()> {
         }
         Ok(())
     })?;
+    steps.run("web app", || app.check())?;
     let lints = Lints::deny_warnings()?;
     say!("building what is tested beside the next steps; every warning and lint is an error");
     let built = start(lints.on(workspace(paths).args([
@@ -91,7 +92,6 @@ pub fn test(paths: &Paths, arguments: &[&str]) -> Result<()> {
         program::check_reproducible(paths, &programs)
     })?;
     steps.run("interfaces", || idl::idl(paths, true))?;
-    steps.run("web app", || app.check())?;
     if on_path("cargo-deny").is_some() {
         steps.run("licences, bans and sources of dependencies", || {
             run(workspace(paths).args(["deny", "--locked", "check", "bans", "licenses", "sources"]))
