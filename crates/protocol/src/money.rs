@@ -182,6 +182,21 @@ mod tests {
     }
 
     #[test]
+    fn penalties_and_exposures_by_hand() {
+        assert_eq!(share_floor(10_001, 3_333), Ok(3_333));
+        assert_eq!(share_floor(9_999, 1), Ok(0));
+        assert_eq!(share_floor(u64::MAX, 10_000), Ok(u64::MAX));
+        assert_eq!(exposure_ceil(7, 1_000_000_000), Ok(7));
+        assert_eq!(exposure_ceil(3, 2_500_000_000), Ok(8));
+        assert_eq!(exposure_ceil(1, 1), Ok(1));
+        assert_eq!(exposure_ceil(0, u64::MAX), Ok(0));
+        assert_eq!(
+            exposure_ceil(u64::MAX, 1_000_000_001),
+            Err(MoneyError::Overflow)
+        );
+    }
+
+    #[test]
     fn io_itself_is_worth_itself() {
         assert_eq!(price_in_mint_ceil(5, 1_000_000_000), Ok(5));
         // A base unit worth 20 IO base units; 50 IO units cost 2.5 of it, so 3.
@@ -197,6 +212,18 @@ mod tests {
                 let (price, weight) = (u128::from(price), u128::from(weight));
                 prop_assert!(u128::from(converted) * weight >= price * E9);
                 prop_assert!(u128::from(converted.saturating_sub(1)) * weight < price * E9 || price == 0);
+            }
+        }
+
+        #[test]
+        fn penalties_are_rounded_down_and_exposures_up(amount: u64, bps in 0u16..=10_000, weight in 0u64..1 << 32) {
+            let share = u128::from(share_floor(amount, bps).unwrap());
+            let exact = u128::from(amount) * u128::from(bps);
+            prop_assert!(share * 10_000 <= exact && exact < (share + 1) * 10_000);
+            if let Ok(exposure) = exposure_ceil(amount, weight) {
+                let exact = u128::from(amount) * u128::from(weight);
+                prop_assert!(u128::from(exposure) * E9 >= exact);
+                prop_assert!(exposure == 0 || u128::from(exposure - 1) * E9 < exact);
             }
         }
 

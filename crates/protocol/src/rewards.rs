@@ -282,6 +282,25 @@ mod tests {
     }
 
     #[test]
+    fn a_tree_has_room_for_as_many_as_its_levels_say() {
+        let mut leaves: Vec<Leaf> = (0..=1u32 << MAX_LEVELS)
+            .map(|n| {
+                let mut provider = [0; 32];
+                provider[..4].copy_from_slice(&n.to_be_bytes());
+                Leaf {
+                    provider,
+                    cumulative: 3,
+                }
+            })
+            .collect();
+        assert_eq!(total(&leaves), Err(TreeError::TooMany));
+        leaves.pop();
+        assert_eq!(total(&leaves), Ok(3 << MAX_LEVELS));
+        let text = TreeError::TooMany.to_string();
+        assert!(text.contains(&leaves.len().to_string()), "{text}");
+    }
+
+    #[test]
     fn only_sorted_leaves_make_a_tree() {
         let mut leaves = leaves(3);
         leaves.swap(0, 1);
