@@ -88,6 +88,7 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
             work::localnet(&paths)?;
             say!("everything is there: ./x demo runs a market, ./x install builds the io command");
         }
+        (_, [flag]) if ["--help", "-h"].contains(flag) => print!("{HELP}"),
         ("install", []) => work::install(&Paths::find()?, None)?,
         ("install", [folder]) if !folder.starts_with('-') => {
             work::install(&Paths::find()?, Some(Path::new(folder)))?;

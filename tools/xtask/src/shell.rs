@@ -7,6 +7,8 @@ use std::{
     io::{self, Read, Write},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail};
@@ -82,9 +84,24 @@ pub fn start(command: &mut Command) -> Result<Beside> {
 }
 
 impl Beside {
-    /// Anything but success is an error that names the command.
+    /// Anything but success is an error that names the command. Says every minute that it is still at work.
     pub fn wait(mut self) -> Result<()> {
-        let status = self.child.wait()?;
+        let started = Instant::now();
+        let mut said = 0;
+        let status = loop {
+            if let Some(status) = self.child.try_wait()? {
+                break status;
+            }
+            thread::sleep(Duration::from_millis(100));
+            let minutes = started.elapsed().as_secs() / 60;
+            if minutes > said {
+                said = minutes;
+                say!(
+                    "still at work after {minutes} min (or waiting for another cargo): {}",
+                    self.line
+                );
+            }
+        };
         if !status.success() {
             bail!("failed ({status}): {}", self.line);
         }
