@@ -78,6 +78,7 @@ const fn limit() -> u128 {
     let high = (rest << 64) / denominator;
     let rest = (rest << 64) % denominator;
     let low = (rest << (LIMIT_SHIFT - 64)) / denominator;
+    // The three share no bit.
     (whole << LIMIT_SHIFT) | (high << (LIMIT_SHIFT - 64)) | low
 }
 

@@ -611,6 +611,17 @@ mod tests {
         assert_eq!(appeal_bond(9, 1_000, 0), Ok(0));
     }
 
+    #[test]
+    fn shares_may_come_to_a_half_and_no_more() {
+        let half = Penalty {
+            renter: 25,
+            challenger: 25,
+            burn: 51,
+        };
+        assert_eq!(split_penalty(101, 2_500, 2_500), Ok(half));
+        assert_eq!(split_penalty(101, 2_500, 2_501), Err(MoneyError::Overflow));
+    }
+
     proptest! {
         #[test]
         fn at_least_half_of_a_penalty_is_burned(amount: u64, renter in 0u16..=5_000, challenger in 0u16..=5_000) {
