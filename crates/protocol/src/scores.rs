@@ -249,6 +249,7 @@ mod tests {
         assert_eq!(slots_between(0, 3_599, 3_600), ALL_SLOTS);
         assert_eq!(slots_between(-5, 99_999, 3_600), ALL_SLOTS);
         assert_eq!(slots_between(59, 60, 3_600), 0b11);
+        assert_eq!(slots_between(125, 125, 3_600), 0b100);
         assert_eq!(slots_between(60, 59, 3_600), 0);
         assert_eq!(slots_between(3_600, 3_700, 3_600), 0);
         assert_eq!(slots_between(-9, -1, 3_600), 0);
