@@ -84,10 +84,9 @@ fn collectable(
     rank_seconds: i64,
 ) -> bool {
     let wait = rank_seconds.saturating_mul(i64::try_from(rank).unwrap_or(i64::MAX));
-    let leaving = provider.unbonding.iter().any(|part| part.amount > 0);
-    let something =
-        device.bond > device.exposure || provider.free().min(provider.staked) > 0 || leaving;
-    device.fault_due() > 0 && something && device.faultable(now.saturating_sub(PAST + wait))
+    device.fault_due() > 0
+        && accounts::can_pay(device, provider)
+        && device.faultable(now.saturating_sub(PAST + wait))
 }
 
 /// Collects what devices owe for wrong hardware proofs, in this oracle's turn.

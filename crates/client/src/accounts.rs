@@ -285,6 +285,13 @@ impl AnyAccount {
     }
 }
 
+/// Whether a device has something to pay a penalty with: a bond that covers no unsettled job, or stake of its owner's, free or on its way out.
+pub fn can_pay(device: &Device, provider: &Provider) -> bool {
+    device.bond > device.exposure
+        || provider.free().min(provider.staked) > 0
+        || provider.unbonding.iter().any(|part| part.amount > 0)
+}
+
 #[cfg(test)]
 mod tests {
     use bytemuck::Zeroable;

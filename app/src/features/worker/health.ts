@@ -25,6 +25,11 @@ export function bondNeeded(minBond: bigint, multiplierE2: number): bigint {
   return (minBond * BigInt(Math.max(100, multiplierE2)) + 99n) / 100n;
 }
 
+/** What a wrong hardware proof still costs it, IO base units. */
+export function penaltyDue(device: Pick<Kinds['device'], 'faultDue'>): bigint {
+  return getU64Decoder().decode(device.faultDue);
+}
+
 export function healthOf(of: {
   device: Kinds['device'];
   network: Kinds['network'] | undefined;
@@ -76,7 +81,7 @@ export function healthOf(of: {
     `${exact(device.exposure, IO)} of the bond vouches for unsettled jobs`,
     'Jobs settle by themselves; a larger bond takes more of them at once.',
   );
-  const due = getU64Decoder().decode(device.faultDue);
+  const due = penaltyDue(device);
   if (due > 0n) {
     add(
       'Penalty',

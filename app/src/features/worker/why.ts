@@ -1,7 +1,7 @@
 /** Why a device is missing from an epoch. Pure. */
-import { getU64Decoder } from '@solana/kit';
 import type { Kinds } from '@/shared/chain';
 import { duration } from '@/shared/format';
+import { penaltyDue } from './health';
 
 export function whyNot(of: {
   device: Kinds['device'];
@@ -19,7 +19,7 @@ export function whyNot(of: {
   if (Number(device.since) > ended) return 'It was registered after the epoch.';
   if (named > 0)
     return `${named} of ${reports.length} oracles reported it, and ${quorum} are needed: it reached too few of them. Let the worker connect to all oracles.`;
-  if (getU64Decoder().decode(device.faultDue) > 0n)
+  if (penaltyDue(device) > 0n)
     return 'It owes a penalty for a wrong hardware proof, and earns nothing until that is paid. See Health checks on the Devices page.';
   if (of.leastBond !== undefined && device.bond < of.leastBond)
     return 'Its bond is below the least of its class, and so it earns nothing. See Health checks on the Devices page.';

@@ -228,8 +228,7 @@ async fn pay_penalty(
     }
     let network = ctx.network().await?;
     let owner = accounts::fetch::<Provider>(&ctx.rpc, &device.provider).await?;
-    let leaving: u64 = owner.unbonding.iter().map(|part| part.amount).sum();
-    if device.bond == device.exposure && owner.free().min(owner.staked) == 0 && leaving == 0 {
+    if !accounts::can_pay(device, &owner) {
         return Err(Failure::funds(format!(
             "there is nothing to pay the {} with: the bond covers jobs, and no stake is free",
             Unit::io().show(due)
