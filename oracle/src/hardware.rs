@@ -4,8 +4,8 @@
 //!    seed is this oracle's signature over the newest blockhash.
 //! 2. Devices commit to their products, fill memory, and say so. Their time is what passes here between the opening and the commitment.
 //! 3. When all have, or patience ends, the oracle reveals the second seed: rows are drawn, and the walk through memory begins.
-//!    Once a walk's root is in, another signature draws its strides.
-//! 4. Rows come as a blob. All devices of a round share one B·r. When all were checked, the links of those whose proof was right are
+//!    Once a walk's root is in, another signature draws the strides that are walked again.
+//! 4. Rows and the walk's states come as blobs. All devices of a round share one B·r. When all were checked, the links of those whose proof was right are
 //!    measured ([`pace`]); the others are told before that. What was asked, sent, signed and found is one record a device and round in
 //!    the database, and for everybody at `/v1/hardware/{epoch}`.
 //!
@@ -27,27 +27,22 @@ use io_api::{
     text,
     types::{
         Figures, HardwareClaim, HardwareProof, HardwareProofs, LinkTimes, OpenRequest, ProofAsk,
-        ProofOutcome, RoundOpening, Stride, ToWorker,
+        ProofOutcome, RoundOpening, ToWorker,
     },
 };
-use io_client::{Pubkey, io_network::state::Device};
-use io_proof::{
-    Inclusion,
-    hardware::{
-        Checker, Committed, Hash, OpenedRow, Shape,
-        cell::check_n,
-        memory::{MAX_SEGMENTS, MAX_STRIDES, OpenedStride, STRIDE, Walk, check_walk},
-        pace::MAX_LATENCY_MS,
-        reveal_seed, round_seed,
-        seeds::{memory_seed, walk_subject},
-        sizes::{self, BUDGET_PPM, LEAST_N, MAX_HOP_NS},
-    },
+use io_client::{Pubkey, io_network::state::Device, rpc::Blockhash};
+use io_proof::hardware::{
+    Checker, Committed, Hash, OpenedRow,
+    cell::check_n,
+    memory::{Walk, check_walk},
+    reveal_seed, round_seed,
+    seeds::{memory_seed, walk_subject},
+    sizes::{self, BUDGET_PPM, LEAST_N},
 };
 use io_protocol::{
     hardware::{CommitmentStatement, RevealStatement, RoundStatement},
     messages::{Bytes32, epoch_of},
 };
-use serde::{Deserialize, Serialize};
 use tokio::{
     sync::{Notify, mpsc, oneshot},
     time::{sleep, timeout, timeout_at},
@@ -58,6 +53,11 @@ use crate::{
     oracle::{Oracle, lock},
     pace,
 };
+
+pub mod rules;
+
+pub use rules::Rounds;
+use rules::{JITTER_PERCENT, Standing, ask, measured};
 
 /// Claims that come together are asked together: the first waits this long for more.
 const GATHER: Duration = Duration::from_millis(50);
@@ -76,15 +76,6 @@ const INBOX_EACH: usize = 8;
 const MAX_DEVICES: usize = 16_384;
 /// Devices of a round whose rows are in memory, and are checked, at once.
 const CHECKS: usize = 8;
-/// Segments of 4 KiB in a MiB.
-const SEGMENTS_A_MIB: u64 = 256;
-/// Memory that a device in use is asked for, MiB: the rest is its renter's, and what was shown before stands.
-const HIRED_MEMORY_MIB: u32 = 16;
-/// What a missed regular round adds, a proven one takes off, and what is too much: whoever misses a third of its rounds is refused
-/// in time. Else two devices of one owner could be one that answers for each of them in turn.
-const MISS: u32 = 2;
-const TOO_MANY_MISSES: u32 = 4;
-const MOST_MISSES: u32 = 6;
 /// Hours whose records are kept.
 const KEEP_EPOCHS: u64 = 168;
 /// Records of a page.
@@ -103,142 +94,6 @@ const AUDIT_PATIENCE: Duration = Duration::from_secs(25);
 const MAX_ANSWERS: usize = 1_024;
 /// Devices whose standing is remembered.
 const MAX_KNOWN: usize = 2 * crate::link::MAX_LINKS;
-
-/// How rounds are made. The defaults are the network's published numbers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Rounds {
-    /// From the opening to the commitment, milliseconds: what a device's work is sized by.
-    pub window_ms: u32,
-    /// Share of the window that a device's passes fill at the speed it claims, percent; and while a renter uses it.
-    pub fill_percent: u32,
-    pub hired_fill_percent: u32,
-    /// Longest time between two rounds, seconds; with so many oracles that the budget needs longer, that.
-    pub every_seconds: u32,
-    /// How long commitments, and then openings, are waited for, milliseconds.
-    pub patience_ms: u32,
-    /// Rows opened of each device.
-    pub rows: u32,
-    /// Strides of 64 reads of a walk through memory.
-    pub strides: u32,
-    /// Longest mean time of a read of the walk, the way there and back included, nanoseconds: slower, it shows no memory.
-    pub read_ns: u32,
-    /// Figures older than this are not signed, seconds.
-    pub figures_seconds: u32,
-    /// A device that sent something wrong is not attested for so long, seconds.
-    pub refuse_seconds: u32,
-}
-
-impl Default for Rounds {
-    fn default() -> Self {
-        Self {
-            window_ms: sizes::WINDOW_MS,
-            fill_percent: sizes::FILL_PERCENT,
-            hired_fill_percent: sizes::HIRED_FILL_PERCENT,
-            every_seconds: sizes::ROUND_SECONDS,
-            patience_ms: 30_000,
-            rows: sizes::ROWS,
-            strides: 16_384,
-            read_ns: MAX_HOP_NS as u32,
-            figures_seconds: 5_400,
-            refuse_seconds: 24 * 3_600,
-        }
-    }
-}
-
-impl Rounds {
-    pub fn check(&self) -> Result<()> {
-        let bounds = [
-            ("window_ms", self.window_ms, 50, 60_000),
-            ("fill_percent", self.fill_percent, 1, 100),
-            ("hired_fill_percent", self.hired_fill_percent, 1, 100),
-            ("every_seconds", self.every_seconds, 60, 86_400),
-            ("patience_ms", self.patience_ms, self.window_ms, 600_000),
-            ("rows", self.rows, 1, io_proof::hardware::check::MAX_ROWS),
-            ("strides", self.strides, sizes::OPEN_STRIDES, MAX_STRIDES),
-            ("read_ns", self.read_ns, 100, 1_000_000),
-            ("figures_seconds", self.figures_seconds, 60, 7 * 86_400),
-            ("refuse_seconds", self.refuse_seconds, 60, 30 * 86_400),
-        ];
-        for (name, value, least, most) in bounds {
-            anyhow::ensure!(
-                (least..=most).contains(&value),
-                "`rounds.{name}` is {value}: it must be {least} to {most}"
-            );
-        }
-        Ok(())
-    }
-
-    fn patience(&self) -> Duration {
-        Duration::from_millis(self.patience_ms.into())
-    }
-
-    /// Longest time between two rounds: as configured, or what the budget of so many oracles needs, with room for jitter.
-    fn every(&self, oracles: u32) -> Duration {
-        let busy = sizes::busy_ms(self.window_ms, self.fill_percent);
-        let needed = u64::from(Shape::round_seconds(oracles.max(1), busy, 0));
-        let with_jitter = (needed * 100).div_ceil(100 - JITTER_PERCENT);
-        Duration::from_secs(with_jitter.max(self.every_seconds.into()))
-    }
-}
-
-/// A round comes earlier than its latest time by up to this share of it.
-const JITTER_PERCENT: u64 = 20;
-
-/// What a device is known by.
-#[derive(Clone, Debug, Default)]
-struct Standing {
-    /// Figures of the newest two rounds, newest first.
-    recent: [Option<Figures>; 2],
-    misses: u32,
-    /// By the chain's clock; 0 for never.
-    refused_until: i64,
-}
-
-impl Standing {
-    /// A proof was right. One that was asked for because there were no good figures takes the place of the newest.
-    fn proven(&mut self, figures: Figures, regular: bool) {
-        if regular {
-            self.recent = [Some(figures), self.recent[0]];
-            self.misses = self.misses.saturating_sub(1);
-        } else {
-            self.recent[0] = Some(figures);
-        }
-    }
-
-    fn missed(&mut self, regular: bool) {
-        if regular {
-            self.misses = (self.misses + MISS).min(MOST_MISSES);
-        }
-    }
-
-    fn wrong(&mut self, until: i64) {
-        self.recent = [None, None];
-        self.refused_until = until;
-    }
-
-    /// What may be signed at `now`: the least of the newest two rounds, as far as they are fresh. The newest alone would let one device
-    /// answer for two in turn.
-    fn figures(&self, now: i64, fresh_seconds: u32) -> Option<Figures> {
-        if now < self.refused_until || self.misses >= TOO_MANY_MISSES {
-            return None;
-        }
-        let fresh = |f: &Figures| f.measured_at.saturating_add(fresh_seconds.into()) >= now;
-        let newest = self.recent[0].filter(fresh)?;
-        Some(match self.recent[1].filter(fresh) {
-            None => newest,
-            Some(before) => Figures {
-                tops_e2: newest.tops_e2.min(before.tops_e2),
-                memory_mib: newest.memory_mib.min(before.memory_mib),
-                bandwidth_mib_s: newest.bandwidth_mib_s.min(before.bandwidth_mib_s),
-                down_mbit: newest.down_mbit.min(before.down_mbit),
-                up_mbit: newest.up_mbit.min(before.up_mbit),
-                latency_ms: newest.latency_ms.max(before.latency_ms),
-                ..newest
-            },
-        })
-    }
-}
 
 /// What rounds took of a device lately.
 #[derive(Clone, Debug, Default)]
@@ -332,7 +187,6 @@ pub enum Said {
     },
     Opened {
         rows: String,
-        strides: Vec<Stride>,
     },
     Unready {
         reason: String,
@@ -392,7 +246,7 @@ impl Hardware {
                 let now = oracle.clock.now();
                 // A refusal holds for whoever links again later.
                 known.retain(|device, known| {
-                    claims.contains_key(device) || now < known.standing.refused_until
+                    claims.contains_key(device) || known.standing.is_refused(now)
                 });
             }
             let known = state.known.entry(*device).or_default();
@@ -604,7 +458,10 @@ async fn restore(oracle: &Oracle) -> Result<()> {
                 (ProofOutcome::Wrong, _) => {
                     standing.wrong(proof.at.saturating_add(rounds.refuse_seconds.into()))
                 }
-                (ProofOutcome::Proven, Some(figures)) => standing.proven(figures, proof.regular),
+                (ProofOutcome::Proven, Some(figures)) => {
+                    standing.proven(figures, proof.regular, rounds.figures_seconds)
+                }
+                (ProofOutcome::Withheld, _) => standing.withheld(),
                 _ => standing.missed(proof.regular),
             }
         }
@@ -626,33 +483,6 @@ struct Asked {
     regular: bool,
     /// The class's least figures.
     least: (u32, u32),
-}
-
-/// The work for a device. Pure.
-fn ask(rounds: &Rounds, claim: &HardwareClaim, least_memory_mib: u32, hired: bool) -> ProofAsk {
-    let fill = if hired {
-        rounds.hired_fill_percent
-    } else {
-        rounds.fill_percent
-    };
-    let shape = Shape::for_claim(claim.n, claim.pass_micros, fill, rounds.window_ms);
-    // As much memory as is filled in the time of the passes, and what the class needs.
-    let filled =
-        u64::from(claim.fill_mib_s) * u64::from(rounds.window_ms) * u64::from(fill) / 100_000;
-    let memory = if hired {
-        u64::from(HIRED_MEMORY_MIB)
-    } else {
-        filled.max(least_memory_mib.into())
-    };
-    let mib = memory.clamp(1, claim.memory_mib.max(1).into());
-    ProofAsk {
-        n: shape.n,
-        passes: shape.passes,
-        rows: rounds.rows.min(shape.n),
-        segments: (mib * SEGMENTS_A_MIB).min(MAX_SEGMENTS),
-        strides: rounds.strides,
-        open_strides: sizes::OPEN_STRIDES,
-    }
 }
 
 fn jitter() -> u64 {
@@ -692,18 +522,19 @@ fn open_due(oracle: &Arc<Oracle>) {
             };
             let known = known.entry(*device).or_default();
             let early = known.due.is_some_and(|at| at <= now);
-            if known.busy || !(all || early) || chain_now < known.standing.refused_until {
+            if !(all || early) || known.standing.is_refused(chain_now) {
+                continue;
+            }
+            if known.busy {
+                known.standing.missed(all);
                 continue;
             }
             let hired = account.current_job != Pubkey::default();
-            let fill = if hired {
-                rounds.hired_fill_percent
-            } else {
-                rounds.fill_percent
-            };
-            let busy_ms = sizes::busy_ms(rounds.window_ms, fill);
+            let busy_ms = sizes::busy_ms(rounds.window_ms, rounds.fill(hired));
             if !known.spent.spend(now, busy_ms, period, oracles) {
                 oracle.metrics.proofs_put_off.inc();
+                // Asked later it would be asked alone.
+                known.standing.missed(all);
                 known.due.get_or_insert(now);
                 continue;
             }
@@ -791,7 +622,8 @@ struct Turn {
     revealed_at: Option<Instant>,
     walk: Option<(Hash, u64)>,
     draw: Option<[u8; 64]>,
-    opened: Option<(Bytes32, Vec<Stride>)>,
+    /// The blob of rows.
+    opened: Option<Bytes32>,
     link: Option<LinkTimes>,
     ended: Option<(ProofOutcome, String)>,
 }
@@ -863,13 +695,13 @@ async fn listen(
 
 /// A blockhash that no earlier round of this process had: the same would give the same seeds, and those of a round that is over
 /// are known.
-async fn new_blockhash(oracle: &Oracle) -> Result<Bytes32> {
+async fn new_blockhash(oracle: &Oracle) -> Result<Blockhash> {
     for _ in 0..BLOCKHASH_TRIES {
-        let newest = oracle.rpc.latest_blockhash().await?.hash.to_bytes();
+        let newest = oracle.rpc.latest_blockhash().await?;
         {
             let used = &mut lock(&oracle.hardware.state).blockhashes;
-            if !used.contains(&newest) {
-                used.push_back(newest);
+            if !used.contains(&newest.hash.to_bytes()) {
+                used.push_back(newest.hash.to_bytes());
                 if used.len() > USED_BLOCKHASHES {
                     used.pop_front();
                 }
@@ -883,7 +715,6 @@ async fn new_blockhash(oracle: &Oracle) -> Result<Bytes32> {
 
 async fn round(oracle: &Arc<Oracle>, asked: Vec<Turn>) -> Result<()> {
     let rounds = oracle.config.rounds.clone();
-    let slot = oracle.clock.slot();
     let blockhash = new_blockhash(oracle).await?;
     let at = oracle.clock.now();
     let epoch = epoch_of(at);
@@ -891,7 +722,7 @@ async fn round(oracle: &Arc<Oracle>, asked: Vec<Turn>) -> Result<()> {
         deployment: oracle.deployment,
         oracle: oracle.key.to_bytes(),
         epoch,
-        blockhash,
+        blockhash: blockhash.hash.to_bytes(),
     };
     let signature: [u8; 64] = oracle.wallet.sign(&statement.to_bytes()).into();
     let seed = round_seed(&statement.to_bytes(), &signature);
@@ -899,7 +730,7 @@ async fn round(oracle: &Arc<Oracle>, asked: Vec<Turn>) -> Result<()> {
         oracle: oracle.key.to_string(),
         epoch,
         blockhash: text::key(&statement.blockhash),
-        slot,
+        slot: blockhash.slot,
         signature: text::signature(&signature),
     };
     let (sender, mut inbox) = mpsc::channel(INBOX_EACH * asked.len());
@@ -968,10 +799,11 @@ async fn round(oracle: &Arc<Oracle>, asked: Vec<Turn>) -> Result<()> {
             round: text::hash(&seed),
             signature: text::signature(&revealed),
         };
-        turn.revealed_at = Some(Instant::now());
-        if !oracle.links.send(&turn.asked.device, message) {
+        if oracle.links.send(&turn.asked.device, message) {
+            turn.revealed_at = Some(Instant::now());
+        } else {
             turn.end(
-                ProofOutcome::Withheld,
+                ProofOutcome::Missed,
                 "the device's link is gone or too slow",
             );
         }
@@ -1004,28 +836,12 @@ async fn round(oracle: &Arc<Oracle>, asked: Vec<Turn>) -> Result<()> {
                     round_seed: subject,
                     ..reveal_statement
                 };
-                let draw: [u8; 64] = oracle.wallet.sign(&statement.to_bytes()).into();
-                turn.draw = Some(draw);
-                let message = ToWorker::Draw {
-                    round: text::hash(&seed),
-                    signature: text::signature(&draw),
-                };
-                if !oracle.links.send(&turn.asked.device, message) {
-                    turn.end(
-                        ProofOutcome::Withheld,
-                        "the device's link is gone or too slow",
-                    );
-                }
+                turn.draw = Some(oracle.wallet.sign(&statement.to_bytes()).into());
             }
-            Said::Opened { rows, strides } if turn.draw.is_some() && turn.opened.is_none() => {
+            Said::Opened { rows } if turn.draw.is_some() && turn.opened.is_none() => {
                 match text::parse_hash(&rows) {
-                    Some(rows) if is_within(&turn.asked.ask, &strides) => {
-                        turn.opened = Some((rows, strides));
-                    }
-                    _ => turn.end(
-                        ProofOutcome::Withheld,
-                        "the opening is no blob and drawn strides",
-                    ),
+                    Some(rows) => turn.opened = Some(rows),
+                    None => turn.end(ProofOutcome::Withheld, "the opening is no blob"),
                 }
             }
             Said::Unready { reason } => turn.end(ProofOutcome::Withheld, reason),
@@ -1075,13 +891,6 @@ where
     stream::iter(proven.into_iter().map(Ok))
         .try_for_each_concurrent(None, measure)
         .await
-}
-
-/// Whether opened strides are no more, and no longer, than what was drawn: they are kept and published. Pure.
-fn is_within(ask: &ProofAsk, strides: &[Stride]) -> bool {
-    let depth = ask.strides.next_power_of_two().trailing_zeros() as usize;
-    strides.len() <= ask.open_strides as usize
-        && strides.iter().all(|stride| stride.siblings.len() <= depth)
 }
 
 /// A device's commitment, if it signed one to as many roots as passes were asked for.
@@ -1141,40 +950,39 @@ async fn judge(
         return turn;
     }
     let ask = turn.asked.ask;
-    let (
-        Some((hash, strides)),
-        Some((root, _)),
-        Some(draw),
-        Some((committed, _, _)),
-        Some(checker),
-    ) = (
-        turn.opened.clone(),
+    let (Some(rows), Some((root, _)), Some(draw), Some((committed, _, _)), Some(checker)) = (
+        turn.opened,
         turn.walk,
         turn.draw,
         turn.committed.clone(),
         checkers.get(&ask.n).cloned(),
-    )
-    else {
+    ) else {
         turn.end(
             ProofOutcome::Withheld,
             "what was drawn was not opened in time",
         );
         return turn;
     };
+    let walk = turn.walk(seed);
     let length = OpenedRow::wire_len(ask.n) as u64 * u64::from(ask.rows);
-    let bytes = match oracle.blobs.read(&hash, length).await {
-        Ok(bytes) => bytes,
+    let read = future::try_join(
+        oracle.blobs.read(&rows, length),
+        oracle.blobs.read(&root, walk.states_len() as u64),
+    );
+    let (rows, states) = match read.await {
+        Ok(both) => both,
         Err(error) => {
-            turn.end(ProofOutcome::Withheld, format!("the opened rows: {error}"));
+            turn.end(ProofOutcome::Withheld, format!("what was opened: {error}"));
             return turn;
         }
     };
     let subject = walk_subject(seed, &committed.device, &root);
-    let (walk, draw, reveal) = (turn.walk(seed), reveal_seed(&subject, &draw), *reveal);
+    let (draw, reveal) = (reveal_seed(&subject, &draw), *reveal);
     let started = Instant::now();
     let checked = tokio::task::spawn_blocking(move || {
-        check_rows(&checker, &committed, ask.rows, &bytes)?;
-        check_strides(&walk, &reveal, &root, &draw, ask.open_strides, &strides)
+        check_rows(&checker, &committed, ask.rows, &rows)?;
+        check_walk(&walk, &reveal, &root, &draw, ask.open_strides, &states)
+            .map_err(|error| error.to_string())
     })
     .await;
     oracle
@@ -1188,7 +996,7 @@ async fn judge(
             // This oracle's own failure: nothing is known of the device, and no round counts as missed.
             tracing::error!(%error, "a check of a hardware proof failed");
             turn.asked.regular = false;
-            turn.end(ProofOutcome::Withheld, "this oracle's check failed");
+            turn.end(ProofOutcome::Missed, "this oracle's check failed");
         }
     }
     turn
@@ -1212,82 +1020,6 @@ pub fn check_rows(
     check.finish().map_err(|error| error.to_string())
 }
 
-/// Checks opened strides, and that a walk that opens its first begins where the reveal says. Pure.
-pub fn check_strides(
-    walk: &Walk,
-    reveal: &Hash,
-    root: &Hash,
-    draw: &Hash,
-    k: u32,
-    strides: &[Stride],
-) -> Result<(), String> {
-    let opened = strides
-        .iter()
-        .map(|stride| {
-            let siblings = stride.siblings.iter().map(|hash| text::parse_hash(hash));
-            Some(OpenedStride {
-                from: stride.from,
-                to: stride.to,
-                proof: Inclusion {
-                    index: stride.index,
-                    n_steps: walk.strides.into(),
-                    siblings: siblings.collect::<Option<_>>()?,
-                },
-            })
-        })
-        .collect::<Option<Vec<_>>>()
-        .ok_or("a stride's sibling is no hash")?;
-    check_walk(walk, root, draw, k, &opened).map_err(|error| error.to_string())?;
-    match opened.iter().find(|stride| stride.proof.index == 0) {
-        Some(first) if first.from != walk.start(reveal) => {
-            Err("the walk does not begin where it had to".into())
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Figures of a proof that was right. Pure.
-fn measured(
-    rounds: &Rounds,
-    asked: &Asked,
-    commit_micros: u64,
-    walk_micros: u64,
-    before: Option<Figures>,
-    at: i64,
-) -> Figures {
-    let ask = asked.ask;
-    let fill = if asked.hired {
-        rounds.hired_fill_percent
-    } else {
-        rounds.fill_percent
-    };
-    let shape = Shape {
-        n: ask.n,
-        passes: ask.passes,
-    };
-    // Not above the claim: who claims half its speed and is done in half the time has the other half for a second identity.
-    let claimed = u64::from(rounds.window_ms) * 10 * u64::from(fill);
-    let hops = u64::from(ask.strides) * u64::from(STRIDE);
-    let in_time = walk_micros.saturating_mul(1_000) <= hops.saturating_mul(rounds.read_ns.into());
-    let shown = if in_time {
-        (ask.segments / SEGMENTS_A_MIB) as u32
-    } else {
-        0
-    };
-    // A renter has the rest of its memory: what was shown before stands.
-    let stands = before.filter(|_| asked.hired).map_or(0, |f| f.memory_mib);
-    let bandwidth = hops.saturating_mul(64 * 1_000_000) / walk_micros.max(1) / (1 << 20);
-    Figures {
-        measured_at: at,
-        tops_e2: shape.tops_e2(commit_micros.max(claimed)),
-        memory_mib: shown.max(stands),
-        bandwidth_mib_s: u32::try_from(bandwidth).unwrap_or(u32::MAX),
-        down_mbit: 0,
-        up_mbit: 0,
-        latency_ms: MAX_LATENCY_MS,
-    }
-}
-
 /// Keeps a proof's record, changes the device's standing by it, and tells the worker.
 async fn conclude(
     oracle: &Arc<Oracle>,
@@ -1309,8 +1041,9 @@ async fn conclude(
         (ProofOutcome::Proven, Some((_, commit_micros, _)), Some((_, walk_micros))) => {
             let state = lock(&oracle.hardware.state);
             let known = state.known.get(&device);
-            let before = known.and_then(|known| known.standing.recent[0]);
-            let proven = measured(rounds, asked, *commit_micros, walk_micros, before, at);
+            let before = known.and_then(|known| known.standing.newest());
+            let (ask, hired) = (&asked.ask, asked.hired);
+            let proven = measured(rounds, ask, hired, *commit_micros, walk_micros, before, at);
             Some(match &turn.link {
                 Some(times) => pace::with(proven, times),
                 None => proven,
@@ -1348,12 +1081,7 @@ async fn conclude(
         walk_root: turn.walk.map(|(root, _)| text::hash(&root)),
         walk_micros: turn.walk.map(|(_, micros)| micros),
         draw_signature: turn.draw.map(|draw| text::signature(&draw)),
-        rows: turn.opened.as_ref().map(|(rows, _)| text::hash(rows)),
-        strides: turn
-            .opened
-            .as_ref()
-            .map(|(_, strides)| strides.clone())
-            .unwrap_or_default(),
+        rows: turn.opened.as_ref().map(text::hash),
         link: turn.link.clone(),
         outcome,
         reason: reason.clone(),
@@ -1394,7 +1122,10 @@ async fn conclude(
         let known = state.known.entry(device).or_default();
         let standing = &mut known.standing;
         match (outcome, figures) {
-            (ProofOutcome::Proven, Some(figures)) => standing.proven(figures, asked.regular),
+            (ProofOutcome::Proven, Some(figures)) => {
+                standing.proven(figures, asked.regular, rounds.figures_seconds)
+            }
+            (ProofOutcome::Withheld, _) => standing.withheld(),
             (ProofOutcome::Wrong, _) => {
                 standing.wrong(at.saturating_add(rounds.refuse_seconds.into()))
             }
@@ -1405,7 +1136,7 @@ async fn conclude(
             .is_some_and(|f| f.tops_e2 >= asked.least.0 && f.memory_mib >= asked.least.1);
         if good {
             known.failures = 0;
-        } else {
+        } else if standing.may_retry(at, rounds.figures_seconds) {
             known.due = Some(Instant::now() + retry(known.failures));
             known.failures = known.failures.saturating_add(1);
         }
@@ -1451,48 +1182,9 @@ pub fn parse_after(text: &str) -> Option<(Hash, Hash)> {
     Some((text::parse_hash(round)?, text::parse_key(device)?))
 }
 
-const _: () = assert!(SEGMENTS_A_MIB * 4_096 == 1 << 20);
-
 #[cfg(test)]
 mod tests {
-    use bytemuck::Zeroable;
-
     use super::*;
-
-    fn claim() -> HardwareClaim {
-        HardwareClaim {
-            backend: "test".into(),
-            n: 1_024,
-            pass_micros: 10_000,
-            memory_mib: 1_000,
-            fill_mib_s: 100,
-        }
-    }
-
-    fn asked(hired: bool) -> Asked {
-        let rounds = Rounds::default();
-        Asked {
-            device: Pubkey::new_from_array([7; 32]),
-            account: Device::zeroed(),
-            ask: ask(&rounds, &claim(), 64, hired),
-            claim: claim(),
-            hired,
-            regular: true,
-            least: (1, 64),
-        }
-    }
-
-    fn figures(at: i64, tops_e2: u32) -> Figures {
-        Figures {
-            measured_at: at,
-            tops_e2,
-            memory_mib: 100,
-            bandwidth_mib_s: 10,
-            down_mbit: 100,
-            up_mbit: 50,
-            latency_ms: 20,
-        }
-    }
 
     /// Devices that stall while they are measured keep nobody waiting: neither those that have nothing to be measured, nor, beyond the
     /// limit that there is for links, each other.
@@ -1527,137 +1219,6 @@ mod tests {
         };
         let (yes, no): (Vec<usize>, Vec<usize>) = all.partition(proven);
         assert_eq!((sorted(&begun), sorted(&ended)), (yes, no));
-    }
-
-    #[test]
-    fn a_figure_is_bounded_by_the_claim_and_falls_with_the_time_taken() {
-        let (rounds, asked) = (Rounds::default(), asked(false));
-        let shape = Shape {
-            n: asked.ask.n,
-            passes: asked.ask.passes,
-        };
-        let fill = 1_500_000;
-        let at = |commit| measured(&rounds, &asked, commit, 1_000, None, 5).tops_e2;
-        assert_eq!(
-            at(1),
-            shape.tops_e2(fill),
-            "done at once: no more than claimed"
-        );
-        assert_eq!(at(fill), shape.tops_e2(fill));
-        assert_eq!(at(2 * fill), shape.tops_e2(2 * fill));
-        // Two identities on one device: each has half.
-        assert!(at(2 * fill).abs_diff(at(fill) / 2) <= 1);
-    }
-
-    #[test]
-    fn a_walk_that_had_to_derive_its_words_shows_no_memory() {
-        let (rounds, asked) = (Rounds::default(), asked(false));
-        let hops = u64::from(asked.ask.strides) * 64;
-        let shown = |micros| measured(&rounds, &asked, 1, micros, None, 0).memory_mib;
-        assert_eq!(shown(hops / 10), 150, "1.5 s of filling");
-        assert_eq!(shown(hops * MAX_HOP_NS / 1_000), 150);
-        assert_eq!(shown(hops * MAX_HOP_NS / 1_000 + 1), 0);
-        assert_eq!(shown(hops * 14), 0);
-    }
-
-    #[test]
-    fn a_hired_device_is_asked_for_less_and_keeps_the_memory_that_it_has_shown() {
-        let (free, hired) = (asked(false).ask, asked(true).ask);
-        let work = |ask: &ProofAsk| {
-            let (n, passes) = (ask.n, ask.passes);
-            Shape { n, passes }.operations()
-        };
-        assert!(work(&hired) * 10 < work(&free) * 6 && hired.segments < free.segments);
-        let (rounds, of) = (Rounds::default(), asked(true));
-        let before = Some(figures(0, 1));
-        assert_eq!(measured(&rounds, &of, 1, 1_000, before, 0).memory_mib, 100);
-        assert_eq!(
-            measured(&rounds, &of, 1, 1_000, None, 0).memory_mib,
-            HIRED_MEMORY_MIB
-        );
-    }
-
-    #[test]
-    fn figures_are_the_least_of_two_rounds_while_they_are_fresh() {
-        let mut standing = Standing::default();
-        assert_eq!(standing.figures(0, 100), None);
-        standing.proven(figures(1_000, 50), true);
-        assert_eq!(standing.figures(1_000, 100).unwrap().tops_e2, 50);
-        assert_eq!(standing.figures(1_101, 100), None, "stale");
-        standing.proven(figures(1_050, 90), true);
-        assert_eq!(standing.figures(1_100, 100).unwrap().tops_e2, 50);
-        assert_eq!(standing.figures(1_101, 100).unwrap().tops_e2, 90);
-        // A round because the last figures were too low takes their place.
-        let mut slow = Standing::default();
-        slow.proven(figures(1_000, 1), true);
-        slow.proven(figures(1_002, 50), false);
-        assert_eq!(slow.figures(1_003, 100).unwrap().tops_e2, 50);
-    }
-
-    #[test]
-    fn a_link_is_as_good_as_the_worse_of_its_newest_two_rounds() {
-        let link = |at, down_mbit, up_mbit, latency_ms| Figures {
-            down_mbit,
-            up_mbit,
-            latency_ms,
-            ..figures(at, 50)
-        };
-        let mut standing = Standing::default();
-        standing.proven(link(1_000, 90, 50, 20), true);
-        standing.proven(link(1_001, 100, 40, 30), true);
-        let signed = standing.figures(1_002, 100).unwrap();
-        assert_eq!(
-            (signed.down_mbit, signed.up_mbit, signed.latency_ms),
-            (90, 40, 30)
-        );
-        // It was interrupted once: two rounds later that is forgotten.
-        standing.proven(link(1_002, 0, 0, MAX_LATENCY_MS), true);
-        assert_eq!(standing.figures(1_003, 100).unwrap().down_mbit, 0);
-        standing.proven(link(1_003, 95, 45, 25), true);
-        standing.proven(link(1_004, 95, 45, 25), true);
-        let signed = standing.figures(1_005, 100).unwrap();
-        assert_eq!((signed.down_mbit, signed.latency_ms), (95, 25));
-    }
-
-    #[test]
-    fn a_wrong_proof_refuses_the_device_for_its_time() {
-        let mut standing = Standing::default();
-        standing.proven(figures(1_000, 50), true);
-        standing.wrong(2_000);
-        standing.proven(figures(1_990, 50), true);
-        assert_eq!(standing.figures(1_999, 100), None);
-        assert!(standing.figures(2_000, 100).is_some());
-    }
-
-    #[test]
-    fn one_device_cannot_answer_for_two_in_turn() {
-        // Every other round is missed: refused after some hours, for good.
-        let mut alternating = Standing::default();
-        let signed: Vec<bool> = (0..24)
-            .map(|hour| {
-                match hour % 2 {
-                    0 => alternating.proven(figures(hour, 50), true),
-                    _ => alternating.missed(true),
-                }
-                alternating.figures(hour, 100).is_some()
-            })
-            .collect();
-        assert!(!signed[8..].contains(&true), "{signed:?}");
-        // Slow in every other round: the figure is that of the slow ones.
-        let mut slow = Standing::default();
-        for hour in 0..4 {
-            slow.proven(figures(hour, if hour % 2 == 0 { 50 } else { 2 }), true);
-        }
-        assert_eq!(slow.figures(4, 100).unwrap().tops_e2, 2);
-        // A round missed now and then costs nothing.
-        let mut honest = Standing::default();
-        for hour in 0..24 {
-            match hour % 6 {
-                5 => honest.missed(true),
-                _ => honest.proven(figures(hour, 50), true),
-            }
-            assert!(honest.figures(hour, 100).is_some(), "{hour}");
-        }
     }
 
     #[test]
@@ -1728,35 +1289,5 @@ mod tests {
             hardware.keep_answer(question(pass), [4; 32]);
         }
         assert_eq!(hardware.answer_to(&question(0)), None, "the oldest goes");
-    }
-
-    #[test]
-    fn strides_longer_than_the_tree_are_not_kept() {
-        let ask = asked(false).ask;
-        let stride = |siblings: usize| Stride {
-            index: 0,
-            from: 0,
-            to: 0,
-            siblings: vec![text::hash(&[0; 32]); siblings],
-        };
-        // A walk of 16,384 strides.
-        assert!(is_within(&ask, &[stride(14), stride(14)]));
-        assert!(!is_within(&ask, &[stride(14), stride(15)]));
-        assert!(!is_within(&ask, &[stride(14), stride(14), stride(14)]));
-    }
-
-    #[test]
-    fn settings_out_of_bounds_are_refused_with_their_name() {
-        assert!(Rounds::default().check().is_ok());
-        let bad = Rounds {
-            window_ms: 0,
-            ..Rounds::default()
-        };
-        assert!(
-            bad.check()
-                .unwrap_err()
-                .to_string()
-                .contains("rounds.window_ms")
-        );
     }
 }

@@ -578,11 +578,7 @@ fn take(
         } => in_round(oracle, device, &round, Said::Committed { roots, signature }),
         ToOracle::Filled { round } => in_round(oracle, device, &round, Said::Filled),
         ToOracle::Walked { round, root } => in_round(oracle, device, &round, Said::Walked { root }),
-        ToOracle::Opened {
-            round,
-            rows,
-            strides,
-        } => in_round(oracle, device, &round, Said::Opened { rows, strides }),
+        ToOracle::Opened { round, rows } => in_round(oracle, device, &round, Said::Opened { rows }),
         ToOracle::Reopened {
             request,
             blob,

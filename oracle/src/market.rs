@@ -160,10 +160,7 @@ impl Oracle {
                 .saturating_add(network.attestation_seconds.into())
         {
             Some("its attestation is too old")
-        } else if !device
-            .minimum_bond(network.min_bond)
-            .is_ok_and(|least| device.bond >= least)
-        {
+        } else if !device.is_bonded(network.min_bond).unwrap_or(false) {
             Some("its bond is too small")
         } else if device.fault_due() > 0 {
             Some("it owes a penalty")

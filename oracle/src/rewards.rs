@@ -276,9 +276,7 @@ async fn make_report(oracle: &Arc<Oracle>, emission: &Emission, epoch: u64) -> R
 
 /// Whether a device earns: it was attested since `fresh`, has the least bond of its class, and owes no penalty. Pure.
 fn counts(device: &Device, min_bond: u64, fresh: i64) -> bool {
-    let bonded = device
-        .minimum_bond(min_bond)
-        .is_ok_and(|least| device.bond >= least);
+    let bonded = device.is_bonded(min_bond).unwrap_or(false);
     device.attested_at > 0 && device.attested_at >= fresh && bonded && device.fault_due() == 0
 }
 

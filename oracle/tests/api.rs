@@ -32,12 +32,13 @@ use io_client::{
 use io_engines::{BlobRef, EngineSpec, JobSpec, WasmSpec};
 use io_oracle::{Config, hardware::Rounds};
 use io_proof::hardware::{
-    Shape, Software,
+    OpenedRow, Shape, Software,
     cell::Sha256,
-    memory::{Walk, drawn_strides},
+    memory::{Walk, states_to_bytes},
     pace::{BURSTS, payload},
     reveal_seed, round_seed,
-    seeds::{memory_seed, walk_subject},
+    seeds::memory_seed,
+    tree::row_root,
 };
 use io_protocol::{
     hardware::{CommitmentStatement, RoundStatement},
@@ -1024,9 +1025,46 @@ impl World {
 /// What a device sends at the end of a round.
 struct Opening {
     rows: Vec<u8>,
-    strides: Vec<Stride>,
+    states: Vec<u8>,
     /// Changes the SHA-256 of what comes down before it is said.
     downloaded: fn([u8; 32]) -> [u8; 32],
+}
+
+/// A backend for which every product is zero.
+struct Zeroes;
+
+impl io_prover::Backend for Zeroes {
+    fn name(&self) -> String {
+        "zeroes".into()
+    }
+
+    fn load(
+        &self,
+        _: &[u8; 32],
+        n: u32,
+    ) -> Result<Box<dyn io_prover::Loaded + '_>, io_prover::ProveError> {
+        Ok(Box::new(OfSize(n)))
+    }
+}
+
+struct OfSize(u32);
+
+impl io_prover::Loaded for OfSize {
+    fn row_roots(
+        &mut self,
+        _: &[u8; 32],
+        _: &AtomicBool,
+    ) -> Result<Vec<[u8; 32]>, io_prover::ProveError> {
+        let root = row_root(&vec![0; self.0 as usize]);
+        Ok(vec![root; self.0 as usize])
+    }
+}
+
+/// Opens the zeroes that it committed to.
+fn zero(opening: &mut Opening, ask: &ProofAsk) {
+    for row in opening.rows.chunks_mut(OpenedRow::wire_len(ask.n)) {
+        row[8..8 + 4 * ask.n as usize].fill(0);
+    }
 }
 
 /// Says that a device is ready to be asked.
@@ -1121,7 +1159,10 @@ impl World {
     ) -> (ProofOutcome, Option<Figures>) {
         claim(link).await;
         let round = asked(link).await;
-        let downloaded = self.show(link, device, operator, round, tamper).await;
+        let honest = io_prover::for_host(2);
+        let downloaded = self
+            .show(link, device, operator, round, &honest, tamper)
+            .await;
         be_measured(link, downloaded).await
     }
 
@@ -1150,6 +1191,7 @@ impl World {
         device: &Pubkey,
         operator: &Wallet,
         (opening, ask): (RoundOpening, ProofAsk),
+        backend: &dyn io_prover::Backend,
         tamper: impl FnOnce(&mut Opening),
     ) -> fn([u8; 32]) -> [u8; 32] {
         let cpu = io_prover::for_host(2);
@@ -1160,7 +1202,7 @@ impl World {
             passes: ask.passes,
         };
         let (stop, key) = (AtomicBool::new(false), device.to_bytes());
-        let proof = io_prover::prove(&cpu, &seed, &key, shape, &stop).unwrap();
+        let proof = io_prover::prove(backend, &seed, &key, shape, &stop).unwrap();
         let statement = CommitmentStatement {
             deployment: self.deployment,
             device: key,
@@ -1191,78 +1233,70 @@ impl World {
             panic!("no reveal");
         };
         let reveal = reveal_seed(&seed, &text::parse_signature(&signature).unwrap());
-        let walked = filled.walk(&reveal).unwrap();
-        let root = walked.root();
+        let rows = proof.open(&cpu, &reveal, ask.rows);
+        let mut opening = Opening {
+            rows: rows.iter().flat_map(|row| row.to_bytes()).collect(),
+            states: states_to_bytes(&filled.walk(&reveal)),
+            downloaded: |sha256| sha256,
+        };
+        tamper(&mut opening);
+        let [root, blob] = [&opening.states, &opening.rows].map(|bytes| hash(bytes));
         let message = ToOracle::Walked {
             round: round.clone(),
             root: text::hash(&root),
         };
         say(link, &message).await;
-        let ToWorker::Draw { signature, .. } = receive(link).await else {
-            panic!("no draw");
-        };
-        let subject = walk_subject(&seed, &key, &root);
-        let draw = reveal_seed(&subject, &text::parse_signature(&signature).unwrap());
-        let strides = drawn_strides(&draw, &walk, &root, ask.open_strides);
-        let strides = strides.into_iter().map(|stride| {
-            let opened = walked.open(stride).unwrap();
-            Stride {
-                index: opened.proof.index,
-                from: opened.from,
-                to: opened.to,
-                siblings: opened.proof.siblings.iter().map(text::hash).collect(),
-            }
-        });
-        let rows = proof.open(&cpu, &reveal, ask.rows);
-        let mut opening = Opening {
-            rows: rows.iter().flat_map(|row| row.to_bytes()).collect(),
-            strides: strides.collect(),
-            downloaded: |sha256| sha256,
-        };
-        tamper(&mut opening);
-        let blob = hash(&opening.rows);
-        self.client()
-            .put_blob(
-                &request_key(operator),
-                &blob,
-                BlobSource::Bytes(&opening.rows),
-                |_| {},
-            )
-            .await
-            .unwrap();
-        let opened = ToOracle::Opened {
-            round,
-            rows: text::hash(&blob),
-            strides: opening.strides,
-        };
-        say(link, &opened).await;
+        for (hash, bytes) in [(root, &opening.states), (blob, &opening.rows)] {
+            self.client()
+                .put_blob(
+                    &request_key(operator),
+                    &hash,
+                    BlobSource::Bytes(bytes),
+                    |_| {},
+                )
+                .await
+                .unwrap();
+        }
+        let rows = text::hash(&blob);
+        say(link, &ToOracle::Opened { round, rows }).await;
         opening.downloaded
     }
 }
 
-/// A wrong row, or a stride that doesn't follow from the memory, refuses the device, and everybody can read why.
+/// Rows that are not the product's, or not those that were committed to, and states that don't follow from the memory, refuse the device, and
+/// everybody can read why.
 #[tokio::test]
 async fn a_wrong_hardware_proof_refuses_the_device_and_is_published() {
     let world = &*WORLD;
     let client = world.client();
-    type Tamper = fn(&mut Opening);
-    let wrongs: [(u8, &str, Tamper); 3] = [
-        (20, "is not the committed one", |o| o.rows[8] ^= 1),
-        (
-            21,
-            "leads to another root: the step is not in this trace",
-            |o| {
-                // Both ends of a stride are in its leaf: another end is another leaf.
-                o.strides[0].to ^= 1;
-            },
-        ),
-        (22, "0 of 16 drawn rows", |o| o.rows.clear()),
+    type Tamper = fn(&mut Opening, &ProofAsk);
+    let honest = io_prover::for_host(2);
+    let wrongs: [(u8, &str, &dyn io_prover::Backend, Tamper); 5] = [
+        (20, "is not the committed one", &honest, |o, _| {
+            o.rows[8] ^= 1
+        }),
+        (21, "the memory was not there", &honest, |o, _| {
+            o.states[8..].iter_mut().for_each(|byte| *byte ^= 1)
+        }),
+        (22, "0 of 16 drawn rows", &honest, |o, _| o.rows.clear()),
+        (23, "is not that row of the product", &Zeroes, zero),
+        (24, "does not begin where it had to", &honest, |o, _| {
+            o.states[0] ^= 1
+        }),
     ];
-    for (number, said, tamper) in wrongs {
+    for (number, said, backend, tamper) in wrongs {
         let (device, operator) = world.another_device(number).await;
         let mut link = world.connect().await;
         world.link_device(&mut link, &device, &operator).await;
-        let (outcome, figures) = world.prove(&mut link, &device, &operator, tamper).await;
+        claim(&mut link).await;
+        let round = asked(&mut link).await;
+        let ask = round.1;
+        let downloaded = world
+            .show(&mut link, &device, &operator, round, backend, |o| {
+                tamper(o, &ask)
+            })
+            .await;
+        let (outcome, figures) = be_measured(&mut link, downloaded).await;
         assert_eq!((outcome, figures), (ProofOutcome::Wrong, None), "{said}");
         let request = DeviceAttestRequest {
             measured_at: world.chain.rpc().chain_time().await.unwrap(),
@@ -1402,7 +1436,14 @@ async fn a_device_that_stalls_keeps_no_other_from_its_next_round() {
         assert!(number < 60, "two claims do not share a round");
     };
     world
-        .show(&mut staller, &device, &operator, round, |_| {})
+        .show(
+            &mut staller,
+            &device,
+            &operator,
+            round,
+            &io_prover::for_host(2),
+            |_| {},
+        )
         .await;
     let ToWorker::Measured { outcome, .. } = receive(&mut other).await else {
         panic!("nothing came of the round");

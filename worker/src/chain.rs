@@ -198,7 +198,9 @@ impl Chain {
     /// The device's account, checked to be run by this key.
     pub async fn registered_device(&self, device: &Pubkey) -> Result<Device> {
         let account = self.device(device).await?.with_context(|| {
-            format!("this device ({device}) isn't registered: run `io device register`")
+            format!(
+                "this device ({device}) isn't registered: run `io device register`, or start with --app URL to register it in the web app"
+            )
         })?;
         ensure!(
             account.operator == self.address(),

@@ -27,8 +27,10 @@ pub const CLAIM_TURN: Duration = Duration::from_secs(20);
 /// Most passes that an oracle may ask for at once, at the speed that this device claims: windows of the published length. An oracle asks for
 /// three quarters of one.
 pub const MAX_ASKED_WINDOWS: u32 = 2;
-/// Longest filling of memory that an oracle may ask for, at the claimed speed: no oracle waits longer for a commitment.
-pub const MAX_ASKED_FILLING: Duration = Duration::from_secs(30);
+/// Longest filling of memory that an oracle may ask for, at the claimed speed.
+pub const MAX_ASKED_FILLING: Duration = Duration::from_secs(10);
+/// Most rows that an oracle may have opened of a round: four times the published number.
+pub const MAX_ASKED_ROWS: u32 = 64;
 /// Longest wait for an oracle's next step in a round of the hardware proof, and for an upload to it. It goes on when all devices of
 /// its round have filled their memory, 30 s after it opened at the latest.
 pub const ROUND_PATIENCE: Duration = Duration::from_secs(40);

@@ -70,10 +70,7 @@ pub fn check_terms(
     if !job.met_by(device, provider, now) {
         return Err("the device doesn't meet the job's requirement".into());
     }
-    if device
-        .minimum_bond(network.min_bond)
-        .is_ok_and(|least| device.bond < least)
-    {
+    if !device.is_bonded(network.min_bond).unwrap_or(false) {
         return Err("the device's bond is below its class's minimum".into());
     }
     if device.fault_due() > 0 {

@@ -691,8 +691,6 @@ wire! {
         Round { opening: RoundOpening, ask: ProofAsk },
         /// The round is closed: the oracle's signature over its `RevealStatement` draws rows and starts the walk.
         Reveal { round: String, signature: String },
-        /// The oracle's signature over the `RevealStatement` of this walk draws the strides to open.
-        Draw { round: String, signature: String },
         /// Somebody audits a round that this device committed to: rows of a pass are to be opened, or all its row roots when none are named.
         Open { round: String, request: u64, pass: u32, rows: Vec<u32> },
         /// So many random bytes follow in binary frames: their SHA-256 is asked for, to time the way down.
@@ -728,10 +726,10 @@ wire! {
         Committed { round: String, roots: Vec<String>, signature: String },
         /// The memory that was asked for is filled.
         Filled { round: String },
-        /// Root (hex) of the walk's states.
+        /// Root of the walk: the hash (hex) of the blob of its states.
         Walked { round: String, root: String },
-        /// The drawn rows, an uploaded blob, and the drawn strides.
-        Opened { round: String, rows: String, strides: Vec<Stride> },
+        /// The drawn rows, an uploaded blob; the walk's states are one, too, by now.
+        Opened { round: String, rows: String },
         /// What was opened for an audit, an uploaded blob; or why nothing is.
         Reopened { request: u64, blob: Option<String>, error: Option<String> },
         /// SHA-256 (hex) of the bytes that came.
@@ -762,7 +760,7 @@ wire! {
         pub oracle: String,
         /// Hours since the Unix epoch.
         pub epoch: u64,
-        /// The newest blockhash when the round was opened (base58), and a slot at which the chain had it.
+        /// The newest blockhash when the round was opened (base58), and the slot of its block.
         pub blockhash: String,
         pub slot: u64,
         /// The oracle's, over the `RoundStatement`.
@@ -780,19 +778,9 @@ wire! {
         pub rows: u32,
         /// 4 KiB segments of memory to fill.
         pub segments: u64,
-        /// Strides of the walk, and how many are opened.
+        /// Strides of the walk, and how many of them are walked again.
         pub strides: u32,
         pub open_strides: u32,
-    }
-}
-
-wire! {
-    /// An opened stride of a memory walk: both states, and the siblings (hex) to the committed root.
-    pub struct Stride {
-        pub index: u64,
-        pub from: u64,
-        pub to: u64,
-        pub siblings: Vec<String>,
     }
 }
 
@@ -848,7 +836,7 @@ wire! {
         Missed,
         /// It committed, and did not open what was drawn.
         Withheld,
-        /// An opened row is not that of the product, a stride does not follow from the memory, or a path leads elsewhere.
+        /// An opened row is not that of the product, a state does not follow from the memory, or a path leads elsewhere.
         Wrong,
     }
 }
@@ -878,13 +866,14 @@ wire! {
         /// The operator's, over the `CommitmentStatement`.
         pub commitment_signature: Option<String>,
         pub reveal_signature: Option<String>,
+        /// The blob of the walk's states, 64-bit little-endian. Kept for a day.
         pub walk_root: Option<String>,
         /// Microseconds from the reveal to the walk's root.
         pub walk_micros: Option<u64>,
+        /// The oracle's, over the `RevealStatement` of this walk: it draws the strides that are walked again.
         pub draw_signature: Option<String>,
         /// The blob of opened rows, one after the other: `pass ‖ row ‖ cells ‖ path`, integers 32-bit little-endian. Kept for a day.
         pub rows: Option<String>,
-        pub strides: Vec<Stride>,
         /// Measured of a device whose rows and walk were right.
         pub link: Option<LinkTimes>,
         pub outcome: ProofOutcome,

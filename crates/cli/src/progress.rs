@@ -10,7 +10,7 @@ use crate::{commands::job, context::Context};
 const TICK: Duration = Duration::from_millis(120);
 
 /// Whether anybody would see it.
-fn visible(ctx: &Context) -> bool {
+pub fn visible(ctx: &Context) -> bool {
     !ctx.quiet && std::io::stderr().is_terminal()
 }
 

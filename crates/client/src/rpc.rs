@@ -18,16 +18,20 @@ use solana_rpc_client::{
 };
 use solana_rpc_client_api::{
     client_error::{Error as ClientError, ErrorKind},
-    config::{RpcAccountInfoConfig, RpcProgramAccountsConfig, RpcTransactionConfig},
+    config::{
+        RpcAccountInfoConfig, RpcBlockConfig, RpcProgramAccountsConfig, RpcTransactionConfig,
+    },
     filter::RpcFilterType,
     request::{RpcError, RpcRequest},
-    response::{OptionalContext, Response, RpcKeyedAccount, RpcSimulateTransactionResult},
+    response::{
+        OptionalContext, Response, RpcBlockhash, RpcKeyedAccount, RpcSimulateTransactionResult,
+    },
 };
 use solana_signature::Signature;
 use solana_transaction_error::TransactionError;
 use solana_transaction_status_client_types::{
-    EncodedConfirmedTransactionWithStatusMeta, TransactionConfirmationStatus, TransactionStatus,
-    UiTransactionEncoding, option_serializer::OptionSerializer,
+    EncodedConfirmedTransactionWithStatusMeta, TransactionConfirmationStatus, TransactionDetails,
+    TransactionStatus, UiTransactionEncoding, option_serializer::OptionSerializer,
 };
 
 use crate::error::{Error, Result};
@@ -77,6 +81,8 @@ impl fmt::Debug for Rpc {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Blockhash {
     pub hash: Hash,
+    /// At which it was the newest.
+    pub slot: u64,
     pub last_valid_block_height: u64,
 }
 
@@ -148,16 +154,40 @@ impl Rpc {
     }
 
     pub async fn latest_blockhash(&self) -> Result<Blockhash> {
-        let (hash, last_valid_block_height) = self
+        let found: Response<RpcBlockhash> = self
             .read("getLatestBlockhash", || {
-                self.client
-                    .get_latest_blockhash_with_commitment(self.commitment)
+                let request = RpcRequest::GetLatestBlockhash;
+                self.client.send(request, json!([self.commitment]))
             })
             .await?;
+        let hash = found.value.blockhash.parse().map_err(|_| {
+            self.answer(
+                "getLatestBlockhash",
+                format!("'{}' as a blockhash", found.value.blockhash),
+            )
+        })?;
         Ok(Blockhash {
             hash,
-            last_valid_block_height,
+            slot: found.context.slot,
+            last_valid_block_height: found.value.last_valid_block_height,
         })
+    }
+
+    /// The blockhash of the block at `slot`; none where there is no block, or the node does not keep it.
+    pub async fn blockhash_at(&self, slot: u64) -> Result<Option<String>> {
+        let config = RpcBlockConfig {
+            transaction_details: Some(TransactionDetails::None),
+            rewards: Some(false),
+            commitment: Some(self.commitment),
+            max_supported_transaction_version: Some(MAX_TRANSACTION_VERSION),
+            ..RpcBlockConfig::default()
+        };
+        let found = self
+            .read("getBlock", || {
+                self.client.get_block_with_config(slot, config)
+            })
+            .await;
+        Ok(found.ok().map(|block| block.blockhash))
     }
 
     /// Slot and block height at `commitment`.

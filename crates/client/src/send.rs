@@ -590,6 +590,7 @@ impl Sender {
         let Blockhash {
             hash,
             last_valid_block_height,
+            ..
         } = self.rpc.latest_blockhash().await?;
         let message = self.message(request, plan.unit_limit, plan.unit_price, hash)?;
         let transaction = sign(message, request)?;

@@ -9,7 +9,8 @@ use io_proof::hardware::{
     drawn_rows,
     field::P,
     memory::{
-        MemoryError, OpenedStride, SEGMENT_WORDS, Walk, Walked, check_walk, drawn_strides, segment,
+        MemoryError, PARENTS, Path, SEGMENT_WORDS, Walk, check_walk, drawn_strides, segment,
+        states_to_bytes,
     },
     reference, reveal_seed, round_seed,
     tree::row_root,
@@ -484,15 +485,14 @@ fn hex(bytes: &[u8]) -> String {
 const WALK: Walk = Walk {
     seed: [3; 32],
     segments: 40,
-    strides: 24,
+    strides: 96,
 };
+const START: Hash = [4; 32];
+const DRAW: Hash = [5; 32];
 
-fn walked(read: impl Fn(u64) -> u64) -> Walked {
-    let mut states = vec![WALK.start(&[4; 32])];
-    for _ in 0..WALK.strides {
-        states.push(WALK.stride(states[states.len() - 1], &read));
-    }
-    Walked::new(&WALK, states).unwrap()
+/// The root is the caller's to check: any will do.
+fn checked(states: &[u64], k: u32) -> Result<(), MemoryError> {
+    check_walk(&WALK, &START, &[6; 32], &DRAW, k, &states_to_bytes(states))
 }
 
 fn memory() -> Vec<u64> {
@@ -501,72 +501,149 @@ fn memory() -> Vec<u64> {
         .collect()
 }
 
-fn opened(walked: &Walked, k: u32) -> Vec<OpenedStride> {
-    drawn_strides(&REVEAL, &WALK, &walked.root(), k)
-        .into_iter()
-        .map(|stride| walked.open(stride).unwrap())
-        .collect()
-}
-
 #[test]
 fn a_walk_through_the_real_memory_passes_and_one_through_less_does_not() {
     let memory = memory();
-    let honest = walked(|address| memory[address as usize]);
-    let good = opened(&honest, 6);
-    assert_eq!(check_walk(&WALK, &honest.root(), &REVEAL, 6, &good), Ok(()));
-    // A tenth is missing: 64 hops nearly always meet it.
+    let path = WALK.path(&START);
+    let honest = path.walk(|address| memory[address as usize]);
+    assert_eq!(checked(&honest, 6), Ok(()));
+    assert_eq!(checked(&honest, WALK.strides), Ok(()));
+    // A tenth is missing: 96 hops nearly always meet it.
     let held = memory.len() as u64 * 9 / 10;
-    let cheat = walked(|address| {
+    let cheat = path.walk(|address| {
         if address < held {
             memory[address as usize]
         } else {
             0
         }
     });
-    let result = check_walk(&WALK, &cheat.root(), &REVEAL, 6, &opened(&cheat, 6));
+    let result = checked(&cheat, 6);
     assert!(
         matches!(result, Err(MemoryError::WrongWalk(_))),
         "{result:?}"
     );
-    // Changed openings.
-    let mut changed = good.clone();
-    changed[0].to ^= 1;
-    assert!(matches!(
-        check_walk(&WALK, &honest.root(), &REVEAL, 6, &changed),
-        Err(MemoryError::NotCommitted(_))
-    ));
-    let mut swapped = good.clone();
-    swapped.swap(0, 1);
-    assert!(matches!(
-        check_walk(&WALK, &honest.root(), &REVEAL, 6, &swapped),
-        Err(MemoryError::NotDrawn { .. })
-    ));
+    let length = |found| MemoryError::Length {
+        expected: WALK.states_len(),
+        found,
+    };
+    assert_eq!(checked(&honest[1..], 6), Err(length(96 * 8)));
     assert_eq!(
-        check_walk(&WALK, &honest.root(), &REVEAL, 6, &good[1..]),
-        Err(MemoryError::Missing {
-            expected: 6,
-            found: 5
-        })
+        check_walk(&WALK, &START, &[6; 32], &DRAW, 6, &[0; 7]),
+        Err(length(7))
     );
     let huge = Walk {
         segments: 1 << 60,
         ..WALK
     };
+    let bytes = states_to_bytes(&honest);
     assert!(matches!(
-        check_walk(&huge, &honest.root(), &REVEAL, 6, &good),
+        check_walk(&huge, &START, &[6; 32], &DRAW, 6, &bytes),
         Err(MemoryError::Size { .. })
     ));
+}
+
+/// Every state is bound to the one before, to its parents and to the memory: one that is another shows where it was to come from, and where
+/// it leads to.
+#[test]
+fn another_state_is_found_wherever_it_is() {
+    let memory = memory();
+    let path = WALK.path(&START);
+    let honest = path.walk(|address| memory[address as usize]);
+    let mut first = honest.clone();
+    first[0] ^= 1;
+    assert_eq!(checked(&first, 1), Err(MemoryError::Start));
+    for at in 1..=WALK.strides {
+        let mut bent = honest.clone();
+        bent[at as usize] ^= 1;
+        assert_eq!(
+            checked(&bent, WALK.strides),
+            Err(MemoryError::WrongWalk(at))
+        );
+    }
+    // Of which those that begin from it would have another end.
+    let child = (2..=WALK.strides)
+        .find(|i| path.parents(*i).contains(&1) && *i > 2)
+        .expect("a stride that has the first as a parent");
+    let mut bent = honest.clone();
+    bent[1] ^= 1;
+    let end = path.stride(child, &bent, |address| memory[address as usize]);
+    assert_ne!(end, honest[child as usize]);
+}
+
+/// Nothing of a walk is known before its reveal: neither its way nor what a hop does with a word.
+#[test]
+fn every_hop_is_of_its_reveal() {
+    let (one, other) = (WALK.path(&START), WALK.path(&[7; 32]));
+    assert_ne!((one.first, one.key), (other.first, other.key));
+    assert!((8..=WALK.strides).any(|i| one.parents(i) != other.parents(i)));
+    let memory = memory();
+    let walked = one.walk(|address| memory[address as usize]);
+    // Whoever walks before from a state of its own has another way from there on.
+    let end = |path: &Path| path.stride(1, &walked[..1], |address| memory[address as usize]);
+    assert_eq!(end(&one), walked[1]);
+    assert_ne!(end(&other), walked[1]);
+    assert!(
+        check_walk(
+            &WALK,
+            &[7; 32],
+            &[6; 32],
+            &DRAW,
+            96,
+            &states_to_bytes(&walked)
+        )
+        .is_err()
+    );
+}
+
+#[test]
+fn parents_are_earlier_states_at_every_distance() {
+    let path = Walk {
+        strides: 4_096,
+        ..WALK
+    }
+    .path(&START);
+    assert_eq!(path.parents(1), [0; PARENTS]);
+    let mut of_scale = [0_u32; 12];
+    for i in 1..4_096 {
+        for parent in path.parents(i) {
+            assert!(parent < i);
+            if i > 2_048 {
+                of_scale[(i - parent).ilog2() as usize] += 1;
+            }
+        }
+    }
+    // Each power of two has a twelfth of 16,384.
+    for (scale, count) in of_scale.into_iter().enumerate() {
+        assert!((1_200..1_550).contains(&count), "2^{scale}: {count}");
+    }
+}
+
+#[test]
+fn strides_are_drawn_from_all_of_the_walk_for_its_root() {
+    let drawn = |root: u8, k| drawn_strides(&DRAW, &WALK, &[root; 32], k);
+    assert_eq!(drawn(1, 96), (1..=96).collect::<Vec<_>>());
+    assert_eq!(drawn(1, 200).len(), 96);
+    assert_ne!(drawn(1, 8), drawn(2, 8));
+    assert_ne!(drawn(1, 8), drawn_strides(&START, &WALK, &[1; 32], 8));
 }
 
 #[test]
 fn walks_reach_every_part_of_the_memory() {
     let memory = memory();
-    let seen = std::cell::RefCell::new(std::collections::HashSet::new());
-    walked(|address| {
-        seen.borrow_mut().insert(address / SEGMENT_WORDS as u64);
+    let mut seen = std::collections::HashSet::new();
+    WALK.path(&START).walk(|address| {
+        seen.insert(address / SEGMENT_WORDS as u64);
         memory[address as usize]
     });
-    assert_eq!(seen.into_inner().len() as u64, WALK.segments);
+    assert_eq!(seen.len() as u64, WALK.segments);
+}
+
+/// Computed with Python: see vectors/hardware.py.
+#[test]
+fn the_walk_is_fixed_for_ever() {
+    let memory = memory();
+    let walked = WALK.path(&START).walk(|address| memory[address as usize]);
+    assert_eq!(walked[WALK.strides as usize], WALK_END);
 }
 
 #[test]

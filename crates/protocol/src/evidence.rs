@@ -592,6 +592,56 @@ mod tests {
         );
     }
 
+    /// Who is there twice would be a quorum alone.
+    #[test]
+    fn nobody_counts_twice() {
+        let mut twice = evidence();
+        twice.reports[1] = twice.reports[0].clone();
+        assert_eq!(
+            Evidence::from_bytes(&twice.to_bytes()),
+            Err(FormatError::Unsorted)
+        );
+        let same = report(&[row(1, 9, 5), row(1, 9, 5)]);
+        assert_eq!(
+            Report::from_bytes(&same.to_bytes()),
+            Err(FormatError::Unsorted)
+        );
+    }
+
+    #[test]
+    fn a_report_is_signed_for_its_deployment_and_epoch() {
+        let deployment = Deployment {
+            program: [1; 32],
+            cluster: [2; 32],
+        };
+        let statement = ReportStatement {
+            deployment,
+            epoch: 0x0807_0605_0403_0201,
+            report: [3; 32],
+        };
+        let mut expected = b"io/report/1.....".to_vec();
+        expected.extend([1; 32]);
+        expected.extend([2; 32]);
+        expected.extend(1..=8);
+        expected.extend([3; 32]);
+        assert_eq!(statement.to_bytes().to_vec(), expected);
+    }
+
+    #[test]
+    fn every_error_says_something_of_its_own() {
+        let all = [
+            FormatError::Magic,
+            FormatError::Length,
+            FormatError::TooMany,
+            FormatError::Unsorted,
+            FormatError::Range,
+        ]
+        .map(|error| error.to_string());
+        for (i, text) in all.iter().enumerate() {
+            assert!(!text.is_empty() && !all[..i].contains(text), "{all:?}");
+        }
+    }
+
     #[test]
     fn a_quorum_decides_every_slot_and_figure() {
         let honest = [row(1, 1, 0b0111), row(2, 1, 0b1)];

@@ -202,6 +202,44 @@ mod tests {
     }
 
     #[test]
+    fn a_day_has_86_400_seconds() {
+        assert_eq!(day_of(i64::MIN), 0);
+        assert_eq!(day_of(-1), 0);
+        assert_eq!(day_of(86_399), 0);
+        assert_eq!(day_of(86_400), 1);
+        assert_eq!(day_of(i64::MAX), 106_751_991_167_300);
+    }
+
+    #[test]
+    fn what_is_done_counts_on_its_day() {
+        let before = record(2, 1, 3 * IO);
+        let after = before.succeeded(IO, 190);
+        assert_eq!(
+            after,
+            Record {
+                completed: 2 * ONE,
+                failed: ONE / 2,
+                volume: 5 * IO / 2,
+                day: 190
+            }
+        );
+        let after = before.failed(190);
+        assert_eq!(
+            after,
+            Record {
+                completed: ONE,
+                failed: 3 * ONE / 2,
+                volume: 3 * IO / 2,
+                day: 190
+            }
+        );
+        // Of what comes late, nothing is taken back, and no day is counted twice.
+        assert_eq!(before.on(100), before);
+        assert_eq!(before.on(99), before);
+        assert_eq!(before.succeeded(0, 99).day, 100);
+    }
+
+    #[test]
     fn worth_is_the_logarithm() {
         for (volume, jobs) in [(0, 0), (IO, 4), (3 * IO, 8), (1_023 * IO, 40)] {
             assert_eq!(worth(volume), jobs * ONE);

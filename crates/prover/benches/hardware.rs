@@ -6,7 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use io_proof::hardware::{OpenedRow, Shape, cell, memory::Walk, sizes::ROWS};
+use io_proof::hardware::{
+    OpenedRow, Shape, cell,
+    memory::{STRIDE, Walk, check_walk, states_to_bytes},
+    sizes::{OPEN_STRIDES, ROWS, STRIDES},
+};
 use io_prover::{
     checker,
     cpu::{Cpu, Kernel, product_only},
@@ -145,16 +149,24 @@ fn main() {
     let walk = Walk {
         seed: [1; 32],
         segments: 1 << 16,
-        strides: 4_096,
+        strides: STRIDES,
     };
     let time = Instant::now();
     let filled = memory::fill(walk, threads).unwrap();
     let fill = time.elapsed();
-    let time = best(2, || drop(filled.walk(&[2; 32]).unwrap()));
+    let time = best(2, || drop(filled.walk(&[2; 32])));
     println!(
         "| memory: 256 MiB filled, walked | {:.2} s, {:.0} ns a hop |",
         fill.as_secs_f64(),
-        time.as_secs_f64() * 1e9 / f64::from(walk.strides * 64)
+        time.as_secs_f64() * 1e9 / f64::from(walk.strides * STRIDE)
+    );
+    let states = states_to_bytes(&filled.walk(&[2; 32]));
+    let time = best(3, || {
+        check_walk(&walk, &[2; 32], &[4; 32], &[5; 32], OPEN_STRIDES, &states).unwrap();
+    });
+    println!(
+        "| checking a device: {OPEN_STRIDES} strides of its walk, one thread | {:.2} ms |",
+        time.as_secs_f64() * 1e3
     );
     match Gpu::open(0) {
         Ok(gpu) => {

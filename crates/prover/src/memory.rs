@@ -2,7 +2,7 @@
 
 use io_proof::hardware::{
     Hash,
-    memory::{MemoryError, SEGMENT_WORDS, Walk, Walked, segment},
+    memory::{SEGMENT_WORDS, Walk, segment},
 };
 
 use crate::ProveError;
@@ -40,18 +40,11 @@ pub fn fill(walk: Walk, threads: usize) -> Result<Filled, ProveError> {
 }
 
 impl Filled {
-    /// Walks from `start`, which nobody knew while memory was filled.
-    pub fn walk(&self, start: &Hash) -> Result<Walked, MemoryError> {
-        let mut states = Vec::with_capacity(self.walk.strides as usize + 1);
-        let mut state = self.walk.start(start);
-        states.push(state);
-        for _ in 0..self.walk.strides {
-            state = self
-                .walk
-                .stride(state, |address| self.words[address as usize]);
-            states.push(state);
-        }
-        Walked::new(&self.walk, states)
+    /// Walks the way that `reveal` shows, which nobody knew while memory was filled: the states.
+    pub fn walk(&self, reveal: &Hash) -> Vec<u64> {
+        self.walk
+            .path(reveal)
+            .walk(|address| self.words[address as usize])
     }
 }
 

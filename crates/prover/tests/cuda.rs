@@ -3,7 +3,12 @@
 
 use std::{io::Write, path::PathBuf, process::Command, sync::atomic::AtomicBool};
 
-use io_proof::hardware::{Hash, Shape, memory as walk, memory::Walk, reference, tree::row_root};
+use io_proof::hardware::{
+    Hash, Shape,
+    memory::{Walk, segment},
+    reference,
+    tree::row_root,
+};
 use io_prover::{
     ProveError, checker,
     cpu::{Cpu, Kernel},
@@ -106,9 +111,9 @@ int main() {
     print(n.data(), 64);
     EACH(3, fill(seed, 0, 3, m.data()));
     print(m.data(), 3 * 4096);
-    std::vector<u64> states(6);
-    EACH(1, walk((const u64 *)m.data(), 3 * 512, 0x0123456789abcdefull, 5, states.data()));
-    print(states.data(), 48);
+    std::vector<u64> states(41);
+    EACH(1, walk((const u64 *)m.data(), 3 * 512, FIRST, KEY, GRAPH, 40, states.data()));
+    print(states.data(), 328);
 }
 "#;
 
@@ -119,7 +124,21 @@ fn the_kernels_that_need_no_gpu_yield_the_definitions_bits() {
     std::fs::create_dir_all(&folder).unwrap();
     let (source, program) = (folder.join("kernels.cpp"), folder.join("kernels"));
     let mut file = std::fs::File::create(&source).unwrap();
-    for part in [HOST, SOURCE, MAIN] {
+    let seed = [0x5a; 32];
+    let walk = Walk {
+        seed,
+        segments: 3,
+        strides: 40,
+    };
+    let path = walk.path(&[0x33; 32]);
+    let way = [
+        ("FIRST", path.first),
+        ("KEY", path.key),
+        ("GRAPH", path.graph),
+    ]
+    .map(|(name, word)| format!("#define {name} {word:#x}ull\n"))
+    .concat();
+    for part in [HOST, &way, SOURCE, MAIN] {
         file.write_all(part.as_bytes()).unwrap();
     }
     drop(file);
@@ -148,7 +167,6 @@ fn the_kernels_that_need_no_gpu_yield_the_definitions_bits() {
             .collect::<String>()
     };
 
-    let seed = [0x5a; 32];
     let mut a = vec![0; 512];
     reference::stream(&seed, 7, &mut a);
     a.iter_mut().for_each(|byte| *byte ^= 0x80);
@@ -159,18 +177,8 @@ fn the_kernels_that_need_no_gpu_yield_the_definitions_bits() {
         .map(|bytes| i32::from_le_bytes(*bytes))
         .collect();
     let row_roots = |width: usize| -> Vec<u8> { cells.chunks(width).flat_map(row_root).collect() };
-    let segments: Vec<u64> = (0..3)
-        .flat_map(|index| walk::segment(&seed, index))
-        .collect();
-    let through = Walk {
-        seed,
-        segments: 3,
-        strides: 5,
-    };
-    let mut states = vec![0x0123_4567_89ab_cdef_u64];
-    for _ in 0..5 {
-        states.push(through.stride(states[states.len() - 1], |at| segments[at as usize]));
-    }
+    let segments: Vec<u64> = (0..3).flat_map(|index| segment(&seed, index)).collect();
+    let states = path.walk(|at| segments[at as usize]);
     let bytes = |words: &[u64]| {
         words
             .iter()
@@ -227,9 +235,8 @@ fn the_gpus_walk_is_the_hosts() {
         segments: 4_096,
         strides: 64,
     };
-    let host = memory::fill(through, 4).unwrap().walk(&[2; 32]).unwrap();
+    let host = memory::fill(through, 4).unwrap().walk(&[2; 32]);
     let gpu = Gpu::open(0).unwrap();
     let device = gpu.fill(through).unwrap().walk(&[2; 32]).unwrap();
-    assert_eq!(device.states, host.states);
-    assert_eq!(device.root(), host.root());
+    assert_eq!(device, host);
 }

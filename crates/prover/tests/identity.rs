@@ -3,7 +3,11 @@
 use std::sync::atomic::AtomicBool;
 
 use io_proof::hardware::{
-    Hash, Shape, b_seed, memory as walk, memory::Walk, reference, tree::row_root,
+    Hash, Shape, b_seed, memory as walk,
+    memory::Walk,
+    reference,
+    sizes::{LEAST_N, OPEN_STRIDES, ROWS},
+    tree::row_root,
 };
 use io_prover::{
     Backend, ProveError, checker,
@@ -75,6 +79,46 @@ fn ten_thousand_honest_runs_are_never_refused() {
     assert!(runs >= 10_000);
 }
 
+/// As rounds ask: their sizes, their rows, and the walk beside them.
+#[test]
+fn at_the_sizes_of_rounds_every_backend_has_one_commitment_that_is_never_refused() {
+    for (n, passes) in [(LEAST_N, 2), (2 * LEAST_N, 1)] {
+        let shape = Shape { n, passes };
+        let mut commitments = std::collections::HashSet::new();
+        for (at, kernel) in kernels().enumerate() {
+            for threads in [1, 2] {
+                let cpu = Cpu::new(kernel, threads);
+                let proof = prove(&cpu, &seed(n), &seed(2), shape, &GO).unwrap();
+                commitments.insert(proof.committed.commitment());
+                let reveal = seed(n + at as u32);
+                let rows = proof.open(&cpu, &reveal, ROWS);
+                let checker = checker(&seed(n), &reveal, n, 2).unwrap();
+                assert_eq!(
+                    checker.check(&proof.committed, ROWS, &rows),
+                    Ok(()),
+                    "{}",
+                    cpu.name()
+                );
+            }
+        }
+        assert_eq!(commitments.len(), 1, "n = {n}");
+    }
+    for i in 0..32 {
+        let walk = Walk {
+            seed: seed(i),
+            segments: 1 + u64::from(i) * 37,
+            strides: 1 + i * 61,
+        };
+        let states = memory::fill(walk, 2).unwrap().walk(&seed(i + 1));
+        let bytes = walk::states_to_bytes(&states);
+        for draw in 0..4 {
+            let (root, draw) = (seed(i), seed(100 + draw));
+            let checked = walk::check_walk(&walk, &seed(i + 1), &root, &draw, OPEN_STRIDES, &bytes);
+            assert_eq!(checked, Ok(()), "{walk:?}");
+        }
+    }
+}
+
 #[test]
 fn one_commitment_whatever_the_backend() {
     let shape = Shape { n: 128, passes: 3 };
@@ -136,18 +180,14 @@ fn a_walk_through_host_memory_is_accepted_whatever_filled_it() {
         segments: 97,
         strides: 32,
     };
-    let roots: Vec<_> = [1, 2, 5]
+    let walks: Vec<_> = [1, 2, 5]
         .into_iter()
-        .map(|threads| {
-            let walked = memory::fill(walk, threads).unwrap().walk(&seed(2)).unwrap();
-            let root = walked.root();
-            let opened: Vec<_> = walk::drawn_strides(&seed(3), &walk, &root, 5)
-                .into_iter()
-                .map(|stride| walked.open(stride).unwrap())
-                .collect();
-            assert_eq!(walk::check_walk(&walk, &root, &seed(3), 5, &opened), Ok(()));
-            root
-        })
+        .map(|threads| memory::fill(walk, threads).unwrap().walk(&seed(2)))
         .collect();
-    assert!(roots.iter().all(|root| *root == roots[0]));
+    let bytes = walk::states_to_bytes(&walks[0]);
+    assert_eq!(
+        walk::check_walk(&walk, &seed(2), &seed(3), &seed(4), 32, &bytes),
+        Ok(())
+    );
+    assert!(walks.iter().all(|states| *states == walks[0]));
 }

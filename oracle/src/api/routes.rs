@@ -26,7 +26,7 @@ use io_api::{
         JobView, Jobs, LeaseCount, LeaseReply, LeaseRequest, LeaseSignRequest, LeaseSignature,
         Limits, Offer, Offers, OpenReply, OpenRequest, Peer, ProofAsk, ProofOutcome, Quote,
         QuoteRequest, Rewards, RoundOpening, SignRootRequest, SignedReport, SignedRoot,
-        SlashDecision, Stride, hour_at,
+        SlashDecision, hour_at,
     },
 };
 use io_client::{
@@ -203,7 +203,6 @@ type Shared = State<Arc<Api>>;
         RoundOpening,
         ProofAsk,
         ProofOutcome,
-        Stride,
         Figures,
         Rewards,
         SignedReport,

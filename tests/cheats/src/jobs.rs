@@ -1,7 +1,10 @@
 //! Workers that cheat at jobs, against the real engines on the real model: what is caught by looking at the form, by running sampled
 //! steps again, and by drawing who is audited at all.
 
-use std::{collections::HashMap, path::PathBuf};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
 
 use bytemuck::Zeroable as _;
 use io_client::{Wallet, audit as drawing, io_network::state::Job};
@@ -34,6 +37,8 @@ const SAMPLE: u32 = 8;
 const DIMENSIONS: usize = 384;
 /// Jobs of a cheat whose end doesn't hang on the sample: sure to be caught, or never.
 const SURE: u32 = 20;
+/// What a kept result's manifest is called.
+const KEPT_MANIFEST: &str = "manifest.json";
 /// Machines that sum in another order.
 const MACHINES: u32 = 12;
 
@@ -239,6 +244,44 @@ impl Bench {
             trace_root: trace.finish().root(),
             units: PASSAGES,
         }
+    }
+
+    /// Runs the honest job here, and keeps its result in `folder` for [`compare_kept`](Self::compare_kept) on another machine.
+    pub fn keep_honest(&self, folder: &Path) {
+        let run = self.run(&self.spec("device", ALL_MINILM_L6_V2.files), JOB);
+        std::fs::create_dir_all(folder).unwrap();
+        std::fs::write(folder.join(KEPT_MANIFEST), run.manifest.canonical()).unwrap();
+        for file in &run.files {
+            std::fs::copy(file, folder.join(file.file_name().unwrap())).unwrap();
+        }
+    }
+
+    /// What a check of every step on this machine says of a result that another one kept: the worst cosine, and the worst difference of
+    /// fingerprints.
+    pub fn compare_kept(&self, folder: &Path) -> (f64, Difference) {
+        let spec = self.spec("device", ALL_MINILM_L6_V2.files);
+        let manifest = std::fs::read(folder.join(KEPT_MANIFEST)).unwrap();
+        let manifest = Manifest::from_canonical(&manifest).unwrap();
+        for file in &manifest.files {
+            self.put(&std::fs::read(folder.join(&file.name)).unwrap());
+        }
+        let claim = self.commit(&spec, &self.take_apart(&manifest));
+        self.spread(&spec, &claim)
+    }
+
+    /// How far an honest result is from this machine's own, in its worst passage.
+    fn spread(&self, spec: &JobSpec, claim: &Claim) -> (f64, Difference) {
+        let blobs = FirstOf(&[&self.blobs, &self.known]);
+        let verdict = self
+            .embed
+            .verify(spec, &blobs, claim, &everything(), &Control::new(JOB));
+        let Verdict::Accept(Checked {
+            worst: Some(worst), ..
+        }) = verdict
+        else {
+            panic!("an honest machine was refused: {verdict:?}");
+        };
+        worst
     }
 
     /// The result of another model, committed to as the job's.
@@ -526,17 +569,7 @@ pub fn honest_spread(bench: &Bench) -> (f64, Difference) {
     for machine in 0..MACHINES {
         let model = bench.weights(|tensors| tensors.reorder(machine));
         let claimed = bench.of_model(&spec, model);
-        let blobs = FirstOf(&[&bench.blobs, &bench.known]);
-        let verdict =
-            bench
-                .embed
-                .verify(&spec, &blobs, &claimed, &everything(), &Control::new(JOB));
-        let Verdict::Accept(Checked {
-            worst: Some(here), ..
-        }) = verdict
-        else {
-            panic!("an honest machine was refused: {verdict:?}");
-        };
+        let here = bench.spread(&spec, &claimed);
         worst = Some(worst.map_or(here, |(cosine, difference)| {
             (cosine.min(here.0), difference.worst(here.1))
         }));

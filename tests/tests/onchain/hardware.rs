@@ -150,6 +150,32 @@ fn a_provider_may_appeal_against_a_wrong_cell() {
     assert_eq!(s.world.provider(&s.rig.provider).staked, BOND);
 }
 
+/// The program itself has found it: oracles that are gone, or say nothing, forgive nothing.
+#[test]
+fn a_wrong_cell_is_not_forgiven_by_silence() {
+    let mut s = Scene::new(498);
+    let (said, operator) = (s.said(), s.rig.operator.insecure_clone());
+    let call = s.call(&said, &operator);
+    s.world.ok(&call);
+    let key = world::slash_case(&s.rig.provider, 0);
+    let appeal = s.world.appeal_slash_call(&s.rig, &key);
+    s.world.ok(&appeal);
+    let case = s.world.slash_case(&key);
+    s.world.at(case.decide_until);
+    let early = s.world.finalise_slash_case_call(&key);
+    s.world.refuse(&early, IoError::DeadlineNotPassed);
+    s.world.at(case.decide_until + 1);
+    let call = s.world.finalise_slash_case_call(&key);
+    s.world.ok(&call);
+    let share = BOND * u64::from(STAKE.slash_challenger_bps) / 10_000;
+    let upheld = s.world.slash_case(&key);
+    assert_eq!(
+        (upheld.owed_challenger, upheld.owed_appellant, upheld.burned),
+        (share, 0, BOND - share + case.appeal_bond)
+    );
+    assert_eq!(s.world.provider(&s.rig.provider).staked, 0);
+}
+
 #[test]
 fn a_right_cell_and_another_commitment_prove_nothing() {
     let mut right = Scene::of(482, Cell::off_by(64, 3, 0));

@@ -49,7 +49,7 @@ pub enum Event {
     },
     /// A verdict. Its signature isn't checked yet.
     Attested { attestation: Box<Attestation> },
-    /// About the hardware proof: [`ToWorker::Round`], `Reveal`, `Draw`, `Open` or `Measured`.
+    /// About the hardware proof: [`ToWorker::Round`], `Reveal`, `Open` or `Measured`.
     Hardware { link: usize, message: Box<ToWorker> },
     /// The oracle says, again and again, that another worker is this device.
     Conflict { link: usize, message: String },
@@ -329,7 +329,7 @@ impl Link {
                             // One that is lost is asked for.
                             let _ = events.try_send(Event::Attested { attestation: Box::new(attestation) });
                         }
-                        message @ (ToWorker::Round { .. } | ToWorker::Reveal { .. } | ToWorker::Draw { .. } | ToWorker::Open { .. } | ToWorker::Measured { .. }) => {
+                        message @ (ToWorker::Round { .. } | ToWorker::Reveal { .. } | ToWorker::Open { .. } | ToWorker::Measured { .. }) => {
                             // One that is lost is a round that is missed; there is another.
                             let _ = events.try_send(Event::Hardware { link: self.index, message: Box::new(message) });
                         }
@@ -421,7 +421,6 @@ fn kind(message: &ToWorker) -> &'static str {
         ToWorker::Refused { .. } => "refused",
         ToWorker::Round { .. } => "round",
         ToWorker::Reveal { .. } => "reveal",
-        ToWorker::Draw { .. } => "draw",
         ToWorker::Open { .. } => "open",
         ToWorker::Download { .. } => "download",
         ToWorker::Upload { .. } => "upload",

@@ -18,13 +18,13 @@ use io_api::{
     auth::verify_signature,
     client::BlobSource,
     text,
-    types::{Figures, HardwareClaim, ProofAsk, RoundOpening, Stride, ToOracle, ToWorker},
+    types::{Figures, HardwareClaim, ProofAsk, RoundOpening, ToOracle, ToWorker},
 };
 use io_proof::hardware::{
     Hash, OpenedRow, Shape, drawn_rows,
-    memory::{Walk, Walked, drawn_strides},
+    memory::{Walk, states_to_bytes},
     reveal_seed, round_seed,
-    seeds::{memory_seed, walk_subject},
+    seeds::memory_seed,
     sizes::{BUDGET_PPM, LEAST_N, WINDOW_MS},
 };
 use io_protocol::hardware::{CommitmentStatement, RevealStatement, RoundStatement};
@@ -60,10 +60,10 @@ enum Filled<'a> {
 }
 
 impl Filled<'_> {
-    fn walk(&self, start: &Hash) -> Result<Walked> {
+    fn walk(&self, reveal: &Hash) -> Result<Vec<u64>> {
         Ok(match self {
-            Self::Host(filled) => filled.walk(start)?,
-            Self::Nvidia(filled) => filled.walk(start)?,
+            Self::Host(filled) => filled.walk(reveal),
+            Self::Nvidia(filled) => filled.walk(reveal)?,
         })
     }
 }
@@ -156,34 +156,49 @@ pub fn claimed_tops_e2(claim: &HardwareClaim) -> u32 {
     .tops_e2(claim.pass_micros)
 }
 
-/// What rounds took of this device in the last hour, at the speed that it claims: 0.5 % at most, all oracles together, but for a first
-/// round of each.
+/// What rounds took of this device in the last hour: 0.5 % at most, a part of it for each oracle, which another can't use up. A first round
+/// of each is always taken up.
 #[derive(Default)]
-struct Budget(VecDeque<(Instant, Duration)>);
+struct Budget(HashMap<usize, VecDeque<(Instant, Duration)>>);
 
 impl Budget {
     const PERIOD: Duration = Duration::from_secs(3_600);
 
-    fn spend(&mut self, now: Instant, cost: Duration, oracles: u32) -> bool {
-        while self
-            .0
-            .front()
-            .is_some_and(|(at, _)| now.saturating_duration_since(*at) >= Self::PERIOD)
-        {
-            self.0.pop_front();
-        }
-        let spent: Duration = self.0.iter().map(|(_, cost)| *cost).sum();
-        let budget = (Self::PERIOD * BUDGET_PPM / 1_000_000).max(cost * oracles);
-        let fits = spent + cost <= budget;
+    /// Whether a round of the oracle at `link` fits that is reckoned to take `cost`, and if so counts it.
+    fn spend(&mut self, now: Instant, link: usize, cost: Duration, oracles: u32) -> bool {
+        self.take_off(now);
+        let of_link = self.0.entry(link).or_default();
+        let spent: Duration = of_link.iter().map(|(_, cost)| *cost).sum();
+        let part = Self::PERIOD * BUDGET_PPM / 1_000_000 / oracles.max(1);
+        let fits = of_link.is_empty() || spent + cost <= part;
         if fits {
-            self.0.push_back((now, cost));
+            of_link.push_back((now, cost));
         }
         fits
     }
 
+    /// What the newest round of an oracle took in fact.
+    fn took(&mut self, link: usize, cost: Duration) {
+        if let Some((_, reckoned)) = self.0.get_mut(&link).and_then(VecDeque::back_mut) {
+            *reckoned = cost;
+        }
+    }
+
+    fn take_off(&mut self, now: Instant) {
+        for of_link in self.0.values_mut() {
+            while of_link
+                .front()
+                .is_some_and(|(at, _)| now.saturating_duration_since(*at) >= Self::PERIOD)
+            {
+                of_link.pop_front();
+            }
+        }
+    }
+
     /// Share of the last hour, 0 to 1.
-    fn share(&self) -> f64 {
-        let spent: Duration = self.0.iter().map(|(_, cost)| *cost).sum();
+    fn share(&mut self, now: Instant) -> f64 {
+        self.take_off(now);
+        let spent: Duration = self.0.values().flatten().map(|(_, cost)| *cost).sum();
         spent.as_secs_f64() / Self::PERIOD.as_secs_f64()
     }
 }
@@ -220,6 +235,11 @@ fn check_ask(claim: &HardwareClaim, ask: &ProofAsk) -> Result<()> {
         passes: ask.passes,
     }
     .check()?;
+    ensure!(
+        ask.rows <= MAX_ASKED_ROWS,
+        "{} rows were asked for: at most {MAX_ASKED_ROWS}",
+        ask.rows
+    );
     let claimed = u64::from(claim.memory_mib) * SEGMENTS_A_MIB;
     ensure!(
         ask.segments <= claimed,
@@ -243,12 +263,8 @@ fn check_ask(claim: &HardwareClaim, ask: &ProofAsk) -> Result<()> {
     Ok(())
 }
 
-enum Step {
-    Reveal([u8; 64]),
-    Draw([u8; 64]),
-}
-
-type Running = (Hash, usize, mpsc::Sender<Step>);
+/// A round's seed, its oracle's link, and where the signature of the reveal goes.
+type Running = (Hash, usize, mpsc::Sender<[u8; 64]>);
 
 /// This worker's side of the hardware proof.
 pub struct Proving {
@@ -256,6 +272,8 @@ pub struct Proving {
     pub claim: HardwareClaim,
     threads: usize,
     budget: Mutex<Budget>,
+    /// What audits took: as much again.
+    audits: Mutex<Budget>,
     /// The round that is being answered, by its seed, with the oracle's link.
     running: Mutex<Option<Running>>,
     /// Newest rounds that were committed to, for whoever audits them.
@@ -279,6 +297,7 @@ impl Proving {
             claim,
             threads,
             budget: Mutex::default(),
+            audits: Mutex::default(),
             running: Mutex::default(),
             kept: Mutex::default(),
             measured: Mutex::default(),
@@ -354,8 +373,8 @@ pub fn hear(worker: &Arc<Worker>, link: usize, message: ToWorker) {
                         return tracing::debug!(error = %format!("{error:#}"), "no round");
                     }
                 };
-                let (seed, steps) = round;
-                let answered = answer(&of, link, &opening, &ask, seed, steps);
+                let (seed, reveal) = round;
+                let answered = answer(&of, link, &opening, &ask, seed, reveal);
                 of.proving.give_up(|(running, ..)| *running == seed);
                 if let Err(error) = answered {
                     let reason = format!("{error:#}");
@@ -367,10 +386,7 @@ pub fn hear(worker: &Arc<Worker>, link: usize, message: ToWorker) {
                 }
             });
         }
-        ToWorker::Reveal { round, signature } => {
-            step(proving, link, &round, &signature, Step::Reveal)
-        }
-        ToWorker::Draw { round, signature } => step(proving, link, &round, &signature, Step::Draw),
+        ToWorker::Reveal { round, signature } => revealed(proving, link, &round, &signature),
         ToWorker::Open {
             round,
             request,
@@ -414,16 +430,16 @@ pub fn hear(worker: &Arc<Worker>, link: usize, message: ToWorker) {
     }
 }
 
-fn step(proving: &Proving, link: usize, round: &str, signature: &str, kind: fn([u8; 64]) -> Step) {
+fn revealed(proving: &Proving, link: usize, round: &str, signature: &str) {
     let (Some(round), Some(signature)) =
         (text::parse_hash(round), text::parse_signature(signature))
     else {
         return;
     };
-    if let Some((seed, of, steps)) = &*lock(&proving.running)
+    if let Some((seed, of, reveal)) = &*lock(&proving.running)
         && (*seed, *of) == (round, link)
     {
-        let _ = steps.send(kind(signature));
+        let _ = reveal.send(signature);
     }
 }
 
@@ -439,7 +455,7 @@ fn begin(
     link: usize,
     opening: &RoundOpening,
     ask: &ProofAsk,
-) -> Result<(Hash, mpsc::Receiver<Step>)> {
+) -> Result<(Hash, mpsc::Receiver<[u8; 64]>)> {
     let proving = &worker.proving;
     let key = text::parse_key(&opening.oracle).context("the oracle's key")?;
     let blockhash = text::parse_key(&opening.blockhash).context("the blockhash")?;
@@ -480,24 +496,16 @@ fn begin(
         bail!("the device proves itself to another oracle");
     }
     let oracles = worker.oracles.len() as u32;
-    let mut budget = lock(&proving.budget);
-    if !budget.spend(Instant::now(), cost(&proving.claim, ask), oracles) {
-        unready(
-            worker,
-            link,
-            &seed,
-            "this hour's time for hardware proofs is spent",
-        );
-        bail!("this hour's time for hardware proofs is spent");
+    let cost = cost(&proving.claim, ask);
+    if !lock(&proving.budget).spend(Instant::now(), link, cost, oracles) {
+        let reason = "this hour's time for this oracle's hardware proofs is spent";
+        unready(worker, link, &seed, reason);
+        bail!(reason);
     }
-    tracing::debug!(
-        share = budget.share(),
-        ?ask,
-        "a hardware proof is asked for"
-    );
-    let (sender, steps) = mpsc::channel();
+    tracing::debug!(?cost, ?ask, "a hardware proof is asked for");
+    let (sender, reveal) = mpsc::channel();
     *running = Some((seed, link, sender));
-    Ok((seed, steps))
+    Ok((seed, reveal))
 }
 
 /// An oracle takes no next step in a round that it opened.
@@ -512,12 +520,12 @@ fn is_up(worker: &Worker, link: usize) -> bool {
     queue.capacity() == queue.max_capacity()
 }
 
-/// Waits for a step of the oracle's, and ends when the worker does.
-fn wait(worker: &Worker, steps: &mpsc::Receiver<Step>) -> Result<Step> {
+/// Waits for the oracle's reveal, and ends when the worker does.
+fn wait(worker: &Worker, reveal: &mpsc::Receiver<[u8; 64]>) -> Result<[u8; 64]> {
     let until = Instant::now() + ROUND_PATIENCE;
     loop {
-        match steps.recv_timeout(RETRY) {
-            Ok(step) => return Ok(step),
+        match reveal.recv_timeout(RETRY) {
+            Ok(signature) => return Ok(signature),
             Err(RecvTimeoutError::Disconnected) => bail!("the round was given up"),
             Err(RecvTimeoutError::Timeout) => {
                 ensure!(
@@ -538,7 +546,7 @@ fn answer(
     opening: &RoundOpening,
     ask: &ProofAsk,
     seed: Hash,
-    steps: mpsc::Receiver<Step>,
+    reveal: mpsc::Receiver<[u8; 64]>,
 ) -> Result<()> {
     let (proving, started) = (&worker.proving, Instant::now());
     let (device, round) = (worker.address.to_bytes(), text::hash(&seed));
@@ -587,7 +595,6 @@ fn answer(
         roots: committed.roots.iter().map(text::hash).collect(),
         signature: worker.chain.sign(&statement.to_bytes()),
     })?;
-    let proved = started.elapsed();
     let walk = Walk {
         seed: memory_seed(&seed, &device),
         segments: ask.segments,
@@ -604,56 +611,33 @@ fn answer(
         oracle,
         round_seed: seed,
     };
-    let Step::Reveal(revealed) = wait(worker, &steps)? else {
-        bail!("strides were drawn before the walk");
-    };
+    let mut busy = started.elapsed();
+    let revealed = wait(worker, &reveal)?;
     ensure!(
         verify_signature(&oracle, &statement.to_bytes(), &revealed),
         "the reveal isn't signed by the oracle"
     );
     let reveal = reveal_seed(&seed, &revealed);
-    let walked = filled.walk(&reveal)?;
-    let root = walked.root();
+    let walking = Instant::now();
+    let states = states_to_bytes(&filled.walk(&reveal)?);
+    drop(filled);
+    busy += walking.elapsed();
     say(ToOracle::Walked {
         round: round.clone(),
-        root: text::hash(&root),
+        root: text::hash(blake3::hash(&states).as_bytes()),
     })?;
-    drop(filled);
-
-    let drawn = drawn_rows(&reveal, committed, ask.rows);
-    let blob = upload(worker, link, &open(proving, &proof, &drawn))?;
-
-    let Step::Draw(draw) = wait(worker, &steps)? else {
-        bail!("the round was revealed twice");
+    upload(worker, link, &states)?;
+    let opening = Instant::now();
+    let rows = open(proving, &proof, &drawn_rows(&reveal, committed, ask.rows));
+    busy += opening.elapsed();
+    let rows = upload(worker, link, &rows)?;
+    say(ToOracle::Opened { round, rows })?;
+    let share = {
+        let mut budget = lock(&proving.budget);
+        budget.took(link, busy);
+        budget.share(Instant::now())
     };
-    let subject = walk_subject(&seed, &device, &root);
-    let statement = RevealStatement {
-        round_seed: subject,
-        ..statement
-    };
-    ensure!(
-        verify_signature(&oracle, &statement.to_bytes(), &draw),
-        "the draw isn't signed by the oracle"
-    );
-    let draw = reveal_seed(&subject, &draw);
-    let strides = drawn_strides(&draw, &walk, &root, ask.open_strides)
-        .into_iter()
-        .map(|stride| {
-            let opened = walked.open(stride)?;
-            Ok(Stride {
-                index: opened.proof.index,
-                from: opened.from,
-                to: opened.to,
-                siblings: opened.proof.siblings.iter().map(text::hash).collect(),
-            })
-        })
-        .collect::<Result<Vec<_>>>()?;
-    say(ToOracle::Opened {
-        round,
-        rows: blob,
-        strides,
-    })?;
-    tracing::debug!(?proved, all = ?started.elapsed(), "a hardware proof is with the oracle");
+    tracing::info!(?busy, share, all = ?started.elapsed(), "a hardware proof is with the oracle");
     Ok(())
 }
 
@@ -690,6 +674,11 @@ fn reopen(worker: &Worker, link: usize, round: &str, pass: u32, rows: &[u32]) ->
         Err(TryLockError::Poisoned(turn)) => PoisonError::into_inner(turn),
         Err(TryLockError::WouldBlock) => bail!("the device answers another audit: ask again"),
     };
+    let (started, oracles) = (Instant::now(), worker.oracles.len() as u32);
+    ensure!(
+        lock(&proving.audits).spend(started, link, Duration::ZERO, oracles),
+        "this hour's time for this oracle's audits is spent"
+    );
     let seed = text::parse_hash(round).context("the round")?;
     let proof = lock(&proving.kept)
         .iter()
@@ -707,6 +696,7 @@ fn reopen(worker: &Worker, link: usize, round: &str, pass: u32, rows: &[u32]) ->
         let rows: Vec<_> = rows.iter().map(|row| (pass, *row)).collect();
         open(proving, &proof, &rows)
     };
+    lock(&proving.audits).took(link, started.elapsed());
     upload(worker, link, &bytes)
 }
 
@@ -718,13 +708,47 @@ mod tests {
     fn no_oracle_and_not_all_of_them_together_get_more_than_the_budget() {
         let (mut budget, start) = (Budget::default(), Instant::now());
         let cost = Duration::from_secs(3);
-        let taken =
-            (0..3_600).filter(|second| budget.spend(start + Duration::from_secs(*second), cost, 3));
-        assert_eq!(taken.count(), 6, "18 s of an hour");
-        assert!(budget.share() <= 0.005);
+        let mut taken = 0;
+        for second in 0..3_600 {
+            let now = start + Duration::from_secs(second);
+            taken += (0..3)
+                .filter(|link| budget.spend(now, *link, cost, 3))
+                .count();
+        }
+        assert_eq!(taken, 6, "18 s of an hour");
+        let last = start + Duration::from_secs(3_599);
+        assert!(budget.share(last) <= 0.005);
         assert!(
-            budget.spend(start + Budget::PERIOD, cost, 3),
+            budget.spend(start + Budget::PERIOD, 0, cost, 3),
             "the next hour"
+        );
+    }
+
+    /// However much one asks for, the others have their rounds.
+    #[test]
+    fn no_oracle_uses_up_the_others_part() {
+        let (mut budget, start) = (Budget::default(), Instant::now());
+        assert!(budget.spend(start, 0, Duration::from_secs(34), 3));
+        assert!(!budget.spend(start, 0, Duration::from_secs(1), 3));
+        for link in [1, 2] {
+            for _ in 0..2 {
+                assert!(budget.spend(start, link, Duration::from_secs(3), 3));
+            }
+            assert!(!budget.spend(start, link, Duration::from_secs(3), 3));
+        }
+    }
+
+    #[test]
+    fn what_a_round_took_in_fact_is_what_counts() {
+        let (mut budget, start) = (Budget::default(), Instant::now());
+        assert!(budget.spend(start, 0, Duration::from_secs(1), 3));
+        budget.took(0, Duration::from_secs(6));
+        assert!(!budget.spend(start, 0, Duration::from_secs(1), 3));
+        assert!((budget.share(start) - 6.0 / 3_600.0).abs() < 1e-9);
+        budget.took(1, Duration::from_secs(9));
+        assert!(
+            (budget.share(start) - 6.0 / 3_600.0).abs() < 1e-9,
+            "never asked"
         );
     }
 
@@ -732,8 +756,8 @@ mod tests {
     fn every_oracle_gets_its_first_round() {
         let (mut budget, start) = (Budget::default(), Instant::now());
         let cost = Duration::from_secs(3);
-        assert!((0..32).all(|_| budget.spend(start, cost, 32)));
-        assert!(!budget.spend(start, cost, 32));
+        assert!((0..32).all(|link| budget.spend(start, link, cost, 32)));
+        assert!(!budget.spend(start, 0, cost, 32));
     }
 
     fn claim() -> HardwareClaim {
@@ -787,10 +811,16 @@ mod tests {
         );
         assert!(check_ask(&claim, &ask(2_048, 51, 96)).is_err());
         assert!(
-            check_ask(&claim, &ask(1_024, 1, 1_920)).is_ok(),
-            "30 s of filling"
+            check_ask(&claim, &ask(1_024, 1, 640)).is_ok(),
+            "10 s of filling"
         );
-        assert!(check_ask(&claim, &ask(1_024, 1, 1_921)).is_err());
+        assert!(check_ask(&claim, &ask(1_024, 1, 641)).is_err());
+        let rows = |rows| ProofAsk {
+            rows,
+            ..ask(1_024, 1, 1)
+        };
+        assert!(check_ask(&claim, &rows(MAX_ASKED_ROWS)).is_ok());
+        assert!(check_ask(&claim, &rows(MAX_ASKED_ROWS + 1)).is_err());
         let quick = HardwareClaim {
             fill_mib_s: 4_096,
             ..claim.clone()

@@ -753,6 +753,7 @@ export interface components {
       /** @description The operator's, over the `CommitmentStatement`. */
       commitment_signature?: string | null;
       device: string;
+      /** @description The oracle's, over the `RevealStatement` of this walk: it draws the strides that are walked again. */
       draw_signature?: string | null;
       figures?: null | components['schemas']['Figures'];
       /** @description Whether it was asked for less because a renter used it. */
@@ -771,12 +772,12 @@ export interface components {
       round: string;
       /** @description The blob of opened rows, one after the other: `pass ‖ row ‖ cells ‖ path`, integers 32-bit little-endian. Kept for a day. */
       rows?: string | null;
-      strides: components['schemas']['Stride'][];
       /**
        * Format: int64
        * @description Microseconds from the reveal to the walk's root.
        */
       walk_micros?: number | null;
+      /** @description The blob of the walk's states, 64-bit little-endian. Kept for a day. */
       walk_root?: string | null;
     };
     /** @description `GET /v1/hardware/{epoch}`: proofs of an hour (since the Unix epoch), 100 a page, ordered by round and device. */
@@ -1094,7 +1095,7 @@ export interface components {
       segments: number;
       /**
        * Format: int32
-       * @description Strides of the walk, and how many are opened.
+       * @description Strides of the walk, and how many of them are walked again.
        */
       strides: number;
     };
@@ -1170,7 +1171,7 @@ export interface components {
     };
     /** @description What opens a round. Its seed is SHA-256 over the `RoundStatement` and the signature. */
     RoundOpening: {
-      /** @description The newest blockhash when the round was opened (base58), and a slot at which the chain had it. */
+      /** @description The newest blockhash when the round was opened (base58), and the slot of its block. */
       blockhash: string;
       /**
        * Format: int64
@@ -1245,16 +1246,6 @@ export interface components {
       | 'attested'
       | 'refused'
       | 'final';
-    /** @description An opened stride of a memory walk: both states, and the siblings (hex) to the committed root. */
-    Stride: {
-      /** Format: int64 */
-      from: number;
-      /** Format: int64 */
-      index: number;
-      siblings: string[];
-      /** Format: int64 */
-      to: number;
-    };
     /** @description A transition that the index saw. */
     Transition: {
       /**

@@ -331,7 +331,13 @@ fn to_json(life: &Life) -> Value {
     put_amount(&mut object, "escrow", life.chain.escrow, &io);
     object.insert("signature".into(), json!(life.create.to_string()));
     object.insert("device".into(), json!(life.chain.device.to_string()));
-    let balances = |balances: &Balances| json!({"renter": balances.renter, "provider": balances.provider, "treasury": balances.treasury});
+    let balances = |balances: &Balances| {
+        let mut object = Map::new();
+        put_amount(&mut object, "renter", balances.renter, &io);
+        put_amount(&mut object, "provider", balances.provider, &io);
+        put_amount(&mut object, "treasury", balances.treasury, &io);
+        Value::Object(object)
+    };
     object.insert("before".into(), balances(&life.before));
     object.insert("after".into(), balances(&life.after));
     let history = life.view.as_ref().map(|view| &view.history);

@@ -5,7 +5,7 @@ use io_api::types::Attestation;
 use io_client::{
     Pubkey, accounts, instructions,
     instructions::SlashParty,
-    io_network::state::{SlashCase, SlashState},
+    io_network::state::{SlashCase, SlashCause, SlashState},
     pda, tokens,
 };
 use io_engines::BlobHash;
@@ -300,8 +300,16 @@ pub async fn run(command: &SlashCommand, ctx: &Context) -> Result<()> {
                 ))
                 .hint("Sign with the provider's authority: -k FILE."));
             }
+            let terms = match case.cause == SlashCause::BadCell as u8 {
+                true => {
+                    "comes back if a quorum forgives what the program itself found wrong, and is burned if it does not"
+                }
+                false => {
+                    "comes back if the appeal succeeds or nobody decides it, and is burned if it fails"
+                }
+            };
             ctx.confirm(&format!(
-                "Appeal, with a bond of {}? It comes back if the appeal succeeds or nobody decides it, and is burned if it fails.",
+                "Appeal, with a bond of {}? It {terms}.",
                 io.show(case.appeal_bond)
             ))?;
             let token = tokens::associated(&wallet.address(), &network.io_mint);
@@ -323,6 +331,9 @@ pub async fn run(command: &SlashCommand, ctx: &Context) -> Result<()> {
             let (account, case) = find(ctx, case).await?;
             let instruction = instructions::finalise_slash_case(&account, &case, &network.io_mint);
             let done = match case.state() {
+                Ok(SlashState::Appealed) if case.cause == SlashCause::BadCell as u8 => {
+                    "upheld: the appeal was not decided in time"
+                }
                 Ok(SlashState::Appealed) => "returned: the appeal was not decided in time",
                 _ => "upheld: nobody appealed",
             };

@@ -1,24 +1,40 @@
 //! `io worker`.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::{Args, Subcommand};
+use io_client::{accounts, io_network::state::Device, rpc::Rpc};
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    context::Context,
+    context::{Context, load_wallet},
     failure::{Failure, Result, file_failure},
     services,
 };
 
+/// Pause between looks whether a device was registered.
+const REGISTERED_POLL: Duration = Duration::from_secs(2);
 /// Largest configuration of a service, bytes.
 const MAX_CONFIG_BYTES: u64 = 256 * 1024;
 
 #[derive(Debug, Subcommand)]
 pub enum WorkerCommand {
     /// Run a worker in the foreground until it is told to stop.
-    Run(ServiceArgs),
+    Run(RunArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    pub service: ServiceArgs,
+    /// Where the web app is. A device that is not registered yet is registered there, by the wallet that owns the stake: a link is printed,
+    /// and the worker starts when that is done. The key of that wallet never comes to this machine.
+    #[arg(long, value_name = "URL")]
+    pub app: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -68,13 +84,54 @@ pub fn read_config(path: &Path) -> Result<io_worker::Config> {
     read_service_config(path)
 }
 
-pub async fn run(command: &WorkerCommand, _ctx: &Context) -> Result<()> {
-    let WorkerCommand::Run(args) = command;
+pub async fn run(command: &WorkerCommand, ctx: &Context) -> Result<()> {
+    let WorkerCommand::Run(RunArgs { service: args, app }) = command;
     let config: io_worker::Config = read_config(&args.config)?;
     let stop = CancellationToken::new();
     services::stop_on_signals(&stop, args.exit_with_parent)?;
+    if let Some(app) = app {
+        tokio::select! {
+            registered = until_registered(ctx, &config, app) => registered?,
+            () = stop.cancelled() => return Ok(()),
+        }
+    }
     if let Some(path) = &args.ready_file {
         services::write_ready(path, "worker")?;
     }
     Ok(io_worker::run(config, stop).await?)
+}
+
+/// Waits until the configuration's device is registered, and says where that is done.
+async fn until_registered(ctx: &Context, config: &io_worker::Config, app: &str) -> Result<()> {
+    let app = app.trim_end_matches('/');
+    if !app.starts_with("https://") && !app.starts_with("http://") {
+        return Err(
+            Failure::usage(format!("--app is '{app}', which is no address"))
+                .hint("Expected something like http://127.0.0.1:8801."),
+        );
+    }
+    let device = io_worker::devices::select(&config.device)?;
+    let operator = load_wallet(&config.operator)?.address();
+    let rpc = Rpc::new(&config.rpc_url, ctx.rpc.commitment())?;
+    let mut said = false;
+    loop {
+        match accounts::fetch_maybe::<Device>(&rpc, &device.address()).await {
+            Ok(Some(_)) => return Ok(()),
+            Ok(None) if !said => {
+                said = true;
+                ctx.say(format!(
+                    "This device ({}) is not registered yet. Register it with the wallet that owns the stake:\n\n  \
+                     {app}/worker/setup?hardware={}&operator={operator}\n\nThe worker starts when that is done. Ctrl-C ends it.",
+                    device.name,
+                    hex::encode(device.hardware)
+                ));
+            }
+            Ok(None) => {}
+            Err(error) if error.is_transient() => {
+                ctx.say("The RPC node does not answer; trying again.");
+            }
+            Err(error) => return Err(error.into()),
+        }
+        tokio::time::sleep(REGISTERED_POLL).await;
+    }
 }

@@ -8,18 +8,24 @@
 //! ```
 //!
 //! so that a word that is not there costs up to 256 hashes, one after another, where memory answers in one access. The
-//! walk's next address depends on the word read: it can neither be foreseen nor split. Its states, every
-//! [`STRIDE`] hops, form a trace ([`crate::trace`]) whose root is committed; strides drawn afterwards are
-//! walked again from segments derived anew.
+//! walk's next address depends on the word read: it can neither be foreseen nor split. Every [`STRIDE`] hops its state is kept:
+//!
+//! ```text
+//! s₀, key, graph = words of SHA-256("io/hw/walk/2" ‖ seed ‖ reveal)
+//! sᵢ = hops from the mixture of sᵢ₋₁ and PARENTS earlier states         drawn by `graph`, log-uniform in their distance
+//! ```
+//!
+//! All states go to the checker, which draws some strides afterwards and walks them again from segments derived anew. A walker without
+//! the memory has to derive words in parallel to be in time, and so to invent states that it has not come to yet. A chain would have
+//! it invent a handful. In this graph (that of Alwen, Blocki and Harsha, "Practical graphs for optimal side-channel resistant
+//! memory-hard functions", CCS 2017, with more parents) whoever shortens the longest path to 2/7 of the walk has to
+//! invent more than a third of all states, by the best way we know (`io_cheats::invented_for`). Every hop is keyed by the reveal, so that nothing is walked before it.
 //!
 //! What this does not show: that the memory is of one kind (a slower kind shows in the time), and that nobody keeps
 //! half of a segment's blocks and derives the rest: that saves memory, and costs several hashes at every second hop.
 
 use super::{Hash, Software, cell::Sha256};
-use crate::{
-    sample::sample_steps,
-    trace::{Inclusion, ProofError, Trace, TraceBuilder, step_hash},
-};
+use crate::sample::sample_steps;
 
 /// Blocks of 32 bytes in a segment.
 pub const SEGMENT_BLOCKS: usize = 128;
@@ -27,9 +33,11 @@ pub const SEGMENT_BLOCKS: usize = 128;
 pub const SEGMENT_BYTES: usize = SEGMENT_BLOCKS * 32;
 /// 64-bit words of a segment.
 pub const SEGMENT_WORDS: usize = SEGMENT_BYTES / 8;
-/// Hops between two committed states.
-pub const STRIDE: u32 = 64;
-/// Most strides of one walk: four million hops.
+/// Hops between two states that are kept.
+pub const STRIDE: u32 = 16;
+/// Earlier states that a stride begins from, beside the one before.
+pub const PARENTS: usize = 8;
+/// Most strides of one walk: a million hops, and half a MiB of states.
 pub const MAX_STRIDES: u32 = 65_536;
 /// Most memory: 1 TiB.
 pub const MAX_SEGMENTS: u64 = 1 << 28;
@@ -42,13 +50,11 @@ pub enum MemoryError {
         "{segments} segments, {strides} strides: 1 to {MAX_SEGMENTS} and 1 to {MAX_STRIDES} were expected"
     )]
     Size { segments: u64, strides: u32 },
-    #[error("{found} strides came where {expected} were drawn")]
-    Missing { expected: usize, found: usize },
-    #[error("stride {found} came where {expected} was drawn")]
-    NotDrawn { expected: u32, found: u32 },
-    #[error(transparent)]
-    NotCommitted(#[from] ProofError),
-    #[error("stride {0} does not lead from its first state to its last: the memory was not there")]
+    #[error("{found} bytes of states came where {expected} were expected")]
+    Length { expected: usize, found: usize },
+    #[error("the walk does not begin where it had to")]
+    Start,
+    #[error("stride {0} does not lead from its states to its last: the memory was not there")]
     WrongWalk(u32),
 }
 
@@ -100,140 +106,161 @@ impl Walk {
         self.segments * SEGMENT_WORDS as u64
     }
 
-    /// The walk's first state. `start` did not exist before the memory was to be filled: the walk can't precede it.
-    pub fn start(&self, start: &Hash) -> u64 {
-        let hash = Software::hash(&[b"io/hw/walk/1", &self.seed, start]);
-        u64::from_le_bytes(hash[..8].try_into().unwrap_or_default())
+    /// Bytes of the walk's states.
+    pub fn states_len(&self) -> usize {
+        (self.strides as usize + 1) * 8
     }
 
+    /// The walk's way. `reveal` did not exist before the memory was to be filled: nothing of the walk can precede it.
+    pub fn path(&self, reveal: &Hash) -> Path {
+        let hash = Software::hash(&[b"io/hw/walk/2", &self.seed, reveal]);
+        let [first, key, graph, _] = words(&hash);
+        Path {
+            words: self.words(),
+            strides: self.strides,
+            first,
+            key,
+            graph,
+        }
+    }
+}
+
+fn words(hash: &Hash) -> [u64; 4] {
+    let mut words = [0; 4];
+    for (word, bytes) in words.iter_mut().zip(hash.as_chunks::<8>().0) {
+        *word = u64::from_le_bytes(*bytes);
+    }
+    words
+}
+
+/// splitmix64's output function: a bijection.
+#[inline]
+fn scramble(x: u64) -> u64 {
+    let x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
+/// The way of one walk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Path {
+    words: u64,
+    pub strides: u32,
+    /// The state before the first stride.
+    pub first: u64,
+    /// Mixed into every hop.
+    pub key: u64,
+    /// Draws the parents.
+    pub graph: u64,
+}
+
+impl Path {
     /// The address that a state reads: the high half of the product is uniform in 0..words (Lemire, 2019).
     #[inline]
     pub fn address(&self, state: u64) -> u64 {
-        ((u128::from(state) * u128::from(self.words())) >> 64) as u64
+        ((u128::from(state) * u128::from(self.words)) >> 64) as u64
     }
 
-    /// The state after reading `word`: a bijection of the state for every word (the odd constants are splitmix64's), so
-    /// that walks don't run together more than chance has it.
+    /// The state after `word`: a bijection of the state for every word, so that walks don't run together more than chance has it.
     #[inline]
-    pub fn step(state: u64, word: u64) -> u64 {
-        let x = (state ^ word).wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        x ^ (x >> 31)
+    fn step(&self, state: u64, word: u64) -> u64 {
+        scramble(state ^ word ^ self.key)
     }
 
-    /// Walks one stride.
-    pub fn stride(&self, mut state: u64, mut read: impl FnMut(u64) -> u64) -> u64 {
+    /// The earlier states (0 is the first) that stride `i` (from 1) begins from: their distances are uniform within a power of two, and
+    /// the powers are equally likely.
+    pub fn parents(&self, i: u32) -> [u32; PARENTS] {
+        std::array::from_fn(|p| {
+            let x = scramble(self.graph ^ (u64::from(i) * PARENTS as u64 + p as u64));
+            let scales = u64::from(i.ilog2()) + 1;
+            let least = 1_u64 << (((x >> 32) * scales) >> 32);
+            let width = least.min(u64::from(i) - least + 1);
+            i - (least + (((x & 0xffff_ffff) * width) >> 32)) as u32
+        })
+    }
+
+    /// The state that stride `i` begins with, from all states before it.
+    fn begin(&self, i: u32, states: &[u64]) -> u64 {
+        self.parents(i)
+            .into_iter()
+            .fold(states[i as usize - 1], |state, parent| {
+                self.step(state, states[parent as usize])
+            })
+    }
+
+    /// The state at the end of stride `i`, from all states before it.
+    pub fn stride(&self, i: u32, states: &[u64], mut read: impl FnMut(u64) -> u64) -> u64 {
+        let mut state = self.begin(i, states);
         for _ in 0..STRIDE {
-            state = Self::step(state, read(self.address(state)));
+            state = self.step(state, read(self.address(state)));
         }
         state
     }
-}
 
-/// A finished walk: its states at each stride's end, from the first.
-pub struct Walked {
-    pub states: Vec<u64>,
-    trace: Trace,
-}
-
-impl Walked {
-    /// From the state before each stride and the last: strides + 1 of them.
-    pub fn new(walk: &Walk, states: Vec<u64>) -> Result<Self, MemoryError> {
-        walk.check()?;
-        let expected = walk.strides as usize + 1;
-        if states.len() != expected {
-            return Err(MemoryError::Missing {
-                expected,
-                found: states.len(),
-            });
+    /// Walks all of it: strides + 1 states.
+    pub fn walk(&self, mut read: impl FnMut(u64) -> u64) -> Vec<u64> {
+        let mut states = Vec::with_capacity(self.strides as usize + 1);
+        states.push(self.first);
+        for i in 1..=self.strides {
+            let end = self.stride(i, &states, &mut read);
+            states.push(end);
         }
-        let mut builder = TraceBuilder::new(walk.seed);
-        for pair in states.windows(2) {
-            builder.push(&step(pair[0], pair[1]))?;
-        }
-        Ok(Self {
-            states,
-            trace: builder.finish(),
-        })
-    }
-
-    pub fn root(&self) -> Hash {
-        self.trace.root()
-    }
-
-    /// Opens one stride.
-    pub fn open(&self, stride: u32) -> Result<OpenedStride, MemoryError> {
-        let proof = self.trace.prove(u64::from(stride))?;
-        let at = stride as usize;
-        Ok(OpenedStride {
-            from: self.states[at],
-            to: self.states[at + 1],
-            proof,
-        })
+        states
     }
 }
 
-/// A stride's bytes: both of its states, so that neighbours that were both opened agree.
-fn step(from: u64, to: u64) -> [u8; 16] {
-    let mut bytes = [0; 16];
-    bytes[..8].copy_from_slice(&from.to_le_bytes());
-    bytes[8..].copy_from_slice(&to.to_le_bytes());
-    bytes
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OpenedStride {
-    pub from: u64,
-    pub to: u64,
-    pub proof: Inclusion,
-}
-
-/// Strides that are walked again: `k` pairs of neighbours' firsts, drawn after the commitment.
-pub fn drawn_strides(reveal: &Hash, walk: &Walk, root: &Hash, k: u32) -> Vec<u32> {
-    let seed = Software::hash(&[b"io/hw/strides/1", reveal, &walk.seed, root]);
-    sample_steps(&seed, u64::from(walk.strides), k)
-        .into_iter()
-        .map(|stride| stride as u32)
+/// States as they go to a checker, little-endian. A walk's root is the BLAKE3 of these bytes.
+pub fn states_to_bytes(states: &[u64]) -> Vec<u8> {
+    states
+        .iter()
+        .flat_map(|state| state.to_le_bytes())
         .collect()
 }
 
-/// Checks the drawn strides against the committed root: 64·256 hashes each.
+/// Strides (from 1) that are walked again: `k` of them, drawn by `draw` when the root was fixed.
+pub fn drawn_strides(draw: &Hash, walk: &Walk, root: &Hash, k: u32) -> Vec<u32> {
+    let seed = Software::hash(&[b"io/hw/strides/2", draw, &walk.seed, root]);
+    sample_steps(&seed, u64::from(walk.strides), k)
+        .into_iter()
+        .map(|stride| stride as u32 + 1)
+        .collect()
+}
+
+/// Checks a walk's states, `bytes` of which `root` is the BLAKE3: where it begins, and the drawn strides, which are STRIDE · 384
+/// compressions of SHA-256 each.
 pub fn check_walk(
     walk: &Walk,
-    root: &Hash,
     reveal: &Hash,
+    root: &Hash,
+    draw: &Hash,
     k: u32,
-    opened: &[OpenedStride],
+    bytes: &[u8],
 ) -> Result<(), MemoryError> {
     walk.check()?;
-    let drawn = drawn_strides(reveal, walk, root, k);
-    if drawn.len() != opened.len() {
-        return Err(MemoryError::Missing {
-            expected: drawn.len(),
-            found: opened.len(),
+    if bytes.len() != walk.states_len() {
+        return Err(MemoryError::Length {
+            expected: walk.states_len(),
+            found: bytes.len(),
         });
     }
-    for (expected, opened) in drawn.into_iter().zip(opened) {
-        let found = u32::try_from(opened.proof.index).unwrap_or(u32::MAX);
-        if found != expected || opened.proof.n_steps != u64::from(walk.strides) {
-            return Err(MemoryError::NotDrawn { expected, found });
-        }
-        opened
-            .proof
-            .verify(&walk.seed, root, &step_hash(&step(opened.from, opened.to)))?;
-        let mut last = None;
-        let to = walk.stride(opened.from, |address| {
-            let index = address / SEGMENT_WORDS as u64;
-            let words = match last {
-                Some((at, words)) if at == index => words,
-                _ => segment(&walk.seed, index),
-            };
-            last = Some((index, words));
+    let states: Vec<u64> = bytes
+        .as_chunks::<8>()
+        .0
+        .iter()
+        .map(|state| u64::from_le_bytes(*state))
+        .collect();
+    let path = walk.path(reveal);
+    if states[0] != path.first {
+        return Err(MemoryError::Start);
+    }
+    for stride in drawn_strides(draw, walk, root, k) {
+        let to = path.stride(stride, &states, |address| {
+            let words = segment(&walk.seed, address / SEGMENT_WORDS as u64);
             words[(address % SEGMENT_WORDS as u64) as usize]
         });
-        if to != opened.to {
-            return Err(MemoryError::WrongWalk(expected));
+        if to != states[stride as usize] {
+            return Err(MemoryError::WrongWalk(stride));
         }
     }
     Ok(())
@@ -246,7 +273,7 @@ pub fn slowdown(held: f64, access_ns: f64, derive_ns: f64) -> f64 {
 }
 
 /// The chance that `k` drawn strides find a walker that guesses the words of segments which it doesn't hold: a stride
-/// passes when all its hops fall on held segments, `held^64`, and (1 − f)^k over strides.
+/// passes when all its hops fall on held segments, `held^STRIDE`.
 pub fn caught_guessing(held: f64, k: u32) -> f64 {
     1.0 - held.clamp(0.0, 1.0).powf(f64::from(STRIDE) * f64::from(k))
 }

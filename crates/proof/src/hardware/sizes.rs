@@ -23,8 +23,9 @@ pub const LEAST_N: u32 = 1_024;
 const MIN_PASSES: u64 = 8;
 /// Seconds between two rounds of one oracle, at least.
 pub const ROUND_SECONDS: u32 = 3_600;
-/// Strides of a walk that are walked again.
-pub const OPEN_STRIDES: u32 = 2;
+/// Strides of a walk, and how many of them are walked again.
+pub const STRIDES: u32 = 16_384;
+pub const OPEN_STRIDES: u32 = 8;
 /// Longest mean time of a hop, nanoseconds, the way there and back included. Deriving a word that isn't there takes 384 compressions of
 /// SHA-256 one after another, 14,000 ns on the fastest cores; memory answers in about 100 ns, a GPU's in 1,000.
 pub const MAX_HOP_NS: u64 = 4_000;

@@ -24,7 +24,43 @@ for p in range(PASSES):
     before = sha(b"\2", a_seed, b_seed, u32(N), top(leaves))
     items.append(sha(b"\3", u32(p), before))
 commitment = sha(b"\4", ROUND, DEVICE, u32(N), u32(PASSES), top(items))
+
+# The walk through memory.
+M64 = (1 << 64) - 1
+SEED, START, SEGMENTS, STRIDES, HOPS, PARENTS = b"\3" * 32, b"\4" * 32, 40, 96, 16, 8
+
+def segment(i):
+    f = [sha(SEED, struct.pack("<Q", i))]
+    for _ in range(127):
+        f.append(sha(f[-1]))
+    after, out = f[-1], []
+    for t in reversed(range(128)):
+        after = sha(f[t], after)
+        out.append(after)
+    return struct.unpack("<512Q", b"".join(reversed(out)))
+
+def scramble(x):
+    x = x + 0x9E3779B97F4A7C15 & M64
+    x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9 & M64
+    x = (x ^ x >> 27) * 0x94D049BB133111EB & M64
+    return x ^ x >> 31
+
+memory = [word for i in range(SEGMENTS) for word in segment(i)]
+first, key, graph, _ = struct.unpack("<4Q", sha(b"io/hw/walk/2", SEED, START))
+states = [first]
+for i in range(1, STRIDES + 1):
+    state = states[-1]
+    for p in range(PARENTS):
+        x = scramble(graph ^ (i * PARENTS + p))
+        least = 1 << ((x >> 32) * i.bit_length() >> 32)
+        width = min(least, i - least + 1)
+        state = scramble(state ^ states[i - least - ((x & 0xFFFFFFFF) * width >> 32)] ^ key)
+    for _ in range(HOPS):
+        state = scramble(state ^ memory[state * len(memory) >> 64] ^ key)
+    states.append(state)
+
 print("// Printed by hardware.py.")
 print(f'const B_SEED: &str = "{b_seed.hex()}";')
 print(f"const LINE_30_36: &[i8] = &{line(bytes([1] * 32), 64, 2)[30:36]};")
 print(f'const COMMITMENT: &str = "{commitment.hex()}";')
+print(f"const WALK_END: u64 = {states[-1]:#x};")

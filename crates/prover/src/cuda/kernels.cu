@@ -136,18 +136,36 @@ extern "C" __global__ void fill(Seed seed, u64 first, u64 segments, u32 *memory)
     }
 }
 
+__device__ __forceinline__ u64 scramble(u64 x) {
+    x += 0x9e3779b97f4a7c15ull;
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
+    return x ^ (x >> 31);
+}
+
+#define STRIDE 16
+#define PARENTS 8
+
 // The walk: one thread, each address known when the word before is read. states has strides + 1 places.
-extern "C" __global__ void walk(const u64 *memory, u64 words, u64 state, u32 strides, u64 *states) {
+extern "C" __global__ void walk(const u64 *memory, u64 words, u64 first, u64 key, u64 graph, u32 strides, u64 *states) {
     if (blockIdx.x != 0 || threadIdx.x != 0) return;
-    states[0] = state;
-    for (u32 t = 0; t < strides; t++) {
-        for (int hop = 0; hop < 64; hop++) {
-            u64 x = (state ^ memory[__umul64hi(state, words)]) + 0x9e3779b97f4a7c15ull;
-            x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
-            x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
-            state = x ^ (x >> 31);
+    u64 state = first;
+    states[0] = first;
+    for (u32 i = 1; i <= strides; i++) {
+        u64 scales = 0;
+        while (i >> scales) scales++;
+        u64 parent[PARENTS];
+#pragma unroll
+        for (int p = 0; p < PARENTS; p++) {
+            u64 x = scramble(graph ^ ((u64)i * PARENTS + p));
+            u64 least = 1ull << ((x >> 32) * scales >> 32);
+            u64 width = i - least + 1 < least ? i - least + 1 : least;
+            parent[p] = states[i - (least + ((x & 0xffffffffull) * width >> 32))];
         }
-        states[t + 1] = state;
+#pragma unroll
+        for (int p = 0; p < PARENTS; p++) state = scramble(state ^ parent[p] ^ key);
+        for (int hop = 0; hop < STRIDE; hop++) state = scramble(state ^ memory[__umul64hi(state, words)] ^ key);
+        states[i] = state;
     }
 }
 

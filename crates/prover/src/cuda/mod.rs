@@ -17,7 +17,7 @@ use cudarc::{
 };
 use io_proof::hardware::{
     Hash,
-    memory::{MemoryError, STRIDE, Walk, Walked},
+    memory::{MemoryError, PARENTS, STRIDE, Walk},
 };
 
 use crate::{Backend, Loaded, ProveError};
@@ -361,22 +361,24 @@ pub struct FilledGpu<'a> {
 }
 
 impl FilledGpu<'_> {
-    pub fn walk(&self, start: &Hash) -> Result<Walked, ProveError> {
-        const _: () = assert!(STRIDE == 64, "the kernel's hops in a stride");
+    /// Walks the way that `reveal` shows: the states.
+    pub fn walk(&self, reveal: &Hash) -> Result<Vec<u64>, ProveError> {
+        const _: () = assert!(STRIDE == 16 && PARENTS == 8, "as the kernel has them");
         let stream = &self.gpu.stream;
         let mut states = stream.alloc_zeros::<u64>(self.walk.strides as usize + 1)?;
-        let (words, state) = (self.walk.words(), self.walk.start(start));
+        let (words, path) = (self.walk.words(), self.walk.path(reveal));
         let mut launch = stream.launch_builder(&self.gpu.kernels.walk);
         launch
             .arg(&self.memory)
             .arg(&words)
-            .arg(&state)
+            .arg(&path.first)
+            .arg(&path.key)
+            .arg(&path.graph)
             .arg(&self.walk.strides)
             .arg(&mut states);
         // SAFETY: addresses are below `words`, and there is a place for each state.
         unsafe { launch.launch(blocks(1, 1))? };
-        let states = stream.clone_dtoh(&states)?;
-        Walked::new(&self.walk, states).map_err(|error| ProveError::Gpu(error.to_string()))
+        Ok(stream.clone_dtoh(&states)?)
     }
 }
 

@@ -153,6 +153,11 @@ impl Device {
         money::minimum_bond(base, self.multiplier_e2).or_overflow()
     }
 
+    /// The bond is at least that.
+    pub fn is_bonded(&self, base: u64) -> Result<bool> {
+        Ok(self.bond >= self.minimum_bond(base)?)
+    }
+
     /// Ends one unsettled job: its exposure no longer binds.
     pub fn end_job(&mut self, job: &Pubkey, exposure: u64) -> Result<()> {
         self.exposure = self.exposure.checked_sub(exposure).or_overflow()?;

@@ -16,8 +16,8 @@ pub enum SlashCause {
     BadCell = 3,
 }
 
-/// Where a case stands: Open → Upheld when nobody appealed in time; Open → Appealed → Upheld or Returned as a quorum decides, or
-/// Returned when none does in time.
+/// Where a case stands: Open → Upheld when nobody appealed in time; Open → Appealed → Upheld or Returned as a quorum decides. When none
+/// does in time, Returned, but for a wrong cell, which needs no oracle's word: Upheld.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum SlashState {
@@ -95,7 +95,7 @@ pub struct SlashCase {
     pub opened_at: i64,
     /// The provider may appeal until then, Unix seconds.
     pub appeal_until: i64,
-    /// An appeal that nobody decides by then succeeds; 0 before there is one.
+    /// An appeal that nobody decides by then succeeds, but for one about a wrong cell; 0 before there is one.
     pub decide_until: i64,
     pub decided_at: i64,
     /// Slots of the oracles that accused, as bits: they don't decide the appeal.

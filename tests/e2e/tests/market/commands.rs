@@ -1,7 +1,7 @@
 //! Commands of renters and administrators that no job needs every day: objecting, watching, downloading again, and the
 //! network's own configuration.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use io_client::{Pubkey, Wallet, accounts, tokens};
 use io_e2e::{
@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
+    time::sleep,
 };
 
 /// Runs `io` on the market with exactly these arguments, as a person who types them.
@@ -113,8 +114,8 @@ async fn a_renter_objects_watches_lists_and_downloads_in_every_way() {
     let job = market.submit_wasm(&echo, Some(&message), 1, &[]).await;
     market.until_state(&job, &[JobState::Submitted]).await;
     let name = job.to_string();
-    let watched = market.io(&["job", "watch", &name, "--timeout", "1s"]).await;
-    watched.fails_with(6, &["submitted", "io job wait"]);
+    let watched = typed(&market, &["job", "watch", &name, "--timeout", "1s"]).await;
+    watched.fails_with(6, &[&format!("{name} is submitted"), "io job wait"]);
     market
         .io(&["job", "cancel", &name])
         .await
@@ -155,15 +156,28 @@ async fn a_renter_objects_watches_lists_and_downloads_in_every_way() {
         market.io(&["job", "get", &name]).await.ok()["state"],
         "disputed"
     );
-    // The result was right, which a quorum says as soon as there is one; whoever watches sees the end.
+    // The result was right, which a quorum says as soon as there is one; whoever watches sees every state.
+    let folder_of_watch = market.folder().to_owned();
+    let context = folder_of_watch.join("net/localnet.toml");
+    let watching = name.clone();
+    let watch = tokio::spawn(async move {
+        let context = context.display().to_string();
+        let line = ["-u", &context, "job", "watch", &watching, "-o", "jsonl"];
+        command::run(&folder_of_watch, &BTreeMap::new(), &line).await
+    });
+    sleep(Duration::from_secs(1)).await;
     market.start_oracle(1);
     market.start_oracle(2);
-    let seen = market.io(&["job", "watch", &name]).await.ok();
-    assert_eq!(
-        (&seen["state"], &seen["units"]),
-        (&json!("settled"), &json!(1)),
-        "{seen}"
-    );
+    let watched = watch.await.unwrap();
+    assert_eq!(watched.code, 0, "{watched}");
+    let states: Vec<Value> = watched
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {watched}")))
+        .collect();
+    let named: Vec<_> = states.iter().map(|seen| &seen["state"]).collect();
+    assert_eq!(named, ["disputed", "settled"], "{watched}");
+    assert_eq!(states[1]["units"], 1, "{watched}");
     books.balance_with(payment(1, WASM_ASK, 0)).await;
 
     // Looking at jobs, for people and programs.

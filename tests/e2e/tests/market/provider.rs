@@ -129,6 +129,42 @@ async fn the_readmes_commands_make_a_device_that_earns_and_can_be_left_again() {
         .await
         .fails_with(1, &["io device register"]);
 
+    // With the web app's address it waits, and says where the device is registered.
+    market
+        .io(&[
+            "worker",
+            "run",
+            "--config",
+            &config_file,
+            "--app",
+            "nowhere",
+        ])
+        .await
+        .fails_with(2, &["nowhere", "http://"]);
+    let mut waits = command::bare(&io_binary(), &home, &BTreeMap::new());
+    waits.args(["worker", "run", "--config", "worker.toml"]);
+    waits.args(["--app", "http://app.example/"]);
+    let mut waiting = Service::start("the waiting worker", &mut waits, home.join("waiting.log"));
+    let address = operator.address();
+    let link = until(
+        "it should say where the device is registered",
+        PATIENCE,
+        || waiting.log(),
+        async || {
+            let log = waiting.log();
+            let from = log.find("http://app.example/worker/setup?hardware=")?;
+            log[from..].split_whitespace().next().map(str::to_owned)
+        },
+    )
+    .await;
+    let (hardware, of) = link
+        .split_once("hardware=")
+        .unwrap()
+        .1
+        .split_once("&operator=")
+        .unwrap();
+    assert_eq!((hardware.len(), of), (64, &*address.to_string()), "{link}");
+
     // Nothing of a dry run happens.
     let dry = market.io(&["provider", "register", "--dry-run"]).await.ok();
     assert_eq!(dry["dry_run"], true, "{dry}");
@@ -204,6 +240,15 @@ async fn the_readmes_commands_make_a_device_that_earns_and_can_be_left_again() {
         .await
         .ok();
     assert_eq!(as_account, shown);
+
+    // Which starts the worker that waited.
+    becomes(&market, &device, None, || waiting.log()).await;
+    let registered = device_of(&market, &device).await.hardware;
+    assert_eq!(
+        registered.map(|byte| format!("{byte:02x}")).concat(),
+        hardware
+    );
+    waiting.stop().await;
 
     // The last of the README's commands runs until it is told to stop.
     let mut run = command::bare(&io_binary(), &home, &BTreeMap::new());

@@ -88,7 +88,7 @@ export type SlashCase = {
   openedAt: bigint;
   /** The provider may appeal until then, Unix seconds. */
   appealUntil: bigint;
-  /** An appeal that nobody decides by then succeeds; 0 before there is one. */
+  /** An appeal that nobody decides by then succeeds, but for one about a wrong cell; 0 before there is one. */
   decideUntil: bigint;
   decidedAt: bigint;
   /** Slots of the oracles that accused, as bits: they don't decide the appeal. */
@@ -145,7 +145,7 @@ export type SlashCaseArgs = {
   openedAt: number | bigint;
   /** The provider may appeal until then, Unix seconds. */
   appealUntil: number | bigint;
-  /** An appeal that nobody decides by then succeeds; 0 before there is one. */
+  /** An appeal that nobody decides by then succeeds, but for one about a wrong cell; 0 before there is one. */
   decideUntil: number | bigint;
   decidedAt: number | bigint;
   /** Slots of the oracles that accused, as bits: they don't decide the appeal. */

@@ -1,6 +1,7 @@
 //! `io audit hardware`: checking what oracles accepted, with nothing but what they publish.
 
 use std::{
+    collections::{HashMap, HashSet, hash_map::Entry},
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
@@ -10,20 +11,21 @@ use io_api::{
     auth::verify_signature,
     client::{ClientError, OracleClient},
     text,
-    types::{Burst, HardwareProof, OpenRequest, ProofOutcome},
+    types::{Burst, Figures, HardwareProof, OpenRequest, ProofAsk, ProofOutcome},
 };
 use io_client::{
     Pubkey, Request, Signature, Wallet, accounts, ed25519, instructions,
     io_network::state::{Device, Evidence, Provider, SlashCase},
     pda,
 };
-use io_oracle::hardware::{check_rows, check_strides};
+use io_oracle::hardware::check_rows;
 use io_proof::hardware::{
     Committed, Hash, OpenedRow, RowTree, Shape, Software,
     cell::{CellClaim, bad_cell},
-    memory::{STRIDE, Walk},
+    memory::{STRIDE, Walk, check_walk},
     pace, reveal_seed, round_seed,
     seeds::{memory_seed, walk_subject},
+    sizes,
     tree::row_root,
 };
 use io_protocol::{
@@ -45,6 +47,14 @@ const RIPE_POLL: Duration = Duration::from_millis(200);
 const NUMBER_TRIES: usize = 5;
 /// Proofs of one oracle and hour that are looked at.
 const MAX_PROOFS: usize = 1_000_000;
+/// Strides of a walk, at least: fewer are over before their time can be told from the link's.
+const LEAST_STRIDES: u32 = 1_024;
+/// How long what was opened has to be there, seconds: oracles keep it for a day.
+const KEPT_SECONDS: i64 = 23 * 3_600;
+/// Slots in which a blockhash is looked for, from the one that the oracle names: nodes differ in which block's is the newest.
+const NEAR_SLOTS: [i64; 5] = [0, -1, 1, -2, 2];
+/// Hours whose records may be behind a device's attested figures.
+const BEHIND_HOURS: u64 = 2;
 
 #[derive(Debug, Args)]
 pub struct HardwareArgs {
@@ -69,6 +79,19 @@ struct Record {
     statement: Option<CommitmentStatement>,
     reveal: Option<Hash>,
     seed: Hash,
+}
+
+impl Record {
+    fn walk(&self) -> Result<Walk, String> {
+        let device = text::parse_key(&self.proof.device).ok_or("the device's key")?;
+        let walk = Walk {
+            seed: memory_seed(&self.seed, &device),
+            segments: self.proof.ask.segments,
+            strides: self.proof.ask.strides,
+        };
+        walk.check().map_err(|error| error.to_string())?;
+        Ok(walk)
+    }
 }
 
 fn field(text: Option<&str>, what: &str) -> Result<Hash, String> {
@@ -201,8 +224,13 @@ fn read(
     })
 }
 
-/// Checks the opened rows and strides of a record whose rows are `bytes`. Blocks.
-fn opened(deployment: Deployment, record: &Record, bytes: &[u8]) -> Result<(), String> {
+/// Checks what a record's device opened: rows, and the states of its walk. Blocks.
+fn opened(
+    deployment: Deployment,
+    record: &Record,
+    rows: &[u8],
+    states: &[u8],
+) -> Result<(), String> {
     let (Some(committed), Some(reveal)) = (&record.committed, &record.reveal) else {
         return Err("proven without a commitment or a reveal".into());
     };
@@ -210,7 +238,7 @@ fn opened(deployment: Deployment, record: &Record, bytes: &[u8]) -> Result<(), S
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let checker = io_prover::checker(&record.seed, reveal, ask.n, threads)
         .map_err(|error| error.to_string())?;
-    check_rows(&checker, committed, ask.rows, bytes)?;
+    check_rows(&checker, committed, ask.rows, rows)?;
     let root = field(proof.walk_root.as_deref(), "the walk's root")?;
     let key = text::parse_key(&proof.opening.oracle).ok_or("the oracle's key")?;
     let subject = walk_subject(&record.seed, &committed.device, &root);
@@ -221,20 +249,35 @@ fn opened(deployment: Deployment, record: &Record, bytes: &[u8]) -> Result<(), S
     };
     let draw = proof.draw_signature.as_deref();
     let draw = signed(&key, &statement.to_bytes(), draw, "the draw")?;
-    let walk = Walk {
-        seed: memory_seed(&record.seed, &committed.device),
-        segments: ask.segments,
-        strides: ask.strides,
-    };
     let draw = reveal_seed(&subject, &draw);
-    check_strides(
-        &walk,
+    check_walk(
+        &record.walk()?,
         reveal,
         &root,
         &draw,
         ask.open_strides,
-        &proof.strides,
+        states,
     )
+    .map_err(|error| error.to_string())
+}
+
+/// What is asked of a device less than the network's published numbers. Pure.
+fn weak(ask: &ProofAsk) -> Option<String> {
+    let asked = [
+        (ask.rows, sizes::ROWS.min(ask.n), "rows opened"),
+        (
+            ask.open_strides,
+            sizes::OPEN_STRIDES,
+            "strides walked again",
+        ),
+        (ask.strides, LEAST_STRIDES, "strides"),
+    ];
+    asked
+        .into_iter()
+        .find(|(asked, least, _)| asked < least)
+        .map(|(asked, least, what)| {
+            format!("the oracle asks for less than it has to: {asked} {what}, of at least {least}")
+        })
 }
 
 /// The row roots of a pass as they should be. Blocks; n³ operations.
@@ -491,8 +534,97 @@ struct Totals {
     proven: u64,
     rows: u64,
     passes: u64,
+    rounds: u64,
     problems: Vec<Value>,
     unproven: u64,
+    /// Blockhashes by slot, as the node has them; none where it keeps no block.
+    blocks: HashMap<u64, Option<String>>,
+    /// Rounds that were looked at.
+    seen: HashSet<Hash>,
+    /// What each oracle showed of each device.
+    shown: HashMap<String, HashMap<String, Vec<Figures>>>,
+}
+
+impl Totals {
+    fn problem(&mut self, object: Map<String, Value>) {
+        self.unproven += 1;
+        self.problems.push(Value::Object(object));
+    }
+
+    fn note(&mut self, record: &Record) {
+        if let Some(figures) = record.proof.figures {
+            self.shown
+                .entry(record.proof.device.clone())
+                .or_default()
+                .entry(record.proof.opening.oracle.clone())
+                .or_default()
+                .push(figures);
+        }
+    }
+
+    /// Whether the chain had the round's blockhash where the oracle says, or a block next to it: else its seed could be of any time. `None`
+    /// where the node doesn't keep those blocks.
+    async fn is_of_the_chain(&mut self, ctx: &Context, record: &Record) -> Result<Option<bool>> {
+        let opening = &record.proof.opening;
+        let mut near = Vec::new();
+        for away in NEAR_SLOTS {
+            let slot = opening.slot.saturating_add_signed(away);
+            let kept = match self.blocks.entry(slot) {
+                Entry::Occupied(kept) => kept.into_mut(),
+                Entry::Vacant(place) => place.insert(ctx.rpc.blockhash_at(slot).await?),
+            };
+            near.extend(kept.clone());
+        }
+        Ok(is_among(&near, &opening.blockhash))
+    }
+}
+
+/// Whether a blockhash is one of those that the node keeps; `None` where it keeps none. Pure.
+fn is_among(kept: &[String], blockhash: &str) -> Option<bool> {
+    (!kept.is_empty()).then(|| kept.iter().any(|hash| hash == blockhash))
+}
+
+/// Whether figures on chain are no better than a round showed. Pure.
+fn covers(shown: &Figures, device: &Device) -> bool {
+    shown.measured_at <= device.attested_at
+        && shown.tops_e2 >= device.tops_e2
+        && shown.memory_mib >= device.memory_mib
+        && shown.bandwidth_mib_s >= device.bandwidth_mib_s
+}
+
+/// Attested figures are what a quorum measured: compares those of this hour with the records of it and of the hours before.
+async fn attested(ctx: &Context, epoch: u64, totals: &mut Totals) -> Result<()> {
+    let set = accounts::oracle_set(&ctx.rpc).await?;
+    let oracles: Vec<String> = set.active().map(|key| key.to_string()).collect();
+    let asked: HashSet<&String> = totals.shown.values().flat_map(HashMap::keys).collect();
+    let unasked = oracles.iter().filter(|key| !asked.contains(key)).count();
+    let mut found = Vec::new();
+    for (name, by_oracle) in &totals.shown {
+        let key = address("the device", name)?;
+        let Some(device) = accounts::fetch_maybe::<Device>(&ctx.rpc, &key).await? else {
+            continue;
+        };
+        if epoch_of(device.attested_at) != epoch {
+            continue;
+        }
+        let covering = oracles
+            .iter()
+            .filter_map(|oracle| by_oracle.get(oracle))
+            .filter(|shown| shown.iter().any(|shown| covers(shown, &device)))
+            .count();
+        if covering + unasked < usize::from(set.quorum) {
+            let mut object = Map::new();
+            object.insert("device".into(), json!(name));
+            let what = format!(
+                "the figures on chain are better than all but {covering} oracles have records of, and {} have to sign",
+                set.quorum
+            );
+            object.insert("problem".into(), json!(what));
+            found.push(object);
+        }
+    }
+    found.into_iter().for_each(|object| totals.problem(object));
+    Ok(())
 }
 
 pub async fn run(args: &HardwareArgs, ctx: &Context) -> Result<()> {
@@ -504,17 +636,24 @@ pub async fn run(args: &HardwareArgs, ctx: &Context) -> Result<()> {
         .map(|d| address("--device", d))
         .transpose()?;
     let device = device.map(|device| device.to_string());
-    let epoch = match args.epoch {
-        Some(epoch) => epoch,
-        None => epoch_of(ctx.rpc.chain_time().await?),
-    };
+    let now = ctx.rpc.chain_time().await?;
+    let epoch = args.epoch.unwrap_or_else(|| epoch_of(now));
     let oracles = ctx.oracles()?;
     let mut totals = Totals::default();
     for client in &oracles.clients {
+        for earlier in epoch.saturating_sub(BEHIND_HOURS)..epoch {
+            let (oracle, found) = proofs(client, earlier, device.as_deref()).await?;
+            let read = |proof| read(deployment, &oracle, earlier, proof).ok();
+            for record in found.into_iter().filter_map(read) {
+                totals.note(&record);
+            }
+        }
         let (oracle, found) = proofs(client, epoch, device.as_deref()).await?;
+        let mut weaker = None;
         for proof in found {
             totals.proofs += 1;
             totals.proven += u64::from(proof.outcome == ProofOutcome::Proven);
+            weaker = weaker.or_else(|| weak(&proof.ask));
             one(
                 args,
                 ctx,
@@ -522,16 +661,25 @@ pub async fn run(args: &HardwareArgs, ctx: &Context) -> Result<()> {
                 &oracle,
                 deployment,
                 epoch,
+                now,
                 proof,
                 wallet.as_ref(),
                 &mut totals,
             )
             .await?;
         }
+        if let Some(what) = weaker {
+            let mut object = Map::new();
+            object.insert("oracle".into(), json!(oracle));
+            object.insert("problem".into(), json!(what));
+            totals.problem(object);
+        }
     }
+    attested(ctx, epoch, &mut totals).await?;
     let value = json!({
         "epoch": epoch, "oracles": oracles.clients.len(), "proofs": totals.proofs, "proven": totals.proven,
-        "rows_checked": totals.rows, "passes_recomputed": totals.passes, "problems": totals.problems,
+        "rows_checked": totals.rows, "passes_recomputed": totals.passes, "rounds": totals.seen.len(),
+        "rounds_of_known_blocks": totals.rounds, "problems": totals.problems,
     });
     let mut rows = vec![
         ("epoch", epoch.to_string()),
@@ -547,21 +695,36 @@ pub async fn run(args: &HardwareArgs, ctx: &Context) -> Result<()> {
         (
             "checked",
             format!(
-                "the opened rows of {}, {} passes computed anew",
-                totals.rows, totals.passes
+                "the opened rows and walks of {}, {} passes computed anew, the blockhashes of {} of {} rounds",
+                totals.rows,
+                totals.passes,
+                totals.rounds,
+                totals.seen.len()
             ),
         ),
     ];
     for problem in &totals.problems {
-        let device = problem["device"].as_str().unwrap_or_default();
+        let of = problem["device"].as_str().or(problem["oracle"].as_str());
         let what = problem["problem"].as_str().unwrap_or_default();
-        rows.push(("problem", format!("{device}: {what}")));
+        rows.push(("problem", format!("{}: {what}", of.unwrap_or_default())));
     }
     ctx.out.record(&value, &rows)?;
     match totals.unproven {
         0 => Ok(()),
         count => Err(Failure::failed(format!("{count} proofs are not what they should be"))
             .hint("A wrong cell can be proven to the program: --prove. Other problems are the oracle's: ask its operator.")),
+    }
+}
+
+/// A blob that a record names, if the oracle still has it.
+async fn fetched(client: &OracleClient, name: Option<&str>, bytes: u64) -> Result<Option<Vec<u8>>> {
+    let Some(hash) = name.and_then(text::parse_hash) else {
+        return Ok(None);
+    };
+    match client.get_blob_bytes(&hash, bytes).await {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -573,6 +736,7 @@ async fn one(
     oracle: &str,
     deployment: Deployment,
     epoch: u64,
+    now: i64,
     proof: HardwareProof,
     wallet: Option<&Wallet>,
     totals: &mut Totals,
@@ -589,34 +753,47 @@ async fn one(
     let record = match read(deployment, oracle, epoch, proof) {
         Ok(record) => Arc::new(record),
         Err(reason) => {
-            totals.unproven += 1;
-            totals.problems.push(Value::Object(problem(reason)));
+            totals.problem(problem(reason));
             return Ok(());
         }
     };
+    totals.note(&record);
+    let slot = record.proof.opening.slot;
+    let of_the_chain = totals.is_of_the_chain(ctx, &record).await?;
+    if totals.seen.insert(record.seed) {
+        totals.rounds += u64::from(of_the_chain == Some(true));
+        // A local chain makes up the hashes of its empty blocks when it is asked, and others than it had.
+        if of_the_chain == Some(false) && !ctx.is_local() {
+            totals.problem(problem(format!(
+                "the round's blockhash is none of those around slot {slot}"
+            )));
+        }
+    }
     // What an oracle refused itself needs no second look.
     if record.proof.outcome != ProofOutcome::Proven {
         return Ok(());
     }
     let length = OpenedRow::wire_len(record.proof.ask.n) as u64 * u64::from(record.proof.ask.rows);
-    let rows = match record.proof.rows.as_deref().and_then(text::parse_hash) {
-        Some(rows) => match client.get_blob_bytes(&rows, length).await {
-            Ok(bytes) => Some(bytes),
-            // Rows are kept for a day.
-            Err(error) if error.is_not_found() => None,
-            Err(error) => return Err(error.into()),
-        },
-        None => Some(Vec::new()),
-    };
-    if let Some(bytes) = rows {
-        let of = record.clone();
-        let checked = crate::blocking(move || Ok(opened(deployment, &of, &bytes))).await?;
-        totals.rows += 1;
-        if let Err(reason) = checked {
-            totals.unproven += 1;
-            totals.problems.push(Value::Object(problem(reason)));
-            return Ok(());
+    let rows = fetched(client, record.proof.rows.as_deref(), length).await?;
+    let length = u64::from(record.proof.ask.strides) * 8 + 8;
+    let states = fetched(client, record.proof.walk_root.as_deref(), length).await?;
+    match (rows, states) {
+        (Some(rows), Some(states)) => {
+            let of = record.clone();
+            let checked =
+                crate::blocking(move || Ok(opened(deployment, &of, &rows, &states))).await?;
+            totals.rows += 1;
+            if let Err(reason) = checked {
+                totals.problem(problem(reason));
+                return Ok(());
+            }
         }
+        _ if now.saturating_sub(record.proof.at) < KEPT_SECONDS => {
+            totals.problem(problem(
+                "what the device opened is not to be had, and a day is not over".into(),
+            ));
+        }
+        _ => {}
     }
     let Some(committed) = record.committed.clone() else {
         return Ok(());
@@ -635,10 +812,9 @@ async fn one(
         }
         match narrow(client, &record, &committed, pass, &right).await {
             Err(reason) => {
-                totals.unproven += 1;
-                let what =
-                    format!("pass {pass} is not the product, and no cell can be shown: {reason}");
-                totals.problems.push(Value::Object(problem(what)));
+                totals.problem(problem(format!(
+                    "pass {pass} is not the product, and no cell can be shown: {reason}"
+                )));
             }
             Ok(wrong) => {
                 let what = format!(
@@ -693,6 +869,90 @@ mod tests {
             logs: Vec::new(),
             signature: None,
         }))
+    }
+
+    #[test]
+    fn a_blockhash_is_of_the_chain_or_not_or_nobody_knows() {
+        let kept = ["A".to_owned(), "B".to_owned()];
+        assert_eq!(is_among(&kept, "B"), Some(true));
+        assert_eq!(is_among(&kept, "C"), Some(false));
+        assert_eq!(is_among(&[], "C"), None);
+    }
+
+    #[test]
+    fn who_asks_for_less_than_the_published_numbers_is_named() {
+        let ask = ProofAsk {
+            n: 1_024,
+            passes: 1,
+            rows: sizes::ROWS,
+            segments: 1,
+            strides: sizes::STRIDES,
+            open_strides: sizes::OPEN_STRIDES,
+        };
+        assert_eq!(weak(&ask), None);
+        for (less, what) in [
+            (ProofAsk { rows: 15, ..ask }, "15 rows opened"),
+            (
+                ProofAsk {
+                    open_strides: 7,
+                    ..ask
+                },
+                "7 strides walked again",
+            ),
+            (
+                ProofAsk {
+                    strides: 1_023,
+                    ..ask
+                },
+                "1023 strides",
+            ),
+        ] {
+            assert!(
+                weak(&less).is_some_and(|said| said.contains(what)),
+                "{what}"
+            );
+        }
+    }
+
+    #[test]
+    fn attested_figures_are_covered_by_a_round_that_came_before_and_was_no_worse() {
+        let shown = Figures {
+            measured_at: 100,
+            tops_e2: 50,
+            memory_mib: 64,
+            bandwidth_mib_s: 7,
+            down_mbit: 0,
+            up_mbit: 0,
+            latency_ms: 1,
+        };
+        let device = Device {
+            attested_at: 100,
+            tops_e2: 50,
+            memory_mib: 64,
+            bandwidth_mib_s: 7,
+            ..bytemuck::Zeroable::zeroed()
+        };
+        assert!(covers(&shown, &device));
+        for better in [
+            Device {
+                attested_at: 99,
+                ..device
+            },
+            Device {
+                tops_e2: 51,
+                ..device
+            },
+            Device {
+                memory_mib: 65,
+                ..device
+            },
+            Device {
+                bandwidth_mib_s: 8,
+                ..device
+            },
+        ] {
+            assert!(!covers(&shown, &better));
+        }
     }
 
     /// Cases of the same provider that are opened at the same time take each other's numbers.

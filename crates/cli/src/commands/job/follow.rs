@@ -19,7 +19,8 @@ use crate::{
     context::Context,
     failure::{Failure, Result},
     oracles::Oracles,
-    progress::Meter,
+    output::Format,
+    progress::{self, Meter},
 };
 
 /// Pauses between looks at the job's account.
@@ -67,6 +68,17 @@ pub async fn follow(
     address: &Pubkey,
     timeout: Option<Duration>,
 ) -> Result<Followed> {
+    follow_states(ctx, oracles, address, timeout, |_| Ok(())).await
+}
+
+/// The same; `on_state` is told of every state that it sees before the last.
+async fn follow_states(
+    ctx: &Context,
+    oracles: Option<&Oracles>,
+    address: &Pubkey,
+    timeout: Option<Duration>,
+    mut on_state: impl FnMut(&Job) -> Result<()>,
+) -> Result<Followed> {
     let started = Instant::now();
     let mut meter = Meter::new(ctx);
     let mut seen: Vec<(JobState, Instant)> = Vec::new();
@@ -89,6 +101,9 @@ pub async fn follow(
                 if seen.last().map(|(last, _)| *last) != Some(state) {
                     seen.push((state, Instant::now()));
                     meter.state(state_name(state));
+                    if !state.is_final() {
+                        on_state(&job)?;
+                    }
                 }
                 newest = Some(job);
                 if state.is_final() {
@@ -273,8 +288,20 @@ pub async fn finish(
 
 pub async fn watch(ctx: &Context, address: &Pubkey, timeout: Option<Duration>) -> Result<()> {
     let oracles = ctx.oracles().ok();
-    let followed = follow(ctx, oracles.as_ref(), address, timeout).await?;
-    let unit = ctx.unit_of(&followed.job.mint).await?;
+    let mint = fetch_job(ctx, address).await?.mint;
+    let unit = ctx.unit_of(&mint).await?;
+    let on_state = |job: &Job| match ctx.out.format {
+        Format::Jsonl => ctx
+            .out
+            .document(&Value::Object(job_json(address, job, &unit, None)?)),
+        // On a terminal the meter says it.
+        Format::Table if !progress::visible(ctx) => {
+            ctx.say(format!("{address} is {}", state_name(state_of(job)?)));
+            Ok(())
+        }
+        _ => Ok(()),
+    };
+    let followed = follow_states(ctx, oracles.as_ref(), address, timeout, on_state).await?;
     let mut object = job_json(address, &followed.job, &unit, None)?;
     object.insert("settle_ms".into(), json!(followed.settle_ms()));
     show(ctx, &Value::Object(object))

@@ -37,7 +37,7 @@ pub enum JobCommand {
     Logs(JobArgs),
     /// Wait until a job has ended, and download its result.
     Wait(WaitArgs),
-    /// Follow a job until it has ended; downloads nothing.
+    /// Follow a job until it has ended; downloads nothing. Without a terminal, or as JSON lines, every state is a line.
     Watch(WatchArgs),
     /// Take back a job that no device has accepted yet.
     Cancel(JobArgs),

@@ -66,7 +66,7 @@ pub fn register_device(ctx: Context<RegisterDevice>, args: RegisterDeviceArgs) -
     device.version = VERSION;
     device.bond = args.bond;
     require!(
-        args.bond >= device.minimum_bond(a.network.load()?.min_bond)?,
+        device.is_bonded(a.network.load()?.min_bond)?,
         IoError::BondTooSmall
     );
 

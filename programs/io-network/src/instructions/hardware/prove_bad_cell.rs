@@ -103,7 +103,8 @@ impl<'info> ProveBadCell<'info> {
     }
 }
 
-/// One wrong cell under an operator's signature: the device's penalty is escrowed in a slash case. An appeal can be heard, as in any case.
+/// One wrong cell under an operator's signature: the device's penalty is escrowed in a slash case. An appeal can be heard, as in any case, but
+/// succeeds by a quorum's word alone.
 /// What the bond lacks, for it covers unsettled jobs, is taken from the owner's stake that binds nothing. If there is nothing to take now, the
 /// fault is recorded and no case opened.
 /// `salt` opens the challenger's commitment to it.

@@ -62,10 +62,7 @@ impl AcceptJob<'_> {
             job.met_by(&device, &provider, now),
             IoError::RequirementNotMet
         );
-        require!(
-            device.bond >= device.minimum_bond(network.min_bond)?,
-            IoError::BondTooSmall
-        );
+        require!(device.is_bonded(network.min_bond)?, IoError::BondTooSmall);
         require!(args.ask <= job.max_price, IoError::AskTooHigh);
 
         let exposure = job.exposure_at(args.ask)?;

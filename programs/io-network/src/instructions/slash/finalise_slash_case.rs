@@ -3,7 +3,7 @@ use crate::prelude::*;
 use crate::{
     errors::IoError,
     instructions::slash::Resolution,
-    state::{Network, Provider, SlashCase, SlashState},
+    state::{Network, Provider, SlashCase, SlashCause, SlashState},
 };
 
 #[derive(Accounts)]
@@ -48,9 +48,14 @@ pub fn finalise_slash_case(ctx: Context<FinaliseSlashCase>) -> Result<()> {
         token_program: &a.token_program,
     };
     resolution.validate(&a.network.load()?.io_mint)?;
-    let (state, appeal_until, decide_until) = {
+    let (state, appeal_until, decide_until, cause) = {
         let case = a.slash_case.load()?;
-        (case.state()?, case.appeal_until, case.decide_until)
+        (
+            case.state()?,
+            case.appeal_until,
+            case.decide_until,
+            case.cause,
+        )
     };
     match state {
         SlashState::Open => {
@@ -59,7 +64,11 @@ pub fn finalise_slash_case(ctx: Context<FinaliseSlashCase>) -> Result<()> {
         }
         SlashState::Appealed => {
             require!(now > decide_until, IoError::DeadlineNotPassed);
-            resolution.give_back(now)
+            // A wrong cell was found by the program: it takes a quorum's word to forgive it, and not its silence.
+            match cause == SlashCause::BadCell as u8 {
+                true => resolution.uphold(now),
+                false => resolution.give_back(now),
+            }
         }
         _ => err!(IoError::WrongState),
     }
