@@ -1,6 +1,6 @@
 /** Everything is found by its id, read in words, and taken along as a file. */
 import { readFileSync } from 'node:fs';
-import type { Page } from 'playwright-core';
+import type { Locator, Page } from 'playwright-core';
 import { beforeAll, describe, expect, inject, it } from 'vitest';
 import { io } from './harness/io';
 import { sessions } from './harness/sessions';
@@ -79,20 +79,92 @@ it('reads a transaction in words', async () => {
   expect(complaints.all).toEqual([]);
 });
 
+it('shows oracles’ verdicts, good only when they hold, and what of them is signed', async () => {
+  const { page, context } = await fresh({ wallet: false });
+  await page.goto(`/explorer/jobs/${job.job}`);
+  const verdicts = page.getByTestId('attestation');
+  await expect.poll(() => verdicts.getByText('✓ signature').count(), { timeout: 30_000 }).toBeGreaterThanOrEqual(2);
+  expect(await verdicts.getByText('valid', { exact: true }).count()).toBe(await verdicts.count());
+  await verdicts.first().getByText('its word, under no signature').waitFor();
+  // Another signature of the same oracle, over something else.
+  await context.route(
+    (url) => url.pathname.endsWith('/attestation'),
+    async (route) => {
+      const answer = await route.fetch();
+      const said = (await answer.json()) as { signature: string; audit_signature: string };
+      return route.fulfill({ response: answer, json: { ...said, signature: said.audit_signature } });
+    },
+  );
+  await page.reload();
+  await verdicts.first().getByText('✗ signature').waitFor({ timeout: 30_000 });
+  await verdicts.first().getByText('claims valid').waitFor();
+  expect(await verdicts.getByText('valid', { exact: true }).count()).toBe(0);
+});
+
+/** Pixels of a chart in the colour of its first series. */
+const drawn = (chart: Locator) =>
+  chart
+    .locator('canvas')
+    .first()
+    .evaluate((canvas) => {
+      const { width, height } = canvas as HTMLCanvasElement;
+      const text = getComputedStyle(document.documentElement).getPropertyValue('--accent').trim();
+      const color = [1, 3, 5].map((at) => Number.parseInt(text.slice(at, at + 2), 16));
+      const pixels = (canvas as HTMLCanvasElement).getContext('2d')?.getImageData(0, 0, width, height).data ?? [];
+      let count = 0;
+      for (let at = 0; at < pixels.length; at += 4) {
+        const alike = color.every((part, i) => Math.abs(part - (pixels[at + i] ?? 0)) < 8);
+        if (alike && (pixels[at + 3] ?? 0) > 100) count += 1;
+      }
+      return count;
+    });
+
 it('shows the supply against its cap, and charts of what happened', async () => {
   const { page } = await fresh({ wallet: false });
   await page.goto('/explorer');
-  const supply = page.getByRole('region', { name: 'Supply' });
+  const region = (name: string) => page.getByRole('region', { name });
+  const supply = region('Supply');
   await supply.getByText('there will never be more than').waitFor();
   await supply.getByText('800,000,000 IO').waitFor();
-  for (const name of ['Devices by class', 'Jobs an hour', 'Settled an hour', 'Devices at work', 'Emission and rewards'])
-    await page
-      .getByRole('region', { name })
-      .getByRole('img')
-      .or(page.getByRole('region', { name }).getByRole('list'))
-      .first()
-      .waitFor();
-  await page.getByRole('img', { name: /^Devices by region/ }).waitFor();
+  await region('Devices by class').getByRole('listitem').first().waitFor();
+  for (const name of ['Supply', 'Jobs an hour', 'Settled an hour', 'Devices at work', 'Emission and rewards']) {
+    // An epoch is a minute here, and its rewards take a while.
+    await region(name).locator('canvas').first().waitFor({ timeout: 150_000 });
+    await expect.poll(() => drawn(region(name)), { message: `${name} is drawn` }).toBeGreaterThan(10);
+  }
+  const land = page.getByRole('img', { name: /^Devices by region/ }).locator('path[d]');
+  await expect.poll(async () => (await land.last().getAttribute('d'))?.length ?? 0).toBeGreaterThan(1_000);
+}, 240_000);
+
+it('says a chart’s values, to the keyboard as well', async () => {
+  const { page } = await fresh({ wallet: false });
+  await page.goto('/explorer');
+  const chart = page.getByRole('region', { name: 'Jobs an hour' });
+  const point = chart.getByTestId('point');
+  await expect.poll(() => point.textContent(), { timeout: 30_000 }).toMatch(/: Jobs \d+$/);
+  const newest = await point.textContent();
+  const slider = chart.getByRole('slider');
+  await slider.press('ArrowLeft');
+  await expect.poll(() => point.textContent()).not.toBe(newest);
+  expect(await slider.getAttribute('aria-valuetext')).toBe(await point.textContent());
+  await slider.press('End');
+  await expect.poll(() => point.textContent()).toBe(newest);
+});
+
+it('says what stands on the chain alone while the oracle is away', async () => {
+  const { page, context } = await fresh({ wallet: false });
+  await page.goto('/explorer');
+  const told = page.getByText('Closed ones as the oracle remembers them').first();
+  await told.waitFor({ timeout: 30_000 });
+  const { app, oracles } = inject('network');
+  await context.route(
+    (url) => [app, ...oracles].includes(url.origin) && url.pathname.startsWith('/v1/'),
+    (route) => route.abort(),
+  );
+  await page.goto('/explorer');
+  await page.getByText('From the chain alone').first().waitFor({ timeout: 60_000 });
+  await page.getByText('The oracle does not answer: asks are missing.').waitFor({ timeout: 60_000 });
+  await expect.poll(() => drawn(page.getByRole('region', { name: 'Jobs an hour' }))).toBeGreaterThan(10);
 });
 
 it('shows what burned over time, as much as the chain says', async () => {

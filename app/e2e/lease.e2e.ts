@@ -40,6 +40,19 @@ it('is rented with one signature, warns before its end, is extended, works, and 
   await expect.poll(left, { timeout: 30_000 }).toBeGreaterThan(540);
   expect(await asked(page)).toBe(2);
   expect(await page.getByText('It ends soon').count()).toBe(0);
+  // The timeline has what was signed for it since it began.
+  const timeline = page.getByTestId('timeline');
+  await timeline
+    .getByRole('listitem')
+    .filter({ hasText: 'Extended by 10 min' })
+    .getByText('✓ signed')
+    .waitFor({ timeout: 60_000 });
+  await timeline
+    .getByRole('listitem')
+    .filter({ hasText: 'A quorum signed' })
+    .first()
+    .getByText('✓ signed')
+    .waitFor({ timeout: 90_000 });
 
   // Work for the device, as often as one likes: one signature each, however long it takes.
   const passages = Array.from(

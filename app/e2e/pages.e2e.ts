@@ -1,5 +1,7 @@
 /** Every page in both themes and four widths: no serious accessibility violation, nothing refused or uncaught, a picture to look at. */
 import { writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer, connect as dial, type Socket } from 'node:net';
+import type { Page } from 'playwright-core';
 import { afterAll, describe, expect, inject, it } from 'vitest';
 import { closeBrowser, connect, screenshot, session, violations } from './harness/browser';
 import { io, type Who } from './harness/io';
@@ -91,6 +93,15 @@ function countShifts() {
   }).observe({ type: 'layout-shift', buffered: true });
 }
 
+/** Opens a page, and waits until all of it is there. */
+async function open(page: Page, path: string) {
+  await page.goto(path);
+  await page.getByRole('heading', { level: 1 }).waitFor();
+  await expect.poll(() => page.getByRole('status', { name: 'Loading' }).count(), { timeout: 30_000 }).toBe(0);
+}
+
+const shiftsOf = (page: Page) => page.evaluate(() => (window as unknown as { shifts: number }).shifts);
+
 /** A phone, a tablet, a wide screen. The first pictures are of 1280. */
 const WIDTHS = [390, 820, 1920];
 
@@ -101,13 +112,9 @@ describe.each(['light', 'dark'] as const)('%s', (theme) => {
     await context.addInitScript(countShifts);
     await page.goto('/');
     if (wallet) await connect(page);
-    await page.goto(path);
-    await page.getByRole('heading', { level: 1 }).waitFor();
-    await expect.poll(() => page.getByRole('status', { name: 'Loading' }).count(), { timeout: 30_000 }).toBe(0);
+    await open(page, path);
     await screenshot(page, `${name}-${theme}`);
-    expect(await page.evaluate(() => (window as unknown as { shifts: number }).shifts), 'nothing jumps').toBeLessThan(
-      0.1,
-    );
+    expect(await shiftsOf(page), 'nothing jumps').toBeLessThan(0.1);
     expect(await violations(page)).toEqual([]);
     for (const width of WIDTHS) {
       await page.setViewportSize({ width, height: 900 });
@@ -119,6 +126,11 @@ describe.each(['light', 'dark'] as const)('%s', (theme) => {
     }
     await page.setViewportSize({ width: 390, height: 844 });
     expect(await violations(page), 'on a phone').toEqual([]);
+    // A theme moves nothing: once is enough.
+    if (theme === 'light') {
+      await open(page, path);
+      expect(await shiftsOf(page), 'nothing jumps on a phone').toBeLessThan(0.1);
+    }
     expect(complaints.all).toEqual([]);
     await context.close();
   });
@@ -132,6 +144,69 @@ it('is used by keyboard', async () => {
   await page.keyboard.press('Enter');
   expect(await page.evaluate(() => document.activeElement?.id)).toBe('main');
   await context.close();
+});
+
+/** A way to the oracle that can be cut, streams that are open included. */
+async function lineTo(app: string) {
+  const { hostname, port } = new URL(app);
+  const open = new Set<Socket>();
+  let isCut = false;
+  const server = createServer((near) => {
+    if (isCut) return near.destroy();
+    const far = dial(Number(port), hostname);
+    for (const [one, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      open.add(one);
+      one.pipe(other);
+      one.on('error', () => other.destroy());
+      one.on('close', () => {
+        open.delete(one);
+        other.destroy();
+      });
+    }
+  });
+  const end = () => {
+    for (const socket of open) socket.destroy();
+  };
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    cut() {
+      isCut = true;
+      end();
+    },
+    mend() {
+      isCut = false;
+    },
+    close() {
+      server.close();
+      end();
+    },
+  };
+}
+
+it('says how old its data is while the line is cut, and comes back by itself', async () => {
+  const line = await lineTo(inject('network').app);
+  const { page, context } = await session({ wallet: false });
+  try {
+    await page.goto(`${line.origin}/explorer/devices`);
+    const freshness = page.getByTestId('freshness');
+    await freshness.getByText('Live').waitFor({ timeout: 30_000 });
+    // The open stream, not only what is loaded anew.
+    line.cut();
+    await freshness.getByText('API down').waitFor({ timeout: 30_000 });
+    const age = async () => Number(/up to (\d+) s old/.exec((await freshness.textContent()) ?? '')?.[1] ?? 0);
+    await expect.poll(age, { timeout: 30_000 }).toBeGreaterThan(4);
+    expect(await page.getByRole('table', { name: 'All devices' }).getByRole('row').count()).toBeGreaterThan(1);
+    line.mend();
+    await freshness.getByText('Live').waitFor({ timeout: 60_000 });
+    await expect.poll(age, { timeout: 30_000 }).toBeLessThan(4);
+  } finally {
+    await context.close();
+    line.close();
+  }
 });
 
 it('is served with a strict policy and caches what never changes', async () => {

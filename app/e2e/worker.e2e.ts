@@ -1,11 +1,15 @@
 /** What providers, their co-stakers and holders of genesis parts do. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import type { Page } from 'playwright-core';
+import { address, createSolanaRpc, getAddressDecoder, getBase64Encoder } from '@solana/kit';
+import type { Locator, Page } from 'playwright-core';
 import { afterAll, describe, expect, inject, it } from 'vitest';
+import { getDeviceDecoder } from '../src/generated/program';
 import { connect } from './harness/browser';
 import { io } from './harness/io';
 import { sessions } from './harness/sessions';
+import { asked } from './harness/wallet';
 
 const fresh = sessions();
 
@@ -22,6 +26,16 @@ async function as(who: 'provider' | 'renter' | 'admin', path: string) {
   return opened;
 }
 
+/** Presses Tab until something has the focus. */
+async function tabTo(page: Page, target: Locator) {
+  const MOST = 80;
+  for (let i = 0; i < MOST; i++) {
+    await page.keyboard.press('Tab');
+    if (await target.evaluate((element) => element === document.activeElement)) return;
+  }
+  throw new Error(`${MOST} tabs do not lead to ${target}`);
+}
+
 describe('a provider', () => {
   it('stakes, sees its devices live, and claims what they earned', async () => {
     const { page, complaints } = await as('provider', '/worker/stake');
@@ -33,7 +47,9 @@ describe('a provider', () => {
     await page.goto('/worker');
     await expect.poll(() => page.getByText('healthy').count(), { timeout: 60_000 }).toBe(2);
     await expect.poll(() => page.getByRole('progressbar', { name: 'Load' }).count(), { timeout: 30_000 }).toBe(2);
-    await page.getByText('heartbeat').first().waitFor({ state: 'attached' });
+    // How old they are is said, and they are renewed.
+    for (const beat of await page.getByTestId('heartbeat').all())
+      await expect.poll(() => beat.textContent(), { timeout: 30_000 }).toMatch(/^\d s ago$/);
 
     await page.goto('/worker/rewards');
     const claimable = () => page.getByTestId('claimable').locator('data').getAttribute('value');
@@ -63,12 +79,44 @@ describe('a provider', () => {
     expect(await page.getByRole('button', { name: 'Withdraw' }).isDisabled()).toBe(true);
   });
 
-  it('gets one command for a new machine, with the network’s own addresses', async () => {
+  it('stakes with the keyboard alone, from the wallet on', async () => {
+    const { page } = await fresh({ wallet: 'provider' });
+    await page.goto('/worker/stake');
+    await tabTo(page, page.getByTestId('wallet'));
+    await page.keyboard.press('Enter');
+    await tabTo(page, page.getByRole('button', { name: 'Test wallet' }));
+    await page.keyboard.press('Enter');
+    const field = page.getByLabel('IO to stake', { exact: true });
+    await field.waitFor();
+    const before = await amount(page, 'Staked');
+    await tabTo(page, field);
+    await page.keyboard.type('1.5');
+    await tabTo(page, page.getByRole('button', { name: 'Stake', exact: true }));
+    await page.keyboard.press('Enter');
+    await expect.poll(() => amount(page, 'Staked'), { timeout: 30_000 }).toBe(before + 150_000_000n);
+  });
+
+  it('gets one command for a new machine, with the network’s own addresses and without its key', async () => {
     const { page } = await as('provider', '/worker/setup');
-    const command = page.getByTestId('command');
-    const { rpc_url, ws_url, oracles } = inject('network');
-    await expect.poll(() => command.textContent()).toContain(`ws_url = "${ws_url}"`);
-    for (const part of [rpc_url, ...oracles]) expect(await command.textContent()).toContain(part);
+    const { app, rpc_url, ws_url, oracles } = inject('network');
+    const command = (await page.getByTestId('command').textContent()) ?? '';
+    expect(command).toContain(`ws_url = "${ws_url}"`);
+    for (const part of [rpc_url, ...oracles]) expect(command).toContain(part);
+    expect(command).toContain(`io worker run --config worker.toml --app '${new URL(app).origin}'`);
+    expect(command).not.toContain('authority');
+  });
+
+  it('is told whose a machine is that is registered', async () => {
+    const { page } = await as('renter', '/worker/setup');
+    const { rpc_url, devices } = inject('network');
+    const { value } = await createSolanaRpc(rpc_url)
+      .getAccountInfo(address(devices[0] ?? ''), { encoding: 'base64' })
+      .send();
+    const { hardware, operator, provider } = getDeviceDecoder().decode(getBase64Encoder().encode(value?.data[0] ?? ''));
+    await page.goto(`/worker/setup?hardware=${Buffer.from(hardware).toString('hex')}&operator=${operator}`);
+    await page.getByText('It is registered already').waitFor();
+    await page.getByRole('link', { name: provider }).waitFor();
+    expect(await page.getByRole('button', { name: 'Register the device' }).count()).toBe(0);
   });
 
   it('reckons profit from its own prices', async () => {
@@ -82,15 +130,50 @@ describe('a provider', () => {
   });
 });
 
-it('somebody new becomes a provider with a signature, and stakes', async () => {
-  const { page } = await as('admin', '/worker/setup');
-  await page.getByRole('button', { name: 'Register this wallet' }).click();
-  await page.getByText('This wallet is a provider.').waitFor({ timeout: 30_000 });
-  await page.goto('/worker/stake');
-  await page.getByLabel('IO to stake', { exact: true }).fill('5');
-  await page.getByRole('button', { name: 'Stake', exact: true }).click();
-  await expect.poll(() => amount(page, 'Staked'), { timeout: 30_000 }).toBe(500_000_000n);
-});
+it('somebody new registers a machine with one signature, is told what it lacks, and retires it', async () => {
+  const { page, complaints } = await as('admin', '/worker/setup');
+  await page.getByLabel('Hardware').fill('ABC');
+  await page.getByRole('alert').getByText('64 digits').waitFor();
+  const hardware = randomBytes(32).toString('hex');
+  const operator = getAddressDecoder().decode(randomBytes(32));
+  await page.goto(`/worker/setup?hardware=${hardware}&operator=${operator}`);
+  expect(await page.getByLabel('Hardware').count(), 'the link names it').toBe(0);
+  const give = page.getByRole('checkbox', { name: /^Give the operator 0.05 SOL/ });
+  await expect.poll(() => give.isChecked(), { timeout: 30_000 }).toBe(true);
+  await page.getByRole('button', { name: 'Register the device' }).click();
+  await page.getByText('It is yours').waitFor({ timeout: 30_000 });
+  expect(await asked(page), 'provider, stake, device and fees').toBe(1);
+  await page.getByRole('link', { name: 'as this device' }).click();
+  await page.getByRole('heading', { level: 1, name: /^Device / }).waitFor();
+  await page.getByText('never', { exact: true }).waitFor();
+
+  // Nothing runs on it: each check that fails has its fix beside it.
+  await page.goto('/worker');
+  const row = (name: string) => page.getByRole('listitem').filter({ has: page.getByText(name, { exact: true }) });
+  for (const [name, detail, fix] of [
+    ['Connected', 'has seen no heartbeat', 'Start the worker: io worker run'],
+    ['Attested', 'no quorum has measured it yet', 'A running worker renews it'],
+  ] as const) {
+    await row(name).getByText('fails', { exact: true }).waitFor();
+    await row(name).getByText(detail).waitFor();
+    await row(name).getByText(fix).waitFor();
+  }
+  await row('Fees').getByText('the operator holds 0.05 SOL').waitFor();
+  expect(await row('Fees').getByText('holds', { exact: true }).count()).toBe(1);
+
+  // And why it was not paid.
+  await page.goto('/worker/rewards');
+  await page.getByText('not counted').waitFor({ timeout: 170_000 });
+  await page.getByText(/It was registered after the epoch|It was never attested/).waitFor();
+
+  await page.goto('/worker');
+  await page.getByText('Bond and retirement').click();
+  await page.getByLabel('New bond, IO').fill('200');
+  expect(await page.getByRole('button', { name: 'Change the bond' }).isDisabled(), 'it is that').toBe(true);
+  await page.getByRole('button', { name: 'Retire it' }).click();
+  await page.getByText('No devices yet').waitFor({ timeout: 30_000 });
+  expect(complaints.all).toEqual([]);
+}, 300_000);
 
 it('a holder of a genesis part claims what vested', async () => {
   const { page } = await as('admin', '/worker/rewards');

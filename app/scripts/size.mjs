@@ -1,6 +1,7 @@
 // The first load, as a browser gets it: the largest page's file, the shell that it names, and what that imports before anything is
 // clicked.
-// Fails above the budget. Fonts have one of their own: text shows before they are there.
+// Fails above the budget. Fonts have one of their own: text shows before they are there. And fails when the wallet of the browser tests,
+// whose key signs whatever it is asked, is in what is served.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -47,6 +48,16 @@ for (const face of ['cloud', 'worker', 'explorer']) {
   const key = Object.keys(manifest).find((key) => key.startsWith(`src/features/${face}/pages.`));
   if (!key) continue;
   line(`${face}, on top of it`, sum(weigh([...closure(key)].filter((key) => !first.has(key)))), FACE);
+}
+const harness = readFileSync(join(dist, '../e2e/harness/wallet.ts'), 'utf8');
+const names = [/name: '([^']+)'/, /as \{ (\w+): typeof control \}/].map((form) => form.exec(harness)?.[1]);
+if (!names.every(Boolean)) throw new Error('e2e/harness/wallet.ts names its wallet otherwise than this looks for');
+for (const file of readdirSync(dist, { recursive: true }).filter((file) => /\.(js|html)$/.test(file))) {
+  const text = readFileSync(join(dist, file), 'utf8');
+  const found = names.find((name) => text.includes(name));
+  if (!found) continue;
+  console.error(`${file} has “${found}”: the wallet of the tests is in the bundle.`);
+  process.exitCode = 1;
 }
 if (failed) {
   console.error('The app is over its size budget (scripts/size.mjs): load less at first, or later.');

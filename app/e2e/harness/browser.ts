@@ -39,9 +39,9 @@ export interface Session {
   complaints: Complaints;
 }
 
-/** A browser profile of its own, with the renter's wallet unless another is named. */
+/** A browser profile of its own, with the renter's wallet unless another is named, or the file of any key. */
 export async function session(
-  options: { wallet?: Who | false; theme?: 'light' | 'dark'; width?: number } = {},
+  options: { wallet?: Who | false; keyfile?: string; theme?: 'light' | 'dark'; width?: number } = {},
 ): Promise<Session> {
   const network = inject('network');
   const context = await (await launch()).newContext({
@@ -51,7 +51,7 @@ export async function session(
     acceptDownloads: true,
     reducedMotion: 'reduce',
   });
-  if (options.wallet !== false) await giveWallet(context, keyOf(options.wallet ?? 'renter'));
+  if (options.wallet !== false) await giveWallet(context, options.keyfile ?? keyOf(options.wallet ?? 'renter'));
   const page = await context.newPage();
   const complaints = watch(page, [network.app, network.rpc_url, ...network.oracles]);
   // Until the app runs, a page can be looked at only.

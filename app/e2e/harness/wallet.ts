@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { getBase58Decoder } from '@solana/kit';
 import type { BrowserContext, Page } from 'playwright-core';
 
-export type Mood = 'sign' | 'reject' | 'hold' | 'alter';
+export type Mood = 'sign' | 'reject' | 'hold' | 'alter' | 'forge';
 
 interface Given {
   name: string;
@@ -107,6 +107,7 @@ function inPage(given: Given) {
           const signed = Uint8Array.from(transaction);
           if (control.mood === 'alter') signed[signed.length - 1] = (signed.at(-1) ?? 0) ^ 1;
           signed.set(await sign(signed.slice(65)), 1);
+          if (control.mood === 'forge') signed[1] = (signed[1] ?? 0) ^ 1;
           return [{ signedTransaction: signed }];
         },
       },

@@ -3,6 +3,8 @@ import { createRoute, createRouter, type ErrorComponentProps, Link, type RouterH
 import { cloudRoutes } from '@/features/cloud';
 import { explorerRoutes } from '@/features/explorer';
 import { workerRoutes } from '@/features/worker';
+// Here and in the rest of the shell from their files, not by the door: all that the shell imports is loaded first, and the door has the
+// table, 24 kB of gzip that no first page needs.
 import { buttonClass } from '@/shared/ui/button';
 import { Page } from '@/shared/ui/layout';
 import { Empty, Failure, Skeleton } from '@/shared/ui/states';

@@ -1,9 +1,9 @@
-import { type QueryClient, useIsFetching, useQueryClient } from '@tanstack/react-query';
+import { type Query, type QueryClient, useIsFetching, useQueryClient } from '@tanstack/react-query';
 import { Link, Outlet, useRouterState } from '@tanstack/react-router';
 import { useEffect, useRef, useState } from 'react';
-import { useConfig } from '@/shared/config/use-config';
+import { config } from '@/shared/config';
 import { duration } from '@/shared/format';
-import { useLiveCache, useLiveStatus, useNow } from '@/shared/live';
+import { trueAt, useLiveCache, useLiveStatus, useNow } from '@/shared/live';
 import { cx } from '@/shared/ui/cx';
 import { Tips } from '@/shared/ui/tip';
 import { WalletButton } from '@/shared/wallet';
@@ -79,21 +79,35 @@ function useRecovery() {
   }, [client]);
 }
 
+/** Reads of the chain whose changes the stream tells (`shared/chain/patch.ts`), by the second part of their key. */
+const FOLLOWED: readonly unknown[] = ['account', 'list', 'network', 'oracleSet', 'emission'];
+
+/** What is never read again is what does not change. */
+const changes = (query: Query) =>
+  query.observers.some(({ options: { refetchInterval } }) =>
+    typeof refetchInterval === 'function' ? refetchInterval(query) : refetchInterval,
+  );
+
+/** Reads of the chain that are shown. */
+const shown = (client: QueryClient) =>
+  client
+    .getQueryCache()
+    .findAll({
+      queryKey: ['chain'],
+      type: 'active',
+      predicate: (query) => query.state.data !== undefined && changes(query),
+    })
+    .map(({ queryKey, state }) => ({ at: state.dataUpdatedAt, followed: FOLLOWED.includes(queryKey[1]) }));
+
 /** How old what is shown may be, and what of it can not be read now: always in sight. */
 function Freshness() {
-  const { up, heardAt, indexAgeMs, slot } = useLiveStatus();
+  const live = useLiveStatus();
+  const { up, slot } = live;
   const client = useQueryClient();
   const fetching = useIsFetching();
   useNow();
-  const newest = Math.max(
-    heardAt && indexAgeMs !== null ? heardAt - indexAgeMs : 0,
-    ...client
-      .getQueryCache()
-      .getAll()
-      .filter((query) => query.getObserversCount() > 0)
-      .map((query) => query.state.dataUpdatedAt),
-  );
-  const age = newest > 0 ? Math.max(0, Date.now() - newest) : null;
+  const oldest = trueAt(live, shown(client));
+  const age = oldest === null ? null : Math.max(0, Date.now() - oldest);
   const old = age !== null && age > OLD_MS;
   const chainDown = failing(client).length > 0;
   const [color, text, tip] =
@@ -116,17 +130,18 @@ function Freshness() {
             : [
                 old ? 'bg-warn' : 'bg-good',
                 old ? 'Behind' : 'Live',
-                `slot ${slot ?? '…'}: changes arrive by themselves`,
+                `slot ${slot ?? '…'}: changes arrive by themselves. The age is of the oldest part that is shown.`,
               ];
   const detail =
     age === null
       ? 'nothing read yet'
       : age < 2_000
         ? 'data is fresh'
-        : `data is ${duration(Math.round(age / 1000))} old`;
+        : `data is up to ${duration(Math.round(age / 1000))} old`;
   const fresh = age !== null && age < 2_000;
   return (
-    <p className="flex items-center gap-2 text-muted text-xs" data-testid="freshness" data-tip={tip}>
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: its tip is for keyboards, too
+    <p tabIndex={0} className="flex items-center gap-2 text-muted text-xs" data-testid="freshness" data-tip={tip}>
       <span aria-hidden className={cx('size-2 rounded-full', color)} />
       <span>
         {text}
@@ -140,7 +155,6 @@ function Freshness() {
 export function Shell() {
   useLiveCache();
   useRecovery();
-  const config = useConfig();
   const path = useRouterState({ select: (state) => state.location.pathname });
   const main = useRef<HTMLElement>(null);
   const before = useRef(path);
@@ -164,7 +178,7 @@ export function Shell() {
               <img src="/favicon.svg" alt="" width={24} height={24} />
               <span className="hidden sm:inline">IO Network</span>
             </Link>
-            {config.local && (
+            {config().local && (
               <span
                 className="rounded-full bg-warn/10 px-2 py-0.5 text-warn text-xs"
                 data-tip="A chain on this machine: its tokens are worth nothing."

@@ -1,14 +1,14 @@
 /** The Cloud face. Routes are here, small and eager; pages are one lazy chunk behind `pages.ts`. */
 import { createRoute } from '@tanstack/react-router';
 import { rootRoute } from '@/app/root';
-import { readFilters } from './offers/filters';
+import { readFilters, readNewJob } from './offers/filters';
 
 const face = createRoute({ getParentRoute: () => rootRoute, path: 'cloud' });
 
 const offers = createRoute({ getParentRoute: () => face, path: '/', validateSearch: readFilters }).lazy(() =>
   import('./pages').then(({ pages }) => pages.offers),
 );
-const submit = createRoute({ getParentRoute: () => face, path: 'new', validateSearch: readFilters }).lazy(() =>
+const submit = createRoute({ getParentRoute: () => face, path: 'new', validateSearch: readNewJob }).lazy(() =>
   import('./pages').then(({ pages }) => pages.submit),
 );
 const jobs = createRoute({ getParentRoute: () => face, path: 'jobs' }).lazy(() =>

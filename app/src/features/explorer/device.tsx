@@ -13,7 +13,7 @@ import {
   type Read,
 } from '@/shared/chain';
 import { count, duration, hex, IO, latency, pace, percent, region, regionName, shorten, size } from '@/shared/format';
-import { useHeartbeats, useNow } from '@/shared/live';
+import { beatAge, ifFresh, useHeartbeats, useNow } from '@/shared/live';
 import { Amount, Badge, Card, Empty, Facts, Hash, Loaded, Page, Skeleton, Stat, Time } from '@/shared/ui';
 import { Activity } from './activity';
 import { JobLink, ProviderLink } from './links';
@@ -52,7 +52,8 @@ function Shown({ device: { address, data } }: { device: Read<Kinds['device']> })
   const network = useQuery(networkQuery());
   const offers = useQuery(deviceOffersQuery());
   const jobs = useQuery(jobsQuery());
-  const beat = useHeartbeats(data.provider)[address];
+  const last = useHeartbeats(data.provider)[address];
+  const [beat, silence] = [ifFresh(last), beatAge(last)];
   const now = useNow();
   const mine = useMemo(() => jobs.data?.filter((job) => job.data.device === address) ?? [], [jobs.data, address]);
   const offer = offers.data?.find((one) => one.device === address);
@@ -71,7 +72,14 @@ function Shown({ device: { address, data } }: { device: Read<Kinds['device']> })
         <Stat label="Earned" note="weighed in IO">
           <Amount base={data.volume} unit={IO} />
         </Stat>
-        <Stat label="Load" note={beat ? 'live' : 'no heartbeat seen by this oracle'}>
+        <Stat
+          label="Load"
+          note={
+            silence === null
+              ? 'no heartbeat heard yet'
+              : `heartbeat ${duration(Math.floor(silence))} ago${beat ? '' : ', silent'}`
+          }
+        >
           {beat ? `${Math.round(beat.load * 100)} %` : '—'}
         </Stat>
       </div>

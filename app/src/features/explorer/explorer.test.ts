@@ -57,14 +57,18 @@ describe('places', () => {
 
 describe('utilisation', () => {
   const job = (data: Partial<Kinds['job']>) =>
-    ({ data: { kind: 0, acceptedAt: 0n, submittedAt: 0n, finishedAt: 0n, ...data } }) as Read<Kinds['job']>;
-  const device = (since: bigint) => ({ data: { since } }) as Read<Kinds['device']>;
+    ({ data: { kind: 0, device: 'd0', acceptedAt: 0n, submittedAt: 0n, finishedAt: 0n, ...data } }) as Read<
+      Kinds['job']
+    >;
+  const device = (since: bigint) => ({ address: `d${since}`, data: { since } }) as Read<Kinds['device']>;
   it('is the time with a job of the time that devices were there', () => {
     // Hours begin at 0, 3,600, 7,200; now is half past the last.
     const jobs = [
       job({ acceptedAt: 1_800n, submittedAt: 5_400n, finishedAt: 9_999n }),
       job({ acceptedAt: 8_100n }),
       job({ acceptedAt: 0n }),
+      // Of a device that was retired.
+      job({ device: 'gone' as never, acceptedAt: 1_800n, submittedAt: 5_400n }),
       // A lease's time of counting is not its end.
       job({ kind: 1, acceptedAt: 3_600n, submittedAt: 4_000n, finishedAt: 5_400n }),
     ];

@@ -20,6 +20,7 @@ import {
   Stat,
   Time,
 } from '@/shared/ui';
+import { Verdicts } from '@/shared/verdicts';
 import { Activity } from './activity';
 import { DeviceLink, ProviderLink, SearchLink, TransactionLink } from './links';
 import { Listing } from './listing';
@@ -37,7 +38,7 @@ export function JobPage() {
       lead={<Hash value={at} head={44} tail={0} label="job" />}
       actions={
         <Link to="/cloud/jobs/$job" params={{ job: at }} className={buttonClass('outline')}>
-          Timeline and attestations
+          Timeline and result
         </Link>
       }
     >
@@ -90,7 +91,8 @@ function History({ view }: { view: JobView }) {
   );
 }
 
-function Shown({ job: { data } }: { job: Read<Kinds['job']> }) {
+function Shown({ job }: { job: Read<Kinds['job']> }) {
+  const { data } = job;
   const mints = useQuery(mintsQuery());
   const unit = unitOf(data.mint, mints.data);
   const state = stateName(data.state);
@@ -148,6 +150,11 @@ function Shown({ job: { data } }: { job: Read<Kinds['job']> }) {
           />
         </Card>
       </div>
+      {data.kind === 0 && data.submittedAt > 0n && (
+        <Card title="What oracles say of the result">
+          <Verdicts job={job} />
+        </Card>
+      )}
     </>
   );
 }

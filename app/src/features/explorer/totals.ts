@@ -1,13 +1,13 @@
 /** The network in figures, out of its accounts. Pure. */
 import type { Burns as History, Offer } from '@/shared/api';
 import { className, type Kinds, NOBODY, type Read } from '@/shared/chain';
+import type { PastJob } from '@/shared/closed';
 import { region } from '@/shared/format';
 import { STATES, type StateName, stateName } from '@/shared/jobs';
 import { hourOf } from '@/shared/offers';
 import { CAP, emitted, GENESIS, vested } from '@/shared/rewards';
 
 type Device = Read<Kinds['device']>;
-type Job = Read<Kinds['job']>;
 
 export const isBusy = (device: Kinds['device']) => device.currentJob !== NOBODY;
 
@@ -72,7 +72,7 @@ export function byRegion(devices: readonly Device[]): { region: string; devices:
   return [...counts].map(([region, devices]) => ({ region, devices })).sort((a, b) => b.devices - a.devices);
 }
 
-export function byState(jobs: readonly Job[]): { state: StateName; count: number }[] {
+export function byState(jobs: readonly PastJob[]): { state: StateName; count: number }[] {
   return STATES.slice(1).map((state) => ({
     state,
     count: jobs.filter((job) => stateName(job.data.state) === state).length,
@@ -80,7 +80,7 @@ export function byState(jobs: readonly Job[]): { state: StateName; count: number
 }
 
 /** Jobs created and payments settled (of one mint, base units) in each step of time up to now, oldest first. */
-export function history(jobs: readonly Job[], mint: string, now: number, step: number, steps: number) {
+export function history(jobs: readonly PastJob[], mint: string, now: number, step: number, steps: number) {
   const last = Math.floor(now / step);
   const times = Array.from({ length: steps }, (_, i) => (last - steps + 1 + i) * step);
   const created = times.map(() => 0);
@@ -97,9 +97,9 @@ export function history(jobs: readonly Job[], mint: string, now: number, step: n
   return { times, created, settled };
 }
 
-/** Share of devices at work in each of the steps of `history`, percent; null before there were any. */
+/** Share of devices at work in each of the steps of `history`, percent, of those that are there now; null before there were any. */
 export function utilisation(
-  jobs: readonly Job[],
+  jobs: readonly PastJob[],
   devices: readonly Device[],
   now: number,
   step: number,
@@ -109,8 +109,9 @@ export function utilisation(
   const times = Array.from({ length: steps }, (_, i) => (last - steps + 1 + i) * step);
   const begin = times[0] ?? 0;
   const busy = times.map(() => 0);
+  const there = new Set<string>(devices.map(({ address }) => address));
   for (const { data } of jobs) {
-    if (data.acceptedAt === 0n) continue;
+    if (data.acceptedAt === 0n || !there.has(data.device)) continue;
     // A lease's `submittedAt` is when it was counted last.
     const ended = data.kind === 0 && data.submittedAt > 0n ? data.submittedAt : data.finishedAt;
     const [from, to] = [Math.max(begin, Number(data.acceptedAt)), ended > 0n ? Math.min(now, Number(ended)) : now];
@@ -121,8 +122,8 @@ export function utilisation(
   }
   const percent = times.map((at, i) => {
     const until = Math.min(now, at + step);
-    const there = devices.reduce((sum, { data }) => sum + Math.max(0, until - Math.max(at, Number(data.since))), 0);
-    return there > 0 ? Math.min(100, (100 * (busy[i] ?? 0)) / there) : null;
+    const all = devices.reduce((sum, { data }) => sum + Math.max(0, until - Math.max(at, Number(data.since))), 0);
+    return all > 0 ? Math.min(100, (100 * (busy[i] ?? 0)) / all) : null;
   });
   return { times, percent };
 }

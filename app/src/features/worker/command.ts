@@ -1,4 +1,4 @@
-/** The one command that turns a machine into a device. Pure. */
+/** The one command that turns a machine into a device; who owns the stake signs for it elsewhere. Pure. */
 
 /** Only what ends no string gets into the configuration: it is TOML, in a here-document that the shell does not read. */
 function plain(text: string): string {
@@ -13,15 +13,9 @@ const quoted = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
 export const NO_RPC = 'https://rpc.example.com';
 export const NO_WS = 'wss://rpc.example.com';
 
-/** IO base units as the command line takes them. */
-export function ioText(base: bigint): string {
-  const fraction = (base % 100_000_000n).toString().padStart(8, '0').replace(/0+$/, '');
-  return `${base / 100_000_000n}${fraction && `.${fraction}`}`;
-}
-
 export function commandFor(of: {
-  classId: number;
-  bond: bigint;
+  /** Where this app is: the worker names a page of it. */
+  app: string;
   region: string;
   oracles: readonly string[];
   rpcUrl: string | null;
@@ -50,7 +44,6 @@ export function commandFor(of: {
     `  cat > worker.toml <<'END' &&`,
     ...lines,
     'END',
-    `  io -u ${quoted(rpc)} -k authority.json device register --class ${of.classId} --operator-key operator.json --bond ${ioText(of.bond)} &&`,
-    '  io worker run --config worker.toml',
+    `  io worker run --config worker.toml --app ${quoted(of.app)}`,
   ].join('\n');
 }

@@ -1,8 +1,6 @@
 /** Profit from what was measured. Pure. */
-import type { Kinds, Read } from '@/shared/chain';
+import type { PastJob } from '@/shared/closed';
 import { stateName } from '@/shared/jobs';
-
-type Job = Read<Kinds['job']>;
 
 /** What a device did in a span of time. */
 export interface Occupancy {
@@ -15,12 +13,19 @@ export interface Occupancy {
   jobs: number;
 }
 
-/** From jobs on chain: overlapping ones count once. */
-export function occupancyOf(jobs: readonly Job[], device: string, ioMint: string, from: number, to: number): Occupancy {
+/** From jobs: overlapping ones count once. */
+export function occupancyOf(
+  jobs: readonly PastJob[],
+  device: string,
+  ioMint: string,
+  from: number,
+  to: number,
+): Occupancy {
   const mine = jobs.filter(({ data }) => data.device === device && data.acceptedAt > 0n);
   const spans = mine
     .map(({ data }) => {
-      const end = data.submittedAt > 0n ? data.submittedAt : data.finishedAt;
+      // A lease's `submittedAt` is when it was counted last.
+      const end = data.kind === 0 && data.submittedAt > 0n ? data.submittedAt : data.finishedAt;
       return [Math.max(from, Number(data.acceptedAt)), Math.min(to, end > 0n ? Number(end) : to)] as const;
     })
     .filter(([begin, end]) => end > begin)
@@ -45,16 +50,43 @@ export function occupancyOf(jobs: readonly Job[], device: string, ioMint: string
   };
 }
 
-/** Watts that devices report now, on average: those at work, those idle; null where none of them reports. */
-export function measuredWatts(beats: readonly { power_w: number | null; job: string | null }[]): {
-  busy: number | null;
-  idle: number | null;
-} {
-  const mean = (busy: boolean) => {
-    const watts = beats.flatMap(({ power_w, job }) => (power_w !== null && (job !== null) === busy ? [power_w] : []));
-    return watts.length > 0 ? watts.reduce((sum, one) => sum + one, 0) / watts.length : null;
+interface Mean {
+  watts: number;
+  samples: number;
+}
+
+/** What a device's heartbeats said of its power since a page listens: at work, and idle. */
+export interface Measured {
+  busy: Mean;
+  idle: Mean;
+  /** Its own clock at the first and the last heartbeat, milliseconds. */
+  first: number;
+  last: number;
+}
+
+const NONE: Mean = { watts: 0, samples: 0 };
+
+/** With one more heartbeat; the same as before with one that counts already, or says nothing. */
+export function measured(
+  known: Measured | undefined,
+  { at_ms, power_w, job }: { at_ms: number; power_w: number | null; job: string | null },
+): Measured | undefined {
+  if (power_w === null || (known && at_ms <= known.last)) return known;
+  const before = known ?? { busy: NONE, idle: NONE, first: at_ms, last: at_ms };
+  const key = job === null ? 'idle' : 'busy';
+  const { watts, samples } = before[key];
+  return {
+    ...before,
+    last: at_ms,
+    [key]: { watts: (watts * samples + power_w) / (samples + 1), samples: samples + 1 },
   };
-  return { busy: mean(true), idle: mean(false) };
+}
+
+/** Its watts, as far as they were measured. What was not measured at work is at least what it draws idle. */
+export function wattsOf(of: Measured | undefined): { busy: number | null; idle: number | null } {
+  const mean = (one: Mean | undefined) => (one && one.samples > 0 ? one.watts : null);
+  const [busy, idle] = [mean(of?.busy), mean(of?.idle)];
+  return { busy: busy ?? idle, idle: idle ?? busy };
 }
 
 export interface Costs {
@@ -75,9 +107,9 @@ export interface Profit {
   breakEvenIo: number | null;
 }
 
-/** Over the span of the occupancy, in the owner's money. `rewards` in IO base units. */
-export function profitOf(occupancy: Occupancy, rewards: bigint, costs: Costs): Profit {
-  const idle = Math.max(0, occupancy.spanSeconds - occupancy.busySeconds);
+/** Over the span of the occupancy, of which it was up for a share, in the owner's money. `rewards` in IO base units. */
+export function profitOf(occupancy: Occupancy, up: number, rewards: bigint, costs: Costs): Profit {
+  const idle = Math.max(0, occupancy.spanSeconds * up - occupancy.busySeconds);
   const kwh = (occupancy.busySeconds * costs.busyWatts + idle * costs.idleWatts) / 3_600_000;
   const io = Number(occupancy.earned + rewards) / 1e8;
   const cost = kwh * costs.priceKwh;

@@ -92,7 +92,7 @@ export function ProviderPage({
                   </Link>
                 }
               >
-                Registering takes one signature; then you stake and add devices. Or connect the wallet that did.
+                Setting up its first device makes it one, with one signature. Or connect the wallet that is.
               </Empty>
             )
           }

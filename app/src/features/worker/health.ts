@@ -3,7 +3,7 @@ import { getU64Decoder } from '@solana/kit';
 import type { Offer } from '@/shared/api';
 import { type Kinds, NOBODY } from '@/shared/chain';
 import { duration, exact, IO } from '@/shared/format';
-import type { Heartbeat } from '@/shared/live';
+import { BEAT_SECONDS, type Beat } from '@/shared/live';
 
 export interface HealthCheck {
   name: string;
@@ -13,8 +13,6 @@ export interface HealthCheck {
   fix?: string;
 }
 
-/** Silence after which oracles pass a device over, seconds. */
-const STALE_SECONDS = 20;
 const HOT_CELSIUS = 87;
 /** Warn while an attestation is good for less than this, seconds. */
 const SOON_SECONDS = 300;
@@ -36,7 +34,10 @@ export function healthOf(of: {
   offer: Offer | undefined;
   /** Undefined when the oracle can not be asked. */
   apiUp: boolean;
-  beat: Heartbeat | undefined;
+  /** Its last heartbeat, if that is fresh. */
+  beat: Beat | undefined;
+  /** Since the last one, seconds; null when this page heard none. */
+  silence: number | null;
   operatorLamports: bigint | undefined;
   address: string;
   now: number;
@@ -46,11 +47,11 @@ export function healthOf(of: {
   const add = (name: string, ok: boolean, detail: string, fix: string) =>
     checks.push(ok ? { name, ok, detail } : { name, ok, detail, fix });
   if (of.apiUp) {
-    const at = beat?.at_ms ?? offer?.last_heartbeat_ms;
-    const age = at ? Math.max(0, now - at / 1000) : null;
+    const told = offer?.last_heartbeat_ms ? Math.max(0, now - offer.last_heartbeat_ms / 1000) : null;
+    const age = of.silence ?? told;
     add(
       'Connected',
-      age !== null && age <= STALE_SECONDS,
+      age !== null && age < BEAT_SECONDS,
       age === null ? 'this oracle has seen no heartbeat' : `heartbeat ${duration(age)} ago`,
       'Start the worker: io worker run --config worker.toml. If it runs, look at its log for the oracles’ addresses.',
     );
@@ -72,7 +73,7 @@ export function healthOf(of: {
       'Bond',
       device.bond >= need,
       `${exact(device.bond, IO)} of at least ${exact(need, IO)}`,
-      `Raise it: io device bond ${address} ${exact(need, IO).replace(/[^\d.]/g, '')}. Free stake has to cover it.`,
+      `Raise it under “Bond and retirement”, or io device bond ${address} ${exact(need, IO).replace(/[^\d.]/g, '')}. Free stake has to cover it.`,
     );
   }
   add(
@@ -87,7 +88,7 @@ export function healthOf(of: {
       'Penalty',
       false,
       `it owes ${exact(due, IO)} for a wrong hardware proof, and takes no jobs`,
-      `Add stake, then pay it: io device pay-penalty ${address}.`,
+      `Add stake, then pay it under “Bond and retirement”, or io device pay-penalty ${address}.`,
     );
   }
   add(

@@ -13,14 +13,28 @@ import {
   type Read,
   solBalanceQuery,
 } from '@/shared/chain';
-import { count, duration, IO, latency, pace, percent, shorten, size } from '@/shared/format';
-import { type Heartbeat, useHeartbeats, useLiveStatus, useNow } from '@/shared/live';
+import { count, duration, exact, IO, latency, pace, percent, plural, shorten, size } from '@/shared/format';
+import { type Beat, beatAge, ifFresh, useHeartbeats, useLiveStatus, useNow } from '@/shared/live';
 import { type EpochRewards, epochQuery, hexOf, SLOTS, scoreBps, slotsOf, together } from '@/shared/rewards';
-import { Amount, Badge, buttonClass, Card, Empty, Hash, Loaded, Notice, Progress, Skeleton, Stat } from '@/shared/ui';
+import {
+  Amount,
+  Badge,
+  buttonClass,
+  Card,
+  cx,
+  Empty,
+  Hash,
+  Loaded,
+  Notice,
+  Progress,
+  Skeleton,
+  Stat,
+} from '@/shared/ui';
 import type { ConnectedWallet } from '@/shared/wallet';
+import { AmountForm } from './amount-form';
 import { type Provider, ProviderPage } from './frame';
-import { healthOf } from './health';
-import { drain } from './transactions';
+import { healthOf, penaltyDue } from './health';
+import { drain, payPenalty, retire, setBond } from './transactions';
 
 const MIB = 1024 * 1024;
 
@@ -41,6 +55,8 @@ function Devices({ provider, wallet }: { provider: Provider; wallet: ConnectedWa
   const root = emission.data?.data.rootEpoch ?? 0n;
   const rewards = useQuery(epochQuery(root > 0n ? root : null));
   const { data } = provider;
+  useNow();
+  const connected = Object.values(beats).filter((beat) => ifFresh(beat)).length;
   return (
     <div className="flex flex-col gap-4">
       <div className="grid grid-cols-2 gap-3 md:grid-cols-4">
@@ -51,8 +67,8 @@ function Devices({ provider, wallet }: { provider: Provider; wallet: ConnectedWa
           <Amount base={data.committed} unit={IO} />
         </Stat>
         <Stat label="Devices">{count(data.devices)}</Stat>
-        <Stat label="Connected" note="heartbeats on this page">
-          {Object.keys(beats).length}
+        <Stat label="Connected" note="heard on this page just now">
+          {connected}
         </Stat>
       </div>
       {offers.error && (
@@ -74,7 +90,7 @@ function Devices({ provider, wallet }: { provider: Provider; wallet: ConnectedWa
                 </Link>
               }
             >
-              A device is registered on the machine that has it.
+              It takes one command on the machine that has it, and one signature here.
             </Empty>
           ) : (
             rows
@@ -122,7 +138,7 @@ function DeviceCard({
   device: { address, data },
   provider,
   wallet,
-  beat,
+  beat: last,
   offer,
   apiUp,
   upIn,
@@ -130,7 +146,7 @@ function DeviceCard({
   device: Read<Kinds['device']>;
   provider: Provider;
   wallet: ConnectedWallet;
-  beat: Heartbeat | undefined;
+  beat: Beat | undefined;
   offer: Offer | undefined;
   apiUp: boolean;
   upIn: { epoch: bigint; slots: number } | null;
@@ -141,12 +157,14 @@ function DeviceCard({
   const { up } = useLiveStatus();
   const now = useNow();
   const kind = classes.data?.find((one) => one.data.id === data.class);
+  const [beat, silence] = [ifFresh(last), beatAge(last)];
   const checks = healthOf({
     device: data,
     network: network.data?.data,
     offer,
     apiUp: apiUp && up !== false,
     beat,
+    silence,
     operatorLamports: operator.data,
     address,
     now,
@@ -192,12 +210,12 @@ function DeviceCard({
         />
         <Gauge
           label="Temperature"
-          text={beat?.temperature_c == null ? 'not measured' : `${beat.temperature_c.toFixed(0)} °C`}
+          text={!beat ? '—' : beat.temperature_c == null ? 'not measured' : `${beat.temperature_c.toFixed(0)} °C`}
           value={beat?.temperature_c == null ? null : beat.temperature_c / 100}
         />
         <Gauge
           label="Power"
-          text={beat?.power_w == null ? 'not measured' : `${beat.power_w.toFixed(0)} W`}
+          text={!beat ? '—' : beat.power_w == null ? 'not measured' : `${beat.power_w.toFixed(0)} W`}
           value={null}
         />
       </div>
@@ -236,11 +254,20 @@ function DeviceCard({
             {pace(data.downMbit)} / {pace(data.upMbit)}, {latency(data.latencyMs)}
           </span>
         </Fact>
+        <Fact label="Heartbeat">
+          <span
+            data-testid="heartbeat"
+            className={cx('inline-block min-w-24 tabular-nums', !beat && silence !== null && 'text-warn')}
+          >
+            {silence === null ? 'none heard yet' : `${duration(Math.floor(silence))} ago`}
+          </span>
+        </Fact>
         <Fact label="Answers in">{beat?.rtt_ms == null ? '—' : `${beat.rtt_ms} ms`}</Fact>
         <Fact label="Operator">
           <Hash value={data.operator} label="operator" />
         </Fact>
       </dl>
+      <Manage device={{ address, data }} provider={provider} wallet={wallet} />
       <details className="mt-4 border-line border-t pt-3" open={failures.length > 0}>
         <summary className="font-medium text-sm">Health checks</summary>
         <ul className="mt-3 grid gap-2 text-sm lg:grid-cols-2">
@@ -259,6 +286,61 @@ function DeviceCard({
         </ul>
       </details>
     </Card>
+  );
+}
+
+/** What its owner does seldom. */
+function Manage({
+  device: { address, data },
+  provider,
+  wallet,
+}: {
+  device: Pick<Read<Kinds['device']>, 'address' | 'data'>;
+  provider: Provider;
+  wallet: ConnectedWallet;
+}) {
+  const whole = provider.data.staked + provider.data.coAssets;
+  const free = whole > provider.data.committed ? whole - provider.data.committed : 0n;
+  const due = penaltyDue(data);
+  return (
+    <details className="mt-4 border-line border-t pt-3">
+      <summary className="font-medium text-sm">Bond and retirement</summary>
+      <div className="mt-3 grid items-start gap-6 text-sm sm:grid-cols-2">
+        <AmountForm label="New bond, IO" most={data.bond + free} mostWords="At most, with what is free">
+          {(bond, clear) => (
+            <Act
+              wallet={wallet}
+              variant="outline"
+              disabled={bond === null || bond === data.bond}
+              onDone={clear}
+              build={() => setBond(wallet.address, address, bond as bigint)}
+            >
+              Change the bond
+            </Act>
+          )}
+        </AmountForm>
+        <div className="grid gap-3">
+          {due > 0n && (
+            <Act wallet={wallet} build={() => payPenalty(wallet.address, address, provider.data.slashCases)}>
+              Pay the penalty of {exact(due, IO)}
+            </Act>
+          )}
+          <p className="text-muted">
+            A bond is lowered, and a device retired, a day after its last figures: stop its worker first. Retired, its
+            bond is free stake again, and its record stays with you.
+          </p>
+          <Act
+            wallet={wallet}
+            variant="danger"
+            disabled={data.openJobs > 0 || due > 0n}
+            build={() => retire(wallet.address, address)}
+          >
+            Retire it
+          </Act>
+          {data.openJobs > 0 && <p className="text-muted">It has {plural(data.openJobs, 'unsettled job')}.</p>}
+        </div>
+      </div>
+    </details>
   );
 }
 

@@ -1,12 +1,14 @@
-import { useQuery } from '@tanstack/react-query';
-import { useRef, useState } from 'react';
-import { devicesOfProviderQuery, emissionQuery, jobsOfProviderQuery } from '@/shared/chain';
+import { keepPreviousData, useQuery } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
+import { useEffect, useState } from 'react';
+import { devicesOfProviderQuery, emissionQuery, jobsOfProviderQuery, type Kinds, type Read } from '@/shared/chain';
+import { type PastJob, rememberedQuery, withClosed } from '@/shared/closed';
 import { config } from '@/shared/config';
-import { exact, IO, plural, shorten } from '@/shared/format';
-import { useHeartbeats, useNow } from '@/shared/live';
-import { epochQuery, hexOf } from '@/shared/rewards';
-import { Amount, Card, Empty, Loaded, Notice, SelectField, Skeleton, Stat, TextField } from '@/shared/ui';
-import { measuredWatts, occupancyOf, profitOf } from './earnings';
+import { duration, hex, IO, plural, shorten, utc } from '@/shared/format';
+import { type Beat, useHeartbeats, useNow } from '@/shared/live';
+import { hexOf, pastQuery } from '@/shared/rewards';
+import { Amount, Card, Empty, Loaded, Notice, SelectField, Skeleton, Table, TextField } from '@/shared/ui';
+import { type Measured, measured, type Occupancy, occupancyOf, type Profit, profitOf, wattsOf } from './earnings';
 import { type Provider, ProviderPage } from './frame';
 
 const SPANS = [
@@ -50,26 +52,51 @@ const number = (text: string) => {
   return text.trim() !== '' && Number.isFinite(value) && value >= 0 ? value : null;
 };
 
-const watts = (value: number | null) => (value === null ? '' : value.toFixed(0));
+const watts = (value: number | null) => (value === null ? '—' : `${value.toFixed(0)} W`);
 
-/** What was measured of each kind since the page was opened: a device is not at work all the time. */
-function useMeasured(beats: Parameters<typeof measuredWatts>[0]) {
-  const kept = useRef<ReturnType<typeof measuredWatts>>({ busy: null, idle: null });
-  const now = measuredWatts(beats);
-  kept.current = { busy: now.busy ?? kept.current.busy, idle: now.idle ?? kept.current.idle };
-  return kept.current;
+/** What each device's heartbeats said since the page was opened. */
+function useMeasured(beats: Record<string, Beat>): Record<string, Measured> {
+  const [all, setAll] = useState<Record<string, Measured>>({});
+  useEffect(() => {
+    setAll((known) => {
+      const news = Object.values(beats).flatMap((beat) => {
+        const next = measured(known[beat.device], beat);
+        return next && next !== known[beat.device] ? [[beat.device, next] as const] : [];
+      });
+      return news.length > 0 ? { ...known, ...Object.fromEntries(news) } : known;
+    });
+  }, [beats]);
+  return all;
+}
+
+interface DeviceProfit {
+  address: string;
+  measured: Measured | undefined;
+  /** What is reckoned with. */
+  watts: { busy: number | null; idle: number | null };
+  done: Occupancy;
+  /** Shares of the newest epochs, as a quorum of oracles saw them; null before any is known. */
+  up: number | null;
+  hired: number | null;
+  /** Base units, over the span. */
+  rewards: bigint;
+  result: Profit | null;
 }
 
 function Reckoned({ provider }: { provider: Provider }) {
   const devices = useQuery(devicesOfProviderQuery(provider.address));
   const jobs = useQuery(jobsOfProviderQuery(provider.address));
   const emission = useQuery(emissionQuery());
-  const root = emission.data?.data.rootEpoch ?? 0n;
-  const rewards = useQuery(epochQuery(root > 0n ? root : null));
-  const beats = useHeartbeats(provider.address);
+  const root = emission.data?.data;
+  const past = useQuery({
+    ...pastQuery(root && root.rootEpoch > 0n ? hex(root.rootBlob as Uint8Array) : null),
+    placeholderData: keepPreviousData,
+  });
+  const known = useMeasured(useHeartbeats(provider.address));
   const now = Math.floor(useNow(5_000));
   const [kept, setKept] = useState(remembered);
   const [span, setSpan] = useState<number>(SPANS[0].seconds);
+  const told = useQuery({ ...rememberedQuery(now - span), placeholderData: keepPreviousData });
   const change = (field: keyof Assumptions) => (event: { target: { value: string } }) => {
     const next = { ...kept, [field]: event.target.value };
     setKept(next);
@@ -77,17 +104,30 @@ function Reckoned({ provider }: { provider: Provider }) {
       localStorage.setItem(STORE, JSON.stringify(next));
     } catch {}
   };
-  const measured = useMeasured(Object.values(beats));
   const [kwh, io] = [number(kept.kwh), number(kept.io)];
-  // What was not measured at work is at least what it draws idle.
-  const busyWatts = number(kept.busy) ?? measured.busy ?? measured.idle;
-  const idleWatts = number(kept.idle) ?? measured.idle ?? busyWatts;
-  const perEpoch = (device: string) => {
-    const rows = rewards.data?.computed.rows ?? [];
-    const at = rows.findIndex((row) => row.device === hexOf(device));
-    return at < 0 ? 0n : (rewards.data?.computed.distribution.earned[at] ?? 0n);
+  const all = jobs.data && withClosed(jobs.data, told.data?.jobs ?? []);
+  const rowOf = ({ address, data }: Read<Kinds['device']>, jobs: readonly PastJob[]): DeviceProfit => {
+    const mine = wattsOf(known[address]);
+    const [busy, idle] = [number(kept.busy) ?? mine.busy, number(kept.idle) ?? mine.idle ?? number(kept.busy)];
+    const done = occupancyOf(jobs, address, config().io_mint, Math.max(now - span, Number(data.since)), now);
+    const was = past.data?.devices.get(hexOf(address));
+    const share = (slots: number | undefined) => (past.data ? (slots ?? 0) / past.data.slots : null);
+    const up = share(was?.up);
+    // What the newest epochs paid stands for all of the span.
+    const seconds = BigInt((past.data?.epochs ?? 0) * (root?.epochSeconds ?? 0));
+    const rewards = was && seconds > 0n ? (was.earned * BigInt(done.spanSeconds)) / seconds : 0n;
+    const costs = kwh !== null && busy !== null && idle !== null && { busyWatts: busy, idleWatts: idle, priceKwh: kwh };
+    return {
+      address,
+      measured: known[address],
+      watts: { busy, idle },
+      done,
+      up,
+      hired: share(was?.hired),
+      rewards,
+      result: costs ? profitOf(done, up ?? 1, rewards, { ...costs, priceIo: io ?? 0 }) : null,
+    };
   };
-  const epochSeconds = emission.data?.data.epochSeconds ?? 3_600;
   const money = (value: number) => `${value.toFixed(2)} ${kept.currency}`;
   return (
     <div className="flex flex-col gap-4">
@@ -113,26 +153,16 @@ function Reckoned({ provider }: { provider: Provider }) {
             label="Watts at work, a device"
             inputMode="decimal"
             value={kept.busy}
-            placeholder={watts(busyWatts)}
-            hint={
-              measured.busy !== null
-                ? `Measured while at work: ${watts(measured.busy)} W on average`
-                : measured.idle !== null
-                  ? 'None has been at work since this page was opened: what they draw idle is taken.'
-                  : 'No device reports its power: read it off a meter.'
-            }
+            placeholder="as measured"
+            hint="For all of them, in place of what each reports. A device that reports none needs it."
             onChange={change('busy')}
           />
           <TextField
             label="Watts idle, a device"
             inputMode="decimal"
             value={kept.idle}
-            placeholder={watts(idleWatts)}
-            hint={
-              measured.idle === null
-                ? 'As at work when empty'
-                : `Measured while idle: ${watts(measured.idle)} W on average`
-            }
+            placeholder="as measured"
+            hint="As at work when neither stands here nor was measured."
             onChange={change('idle')}
           />
           <SelectField label="Over" value={span} onChange={(event) => setSpan(Number(event.target.value))}>
@@ -144,72 +174,165 @@ function Reckoned({ provider }: { provider: Provider }) {
           </SelectField>
         </div>
       </Card>
-      <Loaded query={jobs} skeleton={<Skeleton className="h-64" />}>
-        {(all) => (
-          <Loaded query={devices} skeleton={<Skeleton className="h-64" />}>
-            {(rows) =>
-              rows.length === 0 ? (
-                <Empty title="No devices yet">Profit is reckoned for each of them.</Empty>
-              ) : (
-                rows.map(({ address, data }) => {
-                  const from = Math.max(now - span, Number(data.since));
-                  const done = occupancyOf(all, address, config().io_mint, from, now);
-                  // The newest epoch stands for all of the span: what the device earns for being up as it is now.
-                  const each = perEpoch(address);
-                  const bonus = (each * BigInt(done.spanSeconds)) / BigInt(epochSeconds);
-                  const known = kwh !== null && busyWatts !== null && idleWatts !== null;
-                  const result = known
-                    ? profitOf(done, bonus, { busyWatts, idleWatts, priceKwh: kwh, priceIo: io ?? 0 })
-                    : null;
-                  const share = done.spanSeconds > 0 ? (100 * done.busySeconds) / done.spanSeconds : 0;
-                  return (
-                    <Card key={address} title={<span className="font-mono text-sm">{shorten(address, 6, 6)}</span>}>
-                      <div className="grid grid-cols-2 gap-3 md:grid-cols-3 xl:grid-cols-6">
-                        <Stat label="Hired" note={plural(done.jobs, 'job')}>
-                          {share.toFixed(1)} %
-                        </Stat>
-                        <Stat
-                          label="From jobs"
-                          note={
-                            done.otherJobs > 0
-                              ? `and ${plural(done.otherJobs, 'job')} in other tokens`
-                              : 'settled in IO'
-                          }
-                        >
-                          <Amount base={done.earned} unit={IO} />
-                        </Stat>
-                        <Stat label="From rewards" note={root > 0n ? `at epoch ${root}’s rate` : 'none published'}>
-                          <Amount base={bonus} unit={IO} />
-                        </Stat>
-                        <Stat label="Electricity" note={result ? `${result.kwh.toFixed(2)} kWh` : 'needs watts'}>
-                          {result ? money(result.cost) : '—'}
-                        </Stat>
-                        <Stat label="Profit" note={io === null ? 'needs a price of IO' : undefined}>
-                          {result && io !== null ? (
-                            <span className={result.profit < 0 ? 'text-bad' : 'text-good'}>{money(result.profit)}</span>
-                          ) : (
-                            '—'
-                          )}
-                        </Stat>
-                        <Stat label="Breaks even at" note="price of 1 IO">
-                          {result?.breakEvenIo == null ? '—' : `${result.breakEvenIo.toPrecision(3)} ${kept.currency}`}
-                        </Stat>
-                      </div>
-                      {from > now - span && (
-                        <p className="mt-3 text-muted text-sm">Since it was registered; shorter than the span.</p>
-                      )}
-                      {each > 0n && <p className="mt-1 text-muted text-sm">Rewards: {exact(each, IO)} an epoch.</p>}
-                    </Card>
-                  );
-                })
-              )
-            }
+      <Loaded query={jobs} skeleton={<Skeleton className="h-36" />}>
+        {() => (
+          <Loaded query={devices} skeleton={<Skeleton className="h-36" />}>
+            {(rows) => (
+              <Table<DeviceProfit>
+                caption="Profit of each device"
+                rows={rows.map((row) => rowOf(row, all ?? []))}
+                rowKey={({ address }) => address}
+                empty={<Empty title="No devices yet">Profit is reckoned for each of them.</Empty>}
+                columns={[
+                  {
+                    header: 'Device',
+                    id: 'device',
+                    enableSorting: false,
+                    cell: ({ row: { original } }) => (
+                      <Link
+                        to="/explorer/devices/$device"
+                        params={{ device: original.address }}
+                        className="link font-mono"
+                        data-tip={original.address}
+                      >
+                        {shorten(original.address, 6, 6)}
+                      </Link>
+                    ),
+                  },
+                  {
+                    header: 'At work, idle',
+                    id: 'watts',
+                    accessorFn: ({ watts }) => watts.busy ?? -1,
+                    meta: { right: true },
+                    cell: ({ row: { original } }) => (
+                      <span data-tip={measuredWords(original.measured)}>
+                        {watts(original.watts.busy)}, {watts(original.watts.idle)}
+                        {original.measured && (
+                          <span className="text-muted"> in {duration(heardFor(original.measured))}</span>
+                        )}
+                      </span>
+                    ),
+                  },
+                  {
+                    header: 'Up',
+                    id: 'up',
+                    accessorFn: ({ up }) => up ?? -1,
+                    meta: { right: true },
+                    cell: ({ row: { original } }) => shareText(original.up),
+                  },
+                  {
+                    header: 'Hired, by oracles',
+                    id: 'hired',
+                    accessorFn: ({ hired }) => hired ?? -1,
+                    meta: { right: true },
+                    cell: ({ row: { original } }) => shareText(original.hired),
+                  },
+                  {
+                    header: 'Hired, by jobs',
+                    id: 'busy',
+                    accessorFn: ({ done }) => (done.spanSeconds > 0 ? done.busySeconds / done.spanSeconds : 0),
+                    meta: { right: true },
+                    cell: ({ row: { original }, getValue }) => (
+                      <span data-tip={`${plural(original.done.jobs, 'job')} in ${duration(original.done.spanSeconds)}`}>
+                        {shareText(getValue() as number)}
+                      </span>
+                    ),
+                  },
+                  {
+                    header: 'From jobs',
+                    id: 'jobs',
+                    accessorFn: ({ done }) => done.earned,
+                    sortingFn: 'basic',
+                    meta: { right: true },
+                    cell: ({ row: { original } }) => (
+                      <>
+                        <Amount base={original.done.earned} unit={IO} />
+                        {original.done.otherJobs > 0 &&
+                          ` and ${plural(original.done.otherJobs, 'job')} in other tokens`}
+                      </>
+                    ),
+                  },
+                  {
+                    header: 'From rewards',
+                    id: 'rewards',
+                    accessorFn: ({ rewards }) => rewards,
+                    sortingFn: 'basic',
+                    meta: { right: true },
+                    cell: ({ row: { original } }) => <Amount base={original.rewards} unit={IO} />,
+                  },
+                  {
+                    header: 'Electricity',
+                    id: 'cost',
+                    accessorFn: ({ result }) => result?.cost ?? -1,
+                    meta: { right: true },
+                    cell: ({ row: { original } }) =>
+                      original.result ? (
+                        <span data-tip={`${original.result.kwh.toFixed(2)} kWh`}>{money(original.result.cost)}</span>
+                      ) : (
+                        'needs watts'
+                      ),
+                  },
+                  {
+                    header: 'Profit',
+                    id: 'profit',
+                    accessorFn: ({ result }) => (io === null ? 0 : (result?.profit ?? 0)),
+                    meta: { right: true },
+                    cell: ({ row: { original } }) =>
+                      original.result && io !== null ? (
+                        <span className={original.result.profit < 0 ? 'text-bad' : 'text-good'}>
+                          {money(original.result.profit)}
+                        </span>
+                      ) : (
+                        'needs a price of IO'
+                      ),
+                  },
+                  {
+                    header: 'Breaks even at, 1 IO',
+                    id: 'even',
+                    accessorFn: ({ result }) => result?.breakEvenIo ?? -1,
+                    meta: { right: true },
+                    cell: ({ row: { original } }) =>
+                      original.result?.breakEvenIo == null
+                        ? '—'
+                        : `${original.result.breakEvenIo.toPrecision(3)} ${kept.currency}`,
+                  },
+                ]}
+              />
+            )}
           </Loaded>
         )}
       </Loaded>
       <Notice>
-        Occupancy and payments come from jobs whose accounts are on chain. Hardware, rent and taxes are not in it.
+        <ul className="list-disc pl-4">
+          <li>Watts: of each device’s heartbeats since this page was opened, unless you wrote your own.</li>
+          <li>
+            Up, hired by oracles, and the rate of rewards:{' '}
+            {past.data
+              ? `what a quorum saw in ${plural(past.data.epochs, 'epoch')} (${duration(past.data.epochs * (root?.epochSeconds ?? 0))}), ${past.data.first} to ${past.data.last}. It stands for all of the span.`
+              : past.error
+                ? 'not known now: the oracles do not answer. Devices are taken to be up all the time.'
+                : 'no epoch is published yet. Devices are taken to be up all the time.'}
+          </li>
+          <li>
+            Hired and paid by jobs: over {SPANS.find(({ seconds }) => seconds === span)?.label}, or since a device was
+            registered;{' '}
+            {told.data
+              ? `jobs that were closed as the oracle remembers them, since ${utc(told.data.since)}.`
+              : 'from the chain alone, as the oracle does not answer: jobs that were closed are missing.'}
+          </li>
+          <li>Hardware, rent and taxes are not in it.</li>
+        </ul>
       </Notice>
     </div>
   );
+}
+
+const shareText = (share: number | null) => (share === null ? '—' : `${(100 * share).toFixed(1)} %`);
+
+/** Seconds. */
+const heardFor = (of: Measured) => (of.last - of.first) / 1_000;
+
+function measuredWords(of: Measured | undefined): string {
+  if (!of) return 'It has reported no power since this page was opened.';
+  return `${of.busy.samples} heartbeats at work and ${of.idle.samples} idle, in ${duration(heardFor(of))}`;
 }

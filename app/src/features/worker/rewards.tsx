@@ -1,3 +1,4 @@
+import { address, isAddress } from '@solana/kit';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Act } from '@/shared/act';
@@ -49,7 +50,7 @@ import { keyBytes } from '@/shared/verify';
 import type { ConnectedWallet } from '@/shared/wallet';
 import { type Provider, ProviderPage } from './frame';
 import { bondNeeded } from './health';
-import { claimRewards, claimVested } from './transactions';
+import { claimRewards, claimVested, setPayoutOwner } from './transactions';
 import { whyNot } from './why';
 
 export function RewardsPage() {
@@ -94,7 +95,7 @@ function Claim({ provider, wallet }: { provider: Provider; wallet: ConnectedWall
         const leaf = read && leafOf(read, provider.address);
         const earned = leaf?.cumulative ?? 0n;
         const claimable = earned > provider.data.claimed ? earned - provider.data.claimed : 0n;
-        const sound = read?.onChain && read.checks.every(({ ok }) => ok) && leaf?.holds;
+        const sound = read?.onChain && read.checks.every(({ ok }) => ok !== false) && leaf?.holds;
         return (
           <Card title="Claim">
             <div className="grid grid-cols-2 gap-3 md:grid-cols-4">
@@ -134,10 +135,44 @@ function Claim({ provider, wallet }: { provider: Provider; wallet: ConnectedWall
                 {provider.data.coAssets > 0n && 'Co-stakers’ part is divided when you claim.'}
               </p>
             </div>
+            <PayoutOwner wallet={wallet} owner={provider.data.payoutOwner} />
           </Card>
         );
       }}
     </Loaded>
+  );
+}
+
+/** Whose IO account gets what jobs and epochs pay. */
+function PayoutOwner({ wallet, owner }: { wallet: ConnectedWallet; owner: string }) {
+  const [text, setText] = useState('');
+  const next = text.trim();
+  const good = isAddress(next) && next !== owner;
+  return (
+    <details className="mt-4 border-line border-t pt-3">
+      <summary className="font-medium text-sm">Pay somebody else</summary>
+      <div className="mt-3 flex max-w-xl flex-col gap-3">
+        <TextField
+          label="New payout owner"
+          spellCheck={false}
+          autoComplete="off"
+          className="font-mono"
+          value={text}
+          error={next === '' || isAddress(next) ? null : 'an address'}
+          hint="A wallet’s address: earnings of jobs and rewards go to its IO account from then on. Only this wallet can change it back."
+          onChange={(event) => setText(event.target.value)}
+        />
+        <Act
+          wallet={wallet}
+          variant="outline"
+          disabled={!good}
+          onDone={() => setText('')}
+          build={() => setPayoutOwner(wallet.address, address(next))}
+        >
+          Change the payout owner
+        </Act>
+      </div>
+    </details>
   );
 }
 

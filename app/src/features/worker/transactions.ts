@@ -1,5 +1,14 @@
 /** What a provider, or a co-staker, signs. Each returns the instructions of one transaction. */
-import { type Address, address, createNoopSigner, type Instruction } from '@solana/kit';
+import {
+  type Address,
+  address,
+  createNoopSigner,
+  getAddressEncoder,
+  getProgramDerivedAddress,
+  getU64Encoder,
+  type Instruction,
+} from '@solana/kit';
+import { getTransferSolInstruction } from '@solana-program/system';
 import { getCreateAssociatedTokenIdempotentInstructionAsync } from '@solana-program/token';
 import {
   getActivateCoStakeInstruction,
@@ -10,17 +19,24 @@ import {
   getFinaliseSlashCaseInstruction,
   getJoinCoStakeInstruction,
   getLeaveCoStakeInstruction,
+  getOpenFaultCaseInstruction,
+  getRegisterDeviceInstruction,
   getRegisterProviderInstruction,
   getRequestUnstakeInstruction,
+  getRetireDeviceInstruction,
   getSetCoStakeTermsInstruction,
+  getSetDeviceBondInstruction,
   getSetDeviceDrainingInstruction,
+  getSetDeviceOperatorInstruction,
+  getSetPayoutOwnerInstruction,
   getStakeInstruction,
   getStartCoUnbondInstruction,
   getWithdrawCoStakeInstruction,
   getWithdrawStakeInstruction,
 } from '@/generated/program';
-import { associatedToken, type Kinds, pda, type Read } from '@/shared/chain';
+import { associatedToken, type Kinds, PROGRAM, pda, type Read } from '@/shared/chain';
 import { config } from '@/shared/config';
+import type { Machine } from './machine';
 
 const mint = () => address(config().io_mint);
 
@@ -40,7 +56,7 @@ async function common(wallet: string) {
   return { me, authority: createNoopSigner(me), provider, network: await pda.network() };
 }
 
-export async function register(wallet: string): Promise<Instruction[]> {
+async function register(wallet: string): Promise<Instruction[]> {
   const { me, authority, provider, network } = await common(wallet);
   const stakeVault = await pda.stakeVault(provider);
   return [
@@ -52,6 +68,88 @@ export async function stake(wallet: string, amount: bigint): Promise<Instruction
   const { me, authority, provider, network } = await common(wallet);
   const [stakeVault, tokenAccount] = [await pda.stakeVault(provider), await associatedToken(me, mint())];
   return [getStakeInstruction({ authority, network, provider, stakeVault, tokenAccount, amount })];
+}
+
+/** The account of a piece of hardware, whoever registers it. */
+export async function deviceOf(hardware: Uint8Array): Promise<Address> {
+  const [device] = await getProgramDerivedAddress({ programAddress: PROGRAM, seeds: ['device', hardware] });
+  return device;
+}
+
+/** A machine becomes a device, and the wallet before that what it has to be: a provider, with stake for the bond. */
+export async function registerDevice(
+  wallet: string,
+  { hardware, operator }: Machine,
+  of: {
+    classId: number;
+    bond: bigint;
+    isProvider: boolean;
+    /** Stake that is added for it, base units. */
+    missing: bigint;
+    /** What its operator gets for fees, lamports. */
+    lamports: bigint;
+  },
+): Promise<Instruction[]> {
+  const { authority, provider, network } = await common(wallet);
+  return [
+    ...(of.isProvider ? [] : await register(wallet)),
+    ...(of.missing > 0n ? await stake(wallet, of.missing) : []),
+    getRegisterDeviceInstruction({
+      authority,
+      network,
+      provider,
+      class: await pda.deviceClass(of.classId),
+      device: await deviceOf(hardware),
+      hardware,
+      operator,
+      bond: of.bond,
+    }),
+    ...(of.lamports > 0n
+      ? [getTransferSolInstruction({ source: authority, destination: operator, amount: of.lamports })]
+      : []),
+  ];
+}
+
+export async function setOperator(wallet: string, device: Address, operator: Address): Promise<Instruction[]> {
+  const { authority, provider, network } = await common(wallet);
+  return [getSetDeviceOperatorInstruction({ authority, network, provider, device, operator })];
+}
+
+export async function setBond(wallet: string, device: Address, bond: bigint): Promise<Instruction[]> {
+  const { authority, provider, network } = await common(wallet);
+  return [getSetDeviceBondInstruction({ authority, network, provider, device, bond })];
+}
+
+export async function retire(wallet: string, device: Address): Promise<Instruction[]> {
+  const { authority, provider } = await common(wallet);
+  return [getRetireDeviceInstruction({ authority, provider, device })];
+}
+
+/** What a wrong hardware proof still costs moves into a slash case: `number` is of the next one. */
+export async function payPenalty(wallet: string, device: Address, number: bigint): Promise<Instruction[]> {
+  const { authority, provider, network } = await common(wallet);
+  const [slashCase] = await getProgramDerivedAddress({
+    programAddress: PROGRAM,
+    seeds: ['slash', getAddressEncoder().encode(provider), getU64Encoder().encode(number)],
+  });
+  return [
+    getOpenFaultCaseInstruction({
+      opener: authority,
+      network,
+      device,
+      provider,
+      stakeVault: await pda.stakeVault(provider),
+      coVault: await pda.coVault(provider),
+      slashCase,
+      slashVault: await pda.vault(slashCase),
+      ioMint: mint(),
+    }),
+  ];
+}
+
+export async function setPayoutOwner(wallet: string, payoutOwner: Address): Promise<Instruction[]> {
+  const { authority, provider, network } = await common(wallet);
+  return [getSetPayoutOwnerInstruction({ authority, network, provider, payoutOwner })];
 }
 
 export async function unstake(wallet: string, amount: bigint): Promise<Instruction[]> {

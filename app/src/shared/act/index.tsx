@@ -2,7 +2,7 @@
 import type { Instruction } from '@solana/kit';
 import { useQueryClient } from '@tanstack/react-query';
 import { type ReactNode, useRef, useState } from 'react';
-import { type Step, send } from '@/shared/chain';
+import { SendFailure, type Step, send } from '@/shared/chain';
 import { Button, Failure } from '@/shared/ui';
 import type { ConnectedWallet } from '@/shared/wallet';
 
@@ -42,6 +42,9 @@ export function useAct(wallet: ConnectedWallet | null): Acting {
     } catch (failure) {
       setError(failure);
       setStep(null);
+      // What it is about shows whether it is done all the same.
+      if (failure instanceof SendFailure && failure.mayHaveLanded)
+        await client.invalidateQueries({ queryKey: ['chain'] });
     }
   }
   return { step, error, busy: step !== null && step !== 'confirmed', act, stop: () => abort.current?.abort() };

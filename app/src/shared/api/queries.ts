@@ -17,8 +17,9 @@ export function bases(): string[] {
   return ['', ...config().peers];
 }
 
-/** Pages read of a list at most; each has 100 rows. */
+/** Pages read of a list at most; each has 100 rows. Of a renter's jobs fewer: each comes with its history. */
 const MAX_PAGES = 100;
+const MAX_JOB_PAGES = 20;
 
 async function allOffers(path: '/v1/offers' | '/v1/devices', signal: AbortSignal): Promise<Offer[]> {
   const offers: Offer[] = [];
@@ -76,6 +77,28 @@ export const jobViewQuery = (job: string) =>
     queryFn: ({ signal }): Promise<JobView | null> =>
       takeMaybe(api().GET('/v1/jobs/{job}', { params: { path: { job } }, signal })),
     refetchInterval: 15_000,
+  });
+
+/**
+ * What an oracle remembers of a renter's jobs, closed ones too, newest first; `whole` is false where there are more. `version` is any
+ * number that changes with them.
+ */
+export const jobViewsQuery = (renter: string, version: number) =>
+  queryOptions({
+    queryKey: ['api', 'jobs', renter, version],
+    queryFn: async ({ signal }): Promise<{ jobs: JobView[]; whole: boolean }> => {
+      const jobs: JobView[] = [];
+      let after: string | undefined;
+      for (let page = 0; page < MAX_JOB_PAGES; page++) {
+        const answer = await take(api().GET('/v1/jobs', { params: { query: { renter, after } }, signal }));
+        jobs.push(...answer.jobs);
+        if (!answer.next) return { jobs, whole: true };
+        after = answer.next;
+      }
+      return { jobs, whole: false };
+    },
+    placeholderData: (before, query) => (query?.queryKey[2] === renter ? before : undefined),
+    refetchInterval: 60_000,
   });
 
 /**

@@ -1,6 +1,4 @@
 /** What the chain refused, in words. */
-import { getIoNetworkErrorMessage, type IoNetworkError } from '@/generated/program';
-
 /** A transaction that did not do what it was for. Nothing was paid, unless `mayHaveLanded`. */
 export class SendFailure extends Error {
   readonly hint: string;
@@ -12,6 +10,14 @@ export class SendFailure extends Error {
   }
 }
 
+/** Nobody can say what became of a transaction: what it was for is to be looked at before it is tried again. */
+export const unsure = (options?: ErrorOptions) =>
+  new SendFailure(
+    'nobody can say whether the chain took the transaction',
+    'It may be done. In a minute, look whether this page or the wallet shows it; try again only if they do not.',
+    { ...options, mayHaveLanded: true },
+  );
+
 const HINTS: Record<string, [string, string]> = {
   InsufficientFundsForRent: [
     'the wallet has too little SOL for the rent of the new accounts',
@@ -22,6 +28,14 @@ const HINTS: Record<string, [string, string]> = {
   BlockhashNotFound: ['the chain moved on before the wallet signed', 'Try again and sign within a minute.'],
   AlreadyProcessed: ['this very transaction has been sent before', 'Look at the list: it may be done already.'],
 };
+
+/** What the system program logs when an account is to be made that exists. */
+const EXISTS = 'already in use';
+
+/** What an Anchor program logs of its refusal. The generated messages are in no production bundle. */
+const SAID = /Error Message: (.+?)\.?$/;
+/** An Anchor program's own errors begin here. */
+const FIRST_OWN = 6_000;
 
 /** The token program's code for too small a balance, and the system program's. */
 const TOKEN_INSUFFICIENT = 1;
@@ -37,6 +51,11 @@ export function explain(error: unknown, logs: readonly string[] = []): SendFailu
   if (instruction) {
     const [, what] = instruction;
     const code = typeof what === 'object' && what !== null ? (what as { Custom?: number | bigint }).Custom : undefined;
+    if (logs.some((line) => line.includes(EXISTS))) {
+      return new SendFailure('what it makes is there already', 'An earlier try may have made it: reload to see.', {
+        mayHaveLanded: true,
+      });
+    }
     if (code !== undefined) {
       const number = Number(code);
       if (number === TOKEN_INSUFFICIENT) {
@@ -45,10 +64,10 @@ export function explain(error: unknown, logs: readonly string[] = []): SendFailu
           'Check the balances, or lower the price.',
         );
       }
-      const known = getIoNetworkErrorMessage(number as IoNetworkError);
-      if (known && number >= 6_000)
+      const said = logs.map((line) => SAID.exec(line)?.[1]).findLast((words) => words !== undefined);
+      if (said || number >= FIRST_OWN)
         return new SendFailure(
-          `the program refused it: ${known}`,
+          `the program refused it: ${said ?? `error ${number}`}`,
           'Nothing was paid. Reload to see the present state.',
         );
       const log = logs.findLast((line) => line.includes('Error'));

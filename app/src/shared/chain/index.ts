@@ -1,4 +1,5 @@
 export * from './accounts';
+export * from './deployment';
 export * from './errors';
 export * from './money';
 export * from './patch';
@@ -7,3 +8,4 @@ export * from './queries';
 export * from './rpc';
 export * from './send';
 export * from './signed';
+export * from './steps';

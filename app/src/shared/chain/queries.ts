@@ -1,6 +1,8 @@
 /** The chain as queries. Live updates patch them (`patch.ts`); until the stream is up they are read again now and then. */
 import { type Address, address } from '@solana/kit';
+import { getTokenSize } from '@solana-program/token';
 import { queryOptions } from '@tanstack/react-query';
+import { getJobSize } from '@/generated/program';
 import { config } from '@/shared/config';
 import { IO, paddedText, type Unit } from '@/shared/format';
 import { type Filter, fetchAccount, fetchAll, type Kind, type Kinds, OFFSETS, type Read } from './accounts';
@@ -86,11 +88,17 @@ export function className(data: Kinds['deviceClass']): string {
   return paddedText(data.name as Uint8Array);
 }
 
-/** How amounts of a mint are written. IO by name; others by the beginning of their address. */
+/** Tokens that have a name, on mainnet and devnet. */
+const NAMES: Record<string, string> = {
+  EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v: 'USDC',
+  '4zMMC9srt5Ri5X14GAgXhaHii3GnPAEERYPJgZJDncDU': 'USDC',
+};
+
+/** How amounts of a mint are written. IO and a few by name; others by the beginning of their address. */
 export function unitOf(mint: string, mints: readonly Read<Kinds['paymentMint']>[] | undefined): Unit {
   if (mint === config().io_mint) return IO;
   const known = mints?.find(({ data }) => data.mint === mint);
-  return { symbol: `${mint.slice(0, 4)}…`, decimals: known?.data.decimals ?? 0 };
+  return { symbol: NAMES[mint] ?? `${mint.slice(0, 4)}…`, decimals: known?.data.decimals ?? null };
 }
 
 /** What a wallet holds of a mint, base units; 0 without an account. */
@@ -120,4 +128,17 @@ export const solBalanceQuery = (owner: string | null) =>
           .send({ abortSignal: signal })
       ).value as bigint,
     refetchInterval: each(FAST),
+  });
+
+/** Rent of a job's account and its vault's, lamports: it comes back when the job is closed. */
+export const jobRentQuery = () =>
+  queryOptions({
+    queryKey: ['chain', 'rent', 'job'],
+    staleTime: SLOW,
+    queryFn: async ({ signal }): Promise<bigint> => {
+      const of = (bytes: number) =>
+        rpc().getMinimumBalanceForRentExemption(BigInt(bytes)).send({ abortSignal: signal });
+      const [job, vault] = await Promise.all([of(getJobSize()), of(getTokenSize())]);
+      return BigInt(job) + BigInt(vault);
+    },
   });

@@ -25,7 +25,8 @@ import { getSetComputeUnitLimitInstruction, getSetComputeUnitPriceInstruction } 
 import { sameBytes } from '@/shared/format';
 import { keyBytes, verifySignature } from '@/shared/verify';
 import type { ConnectedWallet } from '@/shared/wallet';
-import { explain, SendFailure } from './errors';
+import { requireDeployment } from './deployment';
+import { explain, SendFailure, unsure } from './errors';
 import { rpc } from './rpc';
 
 /** Most units of a transaction, and what is added to the simulation's count. */
@@ -35,6 +36,11 @@ const UNITS_MARGIN = 1.15;
 const MAX_PRICE = 1_000_000n;
 const AGAIN_MS = 1_500;
 const POLL_MS = 400;
+/** A chain that takes nothing and lets nothing lapse for so long stands still. */
+const PATIENCE_MS = 180_000;
+/** Looks at a transaction whose time is over until a node knows what became of it, and the pause between. */
+const LAST_LOOKS = 10;
+const LOOK_MS = 1_000;
 
 export type Step = 'preparing' | 'signing' | 'sending' | 'confirmed';
 
@@ -93,6 +99,75 @@ function unlessStopped<T>(answer: Promise<T>, signal: AbortSignal | undefined): 
   });
 }
 
+/** Whether it landed, and the slot of the node that says so. Throws what it failed with. */
+async function statusOf(signature: Signature, searchTransactionHistory = false) {
+  const { context, value } = await rpc().getSignatureStatuses([signature], { searchTransactionHistory }).send();
+  const status = value[0];
+  const seen = status?.confirmationStatus;
+  if (status && seen !== 'processed') {
+    if (status.err) throw explain(status.err);
+    return { landed: true, seen, slot: context.slot };
+  }
+  return { landed: false, seen, slot: context.slot };
+}
+
+/** Sends it again and again until it is confirmed. Fails once it is certain that it will not be, or that nobody can say. */
+async function follow(
+  signature: Signature,
+  bytes: Base64EncodedWireTransaction,
+  { lastValidBlockHeight }: Lifetime,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const begun = Date.now();
+  let sentAt = 0;
+  let refused: unknown;
+  for (;;) {
+    if (Date.now() - sentAt >= AGAIN_MS) {
+      sentAt = Date.now();
+      try {
+        await rpc().sendTransaction(bytes, { encoding: 'base64', skipPreflight: true, maxRetries: 0n }).send();
+      } catch (error) {
+        // The status decides: it may have landed all the same.
+        refused = error;
+      }
+    }
+    let away = false;
+    try {
+      if ((await statusOf(signature)).landed) return;
+      const height = await rpc().getBlockHeight({ commitment: 'confirmed' }).send();
+      if (height > lastValidBlockHeight) return await lastLooks(signature, lastValidBlockHeight, refused);
+    } catch (error) {
+      if (error instanceof SendFailure) throw error;
+      // The RPC is away for a moment: what was sent may land meanwhile.
+      away = true;
+    }
+    if ((away && signal?.aborted) || Date.now() - begun > PATIENCE_MS) throw unsure({ cause: refused });
+    await wait(POLL_MS);
+  }
+}
+
+/** Its time is over. It may have landed just before, or the nodes that were asked may lag: only one that is far enough can deny it. */
+async function lastLooks(signature: Signature, lastHeight: bigint, cause: unknown): Promise<void> {
+  for (let look = 0; look < LAST_LOOKS; look++) {
+    if (look > 0) await wait(LOOK_MS);
+    try {
+      const { absoluteSlot, blockHeight } = await rpc().getEpochInfo({ commitment: 'confirmed' }).send();
+      const { landed, seen, slot } = await statusOf(signature, true);
+      if (landed) return;
+      if (!seen && blockHeight > lastHeight && slot >= absoluteSlot) {
+        throw new SendFailure(
+          'the chain did not take the transaction in time',
+          'It can not land any more, and nothing was paid. Try again.',
+          { cause },
+        );
+      }
+    } catch (error) {
+      if (error instanceof SendFailure) throw error;
+    }
+  }
+  throw unsure({ cause });
+}
+
 /** Sends, and returns the signature once the transaction is confirmed. */
 export async function send(
   wallet: ConnectedWallet,
@@ -102,6 +177,7 @@ export async function send(
   const { onStep, signal } = options;
   const payer = wallet.address as Address;
   onStep?.('preparing');
+  await requireDeployment();
   const writable = instructions.flatMap((one) =>
     (one.accounts ?? []).filter((account) => account.role & 1).map((account) => account.address),
   );
@@ -140,44 +216,7 @@ export async function send(
   const signature = getBase58Decoder().decode(made) as Signature;
 
   onStep?.('sending');
-  const bytes = getBase64Decoder().decode(signed) as Base64EncodedWireTransaction;
-  let sentAt = 0;
-  let refused: unknown;
-  for (;;) {
-    if (Date.now() - sentAt >= AGAIN_MS) {
-      sentAt = Date.now();
-      try {
-        await rpc().sendTransaction(bytes, { encoding: 'base64', skipPreflight: true, maxRetries: 0n }).send();
-      } catch (error) {
-        // The status decides: it may have landed all the same.
-        refused = error;
-      }
-    }
-    try {
-      const { value } = await rpc().getSignatureStatuses([signature]).send();
-      const status = value[0];
-      if (status?.err) throw explain(status.err);
-      if (status && status.confirmationStatus !== 'processed') {
-        onStep?.('confirmed');
-        return signature;
-      }
-      const height = await rpc().getBlockHeight({ commitment: 'confirmed' }).send();
-      if (height > lifetime.lastValidBlockHeight) {
-        throw new SendFailure(
-          'the chain did not take the transaction in time',
-          'It can not land any more, and nothing was paid. Try again.',
-          { cause: refused },
-        );
-      }
-    } catch (error) {
-      if (error instanceof SendFailure) throw error;
-      // The RPC is away for a moment: what was sent may land meanwhile.
-      if (signal?.aborted) {
-        throw new SendFailure('stopped waiting', 'The transaction may still land: look at the list.', {
-          mayHaveLanded: true,
-        });
-      }
-    }
-    await wait(POLL_MS);
-  }
+  await follow(signature, getBase64Decoder().decode(signed) as Base64EncodedWireTransaction, lifetime, signal);
+  onStep?.('confirmed');
+  return signature;
 }

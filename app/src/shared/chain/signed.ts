@@ -43,7 +43,7 @@ export interface Outcome {
   innerInstructions?: readonly { index: number; instructions: readonly InnerInstruction[] }[] | null;
 }
 
-/** What brings a job to a state, by the API's names of them. */
+/** What brings a job to a state, by the API's names of them; and what a lease's steps are, by theirs. */
 const BRINGING: Record<string, readonly IoNetworkInstruction[]> = {
   open: [IoNetworkInstruction.CreateJob],
   running: [IoNetworkInstruction.AcceptJob],
@@ -53,6 +53,8 @@ const BRINGING: Record<string, readonly IoNetworkInstruction[]> = {
   rejected: [IoNetworkInstruction.RejectJob],
   cancelled: [IoNetworkInstruction.CancelJob],
   expired: [IoNetworkInstruction.ExpireJob, IoNetworkInstruction.FinishLease],
+  extended: [IoNetworkInstruction.ExtendJob],
+  attested: [IoNetworkInstruction.CheckpointJob],
 };
 
 function isOneOf(kinds: readonly IoNetworkInstruction[], data: Uint8Array): boolean {

@@ -1,5 +1,6 @@
-import { useEffect, useRef } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import uPlot from 'uplot';
+import { clock } from '@/shared/format';
 
 export interface ChartProps {
   /** What the chart shows, in words: for those who do not see it. */
@@ -8,22 +9,29 @@ export interface ChartProps {
   times: number[];
   /** As a line, unless it says `bars`, or `steps`: each value holds until the next. */
   series: { label: string; values: (number | null)[]; bars?: boolean; steps?: boolean }[];
+  /** As the axis writes a value. */
   format?: (value: number) => string;
+  /** As the chosen point's values are written, with all their digits; as on the axis when absent. */
+  exact?: (value: number) => string;
   height?: number;
 }
 
 /** Colours of series, by their order: roles of the theme. */
 const COLORS = ['--accent', '--warn', '--good', '--bad', '--muted'];
 
-/** Values over time. Drawn anew when the theme or the width changes. */
-export function Chart({ label, times, series, format = String, height = 200 }: ChartProps) {
+/**
+ * Values over time. Drawn anew when the theme or the width changes. Below stands the newest point, or the one that the pointer, or the
+ * keyboard (arrow keys, home and end), chose.
+ */
+export function Chart({ label, times, series, format = String, exact = format, height = 200 }: ChartProps) {
   const box = useRef<HTMLDivElement>(null);
+  const drawn = useRef<uPlot | null>(null);
+  const [chosen, setChosen] = useState<number | null>(null);
   useEffect(() => {
     const element = box.current;
     if (!element) return;
-    let plot: uPlot | null = null;
     const draw = () => {
-      plot?.destroy();
+      drawn.current?.destroy();
       const style = getComputedStyle(document.documentElement);
       const color = (name: string) => style.getPropertyValue(name).trim();
       const axis = {
@@ -32,12 +40,13 @@ export function Chart({ label, times, series, format = String, height = 200 }: C
         grid: { stroke: color('--line'), width: 1 },
         ticks: { show: false },
       };
-      plot = new uPlot(
+      drawn.current = new uPlot(
         {
           width: element.clientWidth || 300,
           height,
           legend: { show: series.length > 1, live: false },
           cursor: { y: false },
+          hooks: { setCursor: [({ cursor }) => setChosen(cursor.idx ?? null)] },
           axes: [axis, { ...axis, size: 70, values: (_: uPlot, ticks: number[]) => ticks.map(format) }],
           scales: { y: { range: (_: uPlot, min: number, max: number) => [Math.min(0, min), max > 0 ? max * 1.1 : 1] } },
           series: [
@@ -48,7 +57,6 @@ export function Chart({ label, times, series, format = String, height = 200 }: C
                 label,
                 stroke,
                 width: 2,
-                value: (_: uPlot, value: number | null) => (value === null ? '' : format(value)),
                 ...(bars
                   ? { paths: uPlot.paths.bars?.({ size: [0.6, 48] }), fill: stroke, points: { show: false } }
                   : {}),
@@ -62,20 +70,50 @@ export function Chart({ label, times, series, format = String, height = 200 }: C
       );
     };
     draw();
-    const resized = new ResizeObserver(() => plot?.setSize({ width: element.clientWidth, height }));
+    const resized = new ResizeObserver(() => drawn.current?.setSize({ width: element.clientWidth, height }));
     resized.observe(element);
     const themed = new MutationObserver(draw);
     themed.observe(document.documentElement, { attributeFilter: ['data-theme'] });
     return () => {
       resized.disconnect();
       themed.disconnect();
-      plot?.destroy();
+      drawn.current?.destroy();
+      drawn.current = null;
     };
   }, [times, series, format, height]);
+  const last = times.length - 1;
+  const at = chosen !== null && chosen <= last ? chosen : last;
+  const time = times[at];
+  const words =
+    time === undefined
+      ? ''
+      : `${clock(time)}: ${series
+          .map(({ label, values }) => `${label} ${values[at] == null ? 'unknown' : exact(values[at])}`)
+          .join(', ')}`;
+  const choose = (next: number) => {
+    const left = drawn.current?.valToPos(times[next] ?? 0, 'x');
+    if (left !== undefined) drawn.current?.setCursor({ left, top: 0 });
+    setChosen(next);
+  };
   return (
     // The drawing's width says nothing about the page's: it follows, also when the page narrows.
     <figure className="w-full min-w-0 [contain:inline-size]">
-      <div ref={box} role="img" aria-label={label} style={{ minHeight: height }} />
+      <div className="relative rounded-lg outline-accent has-[input:focus-visible]:outline-2">
+        <div ref={box} role="img" aria-label={label} style={{ minHeight: height }} />
+        <input
+          type="range"
+          aria-label={`Point of the chart: ${label}`}
+          aria-valuetext={words}
+          min={0}
+          max={Math.max(0, last)}
+          value={Math.max(0, at)}
+          onChange={(event) => choose(Number(event.target.value))}
+          className="pointer-events-none absolute inset-0 size-full opacity-0"
+        />
+      </div>
+      <figcaption data-testid="point" className="mt-1 min-h-4 text-muted text-xs tabular-nums">
+        {words}
+      </figcaption>
     </figure>
   );
 }

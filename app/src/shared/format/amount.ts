@@ -2,11 +2,15 @@
 
 export interface Unit {
   symbol: string;
-  decimals: number;
+  /** Null until it is known: before, no amount is written. */
+  decimals: number | null;
 }
 
 export const IO: Unit = { symbol: 'IO', decimals: 8 };
 export const SOL: Unit = { symbol: 'SOL', decimals: 9 };
+
+/** An amount whose unit is not known yet. */
+const UNKNOWN = '…';
 
 const GROUP = /\B(?=(\d{3})+(?!\d))/g;
 const group = (digits: string) => digits.replace(GROUP, ',');
@@ -19,6 +23,7 @@ function split(base: bigint, decimals: number): [sign: string, whole: string, fr
 
 /** All digits that are there: `1,234.5 IO`. */
 export function exact(base: bigint, unit: Unit): string {
+  if (unit.decimals === null) return UNKNOWN;
   const [sign, whole, fraction] = split(base, unit.decimals);
   const rest = fraction.replace(/0+$/, '');
   return `${sign}${group(whole)}${rest ? `.${rest}` : ''} ${unit.symbol}`;
@@ -26,6 +31,7 @@ export function exact(base: bigint, unit: Unit): string {
 
 /** Digits enough to read: at least two decimals, or the first two that count of a small amount. Cut, never rounded up. */
 export function short(base: bigint, unit: Unit): string {
+  if (unit.decimals === null) return UNKNOWN;
   const [sign, whole, fraction] = split(base, unit.decimals);
   const firstDigit = fraction.search(/[1-9]/);
   let keep = 2;
@@ -42,6 +48,7 @@ const GROUPED = /^\d{1,3}(,\d{3}){2,}$|^\d{1,3}(,\d{3})+\.\d*$/;
 
 /** What somebody typed, as base units. */
 export function parseAmount(text: string, unit: Unit): bigint {
+  if (unit.decimals === null) throw new AmountError('how this token is counted is still being read');
   let clean = text.trim().replace(/[\s_]/g, '');
   if (GROUPED.test(clean)) clean = clean.replaceAll(',', '');
   if (/^\d{1,3},\d{3}$/.test(clean))

@@ -33,7 +33,10 @@ export const STATE_TONES: Record<StateName, Tone> = {
   expired: 'bad',
 };
 
+/** What was not refunded. What somebody gave to a vault goes back as well: a refund may be more than the escrow. */
+export const costOfEnded = (escrow: bigint, refunded: bigint) => (refunded < escrow ? escrow - refunded : 0n);
+
 /** What a job costs so far: once final what was not refunded, before the whole escrow. */
 export function costOf(job: Kinds['job']): bigint {
-  return isFinal(job.state) ? job.escrow - (job.refunded < job.escrow ? job.refunded : job.escrow) : job.escrow;
+  return isFinal(job.state) ? costOfEnded(job.escrow, job.refunded) : job.escrow;
 }

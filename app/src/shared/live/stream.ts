@@ -28,16 +28,16 @@ export type LiveEvent =
   | { type: 'hello'; resumed: boolean }
   | { type: 'account'; account: LiveAccount }
   | { type: 'job'; job: string }
-  | { type: 'heartbeat'; provider: string; heartbeat: Heartbeat }
   | { type: 'clock'; time: number; slot: number; index_age_ms: number }
   | { type: 'down' };
 
 export interface LiveStatus {
   /** Null before anything was heard, or missed. */
   up: boolean | null;
-  /** Milliseconds of this machine's clock at the last event. */
-  heardAt: number | null;
-  /** Chain's time and slot with the last `clock`. */
+  /** Of all that happened since then something was told, milliseconds of this machine's clock; null before the stream is listened to. */
+  since: number | null;
+  /** The same clock at the last `clock`, and the chain's time and slot with it. */
+  clockAt: number | null;
   time: number | null;
   slot: number | null;
   indexAgeMs: number | null;
@@ -45,20 +45,37 @@ export interface LiveStatus {
 
 const CHANNEL = 'io.live';
 const LOCK = 'io.live';
-/** Without a word for so long (the oracle says something every 10 s), the stream is opened anew. */
+/** Without a word for so long (the clock ticks every second), a stream is opened anew. */
 const SILENCE_MS = 25_000;
+/** Pause before that, and before a stream that was refused is opened again: twice as long each time, up to the longest. */
 const AGAIN_MS = 3_000;
+const LONGEST_MS = 60_000;
+const NAMES = ['hello', 'account', 'job', 'heartbeat', 'clock'] as const;
 
-let status: LiveStatus = { up: null, heardAt: null, time: null, slot: null, indexAgeMs: null };
+let status: LiveStatus = { up: null, since: null, clockAt: null, time: null, slot: null, indexAgeMs: null };
 const watchers = new Set<() => void>();
 const readers = new Set<(event: LiveEvent) => void>();
 let started = false;
 
+/** The status once an event was heard. */
+export function heard(before: LiveStatus, event: LiveEvent, now: number): LiveStatus {
+  if (event.type === 'down') return { ...before, up: false };
+  if (event.type === 'clock') {
+    return {
+      ...before,
+      up: true,
+      clockAt: now,
+      time: event.time,
+      slot: event.slot,
+      indexAgeMs: event.index_age_ms,
+    };
+  }
+  const missed = event.type === 'hello' && !event.resumed;
+  return { ...before, up: true, since: missed ? now : before.since };
+}
+
 function take(event: LiveEvent) {
-  if (event.type === 'down') status = { ...status, up: false };
-  else if (event.type === 'clock') {
-    status = { up: true, heardAt: Date.now(), time: event.time, slot: event.slot, indexAgeMs: event.index_age_ms };
-  } else status = { ...status, up: true, heardAt: Date.now() };
+  status = heard(status, event, Date.now());
   for (const reader of readers) reader(event);
   for (const watcher of watchers) watcher();
 }
@@ -77,44 +94,71 @@ export const liveStore = {
   snapshot: () => status,
 };
 
+/**
+ * Reads a stream of the API until it is stopped. The browser sees to connections that break; this to what the browser gives up (a
+ * refusal: too many streams, too many requests) and does not notice (silence).
+ */
+export function follow(
+  url: string,
+  handlers: Partial<Record<(typeof NAMES)[number], (data: never) => void>>,
+  onDown?: () => void,
+): () => void {
+  let source: EventSource;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let failures = 0;
+  const within = (ms: number, then: () => void) => {
+    clearTimeout(timer);
+    timer = setTimeout(then, ms);
+  };
+  const fail = () => {
+    source.close();
+    onDown?.();
+    within(Math.min(LONGEST_MS, AGAIN_MS * 2 ** failures), open);
+    failures += 1;
+  };
+  const open = () => {
+    source = new EventSource(url);
+    for (const name of NAMES) {
+      source.addEventListener(name, (message) => {
+        failures = 0;
+        within(SILENCE_MS, fail);
+        handlers[name]?.(JSON.parse((message as MessageEvent<string>).data) as never);
+      });
+    }
+    source.onerror = () => {
+      if (source.readyState === EventSource.CLOSED) fail();
+      else onDown?.();
+    };
+    within(SILENCE_MS, fail);
+  };
+  // Nobody waits for the pause to end once the network is back.
+  const online = () => {
+    if (source.readyState === EventSource.CLOSED) open();
+  };
+  open();
+  window.addEventListener('online', online);
+  return () => {
+    window.removeEventListener('online', online);
+    clearTimeout(timer);
+    source.close();
+  };
+}
+
 function lead(channel: BroadcastChannel): Promise<never> {
   const tell = (event: LiveEvent) => {
     take(event);
     channel.postMessage(event);
   };
-  let source: EventSource | null = null;
-  let silence: ReturnType<typeof setTimeout> | undefined;
-  const open = () => {
-    source?.close();
-    source = new EventSource('/v1/events');
-    const heard = () => {
-      clearTimeout(silence);
-      silence = setTimeout(again, SILENCE_MS);
-    };
-    const again = () => {
-      clearTimeout(silence);
-      source?.close();
-      tell({ type: 'down' });
-      setTimeout(open, AGAIN_MS);
-    };
-    const on = (name: string, event: (data: never) => LiveEvent) =>
-      source?.addEventListener(name, (message) => {
-        heard();
-        tell(event(JSON.parse((message as MessageEvent<string>).data) as never));
-      });
-    on('hello', ({ resumed }: { resumed: boolean }) => ({ type: 'hello', resumed }));
-    on('account', (account: LiveAccount) => ({ type: 'account', account }));
-    on('job', ({ job }: { job: string }) => ({ type: 'job', job }));
-    on('heartbeat', (data: { provider: string; heartbeat: Heartbeat }) => ({ type: 'heartbeat', ...data }));
-    on('clock', (data: { time: number; slot: number; index_age_ms: number }) => ({ type: 'clock', ...data }));
-    source.onerror = () => {
-      tell({ type: 'down' });
-      // The browser goes on by itself unless it was refused.
-      if (source?.readyState === EventSource.CLOSED) again();
-    };
-    heard();
-  };
-  open();
+  follow(
+    '/v1/events',
+    {
+      hello: ({ resumed }: { resumed: boolean }) => tell({ type: 'hello', resumed }),
+      account: (account: LiveAccount) => tell({ type: 'account', account }),
+      job: ({ job }: { job: string }) => tell({ type: 'job', job }),
+      clock: (data: { time: number; slot: number; index_age_ms: number }) => tell({ type: 'clock', ...data }),
+    },
+    () => tell({ type: 'down' }),
+  );
   return new Promise<never>(() => {});
 }
 
@@ -123,6 +167,8 @@ export function startLive() {
   started = true;
   const channel = new BroadcastChannel(CHANNEL);
   channel.onmessage = (message: MessageEvent<LiveEvent>) => take(message.data);
+  // Another tab may have the stream: what it tells from now on is heard.
+  status = { ...status, since: Date.now() };
   const locks = navigator.locks as LockManager | undefined;
   // Without locks (not a secure context) each tab has a stream of its own.
   if (locks) void locks.request(LOCK, () => lead(channel));

@@ -1,9 +1,27 @@
-import { useQueryClient } from '@tanstack/react-query';
+import { type QueryClient, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useState, useSyncExternalStore } from 'react';
-import { type Heartbeat, type LiveStatus, liveStore, onLive, startLive } from './stream';
+import { type LiveAccount, type LiveStatus, liveStore, onLive, startLive } from './stream';
 
 /** What is asked again at most so often, milliseconds, whatever the news. */
-const JOB_AGAIN_MS = 700;
+const AGAIN_MS = 700;
+/** The same for balances, which the chain is asked for: public nodes answer few requests. */
+const BALANCES_AGAIN_MS = 10_000;
+
+/** Whether an account says that tokens of these addresses may have moved: it names one of them. */
+export function concerns(account: object, names: readonly unknown[]): boolean {
+  return Object.values(account).some((value) => typeof value === 'string' && names.includes(value));
+}
+
+/** Who holds the balances that are shown: their wallets, and the provider accounts of these. */
+function holders(client: QueryClient): Map<string, readonly unknown[]> {
+  const shown = client.getQueryCache().findAll({ queryKey: ['chain', 'tokens'], type: 'active' });
+  return new Map(
+    shown.map(({ queryKey: [, , owner] }) => [
+      String(owner),
+      [owner, client.getQueryData(['chain', 'providerOf', owner])],
+    ]),
+  );
+}
 
 /** Feeds the query cache from the stream, as long as the app is open. */
 export function useLiveCache() {
@@ -11,22 +29,35 @@ export function useLiveCache() {
   useEffect(() => {
     startLive();
     const waiting = new Map<string, ReturnType<typeof setTimeout>>();
-    const again = (name: string, key: readonly unknown[]) => {
+    const last = new Map<string, number>();
+    const again = (key: readonly string[], every = AGAIN_MS) => {
+      const name = key.join(':');
       if (waiting.has(name)) return;
-      const timer = setTimeout(() => {
-        waiting.delete(name);
-        void client.invalidateQueries({ queryKey: key });
-      }, JOB_AGAIN_MS);
+      const timer = setTimeout(
+        () => {
+          waiting.delete(name);
+          last.set(name, Date.now());
+          void client.invalidateQueries({ queryKey: key });
+        },
+        Math.max(AGAIN_MS, (last.get(name) ?? 0) + every - Date.now()),
+      );
       waiting.set(name, timer);
+    };
+    const take = async (account: LiveAccount) => {
+      // The chain's decoders are loaded with the first face, not with the shell.
+      const { decodeAny, patch } = await import('@/shared/chain');
+      patch(client, account);
+      const read = account.data === null ? null : decodeAny(account.address, BigInt(account.slot), account.data);
+      if (!read) return;
+      for (const [owner, names] of holders(client))
+        if (concerns(read.data, names)) again(['chain', 'tokens', owner], BALANCES_AGAIN_MS);
     };
     const stop = onLive((event) => {
       if (event.type === 'account') {
-        // The chain's decoders are loaded with the first face, not with the shell.
-        void import('@/shared/chain').then(({ patch }) => patch(client, event.account));
-        again(`job:${event.account.address}`, ['api', 'job', event.account.address]);
-        again('tokens', ['chain', 'tokens']);
+        void take(event.account);
+        again(['api', 'job', event.account.address]);
       } else if (event.type === 'job') {
-        again(`job:${event.job}`, ['api', 'job', event.job]);
+        again(['api', 'job', event.job]);
       } else if (event.type === 'hello' && !event.resumed) {
         // Something may have been missed: everything that is shown is read again.
         void client.invalidateQueries();
@@ -54,23 +85,7 @@ export function useNow(everyMs = 1_000): number {
 }
 
 export function chainNow(): number {
-  const { time, heardAt } = liveStore.snapshot();
+  const { time, clockAt } = liveStore.snapshot();
   const here = Date.now() / 1000;
-  return time === null || heardAt === null ? here : time + (here - heardAt / 1000);
-}
-
-/** Newest heartbeats of a provider's devices. The page asks for them over a stream of its own while it is shown. */
-export function useHeartbeats(provider: string | null): Record<string, Heartbeat> {
-  const [beats, setBeats] = useState<Record<string, Heartbeat>>({});
-  useEffect(() => {
-    setBeats({});
-    if (!provider) return;
-    const source = new EventSource(`/v1/events?heartbeats=${provider}`);
-    source.addEventListener('heartbeat', (message) => {
-      const { heartbeat } = JSON.parse((message as MessageEvent<string>).data) as { heartbeat: Heartbeat };
-      setBeats((before) => ({ ...before, [heartbeat.device]: heartbeat }));
-    });
-    return () => source.close();
-  }, [provider]);
-  return beats;
+  return time === null || clockAt === null ? here : time + (here - clockAt / 1000);
 }

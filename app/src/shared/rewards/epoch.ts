@@ -5,7 +5,7 @@ import { api, bases, download, type Schemas, takeMaybe } from '@/shared/api';
 import { fetchAccount, type Kinds, membersOf, pda } from '@/shared/chain';
 import { config } from '@/shared/config';
 import { fromHex, hex, sameBytes } from '@/shared/format';
-import { blake3Bytes, type Check, keyBytes, verifySignature } from '@/shared/verify';
+import { blake3Bytes, keyBytes, verifySignature } from '@/shared/verify';
 import { addressOf, FormatError } from './bytes';
 import {
   type Computed,
@@ -20,7 +20,7 @@ import {
 import { buildTree, hexOfRoot, type Tree } from './tree';
 
 /** Largest leaf set or evidence that is read, bytes. */
-const MAX_BYTES = 1 << 28;
+export const MAX_BYTES = 1 << 28;
 
 const text = (domain: string) => new TextEncoder().encode(domain);
 function u64(value: bigint): Uint8Array {
@@ -43,6 +43,13 @@ export const rootStatement = (of: {
 }) =>
   joined(text('io/reward/1.....'), ...deployment(), u64(of.setVersion), u64(of.epoch), of.root, u64(of.total), of.blob);
 
+export interface EpochCheck {
+  name: string;
+  /** Null where it can not be said any more. */
+  ok: boolean | null;
+  detail: string;
+}
+
 export interface EpochRewards {
   epoch: bigint;
   /** BLAKE3 of the leaf set. */
@@ -55,7 +62,7 @@ export interface EpochRewards {
   onChain: boolean;
   /** Oracles of the present set that signed it. */
   signers: string[];
-  checks: Check[];
+  checks: EpochCheck[];
 }
 
 type Signed = NonNullable<Schemas['Rewards']['signed']>;
@@ -105,7 +112,8 @@ export async function fetchEpoch(epoch: bigint, signal?: AbortSignal): Promise<E
     if (refused && answers.every((answer) => answer.status === 'rejected')) throw refused.reason;
     return null;
   }
-  const signers = [...new Set(valid.filter(({ leaves }) => leaves === hash).map(({ oracle }) => oracle))];
+  const mine = valid.filter(({ leaves }) => leaves === hash);
+  const signers = [...new Set(mine.map(({ oracle }) => oracle))];
   const set = await readLeaves(hash, signal);
   if (set.epoch !== epoch) throw new FormatError(`the leaf set is of epoch ${set.epoch}, not ${epoch}`);
   const [evidenceBytes, before] = await Promise.all([
@@ -127,10 +135,42 @@ export async function fetchEpoch(epoch: bigint, signal?: AbortSignal): Promise<E
     onChain,
     signers,
     emission: emission?.data,
-    oracles,
-    quorum: oracleSet?.data.quorum ?? 0,
+    now: { oracles, quorum: oracleSet?.data.quorum ?? 0, version: oracleSet?.data.version ?? 0n },
+    versionThen: mine[0] ? BigInt(mine[0].set_version) : null,
   });
   return { epoch, hash, set, evidence, computed, tree, onChain, signers, checks };
+}
+
+/** The oracle set as the chain has it now. */
+export interface SetNow {
+  oracles: readonly string[];
+  quorum: number;
+  version: bigint;
+}
+
+/**
+ * Whether a quorum of the chain's oracles reported what the evidence holds. `versionThen` is of the set that the root was signed under,
+ * as a present oracle signed it: of a set that has changed since, nobody who left can be told from a stranger.
+ */
+export function checkReports(evidence: Evidence, now: SetNow, versionThen: bigint | null): EpochCheck {
+  const { reports, quorum } = evidence;
+  const signed = reports.filter((one) =>
+    verifySignature(fromHex(one.oracle), reportStatement(evidence.epoch, blake3Bytes(one.bytes)), one.signature),
+  );
+  const members = signed.filter(({ oracle }) => now.oracles.includes(addressOf(oracle)));
+  const changed = versionThen !== null && versionThen !== now.version;
+  const isAll = signed.length === reports.length;
+  const isQuorum = members.length === reports.length && members.length >= now.quorum && quorum === now.quorum;
+  const counts = `${signed.length} of ${reports.length} carry their oracle’s signature, ${members.length} of oracles in the set on chain`;
+  const rule = `it asked for ${quorum}, the chain asks for ${now.quorum}`;
+  const since = changed
+    ? `. The set has changed since (version ${versionThen} then, ${now.version} now): who was in it is not on chain any more`
+    : '';
+  return {
+    name: 'Reports',
+    ok: isAll && now.quorum > 0 && (isQuorum || (changed ? null : false)),
+    detail: `${counts}; ${rule}${since}`,
+  };
 }
 
 function checkEpoch(of: {
@@ -141,17 +181,13 @@ function checkEpoch(of: {
   onChain: boolean;
   signers: string[];
   emission: Kinds['emission'] | undefined;
-  oracles: readonly string[];
-  quorum: number;
-}): Check[] {
-  const { set, evidence, computed, tree } = of;
-  const signed = evidence.reports.filter((one) =>
-    verifySignature(fromHex(one.oracle), reportStatement(evidence.epoch, blake3Bytes(one.bytes)), one.signature),
-  );
-  const known = signed.filter(({ oracle }) => of.oracles.includes(addressOf(oracle)));
+  now: SetNow;
+  versionThen: bigint | null;
+}): EpochCheck[] {
+  const { set, evidence, computed, tree, now } = of;
   const follows =
     sameLeaves(computed.leaves, set.leaves) && computed.carry[0] === set.carry[0] && computed.carry[1] === set.carry[1];
-  const root: Check = of.onChain
+  const root: EpochCheck = of.onChain
     ? {
         name: 'Root',
         ok: sameBytes(tree.levels.at(-1)?.[0] ?? [], of.emission?.root ?? []) && tree.total === of.emission?.rootTotal,
@@ -159,16 +195,12 @@ function checkEpoch(of: {
       }
     : {
         name: 'Root',
-        ok: of.signers.length >= of.quorum && of.quorum > 0,
-        detail: `signed by ${of.signers.length} oracles of the present set, ${of.quorum} are a quorum; the chain has a newer root`,
+        ok: of.signers.length >= now.quorum && now.quorum > 0,
+        detail: `signed by ${of.signers.length} oracles of the set on chain, ${now.quorum} are a quorum; the chain has a newer root`,
       };
   return [
     root,
-    {
-      name: 'Reports',
-      ok: signed.length === evidence.reports.length && signed.length >= evidence.quorum,
-      detail: `${signed.length} of ${evidence.reports.length} carry their oracle’s signature, ${known.length} of oracles in the present set; ${evidence.quorum} are needed`,
-    },
+    checkReports(evidence, now, of.versionThen),
     {
       name: 'Arithmetic',
       ok: follows,

@@ -4,6 +4,7 @@ export * from './emission';
 export * from './epoch';
 export * from './evidence';
 export * from './history';
+export * from './past';
 export * from './reputation';
 export * from './scores';
 export * from './tree';

@@ -1,9 +1,14 @@
+import { ed25519 } from '@noble/curves/ed25519.js';
+import { getBase58Decoder } from '@solana/kit';
 import { describe, expect, it } from 'vitest';
+import { assumeConfig } from '@/shared/config';
 import { fromHex, hex } from '@/shared/format';
-import { blake3Hex, keyBytes } from '@/shared/verify';
+import { blake3Bytes, blake3Hex, keyBytes } from '@/shared/verify';
 import { CAP, EMISSION, EPOCHS, emitted, epochEmission, GENESIS, vested } from './emission';
+import { checkReports, reportStatement } from './epoch';
 import { compute, merge, readEvidence, readLeafSet, sameLeaves } from './evidence';
 import { figuresOf } from './history';
+import { added } from './past';
 import { onDay, scoreBps } from './reputation';
 import { type DeviceEpoch, distribute, slotsOf } from './scores';
 import { buildTree, hexOfRoot, proofOf, proves, rootOf } from './tree';
@@ -64,11 +69,61 @@ describe('an epoch that a network published', () => {
       false,
     );
   });
+  it('adds to what devices were, and earned, before', () => {
+    const one = added(null, set, before, fromHex(EVIDENCE));
+    expect(one).toMatchObject({ first: 25n, last: 25n, epochs: 1, slots: 60 });
+    const earned = [...one.devices.values()].reduce((sum, device) => sum + device.earned, 0n);
+    expect(earned).toBe((set.leaves[0]?.cumulative ?? 0n) - (before.leaves[0]?.cumulative ?? 0n));
+    const two = added(one, { ...set, epoch: 24n }, { ...before, epoch: 23n }, fromHex(EVIDENCE));
+    expect(two).toMatchObject({ first: 24n, last: 25n, epochs: 2, slots: 120 });
+    for (const [device, { up }] of one.devices) expect(two.devices.get(device)?.up).toBe(2 * up);
+  });
   it('is refused when cut or continued', () => {
     for (const text of [SET, EVIDENCE]) {
       expect(() => (text === SET ? readLeafSet : readEvidence)(fromHex(text.slice(0, -2)))).toThrow();
       expect(() => (text === SET ? readLeafSet : readEvidence)(fromHex(`${text}00`))).toThrow();
     }
+  });
+});
+
+describe('reports', () => {
+  const secrets = [1, 2, 3].map((n) => new Uint8Array(32).fill(n));
+  const keys = secrets.map((secret) => ed25519.getPublicKey(secret));
+  const oracles = keys.map((key) => getBase58Decoder().decode(key));
+  const report = (i: number) => {
+    assumeConfig({ cluster: PROGRAM, program: PROGRAM, io_mint: '', oracle: '', peers: [], local: true });
+    const bytes = Uint8Array.of(i);
+    const statement = reportStatement(7n, blake3Bytes(bytes));
+    return {
+      oracle: hex(keys[i] as Uint8Array),
+      signature: Uint8Array.from(ed25519.sign(statement, secrets[i] as Uint8Array)),
+      bytes,
+      report: { epoch: 7n, rows: [] },
+    };
+  };
+  const evidence = { epoch: 7n, quorum: 2, reports: [report(0), report(1)] };
+  const set = { oracles, quorum: 2, version: 5n };
+  it('count when a quorum of the set on chain signed them', () => {
+    expect(checkReports(evidence, set, 5n).ok).toBe(true);
+    expect(checkReports(evidence, set, null).ok).toBe(true);
+    const forged = { ...report(0), bytes: Uint8Array.of(9) };
+    expect(checkReports({ ...evidence, reports: [forged, report(1)] }, set, 5n).ok).toBe(false);
+    expect(checkReports(evidence, { ...set, quorum: 0 }, 5n).ok).toBe(false);
+  });
+  it('do not count by the evidence’s own quorum, nor from strangers', () => {
+    const alone = { ...evidence, quorum: 1, reports: [report(0)] };
+    expect(checkReports(alone, set, 5n).ok).toBe(false);
+    expect(checkReports({ ...evidence, quorum: 1 }, set, 5n).ok).toBe(false);
+    const others = { ...set, oracles: oracles.slice(1) };
+    expect(checkReports(evidence, others, 5n).ok).toBe(false);
+    expect(checkReports(evidence, others, null).ok).toBe(false);
+  });
+  it('of a set that has changed since can not be judged, and say so', () => {
+    const check = checkReports(evidence, { ...set, oracles: oracles.slice(1), version: 6n }, 5n);
+    expect(check.ok).toBeNull();
+    expect(check.detail).toContain('version 5 then, 6 now');
+    const forged = { ...report(0), bytes: Uint8Array.of(9) };
+    expect(checkReports({ ...evidence, reports: [forged, report(1)] }, { ...set, version: 6n }, 5n).ok).toBe(false);
   });
 });
 

@@ -6,4 +6,5 @@ export * from './later';
 export * from './layout';
 export * from './states';
 export * from './table';
+export * from './tip';
 export * from './values';

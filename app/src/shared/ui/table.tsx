@@ -9,6 +9,7 @@ import {
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { useRef, useState } from 'react';
 import { cx } from './cx';
+import { Dense } from './tip';
 
 /** Rows above which only those in sight are in the page. */
 const VIRTUAL_FROM = 100;
@@ -48,7 +49,8 @@ export function Table<T>({ caption, columns, rows, rowKey, empty, sort = [] }: T
   if (rows.length === 0 && empty) return <>{empty}</>;
   const items = virtualizer.getVirtualItems();
   const [first, last] = [items[0], items.at(-1)];
-  const shown = virtual ? items.flatMap((item) => all[item.index] ?? []) : all;
+  const from = virtual ? (first?.index ?? 0) : 0;
+  const shown = virtual ? all.slice(from, (last?.index ?? -1) + 1) : all;
   const before = virtual && first ? first.start : 0;
   const after = virtual && last ? virtualizer.getTotalSize() - last.end : 0;
   return (
@@ -105,17 +107,17 @@ export function Table<T>({ caption, columns, rows, rowKey, empty, sort = [] }: T
         </thead>
         <tbody>
           {before > 0 && <tr aria-hidden style={{ height: before }} />}
-          {shown.map((row) => (
+          {shown.map((row, i) => (
             <tr
               key={row.id}
               className="h-11 border-line border-b last:border-0 hover:bg-hover"
-              aria-rowindex={row.index + 2}
+              aria-rowindex={from + i + 2}
             >
               {row.getVisibleCells().map((cell) => {
                 const right = (cell.column.columnDef.meta as { right?: boolean } | undefined)?.right;
                 return (
                   <td key={cell.id} className={cx('whitespace-nowrap px-3 py-1.5', right && 'text-right tabular-nums')}>
-                    {flexRender(cell.column.columnDef.cell, cell.getContext())}
+                    <Dense value={true}>{flexRender(cell.column.columnDef.cell, cell.getContext())}</Dense>
                   </td>
                 );
               })}

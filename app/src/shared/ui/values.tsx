@@ -1,18 +1,24 @@
-/** Values with units, exact on hover. */
+/** Values with units, exact on hover, with the keyboard, and for whoever listens. */
 import { useState } from 'react';
 import { ago, clock, exact, percent, short, shorten, type Unit, utc } from '@/shared/format';
 import { useNow } from '@/shared/live';
 import { cx } from './cx';
+import { useTip } from './tip';
 
 export function Amount({ base, unit, className }: { base: bigint | string; unit: Unit; className?: string }) {
   const value = BigInt(base);
+  const [shown, whole] = [short(value, unit), exact(value, unit)];
+  const tip = useTip(shown === whole ? undefined : whole);
   return (
-    <data
-      value={value.toString()}
-      data-tip={exact(value, unit)}
-      className={cx('tabular-nums whitespace-nowrap', className)}
-    >
-      {short(value, unit)}
+    <data value={value.toString()} {...tip} className={cx('tabular-nums whitespace-nowrap', className)}>
+      {shown === whole ? (
+        shown
+      ) : (
+        <>
+          <span aria-hidden>{shown}</span>
+          <span className="sr-only select-none">{whole}</span>
+        </>
+      )}
     </data>
   );
 }
@@ -51,19 +57,16 @@ export function Hash({
 /** A time: how long ago, exactly on hover. */
 export function Time({ at, className }: { at: number | bigint; className?: string }) {
   const now = useNow();
+  const tip = useTip(`${clock(at)} · ${utc(at)}`);
   return (
-    <time
-      dateTime={new Date(Number(at) * 1000).toISOString()}
-      data-tip={`${clock(at)} · ${utc(at)}`}
-      className={cx('whitespace-nowrap', className)}
-    >
+    <time dateTime={new Date(Number(at) * 1000).toISOString()} {...tip} className={cx('whitespace-nowrap', className)}>
       {ago(at, now)}
     </time>
   );
 }
 
 export function Percent({ bps }: { bps: number }) {
-  return <span data-tip={`${bps} basis points`}>{percent(bps)}</span>;
+  return <span {...useTip(`${bps} basis points`)}>{percent(bps)}</span>;
 }
 
 export type Tone = 'good' | 'bad' | 'warn' | 'info' | 'quiet';
@@ -78,7 +81,7 @@ const TONES: Record<Tone, string> = {
 export function Badge({ tone = 'quiet', children, tip }: { tone?: Tone; children: React.ReactNode; tip?: string }) {
   return (
     <span
-      data-tip={tip}
+      {...useTip(tip)}
       className={cx(
         'inline-flex items-center gap-1 whitespace-nowrap rounded-full px-2 py-0.5 font-medium text-xs',
         TONES[tone],

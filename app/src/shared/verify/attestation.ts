@@ -1,6 +1,6 @@
 import { getAddressEncoder, getBase58Encoder } from '@solana/kit';
 import type { Attestation } from '@/shared/api';
-import { fromHex, hex } from '@/shared/format';
+import { duration, fromHex, hex } from '@/shared/format';
 import { blake3Bytes } from './hash';
 import { verifySignature } from './signature';
 import { auditBytes, type Deployment, epochOf, resultBytes } from './statements';
@@ -107,6 +107,41 @@ export function checkAttestation(
         ]
       : []),
   ];
+}
+
+/** What an attestation says, once it is checked. */
+export interface Reading {
+  /** Every check holds. */
+  holds: boolean;
+  /** `good` and `bad` are of what holds only. */
+  tone: 'good' | 'bad' | 'warn';
+  verdict: string;
+  /** What the oracle did, as far as it signed that; null where it did not. */
+  signed: string | null;
+  /** What nothing but its answer says: under no signature. */
+  unsigned: string;
+}
+
+export function readAttestation(attestation: Attestation, checks: readonly Check[]): Reading {
+  const { audit, verdict } = attestation;
+  const holds = checks.every(({ ok }) => ok);
+  const did =
+    audit?.audited === false
+      ? 'looked at its form, and ran nothing again'
+      : `ran ${attestation.checked_steps} of ${attestation.total_steps} steps again`;
+  const isSigned = checks.some(({ name, ok }) => name === 'Work' && ok);
+  const unsigned = [
+    !isSigned && did,
+    audit && `drawn to run it again with a chance of ${audit.rate_ppm / 10_000} %`,
+    `took ${duration(attestation.verify_ms / 1000)}`,
+  ];
+  return {
+    holds,
+    tone: !holds ? 'warn' : verdict === 'valid' ? 'good' : 'bad',
+    verdict: holds ? verdict : `claims ${verdict}`,
+    signed: isSigned ? did : null,
+    unsigned: unsigned.filter(Boolean).join(', '),
+  };
 }
 
 export function keyBytes(address: string): Uint8Array<ArrayBuffer> {

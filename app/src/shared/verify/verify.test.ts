@@ -10,6 +10,7 @@ import {
   epochOf,
   hasher,
   leaseBytes,
+  readAttestation,
   requestBytes,
   resultBytes,
   verifySignature,
@@ -178,6 +179,29 @@ describe('attestations', () => {
     ]) {
       expect(work(changed)).toBe(false);
     }
+  });
+  it('are good only when all of it holds, and name what is signed apart from what is only said', () => {
+    const good = attestation(ed25519.sign(signed(8n), secret));
+    const read = (said: Partial<typeof good>, of = set) => {
+      const one = { ...good, ...said };
+      return readAttestation(one, checkAttestation(one, submission, deployment, of));
+    };
+    expect(read({})).toEqual({
+      holds: true,
+      tone: 'good',
+      verdict: 'valid',
+      signed: 'ran 1 of 3 steps again',
+      unsigned: 'drawn to run it again with a chance of 60 %, took 1 ms',
+    });
+    // The chance and the time are nobody's signed word: changing them breaks no signature.
+    expect(read({ verify_ms: 9, audit: { ...good.audit, rate_ppm: 1_000_000 } }).holds).toBe(true);
+    const forged = read({ signature: base58(new Uint8Array(64)) });
+    expect(forged).toMatchObject({ holds: false, tone: 'warn', verdict: 'claims valid' });
+    expect(read({}, { version: 3n, oracles: [] }).tone).toBe('warn');
+    expect(read({ audit_signature: '' })).toMatchObject({ tone: 'warn', signed: null });
+    expect(read({ audit_signature: '' }).unsigned).toContain('ran 1 of 3 steps again');
+    const form = { audited: false, rate_ppm: 1, reputation_bps: 9_000 };
+    expect(read({ audit: form }).unsigned).toContain('looked at its form');
   });
   it('fail for anything else', () => {
     for (const bad of [ed25519.sign(signed(9n), secret), ed25519.sign(signed(8n), fill(8)), new Uint8Array(64)]) {

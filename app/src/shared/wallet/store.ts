@@ -1,6 +1,6 @@
 /**
  * Wallets by the wallet standard, without an adapter between: found, connected, their accounts followed. Nothing is stored but the
- * name of the wallet that was used last, so that it is connected again silently.
+ * name of the wallet that was used last, so that it is connected again silently, and which of its accounts was.
  */
 import {
   SolanaSignMessage,
@@ -19,8 +19,10 @@ import {
   type StandardEventsFeature,
 } from '@wallet-standard/features';
 import { type Chain, chainName, loadConfig } from '@/shared/config';
+import { accountOn, accountsOn } from './accounts';
 
 const LAST = 'io.wallet';
+const ACCOUNT = 'io.wallet.account';
 /** Wallets announce themselves while the page loads: after so long the one of last time is not waited for. */
 const RESTORE_MS = 1_500;
 /** A wallet that answers nothing for so long is given up; what it signs later is not sent. */
@@ -62,12 +64,19 @@ type UsableWallet = WalletWithFeatures<
   SignFeatures & StandardConnectFeature & Partial<StandardDisconnectFeature & StandardEventsFeature>
 >;
 
-function lastUsed(): string | null {
+function remembered(key: string): string | null {
   try {
-    return localStorage.getItem(LAST);
+    return localStorage.getItem(key);
   } catch {
     return null;
   }
+}
+
+function remember(key: string, value: string | null) {
+  try {
+    if (value === null) localStorage.removeItem(key);
+    else localStorage.setItem(key, value);
+  } catch {}
 }
 
 let state: WalletState = {
@@ -75,7 +84,7 @@ let state: WalletState = {
   connected: null,
   accounts: [],
   connecting: null,
-  restoring: lastUsed() !== null,
+  restoring: remembered(LAST) !== null,
   error: null,
 };
 const listeners = new Set<() => void>();
@@ -153,9 +162,10 @@ function connectedOf(of: UsableWallet, account: WalletAccount, chain: Chain): Co
 
 function use(account: WalletAccount | undefined, chain: Chain) {
   if (!wallet) return;
+  if (account) remember(ACCOUNT, account.address);
   set({
     connected: account ? connectedOf(wallet, account, chain) : null,
-    accounts: wallet.accounts.map((one) => one.address),
+    accounts: accountsOn(wallet.accounts, chain).map((one) => one.address),
     connecting: null,
     error: null,
   });
@@ -169,23 +179,24 @@ export async function connect(name: string, silent = false): Promise<void> {
     const chain = chainName(await loadConfig());
     const request = found.features[StandardConnect].connect(silent ? { silent: true } : undefined);
     await patiently(request, 'the connection');
-    const account = found.accounts[0];
+    const account = accountOn(found.accounts, chain, remembered(ACCOUNT));
     if (!account) {
       if (silent) return;
-      throw new WalletFailure(`${name} shares no account`, 'Choose an account in the wallet.');
+      if (found.accounts.length === 0)
+        throw new WalletFailure(`${name} shares no account`, 'Choose an account in the wallet.');
+      throw new WalletFailure(
+        `${name} shares no account of ${chain}`,
+        'Change the network in the wallet, and connect again.',
+      );
     }
     stopEvents?.();
     wallet = found;
     stopEvents =
       found.features[StandardEvents]?.on('change', () => {
-        const current = state.connected?.address;
-        const still = found.accounts.find((one) => one.address === current);
-        use(still ?? found.accounts[0], chain);
+        use(accountOn(found.accounts, chain, state.connected?.address ?? null), chain);
         if (found.accounts.length === 0) forget();
       }) ?? null;
-    try {
-      localStorage.setItem(LAST, name);
-    } catch {}
+    remember(LAST, name);
     use(account, chain);
   } catch (error) {
     set({ connecting: null, error: silent ? null : failure(error, 'the connection') });
@@ -193,17 +204,17 @@ export async function connect(name: string, silent = false): Promise<void> {
 }
 
 export async function choose(address: string): Promise<void> {
-  const account = wallet?.accounts.find((one) => one.address === address);
-  if (account) use(account, chainName(await loadConfig()));
+  const chain = chainName(await loadConfig());
+  const account = accountsOn(wallet?.accounts ?? [], chain).find((one) => one.address === address);
+  if (account) use(account, chain);
 }
 
 function forget() {
   stopEvents?.();
   stopEvents = null;
   wallet = null;
-  try {
-    localStorage.removeItem(LAST);
-  } catch {}
+  remember(LAST, null);
+  remember(ACCOUNT, null);
   set({ connected: null, accounts: [], connecting: null });
 }
 
@@ -218,7 +229,7 @@ export function startWallets() {
   if (started) return;
   started = true;
   const wallets = getWallets();
-  let last = lastUsed();
+  let last = remembered(LAST);
   if (last) setTimeout(() => set({ restoring: false }), RESTORE_MS);
   const look = () => {
     set({ available: wallets.get().filter(usable) });

@@ -1,5 +1,6 @@
 import { type Address, createNoopSigner, type Instruction } from '@solana/kit';
 import { useQuery } from '@tanstack/react-query';
+import { useState } from 'react';
 import {
   getCancelJobInstruction,
   getCloseJobInstruction,
@@ -15,6 +16,8 @@ import { type ConnectedWallet, useWallet } from '@/shared/wallet';
 
 type Job = Read<Kinds['job']>;
 type Deposit = Read<Kinds['deposit']>;
+/** What is asked about before it is signed. */
+type Grave = 'dispute' | 'close';
 
 /** Deposits released with one signature at most: so many fit a transaction. */
 const RELEASES = 6;
@@ -49,11 +52,49 @@ async function release(
   );
 }
 
+const GRAVE: Record<Grave, { title: string; text: string; yes: string; no: string }> = {
+  dispute: {
+    title: 'Dispute the result?',
+    text: 'Every oracle then runs the work again, and what they have signed so far counts no more. A quorum of them settles the job or rejects the result; if none decides in time, the escrow comes back. It costs the transaction’s fee only, and can not be taken back.',
+    yes: 'Dispute it',
+    no: 'Let it settle',
+  },
+  close: {
+    title: 'Close the job?',
+    text: 'The rent of its account comes back to the payer, and the chain forgets the job. Oracles keep its record, and drop its files after a time, often a day: download the result first if you need it.',
+    yes: 'Close it for good',
+    no: 'Keep it',
+  },
+};
+
+/** Says what a step does, and asks. */
+function Asking({ what, yes, no }: { what: Grave; yes: () => void; no: () => void }) {
+  const words = GRAVE[what];
+  return (
+    <section
+      aria-label={words.title}
+      className="flex max-w-md flex-col gap-2 rounded-xl border border-warn/40 bg-warn/5 px-4 py-3 text-sm"
+    >
+      <p className="font-medium">{words.title}</p>
+      <p>{words.text}</p>
+      <div className="flex flex-wrap gap-2">
+        <Button variant="danger" onClick={yes}>
+          {words.yes}
+        </Button>
+        <Button autoFocus onClick={no}>
+          {words.no}
+        </Button>
+      </div>
+    </section>
+  );
+}
+
 /** What the connected wallet may do to this job now. */
 export function Actions({ job }: { job: Job }) {
   const wallet = useWallet();
   const acting = useAct(wallet);
   const now = useNow();
+  const [asking, setAsking] = useState<Grave | null>(null);
   const { data } = job;
   const ended = isFinal(data.state);
   const deposits = useQuery({ ...depositsQuery(job.address), enabled: ended && data.deposits > 0 });
@@ -85,7 +126,7 @@ export function Actions({ job }: { job: Job }) {
           <Button
             variant="danger"
             disabled={acting.busy}
-            onClick={() => acting.act(() => build('dispute', job, wallet))}
+            onClick={() => setAsking('dispute')}
             data-tip="A quorum of oracles decides, or the escrow comes back when their time is over."
           >
             Dispute the result
@@ -104,13 +145,23 @@ export function Actions({ job }: { job: Job }) {
         {may.close && (
           <Button
             disabled={acting.busy}
-            onClick={() => acting.act(() => build('close', job, wallet))}
-            data-tip="Its rent comes back to the payer; its history stays with the oracles."
+            onClick={() => setAsking('close')}
+            data-tip="Its rent comes back to the payer, and the chain forgets it."
           >
             Close
           </Button>
         )}
       </div>
+      {asking && may[asking] && !acting.busy && (
+        <Asking
+          what={asking}
+          yes={() => {
+            setAsking(null);
+            void acting.act(() => build(asking, job, wallet));
+          }}
+          no={() => setAsking(null)}
+        />
+      )}
       <ActStatus acting={acting} />
     </div>
   );

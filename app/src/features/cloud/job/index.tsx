@@ -1,11 +1,25 @@
 import { useQuery } from '@tanstack/react-query';
-import { useParams } from '@tanstack/react-router';
+import { Link, useParams } from '@tanstack/react-router';
 import { type JobView, jobViewQuery } from '@/shared/api';
-import { jobQuery, type Kinds, mintsQuery, NOBODY, type Read, settlement, unitOf } from '@/shared/chain';
-import { count, duration, hex, isZero, shorten } from '@/shared/format';
+import { jobQuery, type Kinds, mintsQuery, NOBODY, type Read, unitOf } from '@/shared/chain';
+import { count, duration, fromHex, hex, isZero, shorten } from '@/shared/format';
 import { costOf, isFinal, STATE_TONES, stateName } from '@/shared/jobs';
-import { Amount, Badge, Card, Empty, Facts, Failure, Hash, Loaded, Notice, Page, Skeleton, Time } from '@/shared/ui';
-import { VERIFICATION } from '../offers/filters';
+import {
+  Amount,
+  Badge,
+  buttonClass,
+  Card,
+  Empty,
+  Facts,
+  Failure,
+  Hash,
+  Loaded,
+  Notice,
+  Page,
+  Skeleton,
+  Time,
+} from '@/shared/ui';
+import { filtersOf, VERIFICATION } from '../offers/filters';
 import { MeteredNotice } from '../submit/price';
 import { CloudTabs } from '../tabs';
 import { Actions } from './actions';
@@ -13,8 +27,7 @@ import { LeaseCard } from './lease';
 import { LeaseWork } from './requests';
 import { Result } from './result';
 import { LEASE } from './runway';
-import { SpecCheck } from './spec';
-import { Timeline } from './timeline';
+import { Timeline, Transaction } from './timeline';
 
 type Job = Read<Kinds['job']>;
 
@@ -26,7 +39,22 @@ export function JobPage() {
     <Page
       title={`Job ${shorten(address, 6, 6)}`}
       lead={<Hash value={address} head={44} tail={0} label="job" />}
-      actions={onChain.data && <Actions job={onChain.data} />}
+      actions={
+        onChain.data && (
+          <>
+            {isFinal(onChain.data.data.state) && (
+              <Link
+                to="/cloud/new"
+                search={{ ...filtersOf(onChain.data.data), again: address }}
+                className={buttonClass('outline')}
+              >
+                Submit again
+              </Link>
+            )}
+            <Actions job={onChain.data} />
+          </>
+        )
+      }
     >
       <CloudTabs />
       <Loaded query={onChain} skeleton={<Skeleton className="h-96" />}>
@@ -54,18 +82,31 @@ function Closed({ view, pending, error }: { view: JobView | null; pending: boole
       </Empty>
     );
   const unit = unitOf(view.mint, mints.data);
+  const { output_hash: outputHash } = view;
   return (
-    <Card title="Closed on chain">
-      <Facts
-        rows={[
-          ['State', <Badge key="s">{view.state}</Badge>],
-          ['Renter', <Hash key="r" value={view.renter} />],
-          view.paid != null && ['Paid', <Amount key="p" base={view.paid} unit={unit} />],
-          view.refunded != null && ['Refunded', <Amount key="b" base={view.refunded} unit={unit} />],
-        ]}
-      />
-      <History view={view} />
-    </Card>
+    <div className="flex flex-col gap-4">
+      {outputHash && !isZero(fromHex(outputHash)) && (
+        <Card title="Result">
+          <p className="mb-3 text-muted text-sm">
+            The chain has forgotten the job: which result it had, this oracle says. It gives the files out for as long
+            as it keeps them.
+          </p>
+          <Result outputHash={outputHash} specHash={view.spec_hash} source="oracle" />
+        </Card>
+      )}
+      <Card title="Closed on chain">
+        <Facts
+          rows={[
+            ['State', <Badge key="s">{view.state}</Badge>],
+            ['Renter', <Hash key="r" value={view.renter} />],
+            view.paid != null && ['Paid', <Amount key="p" base={view.paid} unit={unit} />],
+            view.fees != null && ['Fees', <Amount key="f" base={view.fees} unit={unit} />],
+            view.refunded != null && ['Refunded', <Amount key="b" base={view.refunded} unit={unit} />],
+          ]}
+        />
+        <History view={view} />
+      </Card>
+    </div>
   );
 }
 
@@ -156,7 +197,6 @@ function Live({ job, view, apiError }: { job: Job; view: JobView | null; apiErro
               ],
             ]}
           />
-          {data.state === 5 && <SettlementCheck job={job} />}
         </Card>
         <Card title="Terms">
           <Facts
@@ -169,7 +209,6 @@ function Live({ job, view, apiError }: { job: Job; view: JobView | null; apiErro
               data.provider !== NOBODY && ['Provider', <Hash key="p" value={data.provider} label="provider" />],
             ]}
           />
-          <SpecCheck specHash={specHash} />
           {isLease && (
             <div className="mt-4">
               <MeteredNotice />
@@ -181,33 +220,13 @@ function Live({ job, view, apiError }: { job: Job; view: JobView | null; apiErro
   );
 }
 
-/** Settlement reckoned again here. */
-function SettlementCheck({ job: { data } }: { job: Job }) {
-  const due = settlement(data.escrow, data.units, data.ask, {
-    reserveBps: data.reserveBps,
-    paymentBps: data.paymentBps,
-    providerBps: data.providerReserveBps,
-  });
-  // Donations to a vault go back to the payer, so the refund can only be more.
-  const ok = due.provider === data.paid && due.treasury === data.fees && data.refunded >= due.payer;
-  return (
-    <p className="mt-3">
-      <Badge
-        tone={ok ? 'good' : 'warn'}
-        tip="units × ask, fees rounded up, the rest back: recomputed in this browser from the job’s terms"
-      >
-        {ok ? '✓ settlement adds up' : 'settlement differs from this app’s reckoning'}
-      </Badge>
-    </p>
-  );
-}
-
 function History({ view }: { view: JobView }) {
   return (
     <ol className="mt-4 flex flex-col gap-2 text-sm">
       {view.history.map((step) => (
-        <li key={step.signature + step.to} className="flex flex-wrap gap-2">
-          <Badge>{step.to}</Badge> slot {count(step.slot)} <Hash value={step.signature} label="transaction" />
+        <li key={step.signature + step.to} className="flex flex-wrap items-center gap-2">
+          <Badge>{step.to}</Badge> {step.at != null && <Time at={step.at} />}
+          <Transaction signature={step.signature} job={view.job} to={step.to} />
         </li>
       ))}
     </ol>

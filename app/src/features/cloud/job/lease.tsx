@@ -20,10 +20,11 @@ type Job = Read<Kinds['job']>;
 const MORE = [600, 3_600, 6 * 3_600, 86_400];
 const ENDED = ['', 'The renter has ended it.', 'The provider has given notice: it ends by itself.'];
 
-async function extend({ address, data }: Job, wallet: ConnectedWallet, seconds: bigint, most: bigint) {
+/** A number that tells the deposits of a wallet in a job apart: any that it did not use in it yet. */
+const anyIndex = () => crypto.getRandomValues(new Uint16Array(1))[0] ?? 0;
+
+async function extend({ address, data }: Job, wallet: ConnectedWallet, seconds: bigint, most: bigint, index: number) {
   const signer = createNoopSigner(wallet.address as Address);
-  // Any number that this wallet did not use in this job yet.
-  const index = crypto.getRandomValues(new Uint16Array(1))[0] ?? 0;
   const key = (of: Address) => getAddressEncoder().encode(of);
   const [deposit] = await getProgramDerivedAddress({
     programAddress: PROGRAM,
@@ -52,6 +53,8 @@ export function LeaseCard({ job, unit }: { job: Job; unit: Unit }) {
   const acting = useAct(wallet);
   const now = useNow();
   const [chosen, setSeconds] = useState(3_600);
+  // Kept until it is used: tried again, an extension is made once at most.
+  const [index, setIndex] = useState(anyIndex);
   const { data } = job;
   const { left, low } = runway(data, now);
   const goesOn = data.endedBy === NOBODY && left > 0;
@@ -106,7 +109,12 @@ export function LeaseCard({ job, unit }: { job: Job; unit: Unit }) {
               <Button
                 variant="primary"
                 disabled={cost === null || acting.busy}
-                onClick={() => acting.act(async () => [await extend(job, customer, BigInt(seconds), cost ?? 0n)])}
+                onClick={() =>
+                  acting.act(
+                    async () => [await extend(job, customer, BigInt(seconds), cost ?? 0n, index)],
+                    () => setIndex(anyIndex()),
+                  )
+                }
               >
                 Add time
               </Button>

@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from 'react';
 import { type LeaseAnswer, type LeaseRun, leaseAnswer, leaseRequest, type RequestSigner } from '@/shared/api';
-import type { Kinds, Read } from '@/shared/chain';
+import { type Kinds, type Read, requireDeployment } from '@/shared/chain';
 import { count, duration, plural, shorten } from '@/shared/format';
 import { Button, Card, Failure, Progress, SelectField } from '@/shared/ui';
 import { blake3Hex } from '@/shared/verify';
@@ -117,6 +117,7 @@ export function LeaseWork({ job: { address, data } }: { job: Read<Kinds['job']> 
   }
 
   async function ask(by: ConnectedWallet, spec: string, signal: AbortSignal) {
+    await requireDeployment();
     setState({ at: 'signing' });
     const before = pending.get(address);
     const signer: RequestSigner = {
@@ -221,7 +222,7 @@ export function LeaseWork({ job: { address, data } }: { job: Read<Kinds['job']> 
             <h3 className="mb-2 font-medium text-sm">
               Result {shorten(one.output_hash)}, {plural(one.units, 'unit')}
             </h3>
-            <Result outputHash={one.output_hash} specHash={one.spec} />
+            <Result outputHash={one.output_hash} specHash={one.spec} source="oracle" />
           </section>
         ))}
         <p className="text-muted text-xs">

@@ -14,8 +14,19 @@ export const manifestQuery = (outputHash: string, specHash: string) => ({
     parseManifest(await download(outputHash, { bases: bases(), maxBytes: MAX_MANIFEST, signal }), specHash),
 });
 
-/** The result's files: each is checked against the hash that the chain leads to before it is saved. */
-export function Result({ outputHash, specHash }: { outputHash: string; specHash: string }) {
+/** Who names the hash of a result. */
+type Source = 'chain' | 'oracle';
+
+/** The result's files: each is checked against the hash that the chain, or an oracle, leads to before it is saved. */
+export function Result({
+  outputHash,
+  specHash,
+  source = 'chain',
+}: {
+  outputHash: string;
+  specHash: string;
+  source?: Source;
+}) {
   const manifest = useQuery(manifestQuery(outputHash, specHash));
   return (
     <Loaded query={manifest} skeleton={<Skeleton className="h-20" />}>
@@ -24,7 +35,7 @@ export function Result({ outputHash, specHash }: { outputHash: string; specHash:
           <p>
             <Badge
               tone="good"
-              tip={`BLAKE3 of the manifest is ${outputHash}, as on chain; it names this job’s spec ${specHash}`}
+              tip={`BLAKE3 of the manifest is ${outputHash}, as ${source === 'chain' ? 'on chain' : 'the oracle says'}; it names this job’s spec ${specHash}`}
             >
               ✓ manifest verified
             </Badge>{' '}
@@ -37,7 +48,7 @@ export function Result({ outputHash, specHash }: { outputHash: string; specHash:
           )}
           <ul className="flex flex-col gap-2">
             {files.map((file) => (
-              <FileRow key={file.name} {...file} />
+              <FileRow key={file.name} {...file} source={source} />
             ))}
           </ul>
         </div>
@@ -48,7 +59,7 @@ export function Result({ outputHash, specHash }: { outputHash: string; specHash:
 
 type State = { at: 'idle' } | { at: 'loading'; done: number } | { at: 'verified' } | { at: 'failed'; error: unknown };
 
-function FileRow({ name, size: bytes, hash }: { name: string; size: number; hash: string }) {
+function FileRow({ name, size: bytes, hash, source }: { name: string; size: number; hash: string; source: Source }) {
   const [state, setState] = useState<State>({ at: 'idle' });
   async function get() {
     setState({ at: 'loading', done: 0 });
@@ -80,7 +91,8 @@ function FileRow({ name, size: bytes, hash }: { name: string; size: number; hash
       {state.at === 'loading' && <Progress label={`Downloading ${name}`} value={state.done} max={bytes} />}
       {state.at === 'verified' && (
         <p role="status" className="text-good text-xs">
-          ✓ BLAKE3 is {shorten(hash, 8, 8)}: these are the bytes that the oracles attested.
+          ✓ BLAKE3 is {shorten(hash, 8, 8)}: these are the bytes that{' '}
+          {source === 'chain' ? 'the oracles attested' : 'the oracle names'}.
         </p>
       )}
       {state.at === 'failed' && <Failure error={state.error} retry={get} />}

@@ -2,14 +2,25 @@ import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import type { JobView } from '@/shared/api';
-import { type Kinds, mintsQuery, type Read, type SignedTransaction, signedQuery, unitOf } from '@/shared/chain';
-import { count, duration, hex, plural, shorten, size, utc } from '@/shared/format';
+import {
+  type Kinds,
+  leaseStepsQuery,
+  mintsQuery,
+  type Read,
+  type SignedTransaction,
+  settlement,
+  signedQuery,
+  unitOf,
+} from '@/shared/chain';
+import { count, duration, hex, plural, shorten, size, type Unit, utc } from '@/shared/format';
 import { isFinal, STATE_TONES, stateName } from '@/shared/jobs';
 import { Amount, Badge, Hash, Progress, Time, type Tone } from '@/shared/ui';
-import { Attestations } from './attestations';
+import { Verdicts } from '@/shared/verdicts';
 import { LeaseMeter } from './meter';
 import { manifestQuery } from './result';
 import { LEASE } from './runway';
+import { SpecCheck } from './spec';
+import { partsOf } from './steps';
 
 type Job = Read<Kinds['job']>;
 
@@ -56,7 +67,8 @@ function findingOf({
   return ['good', '✓ signed', `brings this job to this state, and ${by}`];
 }
 
-function Transaction({ signature, job, to }: { signature: string; job: string; to: string }) {
+/** A transaction of a job, its signatures checked here: `to` is what it is said to have brought. */
+export function Transaction({ signature, job, to }: { signature: string; job: string; to: string }) {
   const signed = useQuery(signedQuery(signature, job, to));
   const [tone, text, tip] = signed.data ? findingOf(signed.data) : [];
   return (
@@ -97,6 +109,82 @@ function ResultLine({ outputHash, specHash }: { outputHash: string; specHash: st
   );
 }
 
+/** Settlement reckoned again here. */
+function SettlementCheck({ job: { data } }: { job: Job }) {
+  const due = settlement(data.escrow, data.units, data.ask, {
+    reserveBps: data.reserveBps,
+    paymentBps: data.paymentBps,
+    providerBps: data.providerReserveBps,
+  });
+  // Donations to a vault go back to the payer, so the refund can only be more.
+  const ok = due.provider === data.paid && due.treasury === data.fees && data.refunded >= due.payer;
+  return (
+    <p className="mt-1">
+      <Badge
+        tone={ok ? 'good' : 'warn'}
+        tip="units × ask, fees rounded up, the rest back: recomputed in this browser from the job’s terms"
+      >
+        {ok ? '✓ settlement adds up' : 'settlement differs from this app’s reckoning'}
+      </Badge>
+    </p>
+  );
+}
+
+/** How often a lease was extended, and what of it was brought to account: its newest transactions tell. */
+function useLeaseEntries({ address, data }: Job, unit: Unit): Entry[] {
+  const steps = useQuery({
+    ...leaseStepsQuery(address, `${data.units} ${data.maxUnits} ${data.state}`),
+    enabled: data.kind === LEASE && data.acceptedAt > 0n,
+  });
+  if (!steps.data) {
+    return steps.error ? [{ title: 'Extensions and checkpoints can not be read now', at: null, tone: 'quiet' }] : [];
+  }
+  const entries = partsOf(steps.data.steps).map((part): Entry => {
+    if (part.kind === 'extended') {
+      const { seconds, most, signature, time } = part.step;
+      return {
+        title: `Extended by ${duration(Number(seconds))}`,
+        at: time,
+        tone: 'good',
+        body: (
+          <>
+            <p>
+              At most <Amount base={most} unit={unit} /> more in the escrow.
+            </p>
+            <Transaction signature={signature} job={address} to="extended" />
+          </>
+        ),
+      };
+    }
+    const { seconds, at, signature, time } = part.last;
+    return {
+      title: part.count === 1 ? 'Checkpoint' : `${part.count} checkpoints`,
+      at: time,
+      tone: 'good',
+      body: (
+        <>
+          <p>
+            A quorum signed {duration(Number(seconds))} of service in all, counted up to {utc(at)}.
+          </p>
+          <Transaction signature={signature} job={address} to="attested" />
+        </>
+      ),
+    };
+  });
+  if (steps.data.whole) return entries;
+  const more: Entry = {
+    title: 'More extensions and checkpoints',
+    at: null,
+    tone: 'quiet',
+    body: (
+      <Link to="/explorer/jobs/$job" params={{ job: address }} className="link">
+        The Explorer lists all transactions
+      </Link>
+    ),
+  };
+  return [more, ...entries];
+}
+
 /** A job's life on one line of time. */
 export function Timeline({ job, view }: { job: Job; view: JobView | null }) {
   const { data } = job;
@@ -104,6 +192,7 @@ export function Timeline({ job, view }: { job: Job; view: JobView | null }) {
   const unit = unitOf(data.mint, mints.data);
   const name = stateName(data.state);
   const isLease = data.kind === LEASE;
+  const steps = useLeaseEntries(job, unit);
   const entries: Entry[] = [
     {
       title: 'Created',
@@ -119,6 +208,7 @@ export function Timeline({ job, view }: { job: Job; view: JobView | null }) {
               : `${count(data.maxUnits)} ${data.maxUnits === 1n ? 'unit' : 'units'}`}
             , and fees.
           </p>
+          <SpecCheck specHash={hex(data.specHash)} />
           <Tx view={view} to="open" />
         </>
       ),
@@ -147,7 +237,7 @@ export function Timeline({ job, view }: { job: Job; view: JobView | null }) {
     });
   }
   if (isLease && data.acceptedAt > 0n) {
-    entries.push({
+    entries.push(...steps, {
       title: data.state === 2 ? 'Serving, metered by the oracles' : 'Served, metered by the oracles',
       at: data.submittedAt > 0n ? data.submittedAt : null,
       tone: data.state === 2 ? 'info' : 'good',
@@ -196,7 +286,7 @@ export function Timeline({ job, view }: { job: Job; view: JobView | null }) {
       title: 'Verified by oracles, and their signatures here',
       at: null,
       tone: 'info',
-      body: <Attestations job={job} />,
+      body: <Verdicts job={job} />,
     });
   }
   if (data.submittedAt > 0n && !isLease) {
@@ -232,6 +322,7 @@ export function Timeline({ job, view }: { job: Job; view: JobView | null }) {
             <Amount base={data.paid} unit={unit} /> to the provider, <Amount base={data.fees} unit={unit} /> fees,{' '}
             <Amount base={data.refunded} unit={unit} /> back to the payer.
           </p>
+          {data.state === 5 && <SettlementCheck job={job} />}
           <Tx view={view} to={name} />
         </>
       ),
@@ -240,7 +331,7 @@ export function Timeline({ job, view }: { job: Job; view: JobView | null }) {
   return (
     <ol className="flex flex-col" data-testid="timeline">
       {entries.map((entry, i) => (
-        <li key={entry.title} className="relative flex gap-3 pb-5 last:pb-0">
+        <li key={`${entry.title} ${entry.at}`} className="relative flex gap-3 pb-5 last:pb-0">
           {i < entries.length - 1 && <span aria-hidden className="absolute top-4 bottom-0 left-[5px] w-px bg-line" />}
           <span aria-hidden className={`mt-1.5 size-[11px] shrink-0 rounded-full ${DOTS[entry.tone]}`} />
           <div className="min-w-0 flex-1">

@@ -1,13 +1,19 @@
 /** What a renter asks of a device, as it stands in the address: a link can be shared. */
-import type { Offer, Schemas } from '@/shared/api';
+import type { Schemas } from '@/shared/api';
+import type { Kinds } from '@/shared/chain';
+import { region } from '@/shared/format';
 import { hourOf } from '@/shared/offers';
 
 /** What devices ask a price for: their engines, and their time. */
 export const ENGINES = ['embed', 'wasm', 'lease'] as const;
 export type Engine = (typeof ENGINES)[number];
 
-/** How each one's results are verified, in the command line's words (`crates/cli/src/work.rs`). */
-export const VERIFICATION: Record<Engine, { name: 'exact' | 'tolerant' | 'metered'; number: number; text: string }> = {
+/** Verification classes, in the command line's words (`crates/cli/src/work.rs`). */
+export const CLASSES = ['exact', 'tolerant', 'metered'] as const;
+export type VerificationClass = (typeof CLASSES)[number];
+
+/** How each one's results are verified. */
+export const VERIFICATION: Record<Engine, { name: VerificationClass; number: number; text: string }> = {
   embed: {
     name: 'tolerant',
     number: 1,
@@ -30,6 +36,8 @@ export const hourOfLease = (ask: bigint) => hourOf(ask, 1);
 
 export interface Filters {
   engine?: Engine;
+  /** Work that is verified this way. */
+  verification?: VerificationClass;
   class?: number;
   /** Device memory, MiB. */
   memory?: number;
@@ -47,10 +55,21 @@ const number = (value: unknown, most: number) => {
   return value !== undefined && value !== '' && Number.isInteger(n) && n >= 0 && n <= most ? n : undefined;
 };
 
-/** Whatever an address says, as filters; nonsense is left out. */
+/** Work of a verification class. */
+const workOf = (verification: VerificationClass) =>
+  ENGINES.find((engine) => VERIFICATION[engine].name === verification) ?? 'embed';
+
+/** The work that filters are about: what they name, or the first that is verified as they ask. */
+export const engineOf = ({ engine, verification }: Filters): Engine =>
+  engine ?? (verification ? workOf(verification) : 'embed');
+
+/** Whatever an address says, as filters; nonsense is left out, and so is a verification that the work does not have. */
 export function readFilters(search: Record<string, unknown>): Filters {
+  const engine = ENGINES.find((one) => one === search.engine);
+  const verification = CLASSES.find((one) => one === search.verification);
   const filters: Filters = {
-    engine: ENGINES.find((engine) => engine === search.engine),
+    engine,
+    verification: engine && VERIFICATION[engine].name !== verification ? undefined : verification,
     class: number(search.class, 65_534),
     memory: number(search.memory, 0xffff_ffff) || undefined,
     region:
@@ -64,72 +83,28 @@ export function readFilters(search: Record<string, unknown>): Filters {
   return Object.fromEntries(Object.entries(filters).filter(([, value]) => value !== undefined));
 }
 
-type Test = { key: keyof Filters; name: string; passes: (offer: Offer) => boolean };
-
-function tests(filters: Filters): Test[] {
-  const engine = filters.engine ?? 'embed';
-  const all: (Test | false)[] = [
-    { key: 'engine', name: 'engine', passes: (offer) => engine in offer.engines },
-    filters.class !== undefined && { key: 'class', name: 'class', passes: (offer) => offer.class === filters.class },
-    filters.memory !== undefined && {
-      key: 'memory',
-      name: 'memory',
-      passes: (offer) => offer.memory_mib >= (filters.memory ?? 0),
-    },
-    filters.region !== undefined && {
-      key: 'region',
-      name: 'region',
-      passes: (offer) => offer.region === filters.region,
-    },
-    filters.price !== undefined && {
-      key: 'price',
-      name: 'price',
-      passes: (offer) => askOf(offer, engine) <= BigInt(filters.price ?? 0),
-    },
-    filters.reputation !== undefined && {
-      key: 'reputation',
-      name: 'reputation',
-      passes: (offer) => offer.reputation_bps >= (filters.reputation ?? 0) * 100,
-    },
-    filters.free === true && { key: 'free', name: 'free now', passes: (offer) => offer.available },
-  ];
-  return all.filter((test) => test !== false);
+/** What the address of a new job says: filters, and the job that it repeats. */
+export interface NewJob extends Filters {
+  again?: string;
 }
 
-/** An ask that nobody pays: of devices that do not offer the engine. */
-const NEVER = 0xffff_ffff_ffff_ffffn;
-
-export function askOf(offer: Offer, engine: Engine): bigint {
-  const ask = offer.engines[engine]?.ask;
-  return ask === undefined ? NEVER : BigInt(ask);
+export function readNewJob(search: Record<string, unknown>): NewJob {
+  const { again } = search;
+  const repeats = typeof again === 'string' && /^[1-9A-HJ-NP-Za-km-z]{32,44}$/.test(again);
+  return repeats ? { ...readFilters(search), again } : readFilters(search);
 }
 
-export interface Sieved {
-  kept: Offer[];
-  /**
-   * Of each filter: how many devices it alone removes, the cheapest of them when that is cheaper than all that are left, and how much
-   * cheaper that is (null when none is left to compare with).
-   */
-  removed: { key: keyof Filters; name: string; count: number; cheaper: bigint | null; saves: bigint | null }[];
-}
-
-export function sieve(offers: readonly Offer[], filters: Filters): Sieved {
-  const engine = filters.engine ?? 'embed';
-  const all = tests(filters);
-  const kept = offers.filter((offer) => all.every((test) => test.passes(offer)));
-  const least = (list: readonly Offer[]) =>
-    list.map((offer) => askOf(offer, engine)).reduce((a, b) => (b < a ? b : a), NEVER);
-  const best = least(kept);
-  const removed = all.map((test) => {
-    const alone = offers.filter(
-      (offer) => !test.passes(offer) && all.every((other) => other === test || other.passes(offer)),
-    );
-    const cheapest = least(alone);
-    const cheaper = cheapest < best ? cheapest : null;
-    const saves = cheaper !== null && best !== NEVER ? best - cheaper : null;
-    return { key: test.key, name: test.name, count: alone.length, cheaper, saves };
+/** The filters that a job’s requirement comes from. */
+export function filtersOf(
+  job: Pick<Kinds['job'], 'verification' | 'class' | 'minMemoryMib' | 'region' | 'minReputationBps'>,
+): Filters {
+  return readFilters({
+    engine: ENGINES.find((engine) => VERIFICATION[engine].number === job.verification),
+    class: job.class,
+    memory: job.minMemoryMib,
+    region: region(job.region),
+    reputation: job.minReputationBps / 100,
   });
-  return { kept, removed: removed.filter(({ count }) => count > 0) };
 }
 
 /** The same as a requirement of the API. */

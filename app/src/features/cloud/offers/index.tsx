@@ -22,8 +22,9 @@ import {
   TextField,
 } from '@/shared/ui';
 import { CloudTabs } from '../tabs';
-import { askOf, ENGINES, type Engine, type Filters, type Sieved, sieve, VERIFICATION } from './filters';
+import { CLASSES, ENGINES, type Engine, engineOf, type Filters, VERIFICATION } from './filters';
 import { RequirementFields } from './requirement';
+import { askOf, type Sieved, sieve } from './sieve';
 
 /** Amount as somebody would type it. */
 const typed = (base: string | undefined) => (base ? short(BigInt(base), IO).replace(/ IO|,/g, '') : '');
@@ -57,7 +58,7 @@ function PriceField({ price, set }: { price: string | undefined; set: (change: F
 export function OffersPage() {
   const filters = useSearch({ from: '/cloud/' });
   const navigate = useNavigate({ from: '/cloud/' });
-  const engine = filters.engine ?? 'embed';
+  const engine = engineOf(filters);
   const query = useQuery(deviceOffersQuery());
   const set = (change: Filters) => navigate({ search: (before) => ({ ...before, ...change }), replace: true });
   const offers = query.data ?? [];
@@ -75,18 +76,33 @@ export function OffersPage() {
     >
       <CloudTabs />
       <form
-        className="mb-4 grid grid-cols-2 items-end gap-3 sm:grid-cols-3 lg:grid-cols-[1.6fr_repeat(5,1fr)_auto]"
+        className="mb-4 grid grid-cols-2 items-end gap-3 sm:grid-cols-3 lg:grid-cols-4 xl:grid-cols-[1.6fr_repeat(6,1fr)_auto]"
         onSubmit={(event) => event.preventDefault()}
       >
         <SelectField
           label="Work"
           value={engine}
-          onChange={(event) => set({ engine: ENGINES.find((one) => one === event.target.value) })}
+          onChange={(event) =>
+            set({ engine: ENGINES.find((one) => one === event.target.value), verification: undefined })
+          }
         >
           {ENGINES.map((one) => (
             <option key={one} value={one}>
               {WORK[one]} ({VERIFICATION[one].name})
             </option>
+          ))}
+        </SelectField>
+        <SelectField
+          label="Verified"
+          value={filters.verification ?? ''}
+          onChange={(event) => {
+            const verification = CLASSES.find((one) => one === event.target.value);
+            set({ verification, engine: verification ? undefined : engine });
+          }}
+        >
+          <option value="">any way</option>
+          {CLASSES.map((one) => (
+            <option key={one}>{one}</option>
           ))}
         </SelectField>
         <RequirementFields filters={filters} set={set} />
@@ -107,12 +123,12 @@ export function OffersPage() {
       <Loaded query={query} skeleton={<Skeleton className="h-72" />}>
         {() => (
           <div className="flex flex-col gap-4">
-            {sieved.removed.length > 0 && (active || sieved.kept.length === 0) && (
+            {(active || (sieved.removed.length > 0 && sieved.kept.length === 0)) && (
               <Removed
                 sieved={sieved}
                 of={offers.length}
-                drop={(key) => set({ [key]: undefined })}
-                clear={active ? () => navigate({ search: { engine: filters.engine }, replace: true }) : null}
+                drop={(keys) => set(Object.fromEntries(keys.map((key) => [key, undefined])))}
+                clear={active ? () => navigate({ search: { engine }, replace: true }) : null}
               />
             )}
             <OfferTable offers={sieved.kept} engine={engine} anyAtAll={offers.length > 0} />
@@ -125,14 +141,14 @@ export function OffersPage() {
 
 /** Which filter removes how many, and what going without it saves. */
 function Removed({
-  sieved: { kept, removed },
+  sieved: { kept, removed, together },
   of,
   drop,
   clear,
 }: {
   sieved: Sieved;
   of: number;
-  drop: (key: keyof Filters) => void;
+  drop: (keys: (keyof Filters)[]) => void;
   clear: (() => void) | null;
 }) {
   return (
@@ -161,7 +177,23 @@ function Removed({
                 size="small"
                 className="underline"
                 aria-label={`Relax ${name}`}
-                onClick={() => drop(key)}
+                onClick={() => drop([key])}
+              >
+                relax
+              </Button>
+            )}
+          </span>
+        ))}
+        {together.map(({ keys, names, count }) => (
+          <span key={names.join(' ')}>
+            Without {names.map((name) => `“${name}”`).join(' and ')} together {count}
+            {!keys.includes('engine') && (
+              <Button
+                variant="ghost"
+                size="small"
+                className="underline"
+                aria-label={`Relax ${names.join(' and ')}`}
+                onClick={() => drop(keys)}
               >
                 relax
               </Button>

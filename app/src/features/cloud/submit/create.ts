@@ -2,13 +2,16 @@
 import { type Address, createNoopSigner } from '@solana/kit';
 import { getCreateJobInstructionAsync } from '@/generated/program';
 import type { Schemas } from '@/shared/api';
-import { associatedToken, jobNonce, pda, tokenProgramOf } from '@/shared/chain';
+import { associatedToken, pda, tokenProgramOf } from '@/shared/chain';
 import { fromHex, packRegion } from '@/shared/format';
 
-const ANY_CLASS = 65_535;
+/** `class` of a job that a device of any may take. */
+export const ANY_CLASS = 65_535;
 
 export interface CreateJob {
   renter: string;
+  /** Makes its address. */
+  nonce: bigint;
   mint: string;
   specHash: string;
   maxPrice: bigint;
@@ -23,15 +26,11 @@ export interface CreateJob {
   isLease: boolean;
 }
 
-function randomU64(): bigint {
-  return crypto.getRandomValues(new BigUint64Array(1))[0] ?? 0n;
-}
-
 export async function createJob(job: CreateJob) {
   const renter = createNoopSigner(job.renter as Address);
   const mint = job.mint as Address;
   const terms = {
-    nonce: await jobNonce(renter.address, randomU64()),
+    nonce: job.nonce,
     specHash: fromHex(job.specHash),
     maxPrice: job.maxPrice,
     maxUnits: job.maxUnits,

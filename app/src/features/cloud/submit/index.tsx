@@ -1,10 +1,12 @@
 import { useNavigate, useSearch } from '@tanstack/react-router';
-import { useState } from 'react';
+import { useCallback, useState } from 'react';
 import { Card, Page } from '@/shared/ui';
-import { ENGINES, type Engine, type Filters, VERIFICATION } from '../offers/filters';
+import { ENGINES, type Engine, engineOf, type NewJob, VERIFICATION } from '../offers/filters';
 import { RequirementFields } from '../offers/requirement';
 import { CloudTabs } from '../tabs';
+import { AgainForm } from './again';
 import { PriceCard } from './price';
+import { isBusy, useSubmit } from './use-submit';
 import { EmbedForm, LeaseForm, type Prepared, WasmForm } from './work';
 
 const TEMPLATES: Record<Engine, { title: string; text: string }> = {
@@ -19,17 +21,27 @@ const TEMPLATES: Record<Engine, { title: string; text: string }> = {
 const FORMS: Record<Engine, typeof EmbedForm> = { embed: EmbedForm, wasm: WasmForm, lease: LeaseForm };
 
 export function SubmitPage() {
-  const filters = useSearch({ from: '/cloud/new' });
+  const { again, ...filters } = useSearch({ from: '/cloud/new' });
   const navigate = useNavigate({ from: '/cloud/new' });
-  const engine = filters.engine ?? 'embed';
+  const engine = engineOf(filters);
   const [prepared, setPrepared] = useState<Prepared | null>(null);
-  const set = (change: Filters) => navigate({ search: (before) => ({ ...before, ...change }), replace: true });
+  const submitting = useSubmit();
+  const { stop } = submitting;
+  // What is chosen anew ends what is being sent.
+  const take = useCallback(
+    (next: Prepared | null) => {
+      stop();
+      setPrepared(next);
+    },
+    [stop],
+  );
+  const set = (change: NewJob) => navigate({ search: (before) => ({ ...before, ...change }), replace: true });
   const Form = FORMS[engine];
   return (
     <Page title="New job" lead="Choose the work, see what it costs at most, sign once. Whatever isn’t used comes back.">
       <CloudTabs />
       <div className="grid items-start gap-4 lg:grid-cols-[3fr_2fr]">
-        <div className="flex min-w-0 flex-col gap-4">
+        <fieldset disabled={isBusy(submitting.phase)} className="flex min-w-0 flex-col gap-4">
           <Card title="Work">
             <fieldset className="mb-4 grid gap-3 sm:grid-cols-3">
               <legend className="sr-only">Kind of work</legend>
@@ -44,8 +56,8 @@ export function SubmitPage() {
                     className="mt-1 accent-accent"
                     checked={engine === one}
                     onChange={() => {
-                      setPrepared(null);
-                      void set({ engine: one });
+                      take(null);
+                      void set({ engine: one, verification: undefined, again: undefined });
                     }}
                   />
                   <span>
@@ -55,9 +67,17 @@ export function SubmitPage() {
                 </label>
               ))}
             </fieldset>
-            <Form onReady={setPrepared} />
+            {again ? (
+              <AgainForm job={again} engine={engine} onReady={take} leave={() => set({ again: undefined })} />
+            ) : (
+              <Form onReady={take} />
+            )}
             <p className="mt-4 text-muted text-xs">
               Verified {VERIFICATION[engine].name}: {VERIFICATION[engine].text}.
+            </p>
+            <p className="mt-2 text-muted text-xs">
+              <strong className="font-medium text-ink">Nothing here is private:</strong> input, job description and
+              result can be read by anyone who knows their hashes, and the chain leads to them. Send no secrets.
             </p>
           </Card>
           <Card title="On which devices">
@@ -65,8 +85,8 @@ export function SubmitPage() {
               <RequirementFields filters={filters} set={set} />
             </div>
           </Card>
-        </div>
-        <PriceCard engine={engine} prepared={prepared} />
+        </fieldset>
+        <PriceCard engine={engine} prepared={prepared} submitting={submitting} />
       </div>
     </Page>
   );

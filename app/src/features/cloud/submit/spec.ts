@@ -38,6 +38,12 @@ export function unitsForFuel(fuel: number): bigint {
   return (BigInt(fuel) + 999_999n) / 1_000_000n;
 }
 
+/** Time that a task has on its device, seconds, unless its own limit needs more. */
+export const RUN_SECONDS = 1_800;
+
+/** The same for a module that may run for so long: a quarter is for storing and submitting, as the command line leaves it. */
+export const runFor = (limit: number) => Math.max(RUN_SECONDS, Math.ceil((limit * 4) / 3));
+
 export const UNIT_NAMES = { embed: 'passages', wasm: 'million fuel', lease: 'seconds' } as const;
 
 /** Shortest and longest lease, seconds (`crates/protocol/src/lease.rs`, docs/leases.md). */

@@ -3,6 +3,7 @@ import { useEffect, useMemo, useState } from 'react';
 import { duration, plural, size } from '@/shared/format';
 import { Failure, Progress, SelectField, TextField } from '@/shared/ui';
 import { hashFile } from '@/shared/verify';
+import { DEFAULTS, readLimits } from './limits';
 import { InputError } from './passages';
 import {
   type BlobRef,
@@ -11,6 +12,7 @@ import {
   LIMITS,
   MAX_LEASE_SECONDS,
   MIN_LEASE_SECONDS,
+  runFor,
   unitsForFuel,
   type WasmLimits,
   wasmSpec,
@@ -24,11 +26,11 @@ export interface Prepared {
   /** Units are known before the run; else this is the most. */
   exact: boolean;
   uploads: Upload[];
-  /** Of a lease: what it may come to with extensions, seconds. */
+  /** Time on the device, seconds, where the usual is not enough; of a lease: what it may come to with extensions. */
   longest?: number;
 }
 
-type OnReady = (prepared: Prepared | null) => void;
+export type OnReady = (prepared: Prepared | null) => void;
 
 type Reading =
   | { state: 'none' }
@@ -36,13 +38,13 @@ type Reading =
   | { state: 'bad'; error: unknown }
   | { state: 'ready'; note: string };
 
-type Read = (
+export type Read = (
   signal: AbortSignal,
   onProgress: (done: number, total: number) => void,
 ) => Promise<{ note: string; prepared: Prepared }>;
 
 /** Reads what was chosen. The first failure ends all of it: nothing that is slower writes over what is said about it. */
-function useReading(read: Read | null, onReady: OnReady): Reading {
+export function useReading(read: Read | null, onReady: OnReady): Reading {
   const [reading, setReading] = useState<Reading>({ state: 'none' });
   useEffect(() => {
     onReady(null);
@@ -67,7 +69,7 @@ function useReading(read: Read | null, onReady: OnReady): Reading {
   return reading;
 }
 
-function ReadingLine({ reading }: { reading: Reading }) {
+export function ReadingLine({ reading }: { reading: Reading }) {
   if (reading.state === 'reading')
     return <Progress label="Reading the file" value={reading.done} max={reading.total} />;
   if (reading.state === 'bad') return <Failure error={reading.error} />;
@@ -159,7 +161,6 @@ export function EmbedForm({ onReady }: { onReady: OnReady }) {
   );
 }
 
-const WASM_DEFAULTS: WasmLimits = { fuel: 100_000_000_000, memory_mib: 256, time_limit_s: 600, max_output: 16 << 20 };
 const MAGIC = [0, 0x61, 0x73, 0x6d];
 
 const readModule =
@@ -185,6 +186,7 @@ const readModule =
         spec: wasmSpec(refOf(inputHash, content), refOf(moduleHash, module), limits),
         units: unitsForFuel(limits.fuel),
         exact: false,
+        longest: runFor(limits.time_limit_s),
         uploads: [
           { name: module.name, hash: moduleHash, content: module },
           { name: input?.name ?? 'empty input', hash: inputHash, content },
@@ -196,22 +198,19 @@ const readModule =
 export function WasmForm({ onReady }: { onReady: OnReady }) {
   const [module, setModule] = useState<File | null>(null);
   const [input, setInput] = useState<File | null>(null);
-  const [limits, setLimits] = useState(WASM_DEFAULTS);
+  const [texts, setTexts] = useState(DEFAULTS);
+  const { limits, errors } = useMemo(() => readLimits(texts), [texts]);
   const reading = useReading(
-    useMemo(() => module && readModule(module, input, limits), [module, input, limits]),
+    useMemo(() => module && limits && readModule(module, input, limits), [module, input, limits]),
     onReady,
   );
-  const field = (name: keyof WasmLimits, label: string, least: number, most: number) => (
+  const field = (name: keyof WasmLimits, label: string) => (
     <TextField
       label={label}
-      type="number"
-      min={least}
-      max={most}
-      value={limits[name]}
-      onChange={(event) => {
-        const value = Number(event.target.value);
-        if (Number.isInteger(value) && value >= least && value <= most) setLimits({ ...limits, [name]: value });
-      }}
+      inputMode="numeric"
+      value={texts[name]}
+      error={errors[name]}
+      onChange={(event) => setTexts({ ...texts, [name]: event.target.value })}
     />
   );
   return (
@@ -224,10 +223,10 @@ export function WasmForm({ onReady }: { onReady: OnReady }) {
       />
       <FileField label="Input" hint="What the module reads. Nothing when left out." onFile={setInput} />
       <div className="grid gap-3 sm:grid-cols-2">
-        {field('fuel', 'Most fuel', 1, LIMITS.fuel)}
-        {field('memory_mib', 'Most memory, MiB', 1, LIMITS.memoryMib)}
-        {field('time_limit_s', 'Longest run, seconds', 1, LIMITS.timeS)}
-        {field('max_output', 'Most output, bytes', 0, LIMITS.output)}
+        {field('fuel', 'Most fuel')}
+        {field('memory_mib', 'Most memory, MiB')}
+        {field('time_limit_s', 'Longest run, seconds')}
+        {field('max_output', 'Most output, bytes')}
       </div>
       <ReadingLine reading={reading} />
     </div>

@@ -7,7 +7,7 @@ export function Bars({
   rows,
 }: {
   label: string;
-  rows: readonly { key: string; label: ReactNode; value: number; text: string }[];
+  rows: readonly { key: string; label: ReactNode; value: number; text: ReactNode }[];
 }) {
   // Without any, all bars are empty.
   const most = Math.max(...rows.map(({ value }) => value));

@@ -4,13 +4,13 @@ import { burnsQuery } from '@/shared/api';
 import { buyBacksQuery, mintsQuery } from '@/shared/chain';
 import { Chart } from '@/shared/chart';
 import { config } from '@/shared/config';
-import { IO, short } from '@/shared/format';
+import { IO } from '@/shared/format';
 import { useNow } from '@/shared/live';
 import { Amount, Badge, Card, Empty, Failure, Skeleton } from '@/shared/ui';
 import { ExportButtons } from '../listing';
 import { BURN_CAUSES, burnCurve, burnedBy, burnSum } from '../totals';
 import { Bars } from './bars';
-import { inIo } from './figures';
+import { exactIo, inIo } from './figures';
 
 /** Days of a network's life in which its burns are shown by the hour. */
 const BY_HOUR_DAYS = 30;
@@ -58,6 +58,7 @@ export function Burns({ all, since }: { all: bigint | null; since: number }) {
               times={curve.times}
               series={curve.series}
               format={inIo}
+              exact={exactIo}
               height={200}
             />
             <p className="mt-2 flex flex-wrap items-center gap-2 text-muted text-sm">
@@ -83,12 +84,22 @@ export function Burns({ all, since }: { all: bigint | null; since: number }) {
       <Card title="Burned">
         <Bars
           label="Burned, by cause"
-          rows={parts.map(({ key, label, base }) => ({ key, label, value: Number(base) / 1e8, text: short(base, IO) }))}
+          rows={parts.map(({ key, label, base }) => ({
+            key,
+            label,
+            value: Number(base) / 1e8,
+            text: <Amount base={base} unit={IO} />,
+          }))}
         />
         <p className="mt-3 text-muted text-sm">
           {known ? (
             <>
-              <Amount base={all} unit={IO} /> in all, gone for good. Fees burn when the treasury is swept.
+              <Amount base={all} unit={IO} /> in all, gone for good, by the chain’s supply; fees and buy-backs by its
+              accounts.{' '}
+              {sum
+                ? 'Penalties and bonds as the oracle read them.'
+                : 'The oracle does not answer: penalties are the rest.'}{' '}
+              Fees burn when the treasury is swept.
             </>
           ) : (
             'Reading…'

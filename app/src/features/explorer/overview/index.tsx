@@ -18,8 +18,9 @@ import {
   vestingsQuery,
 } from '@/shared/chain';
 import { Chart } from '@/shared/chart';
+import { type PastJob, rememberedQuery, withClosed } from '@/shared/closed';
 import { config } from '@/shared/config';
-import { count, exact, IO, percent, regionName, short } from '@/shared/format';
+import { count, exact, IO, percent, regionName, short, utc } from '@/shared/format';
 import { STATE_TONES } from '@/shared/jobs';
 import { useNow } from '@/shared/live';
 import { CAP, EPOCHS, epochEmission, rewardHistoryQuery } from '@/shared/rewards';
@@ -42,12 +43,14 @@ import {
 } from '../totals';
 import { Bars, Share } from './bars';
 import { Burns } from './burns';
-import { asPercent, inIo, millions, whole } from './figures';
+import { asPercent, exactIo, inIo, millions, whole } from './figures';
 
 const WorldMap = lazy(() => import('../map'));
 const HOUR = 3_600;
 /** Hours shown by the charts of jobs. */
 const HOURS = 48;
+/** A job that ended in that time was created at most so long before it, but for the longest leases. */
+const LONGEST_HOURS = 24;
 const CURVE_POINTS = 121;
 
 export const supplyQuery = () =>
@@ -69,10 +72,25 @@ export function Overview() {
   const busy = devices.data?.filter(({ data }) => isBusy(data)).length;
   const volume = devices.data?.reduce((sum, { data }) => sum + data.volume, 0n);
   const staked = providers.data?.reduce((sum, { data }) => sum + data.staked + data.coAssets, 0n);
+  const hour = Math.floor(useNow(60_000) / HOUR);
+  const remembered = useQuery({
+    ...rememberedQuery((hour - HOURS - LONGEST_HOURS) * HOUR),
+    placeholderData: keepPreviousData,
+  });
+  const past = useMemo(
+    () => (jobs.data && !remembered.isPending ? withClosed(jobs.data, remembered.data?.jobs ?? []) : undefined),
+    [jobs.data, remembered.isPending, remembered.data],
+  );
+  const told = remembered.data
+    ? `Closed ones as the oracle remembers them, since ${utc(remembered.data.since)}.`
+    : 'From the chain alone: the oracle does not answer, and jobs that were closed are missing.';
   const figure = (value: number | undefined) => (value === undefined ? '…' : count(value));
   const failed = [devices, providers, jobs].find((query) => query.error && query.data === undefined);
   return (
-    <Page title="The network" lead="Every figure is read from the chain by your browser, and moves by itself.">
+    <Page
+      title="The network"
+      lead="Read from the chain by your browser, and moving by itself. What devices ask, what burned when, and jobs that were closed come from the oracle: each says so."
+    >
       <ExplorerTabs />
       {failed ? (
         <Failure error={failed.error} retry={() => failed.refetch()} />
@@ -105,10 +123,10 @@ export function Overview() {
           </div>
           <SupplyCard />
           <Later className="h-72">
-            <Work jobs={jobs.data} />
+            <Work jobs={past} told={told} />
           </Later>
           <Later className="h-72">
-            <Hardware devices={devices.data} jobs={jobs.data} offers={offers.data} />
+            <Hardware devices={devices.data} jobs={past} told={told} offers={offers.data} />
           </Later>
           <Later className="h-[40rem]">
             <Issue />
@@ -230,6 +248,7 @@ function SupplyCard() {
                   times={curve.times}
                   series={series}
                   format={millions}
+                  exact={exactIo}
                   height={190}
                 />
               )}
@@ -241,7 +260,8 @@ function SupplyCard() {
   );
 }
 
-function Work({ jobs }: { jobs: Read<Kinds['job']>[] | undefined }) {
+/** `told` says where the jobs are from. */
+function Work({ jobs, told }: { jobs: PastJob[] | undefined; told: string }) {
   const now = useNow(60_000);
   const mints = useQuery(mintsQuery());
   const hour = Math.floor(now / HOUR);
@@ -272,7 +292,7 @@ function Work({ jobs }: { jobs: Read<Kinds['job']>[] | undefined }) {
           }))}
         />
         <p className="mt-3 text-muted text-sm">
-          Settled in jobs that are on chain:{' '}
+          Settled in these jobs:{' '}
           {totals.length === 0
             ? 'nothing yet'
             : totals.map(([mint, base]) => (
@@ -311,9 +331,11 @@ function Work({ jobs }: { jobs: Read<Kinds['job']>[] | undefined }) {
           times={past.times}
           series={settled}
           format={inIo}
+          exact={exactIo}
           height={230}
         />
       </Card>
+      <p className="text-muted text-sm lg:col-span-3">{told}</p>
     </div>
   );
 }
@@ -322,10 +344,12 @@ function Work({ jobs }: { jobs: Read<Kinds['job']>[] | undefined }) {
 function Hardware({
   devices,
   jobs,
+  told,
   offers,
 }: {
   devices: Read<Kinds['device']>[] | undefined;
-  jobs: Read<Kinds['job']>[] | undefined;
+  jobs: PastJob[] | undefined;
+  told: string;
   offers: Offer[] | undefined;
 }) {
   const classes = useQuery(classesQuery());
@@ -366,6 +390,7 @@ function Hardware({
           format={asPercent}
           height={230}
         />
+        <p className="mt-2 text-muted text-sm">{told}</p>
       </Card>
       <Card title="Price of a device-hour">
         <Bars
@@ -376,12 +401,18 @@ function Hardware({
               key: id.toString(),
               label: name,
               value: Number(price) / 1e8,
-              text: `${short(price, IO)}${ask === null ? ' (guide)' : ''}`,
+              text: (
+                <>
+                  <Amount base={price} unit={IO} />
+                  {ask === null && ' (guide)'}
+                </>
+              ),
             };
           })}
         />
         <p className="mt-3 text-muted text-sm">
-          What the median device asks for the work it is fastest at; the guide where none asks.
+          What the median device asks for the work it is fastest at, as the oracle heard it from devices; the chain’s
+          guide where none asks.
         </p>
       </Card>
     </div>
@@ -442,6 +473,7 @@ function Issue() {
               times={times}
               series={series}
               format={inIo}
+              exact={exactIo}
               height={210}
             />
             <p className="mt-2 text-muted text-sm">
@@ -482,8 +514,9 @@ function Classes({
           file="classes"
           note={
             <>
-              The reference price is a guide that follows how many devices of a class are at work. Beside it, what an
-              hour brings at the median of what devices ask for the work they are fastest at.
+              From the chain, but for the last column. The reference price is a guide that follows how many devices of a
+              class are at work. Beside it, as the oracle heard it from devices, what an hour brings at the median of
+              what they ask for the work they are fastest at.
               {offersError ? ' The oracle does not answer: asks are missing.' : ''}
             </>
           }
