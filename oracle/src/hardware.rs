@@ -16,7 +16,7 @@ use std::{
     collections::{HashMap, HashSet, VecDeque},
     hash::{BuildHasher, Hasher, RandomState},
     net::IpAddr,
-    sync::{Arc, Mutex},
+    sync::{Arc, LazyLock, Mutex},
     time::{Duration, Instant},
 };
 
@@ -37,7 +37,7 @@ use io_proof::hardware::{
     memory::{Walk, check_walk},
     reveal_seed, round_seed,
     seeds::{memory_seed, walk_subject},
-    sizes::{self, BUDGET_PPM, LEAST_N},
+    sizes::{self, Allowance, LEAST_N},
 };
 use io_protocol::{
     hardware::{CommitmentStatement, RevealStatement, RoundStatement},
@@ -115,25 +115,17 @@ impl Spent {
         self.take_off(now, period);
         self.0.iter().map(|(_, ms)| ms).sum()
     }
-
-    /// Whether `ms` more stay within this oracle's part of the budget, and if so counts them. The latest time between two rounds covers
-    /// one round of every oracle, so a device that is asked only then always may.
-    fn spend(&mut self, now: Instant, ms: u64, period: Duration, oracles: u32) -> bool {
-        let budget = period.as_millis() as u64 * u64::from(BUDGET_PPM)
-            / 1_000_000
-            / u64::from(oracles.max(1));
-        if self.total(now, period) + ms > budget {
-            return false;
-        }
-        self.0.push_back((now, ms));
-        true
-    }
 }
+
+/// What [`Allowance`]s count from.
+static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 #[derive(Default)]
 struct Known {
     standing: Standing,
     spent: Spent,
+    /// None before the first round.
+    allowance: Option<Allowance>,
     /// In a round now.
     busy: bool,
     /// When it is asked again besides the regular rounds.
@@ -500,7 +492,7 @@ fn open_due(oracle: &Arc<Oracle>) {
         return;
     }
     let (oracles, now, chain_now) = (u32::from(set.count), Instant::now(), oracle.clock.now());
-    let period = rounds.every(oracles);
+    let (period, began) = (rounds.every(oracles), *BEGAN);
     let mut due: Vec<Asked> = Vec::new();
     {
         let tables = oracle.index.read();
@@ -531,7 +523,11 @@ fn open_due(oracle: &Arc<Oracle>) {
             }
             let hired = account.current_job != Pubkey::default();
             let busy_ms = sizes::busy_ms(rounds.window_ms, rounds.fill(hired));
-            if !known.spent.spend(now, busy_ms, period, oracles) {
+            let now_ms = now.saturating_duration_since(began).as_millis() as u64;
+            let allowance = known
+                .allowance
+                .get_or_insert_with(|| Allowance::new(now_ms, oracles));
+            if !allowance.spend(now_ms, busy_ms * 1_000, oracles) {
                 oracle.metrics.proofs_put_off.inc();
                 // Asked later it would be asked alone.
                 known.standing.missed(all);
@@ -540,6 +536,7 @@ fn open_due(oracle: &Arc<Oracle>) {
             }
             let class = tables.class_of(account);
             let least = class.map_or((0, 0), |c| (c.min_tops_e2, c.min_memory_mib));
+            known.spent.0.push_back((now, busy_ms));
             known.busy = true;
             known.due = None;
             due.push(Asked {
@@ -1219,32 +1216,6 @@ mod tests {
         };
         let (yes, no): (Vec<usize>, Vec<usize>) = all.partition(proven);
         assert_eq!((sorted(&begun), sorted(&ended)), (yes, no));
-    }
-
-    #[test]
-    fn rounds_stay_within_the_budget_whoever_asks_for_them() {
-        let rounds = Rounds::default();
-        for oracles in [1, 3, 7, 32] {
-            let period = rounds.every(oracles);
-            let busy = sizes::busy_ms(rounds.window_ms, rounds.fill_percent);
-            let (mut spent, start) = (Spent::default(), Instant::now());
-            // A device that links again every second for three periods.
-            let mut total = 0;
-            for second in 0..3 * period.as_secs() {
-                let now = start + Duration::from_secs(second);
-                if spent.spend(now, busy, period, oracles) {
-                    total += busy;
-                }
-                assert!(
-                    spent.total(now, period) * u64::from(oracles) * 1_000_000
-                        <= period.as_millis() as u64 * u64::from(BUDGET_PPM)
-                );
-            }
-            assert!(total >= 3 * busy, "{oracles}: regular rounds always fit");
-        }
-        // Regular rounds come at least hourly while the budget allows it.
-        assert_eq!(rounds.every(3), Duration::from_secs(3_600));
-        assert!(rounds.every(32) > Duration::from_secs(3_600));
     }
 
     #[test]

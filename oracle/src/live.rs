@@ -10,10 +10,12 @@ use std::{
 };
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use io_api::{auth::now_ms, types::Heartbeat};
+use io_api::{
+    auth::now_ms,
+    types::{AccountEvent, ClockEvent, Heartbeat, HeartbeatEvent, JobEvent},
+};
 use io_client::{Pubkey, subscribe::AccountUpdate};
 use serde::Serialize;
-use serde_json::json;
 use tokio::sync::broadcast;
 
 /// Changes kept for readers that come back.
@@ -70,7 +72,7 @@ impl Default for Live {
     }
 }
 
-fn frame(id: Option<String>, kind: &str, data: &impl Serialize) -> String {
+pub fn frame(id: Option<String>, kind: &str, data: &impl Serialize) -> String {
     let mut frame = String::new();
     if let Some(id) = id {
         let _ = writeln!(frame, "id: {id}");
@@ -100,8 +102,11 @@ impl Live {
         let mut kept = self.kept();
         kept.last += 1;
         let id = format!("{}-{}", self.run, kept.last);
-        let body =
-            json!({"address": update.address.to_string(), "slot": update.slot, "data": data});
+        let body = AccountEvent {
+            address: update.address.to_string(),
+            slot: update.slot,
+            data,
+        };
         let news = Arc::new(News {
             number: kept.last,
             provider: None,
@@ -128,17 +133,25 @@ impl Live {
 
     /// What the chain does not show of a job has changed: `GET /v1/jobs/{job}` has it.
     pub fn job(&self, job: &Pubkey) {
-        self.pass("job", None, &json!({"job": job.to_string()}));
+        let job = job.to_string();
+        self.pass("job", None, &JobEvent { job });
     }
 
     pub fn heartbeat(&self, provider: Pubkey, heartbeat: &Heartbeat) {
-        let data = json!({"provider": provider.to_string(), "heartbeat": heartbeat});
+        let data = HeartbeatEvent {
+            provider: provider.to_string(),
+            heartbeat: heartbeat.clone(),
+        };
         self.pass("heartbeat", Some(provider), &data);
     }
 
     /// The chain's time and slot, and how far behind the index may be.
     pub fn clock(&self, time: i64, slot: u64, index_age_ms: u64) {
-        let data = json!({"time": time, "slot": slot, "index_age_ms": index_age_ms});
+        let data = ClockEvent {
+            time,
+            slot,
+            index_age_ms,
+        };
         self.pass("clock", None, &data);
     }
 
@@ -229,7 +242,7 @@ mod tests {
         let news = reader.passing.try_recv().unwrap();
         assert_eq!(
             news.frame,
-            "event: clock\ndata: {\"index_age_ms\":7,\"slot\":6,\"time\":5}\n\n"
+            "event: clock\ndata: {\"time\":5,\"slot\":6,\"index_age_ms\":7}\n\n"
         );
         assert!(reader.passing.try_recv().is_err());
     }

@@ -287,6 +287,8 @@ wire! {
         pub renter: String,
         pub payer: String,
         pub mint: String,
+        /// `task` or `lease`.
+        pub kind: String,
         pub state: String,
         pub stage: Stage,
         /// Why it waits or was refused.
@@ -906,6 +908,53 @@ wire! {
         pub proofs: Vec<HardwareProof>,
         /// `after` of the next page.
         pub next: Option<String>,
+    }
+}
+
+// `GET /v1/events`: server-sent events. Each has a name, and one of these as its data.
+
+wire! {
+    /// `hello`, the first.
+    pub struct HelloEvent {
+        /// Nothing was missed since the id that the reader named. Else it has to read everything anew.
+        pub resumed: bool,
+        pub oracle: String,
+    }
+}
+
+wire! {
+    /// `account`: an account of the program has changed. These are numbered: `Last-Event-ID` goes on after one.
+    pub struct AccountEvent {
+        pub address: String,
+        pub slot: u64,
+        /// Its newest bytes, discriminator included, in base64; null once it is closed.
+        pub data: Option<String>,
+    }
+}
+
+wire! {
+    /// `job`: what the chain does not show of a job has changed. `GET /v1/jobs/{job}` has it.
+    pub struct JobEvent {
+        pub job: String,
+    }
+}
+
+wire! {
+    /// `heartbeat` of a device of the provider that was asked for.
+    pub struct HeartbeatEvent {
+        pub provider: String,
+        pub heartbeat: Heartbeat,
+    }
+}
+
+wire! {
+    /// `clock`, every second.
+    pub struct ClockEvent {
+        /// The chain's, Unix seconds.
+        pub time: i64,
+        pub slot: u64,
+        /// How far the index may be behind.
+        pub index_age_ms: u64,
     }
 }
 

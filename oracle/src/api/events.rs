@@ -8,11 +8,15 @@ use axum::{
     response::Response,
 };
 use futures_util::stream;
+use io_api::types::HelloEvent;
 use io_client::Pubkey;
-use serde_json::json;
 use tokio::{sync::broadcast::error::RecvError, time::sleep};
 
-use crate::{api::limits::Held, live::Reader, oracle::Oracle};
+use crate::{
+    api::limits::Held,
+    live::{Reader, frame},
+    oracle::Oracle,
+};
 
 /// Streams open at once, of one address and of all.
 pub const STREAMS_EACH: usize = 64;
@@ -92,12 +96,15 @@ pub fn answer(
     let at = oracle.live.place();
     let reader = oracle.live.read(place);
     // A reader that was never here begins at the present; `resumed: false` tells it to read everything anew.
-    let hello = json!({"resumed": reader.resumed, "oracle": oracle.key.to_string()});
+    let hello = HelloEvent {
+        resumed: reader.resumed,
+        oracle: oracle.key.to_string(),
+    };
     let mut first = format!("retry: {RETRY_MS}\n");
     if !reader.resumed {
         first += &format!("id: {at}\n");
     }
-    first += &format!("event: hello\ndata: {hello}\n\n");
+    first += &frame(None, "hello", &hello);
     for news in &reader.missed {
         first += &news.frame;
     }

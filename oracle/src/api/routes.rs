@@ -21,12 +21,12 @@ use io_api::{
     auth::{self, About, NO_SUBJECT, now_ms},
     text,
     types::{
-        Amount, ApiError, Attestation, BlobStatus, Burns, ClassUtilisation, DeviceAttestRequest,
-        DeviceAttestation, Figures, Guidance, HardwareProof, HardwareProofs, Identity, Info,
-        JobView, Jobs, LeaseCount, LeaseReply, LeaseRequest, LeaseSignRequest, LeaseSignature,
-        Limits, Offer, Offers, OpenReply, OpenRequest, Peer, ProofAsk, ProofOutcome, Quote,
-        QuoteRequest, Rewards, RoundOpening, SignRootRequest, SignedReport, SignedRoot,
-        SlashDecision, hour_at,
+        AccountEvent, Amount, ApiError, Attestation, BlobStatus, Burns, ClassUtilisation,
+        ClockEvent, DeviceAttestRequest, DeviceAttestation, Figures, Guidance, HardwareProof,
+        HardwareProofs, HeartbeatEvent, HelloEvent, Identity, Info, JobEvent, JobView, Jobs,
+        LeaseCount, LeaseReply, LeaseRequest, LeaseSignRequest, LeaseSignature, Limits, Offer,
+        Offers, OpenReply, OpenRequest, Peer, ProofAsk, ProofOutcome, Quote, QuoteRequest, Rewards,
+        RoundOpening, SignRootRequest, SignedReport, SignedRoot, SlashDecision, hour_at,
     },
 };
 use io_client::{
@@ -211,6 +211,11 @@ type Shared = State<Arc<Api>>;
         Guidance,
         ClassUtilisation,
         Health,
+        HelloEvent,
+        AccountEvent,
+        JobEvent,
+        HeartbeatEvent,
+        ClockEvent,
         app::AppConfig
     ))
 )]

@@ -155,6 +155,7 @@ pub async fn job(oracle: &Oracle, address: &Pubkey, job: &Job, live: bool) -> Re
         renter: job.renter.to_string(),
         payer: job.payer.to_string(),
         mint: job.mint.to_string(),
+        kind: if job.is_lease() { "lease" } else { "task" }.to_owned(),
         state: state_name(state).to_owned(),
         stage,
         reason,

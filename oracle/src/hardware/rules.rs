@@ -477,6 +477,20 @@ mod tests {
     }
 
     #[test]
+    fn regular_rounds_come_hourly_while_the_budget_allows_it() {
+        let rounds = Rounds::default();
+        assert_eq!(rounds.every(3), Duration::from_secs(3_600));
+        assert!(rounds.every(32) > Duration::from_secs(3_600));
+        // However early they come, they are within the budget.
+        for oracles in 1..=32 {
+            let earliest = rounds.every(oracles).as_millis() as u64 * (100 - JITTER_PERCENT) / 100;
+            let busy = sizes::busy_ms(rounds.window_ms, rounds.fill_percent);
+            let part = earliest * u64::from(sizes::BUDGET_PPM) / 1_000_000 / u64::from(oracles);
+            assert!(busy <= part, "{oracles}: {busy} of {part}");
+        }
+    }
+
+    #[test]
     fn settings_out_of_bounds_are_refused_with_their_name() {
         assert!(Rounds::default().check().is_ok());
         let bad = Rounds {

@@ -25,7 +25,7 @@ use io_proof::hardware::{
     memory::{Walk, states_to_bytes},
     reveal_seed, round_seed,
     seeds::memory_seed,
-    sizes::{BUDGET_PPM, LEAST_N, WINDOW_MS},
+    sizes::{Allowance, LEAST_N, WINDOW_MS},
 };
 use io_protocol::hardware::{CommitmentStatement, RevealStatement, RoundStatement};
 use io_prover::{Backend, Proof, ProveError, cpu::Cpu, cuda::Gpu, memory};
@@ -156,49 +156,61 @@ pub fn claimed_tops_e2(claim: &HardwareClaim) -> u32 {
     .tops_e2(claim.pass_micros)
 }
 
-/// What rounds took of this device in the last hour: 0.5 % at most, a part of it for each oracle, which another can't use up. A first round
-/// of each is always taken up.
-#[derive(Default)]
-struct Budget(HashMap<usize, VecDeque<(Instant, Duration)>>);
+/// What proofs may still take of this device: each oracle's part of the budget, which another can't use up.
+struct Budget {
+    began: Instant,
+    /// By link: the allowance, and what its newest round was reckoned to take, microseconds.
+    allowances: HashMap<usize, (Allowance, u64)>,
+    /// What rounds took lately.
+    spent: VecDeque<(Instant, Duration)>,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self {
+            began: Instant::now(),
+            allowances: HashMap::new(),
+            spent: VecDeque::new(),
+        }
+    }
+}
 
 impl Budget {
     const PERIOD: Duration = Duration::from_secs(3_600);
 
-    /// Whether a round of the oracle at `link` fits that is reckoned to take `cost`, and if so counts it.
+    /// Whether a round of the oracle at `link` may begin that is reckoned to take `cost`, and if so counts it.
     fn spend(&mut self, now: Instant, link: usize, cost: Duration, oracles: u32) -> bool {
-        self.take_off(now);
-        let of_link = self.0.entry(link).or_default();
-        let spent: Duration = of_link.iter().map(|(_, cost)| *cost).sum();
-        let part = Self::PERIOD * BUDGET_PPM / 1_000_000 / oracles.max(1);
-        let fits = of_link.is_empty() || spent + cost <= part;
-        if fits {
-            of_link.push_back((now, cost));
+        let now_ms = now.saturating_duration_since(self.began).as_millis() as u64;
+        let (allowance, reckoned) = self
+            .allowances
+            .entry(link)
+            .or_insert_with(|| (Allowance::new(now_ms, oracles), 0));
+        let micros = cost.as_micros() as u64;
+        let may = allowance.spend(now_ms, micros, oracles);
+        if may {
+            *reckoned = micros;
         }
-        fits
+        may
     }
 
     /// What the newest round of an oracle took in fact.
-    fn took(&mut self, link: usize, cost: Duration) {
-        if let Some((_, reckoned)) = self.0.get_mut(&link).and_then(VecDeque::back_mut) {
-            *reckoned = cost;
+    fn took(&mut self, now: Instant, link: usize, cost: Duration) {
+        if let Some((allowance, reckoned)) = self.allowances.get_mut(&link) {
+            allowance.correct(std::mem::take(reckoned), cost.as_micros() as u64);
         }
+        self.spent.push_back((now, cost));
     }
 
-    fn take_off(&mut self, now: Instant) {
-        for of_link in self.0.values_mut() {
-            while of_link
-                .front()
-                .is_some_and(|(at, _)| now.saturating_duration_since(*at) >= Self::PERIOD)
-            {
-                of_link.pop_front();
-            }
-        }
-    }
-
-    /// Share of the last hour, 0 to 1.
+    /// Share of the last hour that rounds took, 0 to 1.
     fn share(&mut self, now: Instant) -> f64 {
-        self.take_off(now);
-        let spent: Duration = self.0.values().flatten().map(|(_, cost)| *cost).sum();
+        while self
+            .spent
+            .front()
+            .is_some_and(|(at, _)| now.saturating_duration_since(*at) >= Self::PERIOD)
+        {
+            self.spent.pop_front();
+        }
+        let spent: Duration = self.spent.iter().map(|(_, cost)| *cost).sum();
         spent.as_secs_f64() / Self::PERIOD.as_secs_f64()
     }
 }
@@ -634,8 +646,9 @@ fn answer(
     say(ToOracle::Opened { round, rows })?;
     let share = {
         let mut budget = lock(&proving.budget);
-        budget.took(link, busy);
-        budget.share(Instant::now())
+        let now = Instant::now();
+        budget.took(now, link, busy);
+        budget.share(now)
     };
     tracing::info!(?busy, share, all = ?started.elapsed(), "a hardware proof is with the oracle");
     Ok(())
@@ -696,7 +709,7 @@ fn reopen(worker: &Worker, link: usize, round: &str, pass: u32, rows: &[u32]) ->
         let rows: Vec<_> = rows.iter().map(|row| (pass, *row)).collect();
         open(proving, &proof, &rows)
     };
-    lock(&proving.audits).took(link, started.elapsed());
+    lock(&proving.audits).took(Instant::now(), link, started.elapsed());
     upload(worker, link, &bytes)
 }
 
@@ -704,60 +717,34 @@ fn reopen(worker: &Worker, link: usize, round: &str, pass: u32, rows: &[u32]) ->
 mod tests {
     use super::*;
 
-    #[test]
-    fn no_oracle_and_not_all_of_them_together_get_more_than_the_budget() {
-        let (mut budget, start) = (Budget::default(), Instant::now());
-        let cost = Duration::from_secs(3);
-        let mut taken = 0;
-        for second in 0..3_600 {
-            let now = start + Duration::from_secs(second);
-            taken += (0..3)
-                .filter(|link| budget.spend(now, *link, cost, 3))
-                .count();
-        }
-        assert_eq!(taken, 6, "18 s of an hour");
-        let last = start + Duration::from_secs(3_599);
-        assert!(budget.share(last) <= 0.005);
-        assert!(
-            budget.spend(start + Budget::PERIOD, 0, cost, 3),
-            "the next hour"
-        );
-    }
-
-    /// However much one asks for, the others have their rounds.
+    /// However much one asks for, the others have their rounds, and it waits until it has made up for it.
     #[test]
     fn no_oracle_uses_up_the_others_part() {
-        let (mut budget, start) = (Budget::default(), Instant::now());
-        assert!(budget.spend(start, 0, Duration::from_secs(34), 3));
-        assert!(!budget.spend(start, 0, Duration::from_secs(1), 3));
+        let mut budget = Budget::default();
+        let start = budget.began;
+        let (much, round) = (Duration::from_secs(13), Duration::from_secs(3));
+        assert!(budget.spend(start, 0, much, 3));
+        assert!(!budget.spend(start + Duration::from_secs(3_600), 0, round, 3));
         for link in [1, 2] {
-            for _ in 0..2 {
-                assert!(budget.spend(start, link, Duration::from_secs(3), 3));
-            }
-            assert!(!budget.spend(start, link, Duration::from_secs(3), 3));
+            assert!(budget.spend(start, link, round, 3));
+            assert!(budget.spend(start + Duration::from_secs(2_880), link, round, 3));
         }
+        assert!(budget.spend(start + Duration::from_secs(4_300), 0, round, 3));
     }
 
     #[test]
     fn what_a_round_took_in_fact_is_what_counts() {
-        let (mut budget, start) = (Budget::default(), Instant::now());
+        let mut budget = Budget::default();
+        let start = budget.began;
         assert!(budget.spend(start, 0, Duration::from_secs(1), 3));
-        budget.took(0, Duration::from_secs(6));
+        budget.took(start, 0, Duration::from_secs(7));
+        assert!((budget.share(start) - 7.0 / 3_600.0).abs() < 1e-9);
         assert!(!budget.spend(start, 0, Duration::from_secs(1), 3));
-        assert!((budget.share(start) - 6.0 / 3_600.0).abs() < 1e-9);
-        budget.took(1, Duration::from_secs(9));
-        assert!(
-            (budget.share(start) - 6.0 / 3_600.0).abs() < 1e-9,
-            "never asked"
-        );
-    }
-
-    #[test]
-    fn every_oracle_gets_its_first_round() {
-        let (mut budget, start) = (Budget::default(), Instant::now());
-        let cost = Duration::from_secs(3);
-        assert!((0..32).all(|link| budget.spend(start, link, cost, 32)));
-        assert!(!budget.spend(start, 0, cost, 32));
+        // Counted once.
+        budget.took(start, 0, Duration::ZERO);
+        assert!(!budget.spend(start + Duration::from_secs(500), 0, Duration::ZERO, 3));
+        assert!(budget.spend(start + Duration::from_secs(700), 0, Duration::ZERO, 3));
+        assert_eq!(budget.share(start + Budget::PERIOD), 0.0);
     }
 
     fn claim() -> HardwareClaim {

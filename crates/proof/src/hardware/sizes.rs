@@ -88,9 +88,64 @@ impl Shape {
     }
 }
 
-/// What a round takes of a device, milliseconds: a window's fill, and as much again for opening rows and walking through memory.
+/// What a round takes of a device, milliseconds: a window's fill for the passes, as much for filling memory, and half as much for the walk and
+/// for opening rows.
 pub fn busy_ms(window_ms: u32, fill_percent: u32) -> u64 {
-    u64::from(window_ms) * 2 * u64::from(fill_percent) / 100
+    u64::from(window_ms) * 5 * u64::from(fill_percent) / 200
+}
+
+/// The time that one oracle's proofs may still take of a device. It grows by the oracle's part of the budget, up to an hour's part; a round
+/// may begin while there is any left, and what it takes beyond that is made up for before the next.
+#[derive(Clone, Copy, Debug)]
+pub struct Allowance {
+    left_micros: i64,
+    at_ms: u64,
+}
+
+impl Allowance {
+    /// An hour's part of one of `oracles`, microseconds.
+    fn most(oracles: u32) -> i64 {
+        3_600 * i64::from(BUDGET_PPM) / i64::from(oracles.max(1))
+    }
+
+    /// At `now_ms`, milliseconds from any one moment.
+    pub fn new(now_ms: u64, oracles: u32) -> Self {
+        Self {
+            left_micros: Self::most(oracles),
+            at_ms: now_ms,
+        }
+    }
+
+    /// Whether a round of `micros` may begin, and if so counts it.
+    pub fn spend(&mut self, now_ms: u64, micros: u64, oracles: u32) -> bool {
+        let passed = i64::try_from(now_ms.saturating_sub(self.at_ms)).unwrap_or(i64::MAX);
+        let grown =
+            passed.saturating_mul(i64::from(BUDGET_PPM)) / 1_000 / i64::from(oracles.max(1));
+        // What is less than a microsecond is not lost: time counts from where it was last whole.
+        if grown > 0 {
+            self.left_micros = self
+                .left_micros
+                .saturating_add(grown)
+                .min(Self::most(oracles));
+            self.at_ms = now_ms;
+        }
+        let may = self.left_micros > 0;
+        if may {
+            self.left_micros = self
+                .left_micros
+                .saturating_sub(i64::try_from(micros).unwrap_or(i64::MAX));
+        }
+        may
+    }
+
+    /// A round that was counted as `reckoned` microseconds took `micros` in fact.
+    pub fn correct(&mut self, reckoned: u64, micros: u64) {
+        let signed = |micros| i64::try_from(micros).unwrap_or(i64::MAX);
+        self.left_micros = self
+            .left_micros
+            .saturating_add(signed(reckoned))
+            .saturating_sub(signed(micros));
+    }
 }
 
 /// The matrix size for a device of `tops_e2` (hundredths of TOPS).
@@ -153,6 +208,52 @@ mod tests {
         // 2·16384³·10 operations in 0.1 s are 879.6 TOPS.
         assert_eq!(shape.tops_e2(100_000), 87_960);
         assert_eq!(shape.tops_e2(0), u32::MAX);
+    }
+
+    /// Rounds come up to a fifth earlier than at the latest, and all of them fit; more than that don't.
+    #[test]
+    fn regular_rounds_always_fit_and_no_more_than_the_budget_is_spent() {
+        let busy = busy_ms(WINDOW_MS, FILL_PERCENT);
+        for oracles in 1..=32 {
+            let least = u64::from(Shape::round_seconds(oracles, busy, 0));
+            let mut allowance = Allowance::new(0, oracles);
+            for round in 0..1_000 {
+                let now_ms = round * least * 1_000;
+                assert!(
+                    allowance.spend(now_ms, busy * 1_000, oracles),
+                    "{oracles}, {round}"
+                );
+            }
+            // Whoever asks every second has its part, and an hour's more at the beginning.
+            let mut allowance = Allowance::new(0, oracles);
+            let hours = 200;
+            let asked =
+                (0..hours * 3_600).filter(|s| allowance.spend(s * 1_000, busy * 1_000, oracles));
+            let spent_ms = asked.count() as u64 * busy;
+            let hours_part = 3_600 * u64::from(BUDGET_PPM) / 1_000 / u64::from(oracles);
+            let part = hours * hours_part;
+            assert!(
+                spent_ms <= part + hours_part + busy,
+                "{oracles}: {spent_ms} of {part}"
+            );
+            assert!(
+                spent_ms + 2 * busy >= part,
+                "{oracles}: {spent_ms} of {part}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_a_round_took_in_fact_is_made_up_for() {
+        let mut allowance = Allowance::new(0, 3);
+        assert!(allowance.spend(0, 1, 3));
+        // It took the hour's part of 6 s, and 1 s more: a sixth of an hour's growth.
+        allowance.correct(1, 7_000_000);
+        assert!(!allowance.spend(599_000, 1, 3));
+        assert!(allowance.spend(601_000, 1, 3));
+        // However long nothing is asked, it is never more than an hour's.
+        assert!(allowance.spend(1_000_000_000, 6_000_000, 3));
+        assert!(!allowance.spend(1_000_000_000, 1, 3));
     }
 
     #[test]
