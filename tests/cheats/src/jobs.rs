@@ -762,17 +762,30 @@ pub fn all(bench: &Bench, runs: u32) -> Vec<Outcome> {
         gain: PRICE,
         reputation_bps: ESTABLISHED,
     });
+    let mut made_up = honest.clone();
+    for passage in 0..PASSAGES as usize {
+        invent(&mut made_up, passage, 0);
+    }
+    let made_up = bench.commit(&spec, &made_up);
+    // What an oracle says that looks at the form only, and one that audits.
+    let vouches = [false, true].map(|audit| {
+        bench
+            .verify(&spec, &made_up, seed(b"sample", 0), audit)
+            .is_accept()
+    });
+    let is_paid = |drawn: [bool; 3]| {
+        let vouching = drawn
+            .into_iter()
+            .filter(|audits| vouches[usize::from(*audits)]);
+        vouching.count() >= 2
+    };
     add(outcome(
         "hopes not to be drawn",
         "an established device makes everything up; two of three oracles' signatures pay, and those not drawn look at the form only",
         "the draw: fewer than two oracles pass over it",
         Some(f64::from(wanted) / 1e6),
         runs * 10,
-        |run| {
-            let audits = draws(run, ESTABLISHED).into_iter().filter(|audits| *audits);
-            // Two that pass over it pay.
-            audits.count() > 1
-        },
+        |run| !is_paid(draws(run, ESTABLISHED)),
     ));
     add(outcome(
         "new device",
@@ -780,7 +793,10 @@ pub fn all(bench: &Bench, runs: u32) -> Vec<Outcome> {
         "every oracle audits it",
         Some(1.0),
         runs * 10,
-        |run| draws(run, NEWCOMER) == [true; 3],
+        |run| {
+            let drawn = draws(run, NEWCOMER);
+            drawn == [true; 3] && !is_paid(drawn)
+        },
     ));
     outcomes
 }
