@@ -384,13 +384,19 @@ impl Hardware {
 
     /// What this oracle signs of a device now.
     pub fn figures(&self, oracle: &Oracle, device: &Pubkey) -> Option<Figures> {
-        let (now, fresh) = (oracle.clock.now(), oracle.config.rounds.figures_seconds);
+        let (now, fresh) = (oracle.clock.now(), fresh_seconds(oracle));
         lock(&self.state)
             .known
             .get(device)?
             .standing
             .figures(now, fresh)
     }
+}
+
+/// For how long figures are signed now, seconds.
+fn fresh_seconds(oracle: &Oracle) -> u32 {
+    let oracles = oracle.index.set().map_or(1, |set| u32::from(set.count));
+    oracle.config.rounds.fresh_seconds(oracles)
 }
 
 fn meets_class(oracle: &Oracle, device: &Pubkey, figures: &Figures) -> bool {
@@ -422,8 +428,8 @@ pub async fn keep(oracle: Arc<Oracle>) {
 /// What was measured before this process started.
 async fn restore(oracle: &Oracle) -> Result<()> {
     let rounds = &oracle.config.rounds;
-    let now = oracle.clock.now();
-    let since = now.saturating_sub(rounds.refuse_seconds.max(rounds.figures_seconds).into());
+    let (now, fresh) = (oracle.clock.now(), fresh_seconds(oracle));
+    let since = now.saturating_sub(rounds.refuse_seconds.max(fresh).into());
     let mut last = None;
     loop {
         let mut page = oracle
@@ -451,7 +457,7 @@ async fn restore(oracle: &Oracle) -> Result<()> {
                     standing.wrong(proof.at.saturating_add(rounds.refuse_seconds.into()))
                 }
                 (ProofOutcome::Proven, Some(figures)) => {
-                    standing.proven(figures, proof.regular, rounds.figures_seconds)
+                    standing.proven(figures, proof.regular, fresh)
                 }
                 (ProofOutcome::Withheld, _) => standing.withheld(),
                 _ => standing.missed(proof.regular),
@@ -492,7 +498,7 @@ fn open_due(oracle: &Arc<Oracle>) {
         return;
     }
     let (oracles, now, chain_now) = (u32::from(set.count), Instant::now(), oracle.clock.now());
-    let (period, began) = (rounds.every(oracles), *BEGAN);
+    let (period, fresh, began) = (rounds.every(oracles), rounds.fresh_seconds(oracles), *BEGAN);
     let mut due: Vec<Asked> = Vec::new();
     {
         let tables = oracle.index.read();
@@ -508,12 +514,29 @@ fn open_due(oracle: &Arc<Oracle>) {
         if all {
             *regular = Some(next());
         }
+        if all {
+            // Whoever is not linked when all are asked, and has figures, is as one that does not answer. Else two identities of one device
+            // could be linked for all the time between.
+            for (device, known) in known.iter_mut() {
+                if !claims.contains_key(device)
+                    && known.standing.figures(chain_now, fresh).is_some()
+                {
+                    known.standing.missed(true);
+                }
+            }
+        }
         for (device, claim) in claims.iter() {
             let Some(account) = tables.devices.get(device) else {
                 continue;
             };
             let known = known.entry(*device).or_default();
-            let early = known.due.is_some_and(|at| at <= now);
+            let standing = &known.standing;
+            let early = standing.may_retry(chain_now, fresh)
+                && match known.due {
+                    Some(at) => at <= now,
+                    // Nobody asked for longer than figures last.
+                    None => standing.figures(chain_now, fresh).is_none(),
+                };
             if !(all || early) || known.standing.is_refused(chain_now) {
                 continue;
             }
@@ -1027,7 +1050,7 @@ async fn conclude(
     revealed: &[u8; 64],
 ) -> Result<()> {
     let rounds = &oracle.config.rounds;
-    let asked = &turn.asked;
+    let (asked, fresh) = (&turn.asked, fresh_seconds(oracle));
     let (outcome, reason) = turn
         .ended
         .clone()
@@ -1117,11 +1140,17 @@ async fn conclude(
     {
         let mut state = lock(&oracle.hardware.state);
         let known = state.known.entry(device).or_default();
+        if turn.committed.is_none()
+            && let Some(allowance) = &mut known.allowance
+        {
+            // It took none of the device's time, or next to none.
+            let oracles = oracle.index.set().map_or(1, |set| u32::from(set.count));
+            let busy_ms = sizes::busy_ms(rounds.window_ms, rounds.fill(asked.hired));
+            allowance.correct(busy_ms * 1_000, 0, oracles);
+        }
         let standing = &mut known.standing;
         match (outcome, figures) {
-            (ProofOutcome::Proven, Some(figures)) => {
-                standing.proven(figures, asked.regular, rounds.figures_seconds)
-            }
+            (ProofOutcome::Proven, Some(figures)) => standing.proven(figures, asked.regular, fresh),
             (ProofOutcome::Withheld, _) => standing.withheld(),
             (ProofOutcome::Wrong, _) => {
                 standing.wrong(at.saturating_add(rounds.refuse_seconds.into()))
@@ -1129,11 +1158,11 @@ async fn conclude(
             _ => standing.missed(asked.regular),
         }
         let good = standing
-            .figures(at, rounds.figures_seconds)
+            .figures(at, fresh)
             .is_some_and(|f| f.tops_e2 >= asked.least.0 && f.memory_mib >= asked.least.1);
         if good {
             known.failures = 0;
-        } else if standing.may_retry(at, rounds.figures_seconds) {
+        } else if standing.may_retry(at, fresh) {
             known.due = Some(Instant::now() + retry(known.failures));
             known.failures = known.failures.saturating_add(1);
         }

@@ -34,8 +34,10 @@ pub const MAX_ASKED_ROWS: u32 = 64;
 /// Longest wait for an oracle's next step in a round of the hardware proof, and for an upload to it. It goes on when all devices of
 /// its round have filled their memory, 30 s after it opened at the latest.
 pub const ROUND_PATIENCE: Duration = Duration::from_secs(40);
-/// An oracle that left a round unfinished gets no other for so long: rounds that are opened and left keep the other oracles out.
-pub const ABANDONED_PAUSE: Duration = Duration::from_secs(600);
+/// After a round its oracle gets no other for so many times as long as it had the device wait: else rounds that are drawn out keep the other
+/// oracles out. At most [`LONGEST_PAUSE`].
+pub const PAUSES_A_WAIT: u32 = 20;
+pub const LONGEST_PAUSE: Duration = Duration::from_secs(3_600);
 /// Rounds whose trees are kept for audits, and rows of all their passes (64 bytes each: 256 MiB).
 pub const KEPT_ROUNDS: usize = 12;
 pub const KEPT_ROWS: usize = 4 << 20;

@@ -271,7 +271,8 @@ fn resume(worker: &Arc<Worker>) {
 
 fn hear(worker: &Arc<Worker>, event: Event) {
     match event {
-        Event::Up { link, .. } => {
+        Event::Up { link, oracle } => {
+            worker.proving.is_of(link, oracle);
             worker.attest_now.notify_one();
             worker.tasks.spawn(hardware::claim(worker.clone(), link));
         }

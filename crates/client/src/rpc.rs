@@ -173,8 +173,9 @@ impl Rpc {
         })
     }
 
-    /// The blockhash of the block at `slot`; none where there is no block, or the node does not keep it.
-    pub async fn blockhash_at(&self, slot: u64) -> Result<Option<String>> {
+    /// The block at `slot`: its blockhash, and its time (Unix seconds) where the node knows it; none where there is no block, or the node
+    /// does not keep it.
+    pub async fn block_at(&self, slot: u64) -> Result<Option<(String, Option<i64>)>> {
         let config = RpcBlockConfig {
             transaction_details: Some(TransactionDetails::None),
             rewards: Some(false),
@@ -187,7 +188,11 @@ impl Rpc {
                 self.client.get_block_with_config(slot, config)
             })
             .await;
-        Ok(found.ok().map(|block| block.blockhash))
+        match found {
+            Ok(block) => Ok(Some((block.blockhash, block.block_time))),
+            Err(error) if error.is_transient() => Err(error),
+            Err(_) => Ok(None),
+        }
     }
 
     /// Slot and block height at `commitment`.

@@ -16,6 +16,8 @@ use serde::{Deserialize, Serialize};
 const SEGMENTS_A_MIB: u64 = 256;
 /// Memory that a device in use is asked for, MiB: the rest is its renter's, and what was shown before stands.
 const HIRED_MEMORY_MIB: u32 = 16;
+/// Figures last for two rounds at their latest, and a tenth more, percent of the time between two.
+const FRESH_PERCENT: u64 = 220;
 /// A round comes earlier than its latest time by up to this share of it.
 pub const JITTER_PERCENT: u64 = 20;
 /// What a missed regular round adds, a proven one takes off, and what is too much: whoever misses a third of its rounds is refused
@@ -45,7 +47,7 @@ pub struct Rounds {
     pub strides: u32,
     /// Longest mean time of a read of the walk, the way there and back included, nanoseconds: slower, it shows no memory.
     pub read_ns: u32,
-    /// Figures older than this are not signed, seconds.
+    /// Figures older than this are not signed, seconds, nor those of more than two rounds ago.
     pub figures_seconds: u32,
     /// A device that sent something wrong is not attested for so long, seconds.
     pub refuse_seconds: u32,
@@ -97,6 +99,14 @@ impl Rounds {
             true => self.hired_fill_percent,
             false => self.fill_percent,
         }
+    }
+
+    /// How long figures are signed, seconds: as configured, or until the round after the next has been missed.
+    pub fn fresh_seconds(&self, oracles: u32) -> u32 {
+        let rounds = self.every(oracles).as_secs() * FRESH_PERCENT / 100;
+        u32::try_from(rounds)
+            .unwrap_or(u32::MAX)
+            .max(self.figures_seconds)
     }
 
     pub fn patience(&self) -> Duration {
@@ -465,14 +475,23 @@ mod tests {
             slow.proven(figures(hour, if hour % 2 == 0 { 50 } else { 2 }), true, 100);
         }
         assert_eq!(slow.figures(4, 100).unwrap().tops_e2, 2);
-        // A round missed now and then costs nothing.
-        let mut honest = Standing::default();
-        for hour in 0..24 {
-            match hour % 6 {
-                5 => honest.missed(true),
-                _ => honest.proven(figures(hour, 50), true, 100),
+        // A round missed now and then costs nothing, by the real clock and however late rounds are.
+        let rounds = Rounds::default();
+        for oracles in [1, 3, 8, 32] {
+            let (every, fresh) = (
+                rounds.every(oracles).as_secs() as i64,
+                rounds.fresh_seconds(oracles),
+            );
+            let mut honest = Standing::default();
+            for round in 0..24 {
+                let at = round * every;
+                match round % 6 {
+                    5 => honest.missed(true),
+                    _ => honest.proven(figures(at, 50), true, fresh),
+                }
+                let last = at + every - 1;
+                assert!(honest.figures(last, fresh).is_some(), "{oracles}: {round}");
             }
-            assert!(honest.figures(hour, 100).is_some(), "{hour}");
         }
     }
 

@@ -194,9 +194,10 @@ impl Budget {
     }
 
     /// What the newest round of an oracle took in fact.
-    fn took(&mut self, now: Instant, link: usize, cost: Duration) {
+    fn took(&mut self, now: Instant, link: usize, cost: Duration, oracles: u32) {
         if let Some((allowance, reckoned)) = self.allowances.get_mut(&link) {
-            allowance.correct(std::mem::take(reckoned), cost.as_micros() as u64);
+            let micros = cost.as_micros() as u64;
+            allowance.correct(std::mem::take(reckoned), micros, oracles);
         }
         self.spent.push_back((now, cost));
     }
@@ -296,8 +297,10 @@ pub struct Proving {
     told: tokio::sync::watch::Sender<u64>,
     /// Held while one oracle is asked for a round: they take turns.
     claiming: tokio::sync::Mutex<()>,
-    /// When an oracle last left a round unfinished, by link.
-    abandoned: Mutex<HashMap<usize, Instant>>,
+    /// Until when an oracle gets no round, by link.
+    resting: Mutex<HashMap<usize, Instant>>,
+    /// Whose each link is.
+    speakers: Mutex<HashMap<usize, String>>,
     /// Held while rows are opened for an audit: one at a time, so that audits take little of the device.
     auditing: Mutex<()>,
 }
@@ -315,7 +318,8 @@ impl Proving {
             measured: Mutex::default(),
             told: tokio::sync::watch::channel(0).0,
             claiming: tokio::sync::Mutex::default(),
-            abandoned: Mutex::default(),
+            resting: Mutex::default(),
+            speakers: Mutex::default(),
             auditing: Mutex::default(),
         }
     }
@@ -328,11 +332,22 @@ impl Proving {
         }
     }
 
-    /// Whether an oracle left a round unfinished a short time ago.
-    fn is_abandoned_by(&self, link: usize, now: Instant) -> bool {
-        lock(&self.abandoned)
+    /// Whose a link is that is up now.
+    pub fn is_of(&self, link: usize, oracle: String) {
+        lock(&self.speakers).insert(link, oracle);
+    }
+
+    /// An oracle had this device wait for so long in its round.
+    fn rest(&self, link: usize, now: Instant, waited: Duration) {
+        let pause = (waited * PAUSES_A_WAIT).min(LONGEST_PAUSE);
+        lock(&self.resting).insert(link, now + pause);
+    }
+
+    /// Whether an oracle has to wait, for having had the device wait.
+    fn is_resting(&self, link: usize, now: Instant) -> bool {
+        lock(&self.resting)
             .get(&link)
-            .is_some_and(|at| now.saturating_duration_since(*at) < ABANDONED_PAUSE)
+            .is_some_and(|until| now < *until)
     }
 
     fn keep(&self, seed: Hash, proof: Arc<Proof>) {
@@ -385,15 +400,19 @@ pub fn hear(worker: &Arc<Worker>, link: usize, message: ToWorker) {
                         return tracing::debug!(error = %format!("{error:#}"), "no round");
                     }
                 };
-                let (seed, reveal) = round;
+                let ((seed, reveal), began) = (round, Instant::now());
                 let answered = answer(&of, link, &opening, &ask, seed, reveal);
                 of.proving.give_up(|(running, ..)| *running == seed);
-                if let Err(error) = answered {
-                    let reason = format!("{error:#}");
-                    tracing::warn!(oracle = opening.oracle, reason, "a hardware proof failed");
-                    unready(&of, link, &seed, &reason);
-                    if error.is::<Abandoned>() && is_up(&of, link) {
-                        lock(&of.proving.abandoned).insert(link, Instant::now());
+                let held = began.elapsed();
+                match answered {
+                    Ok(busy) => of.proving.rest(link, Instant::now(), held - busy.min(held)),
+                    Err(error) => {
+                        let reason = format!("{error:#}");
+                        tracing::warn!(oracle = opening.oracle, reason, "a hardware proof failed");
+                        unready(&of, link, &seed, &reason);
+                        if is_up(&of, link) {
+                            of.proving.rest(link, Instant::now(), held);
+                        }
                     }
                 }
             });
@@ -480,6 +499,10 @@ fn begin(
     }
     .to_bytes();
     ensure!(
+        lock(&proving.speakers).get(&link) == Some(&opening.oracle),
+        "the round is another oracle's than the link"
+    );
+    ensure!(
         verify_signature(&key, &statement, &signature),
         "the round isn't signed by the oracle that it names"
     );
@@ -488,14 +511,10 @@ fn begin(
         unready(worker, link, &seed, &format!("{error:#}"));
         return Err(error);
     }
-    if proving.is_abandoned_by(link, Instant::now()) {
-        unready(
-            worker,
-            link,
-            &seed,
-            "this oracle left a round unfinished: ask again later",
-        );
-        bail!("the oracle left a round unfinished a short time ago");
+    if proving.is_resting(link, Instant::now()) {
+        let reason = "this oracle had the device wait in its last round: ask again later";
+        unready(worker, link, &seed, reason);
+        bail!(reason);
     }
     let mut running = lock(&proving.running);
     if running.is_some() {
@@ -520,11 +539,6 @@ fn begin(
     Ok((seed, reveal))
 }
 
-/// An oracle takes no next step in a round that it opened.
-#[derive(Debug, thiserror::Error)]
-#[error("the oracle goes on with the round no more")]
-struct Abandoned;
-
 /// Whether a link takes what was just said on it: an oracle that is gone has left no round unfinished on purpose. Blocks for a moment.
 fn is_up(worker: &Worker, link: usize) -> bool {
     std::thread::sleep(RETRY);
@@ -544,9 +558,10 @@ fn wait(worker: &Worker, reveal: &mpsc::Receiver<[u8; 64]>) -> Result<[u8; 64]> 
                     !worker.shutdown.is_cancelled(),
                     "the worker is shutting down"
                 );
-                if Instant::now() >= until {
-                    return Err(Abandoned.into());
-                }
+                ensure!(
+                    Instant::now() < until,
+                    "the oracle goes on with the round no more"
+                );
             }
         }
     }
@@ -559,7 +574,7 @@ fn answer(
     ask: &ProofAsk,
     seed: Hash,
     reveal: mpsc::Receiver<[u8; 64]>,
-) -> Result<()> {
+) -> Result<Duration> {
     let (proving, started) = (&worker.proving, Instant::now());
     let (device, round) = (worker.address.to_bytes(), text::hash(&seed));
     let say = |message: ToOracle| {
@@ -647,11 +662,11 @@ fn answer(
     let share = {
         let mut budget = lock(&proving.budget);
         let now = Instant::now();
-        budget.took(now, link, busy);
+        budget.took(now, link, busy, worker.oracles.len() as u32);
         budget.share(now)
     };
     tracing::info!(?busy, share, all = ?started.elapsed(), "a hardware proof is with the oracle");
-    Ok(())
+    Ok(busy)
 }
 
 /// Rows as they go to an oracle.
@@ -682,7 +697,7 @@ fn upload(worker: &Worker, link: usize, bytes: &[u8]) -> Result<String> {
 /// Opens more of a round for an audit: rows of a pass, or the roots of all its rows.
 fn reopen(worker: &Worker, link: usize, round: &str, pass: u32, rows: &[u32]) -> Result<String> {
     let proving = &worker.proving;
-    let _turn = match proving.auditing.try_lock() {
+    let turn = match proving.auditing.try_lock() {
         Ok(turn) => turn,
         Err(TryLockError::Poisoned(turn)) => PoisonError::into_inner(turn),
         Err(TryLockError::WouldBlock) => bail!("the device answers another audit: ask again"),
@@ -709,7 +724,9 @@ fn reopen(worker: &Worker, link: usize, round: &str, pass: u32, rows: &[u32]) ->
         let rows: Vec<_> = rows.iter().map(|row| (pass, *row)).collect();
         open(proving, &proof, &rows)
     };
-    lock(&proving.audits).took(Instant::now(), link, started.elapsed());
+    lock(&proving.audits).took(Instant::now(), link, started.elapsed(), oracles);
+    // Another audit need not wait until this one's oracle has taken all of it.
+    drop(turn);
     upload(worker, link, &bytes)
 }
 
@@ -737,11 +754,11 @@ mod tests {
         let mut budget = Budget::default();
         let start = budget.began;
         assert!(budget.spend(start, 0, Duration::from_secs(1), 3));
-        budget.took(start, 0, Duration::from_secs(7));
+        budget.took(start, 0, Duration::from_secs(7), 3);
         assert!((budget.share(start) - 7.0 / 3_600.0).abs() < 1e-9);
         assert!(!budget.spend(start, 0, Duration::from_secs(1), 3));
         // Counted once.
-        budget.took(start, 0, Duration::ZERO);
+        budget.took(start, 0, Duration::ZERO, 3);
         assert!(!budget.spend(start + Duration::from_secs(500), 0, Duration::ZERO, 3));
         assert!(budget.spend(start + Duration::from_secs(700), 0, Duration::ZERO, 3));
         assert_eq!(budget.share(start + Budget::PERIOD), 0.0);
@@ -768,15 +785,19 @@ mod tests {
         }
     }
 
+    /// A round that is drawn out keeps the others from theirs: its oracle is out for many times as long.
     #[test]
-    fn an_oracle_that_left_a_round_waits_for_the_next() {
+    fn an_oracle_that_had_the_device_wait_waits_itself() {
         let proving = Proving::new(Prover::Host(io_prover::for_host(1)), claim(), 1);
         let now = Instant::now();
-        assert!(!proving.is_abandoned_by(0, now));
-        lock(&proving.abandoned).insert(0, now);
-        assert!(proving.is_abandoned_by(0, now));
-        assert!(!proving.is_abandoned_by(1, now), "another oracle");
-        assert!(!proving.is_abandoned_by(0, now + ABANDONED_PAUSE));
+        let after = |seconds| now + Duration::from_secs(seconds);
+        assert!(!proving.is_resting(0, now));
+        proving.rest(0, now, Duration::from_secs(30));
+        assert!(proving.is_resting(0, after(599)));
+        assert!(!proving.is_resting(0, after(600)));
+        assert!(!proving.is_resting(1, now), "another oracle");
+        proving.rest(0, now, Duration::from_secs(10_000));
+        assert!(!proving.is_resting(0, after(3_600)), "not for ever");
     }
 
     #[test]

@@ -302,7 +302,7 @@ pub async fn run(command: &SlashCommand, ctx: &Context) -> Result<()> {
             }
             let terms = match case.cause == SlashCause::BadCell as u8 {
                 true => {
-                    "comes back if a quorum forgives what the program itself found wrong, and is burned if it does not"
+                    "is burned unless a quorum forgives what the program itself found wrong, which oracles do not do by themselves"
                 }
                 false => {
                     "comes back if the appeal succeeds or nobody decides it, and is burned if it fails"

@@ -1,13 +1,15 @@
 //! Proof of memory: a chained random walk through all of it.
 //!
-//! Memory is cut into segments of 4 KiB. A segment is filled by a chain of hashes forward and a second one backward:
+//! Memory is cut into segments of 4 KiB. A segment is filled by a chain of hashes forward and a second one backward, each over earlier links
+//! at distances of every power of two, too:
 //!
 //! ```text
-//! f₀ = SHA-256(seed ‖ segment as u64 LE),  fₜ = SHA-256(fₜ₋₁)          t < 128
-//! m₁₂₈ = f₁₂₇,  mₜ = SHA-256(fₜ ‖ mₜ₊₁)                                 what is stored, from the end
+//! f₀ = SHA-256(seed ‖ segment as u64 LE),  fₜ = SHA-256(fₜ₋₁ ‖ four earlier f)                 t < 128
+//! m₁₂₇ = SHA-256(f₁₂₇),  mₜ = SHA-256(fₜ ‖ mₜ₊₁ ‖ three later m)                                 what is stored, from the end
 //! ```
 //!
-//! so that a word that is not there costs up to 256 hashes, one after another, where memory answers in one access. The
+//! so that a word that is not there costs 192 hashes on average, one after another, where memory answers in one access. Without the links to earlier
+//! ones a few of each chain would be enough to derive the rest from, at a few hashes. The
 //! walk's next address depends on the word read: it can neither be foreseen nor split. Every [`STRIDE`] hops its state is kept:
 //!
 //! ```text
@@ -21,8 +23,8 @@
 //! memory-hard functions", CCS 2017, with more parents) whoever shortens the longest path to 2/7 of the walk has to
 //! invent more than a third of all states, by the best way we know (`io_cheats::invented_for`). Every hop is keyed by the reveal, so that nothing is walked before it.
 //!
-//! What this does not show: that the memory is of one kind (a slower kind shows in the time), and that nobody keeps
-//! half of a segment's blocks and derives the rest: that saves memory, and costs several hashes at every second hop.
+//! What this does not show: that the memory is of one kind (a slower kind shows in the time), and that all of it is there: who keeps two thirds of
+//! each segment's blocks, or nine tenths of the segments, derives the rest in time.
 
 use super::{Hash, Software, cell::Sha256};
 use crate::sample::sample_steps;
@@ -41,8 +43,11 @@ pub const PARENTS: usize = 8;
 pub const MAX_STRIDES: u32 = 65_536;
 /// Most memory: 1 TiB.
 pub const MAX_SEGMENTS: u64 = 1 << 28;
-/// Sequential hashes that a missing word costs.
-pub const HASHES_TO_DERIVE: u32 = 2 * SEGMENT_BLOCKS as u32;
+/// Links of a segment's block to others of its chain, beside the one to its neighbour: forward so many, backward one less.
+const LINKS: usize = 4;
+/// Compressions of SHA-256 that a missing word costs, one after another, on average over the words: all of the chain forward and half of
+/// the one backward, three each.
+pub const COMPRESSIONS_TO_DERIVE: u32 = 3 * (SEGMENT_BLOCKS as u32 + SEGMENT_BLOCKS as u32 / 2);
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MemoryError {
@@ -58,25 +63,75 @@ pub enum MemoryError {
     WrongWalk(u32),
 }
 
+/// What the links of block t, counted from its chain's beginning, lead to: at distances that are uniform within a power of two, and the powers
+/// equally likely. The same in every segment.
+const LINKED: [[u8; LINKS]; SEGMENT_BLOCKS] = {
+    let mut linked = [[0; LINKS]; SEGMENT_BLOCKS];
+    let mut t = 1;
+    while t < SEGMENT_BLOCKS {
+        let mut link = 0;
+        while link < LINKS {
+            linked[t][link] = earlier(t as u32, scramble((t * LINKS + link) as u64)) as u8;
+            link += 1;
+        }
+        t += 1;
+    }
+    linked
+};
+
+/// One of 0..i, by `draw`: at a distance that is uniform within a power of two, and each power equally likely.
+#[inline]
+const fn earlier(i: u32, draw: u64) -> u32 {
+    let scales = i.ilog2() as u64 + 1;
+    let least = 1_u64 << (((draw >> 32) * scales) >> 32);
+    let rest = i as u64 - least + 1;
+    let width = if least < rest { least } else { rest };
+    i - (least + (((draw & 0xffff_ffff) * width) >> 32)) as u32
+}
+
 /// A segment's words.
 pub fn segment(seed: &Hash, index: u64) -> [u64; SEGMENT_WORDS] {
-    let mut forward = [[0; 32]; SEGMENT_BLOCKS];
-    forward[0] = Software::hash(&[seed, &index.to_le_bytes()]);
-    for t in 1..SEGMENT_BLOCKS {
-        forward[t] = Software::hash(&[&forward[t - 1]]);
-    }
     let mut words = [0; SEGMENT_WORDS];
-    let mut after = forward[SEGMENT_BLOCKS - 1];
-    for t in (0..SEGMENT_BLOCKS).rev() {
-        after = Software::hash(&[&forward[t], &after]);
+    derive(seed, index, 0, |t, block| {
         for (word, bytes) in words[4 * t..4 * t + 4]
             .iter_mut()
-            .zip(after.as_chunks::<8>().0)
+            .zip(block.as_chunks::<8>().0)
         {
             *word = u64::from_le_bytes(*bytes);
         }
-    }
+    });
     words
+}
+
+/// One word of a segment, without those before it.
+pub fn word(seed: &Hash, index: u64, at: usize) -> u64 {
+    let mut word = 0;
+    derive(seed, index, at / 4, |t, block| {
+        if t == at / 4 {
+            word = words(block)[at % 4];
+        }
+    });
+    word
+}
+
+/// Derives a segment's blocks from the last to `first`.
+fn derive(seed: &Hash, index: u64, first: usize, mut block: impl FnMut(usize, &Hash)) {
+    const LAST: usize = SEGMENT_BLOCKS - 1;
+    let mut forward = [[0; 32]; SEGMENT_BLOCKS];
+    forward[0] = Software::hash(&[seed, &index.to_le_bytes()]);
+    for t in 1..SEGMENT_BLOCKS {
+        let [a, b, c, d] = LINKED[t].map(|link| &forward[usize::from(link)]);
+        forward[t] = Software::hash(&[&forward[t - 1], a, b, c, d]);
+    }
+    // The backward chain takes the forward one's place.
+    let blocks = &mut forward;
+    blocks[LAST] = Software::hash(&[&blocks[LAST]]);
+    block(LAST, &blocks[LAST]);
+    for t in (first..LAST).rev() {
+        let [a, b, c, _] = LINKED[LAST - t].map(|link| &blocks[LAST - usize::from(link)]);
+        blocks[t] = Software::hash(&[&blocks[t], &blocks[t + 1], a, b, c]);
+        block(t, &blocks[t]);
+    }
 }
 
 /// What a walk goes through.
@@ -135,7 +190,7 @@ fn words(hash: &Hash) -> [u64; 4] {
 
 /// splitmix64's output function: a bijection.
 #[inline]
-fn scramble(x: u64) -> u64 {
+const fn scramble(x: u64) -> u64 {
     let x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -172,11 +227,8 @@ impl Path {
     /// the powers are equally likely.
     pub fn parents(&self, i: u32) -> [u32; PARENTS] {
         std::array::from_fn(|p| {
-            let x = scramble(self.graph ^ (u64::from(i) * PARENTS as u64 + p as u64));
-            let scales = u64::from(i.ilog2()) + 1;
-            let least = 1_u64 << (((x >> 32) * scales) >> 32);
-            let width = least.min(u64::from(i) - least + 1);
-            i - (least + (((x & 0xffff_ffff) * width) >> 32)) as u32
+            let draw = scramble(self.graph ^ (u64::from(i) * PARENTS as u64 + p as u64));
+            earlier(i, draw)
         })
     }
 
@@ -184,9 +236,11 @@ impl Path {
     fn begin(&self, i: u32, states: &[u64]) -> u64 {
         self.parents(i)
             .into_iter()
-            .fold(states[i as usize - 1], |state, parent| {
-                self.step(state, states[parent as usize])
-            })
+            // The state before goes through a step first: a parent that is the same state must not take it out again.
+            .fold(
+                self.step(states[i as usize - 1], i.into()),
+                |state, parent| self.step(state, states[parent as usize]),
+            )
     }
 
     /// The state at the end of stride `i`, from all states before it.
@@ -227,8 +281,8 @@ pub fn drawn_strides(draw: &Hash, walk: &Walk, root: &Hash, k: u32) -> Vec<u32> 
         .collect()
 }
 
-/// Checks a walk's states, `bytes` of which `root` is the BLAKE3: where it begins, and the drawn strides, which are STRIDE · 384
-/// compressions of SHA-256 each.
+/// Checks a walk's states, `bytes` of which `root` is the BLAKE3: where it begins, and the drawn strides, STRIDE ·
+/// [`COMPRESSIONS_TO_DERIVE`] compressions of SHA-256 each.
 pub fn check_walk(
     walk: &Walk,
     reveal: &Hash,
@@ -256,8 +310,8 @@ pub fn check_walk(
     }
     for stride in drawn_strides(draw, walk, root, k) {
         let to = path.stride(stride, &states, |address| {
-            let words = segment(&walk.seed, address / SEGMENT_WORDS as u64);
-            words[(address % SEGMENT_WORDS as u64) as usize]
+            let at = (address % SEGMENT_WORDS as u64) as usize;
+            word(&walk.seed, address / SEGMENT_WORDS as u64, at)
         });
         if to != states[stride as usize] {
             return Err(MemoryError::WrongWalk(stride));

@@ -29,32 +29,36 @@ commitment = sha(b"\4", ROUND, DEVICE, u32(N), u32(PASSES), top(items))
 M64 = (1 << 64) - 1
 SEED, START, SEGMENTS, STRIDES, HOPS, PARENTS = b"\3" * 32, b"\4" * 32, 40, 96, 16, 8
 
-def segment(i):
-    f = [sha(SEED, struct.pack("<Q", i))]
-    for _ in range(127):
-        f.append(sha(f[-1]))
-    after, out = f[-1], []
-    for t in reversed(range(128)):
-        after = sha(f[t], after)
-        out.append(after)
-    return struct.unpack("<512Q", b"".join(reversed(out)))
-
 def scramble(x):
     x = x + 0x9E3779B97F4A7C15 & M64
     x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9 & M64
     x = (x ^ x >> 27) * 0x94D049BB133111EB & M64
     return x ^ x >> 31
 
+def earlier(i, x):
+    least = 1 << ((x >> 32) * i.bit_length() >> 32)
+    width = min(least, i - least + 1)
+    return i - least - ((x & 0xFFFFFFFF) * width >> 32)
+
+def linked(t, count):
+    return [earlier(t, scramble(t * 4 + link)) for link in range(count)]
+
+def segment(i):
+    f = [sha(SEED, struct.pack("<Q", i))]
+    for t in range(1, 128):
+        f.append(sha(f[-1], *(f[link] for link in linked(t, 4))))
+    m = {127: sha(f[127])}
+    for t in reversed(range(127)):
+        m[t] = sha(f[t], m[t + 1], *(m[127 - link] for link in linked(127 - t, 3)))
+    return struct.unpack("<512Q", b"".join(m[t] for t in range(128)))
+
 memory = [word for i in range(SEGMENTS) for word in segment(i)]
 first, key, graph, _ = struct.unpack("<4Q", sha(b"io/hw/walk/2", SEED, START))
 states = [first]
 for i in range(1, STRIDES + 1):
-    state = states[-1]
+    state = scramble(states[-1] ^ i ^ key)
     for p in range(PARENTS):
-        x = scramble(graph ^ (i * PARENTS + p))
-        least = 1 << ((x >> 32) * i.bit_length() >> 32)
-        width = min(least, i - least + 1)
-        state = scramble(state ^ states[i - least - ((x & 0xFFFFFFFF) * width >> 32)] ^ key)
+        state = scramble(state ^ states[earlier(i, scramble(graph ^ (i * PARENTS + p)))] ^ key)
     for _ in range(HOPS):
         state = scramble(state ^ memory[state * len(memory) >> 64] ^ key)
     states.append(state)

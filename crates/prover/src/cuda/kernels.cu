@@ -99,12 +99,43 @@ extern "C" __global__ void nodes(const u32 *below, u32 count, u32 *out) {
     for (int j = 0; j < 8; j++) out[(u64)i * 8 + j] = swap(s[j]);
 }
 
+__device__ __forceinline__ u64 scramble(u64 x) {
+    x += 0x9e3779b97f4a7c15ull;
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
+    return x ^ (x >> 31);
+}
+
+// One of 0..i, by x: at a distance that is uniform within a power of two, and each power equally likely.
+__device__ __forceinline__ u32 earlier(u32 i, u64 x) {
+    u64 scales = 0;
+    while (i >> scales) scales++;
+    u64 least = 1ull << ((x >> 32) * scales >> 32);
+    u64 width = i - least + 1 < least ? i - least + 1 : least;
+    return i - (u32)(least + ((x & 0xffffffffull) * width >> 32));
+}
+
+// SHA-256 of 40 words.
+__device__ __forceinline__ void hash_40(const u32 in[40], u32 s[8]) {
+    u32 w[16];
+    begin(s);
+    for (int part = 0; part < 2; part++) {
+        for (int j = 0; j < 16; j++) w[j] = in[part * 16 + j];
+        compress(s, w);
+    }
+    for (int j = 0; j < 8; j++) w[j] = in[32 + j];
+    w[8] = 0x80000000u;
+    for (int j = 9; j < 15; j++) w[j] = 0;
+    w[15] = 160 * 8;
+    compress(s, w);
+}
+
 // One segment a thread: the forward chain lies where the backward one will.
 extern "C" __global__ void fill(Seed seed, u64 first, u64 segments, u32 *memory) {
     u64 i = (u64)blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= segments) return;
     u32 *at = memory + i * 1024;
-    u32 s[8], f[8], w[16];
+    u32 s[8], w[16], in[40];
     u64 index = first + i;
     begin(s);
     for (int j = 0; j < 8; j++) w[j] = seed.w[j];
@@ -115,32 +146,30 @@ extern "C" __global__ void fill(Seed seed, u64 first, u64 segments, u32 *memory)
     w[15] = 40 * 8;
     compress(s, w);
     for (int t = 0;; t++) {
-        for (int j = 0; j < 8; j++) at[t * 8 + j] = f[j] = s[j];
+        for (int j = 0; j < 8; j++) in[j] = at[t * 8 + j] = s[j];
         if (t == 127) break;
-        begin(s);
-        for (int j = 0; j < 8; j++) w[j] = f[j];
-        w[8] = 0x80000000u;
-        for (int j = 9; j < 15; j++) w[j] = 0;
-        w[15] = 32 * 8;
-        compress(s, w);
+        for (int link = 0; link < 4; link++) {
+            u32 from = earlier(t + 1, scramble((t + 1) * 4 + link));
+            for (int j = 0; j < 8; j++) in[8 + link * 8 + j] = at[from * 8 + j];
+        }
+        hash_40(in, s);
     }
-    for (int t = 127; t >= 0; t--) {
-        begin(s);
-        for (int j = 0; j < 8; j++) { w[j] = at[t * 8 + j]; w[j + 8] = f[j]; }
-        compress(s, w);
-        w[0] = 0x80000000u;
-        for (int j = 1; j < 15; j++) w[j] = 0;
-        w[15] = 64 * 8;
-        compress(s, w);
-        for (int j = 0; j < 8; j++) { f[j] = s[j]; at[t * 8 + j] = swap(s[j]); }
+    begin(s);
+    for (int j = 0; j < 8; j++) w[j] = in[j];
+    w[8] = 0x80000000u;
+    for (int j = 9; j < 15; j++) w[j] = 0;
+    w[15] = 32 * 8;
+    compress(s, w);
+    for (int t = 127;; t--) {
+        for (int j = 0; j < 8; j++) at[t * 8 + j] = swap(s[j]);
+        if (t == 0) break;
+        for (int j = 0; j < 8; j++) { in[j] = at[(t - 1) * 8 + j]; in[8 + j] = s[j]; }
+        for (int link = 0; link < 3; link++) {
+            u32 from = 127 - earlier(128 - t, scramble((128 - t) * 4 + link));
+            for (int j = 0; j < 8; j++) in[16 + link * 8 + j] = swap(at[from * 8 + j]);
+        }
+        hash_40(in, s);
     }
-}
-
-__device__ __forceinline__ u64 scramble(u64 x) {
-    x += 0x9e3779b97f4a7c15ull;
-    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
-    x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
-    return x ^ (x >> 31);
 }
 
 #define STRIDE 16
@@ -152,16 +181,12 @@ extern "C" __global__ void walk(const u64 *memory, u64 words, u64 first, u64 key
     u64 state = first;
     states[0] = first;
     for (u32 i = 1; i <= strides; i++) {
-        u64 scales = 0;
-        while (i >> scales) scales++;
         u64 parent[PARENTS];
 #pragma unroll
         for (int p = 0; p < PARENTS; p++) {
-            u64 x = scramble(graph ^ ((u64)i * PARENTS + p));
-            u64 least = 1ull << ((x >> 32) * scales >> 32);
-            u64 width = i - least + 1 < least ? i - least + 1 : least;
-            parent[p] = states[i - (least + ((x & 0xffffffffull) * width >> 32))];
+            parent[p] = states[earlier(i, scramble(graph ^ ((u64)i * PARENTS + p)))];
         }
+        state = scramble(state ^ i ^ key);
 #pragma unroll
         for (int p = 0; p < PARENTS; p++) state = scramble(state ^ parent[p] ^ key);
         for (int hop = 0; hop < STRIDE; hop++) state = scramble(state ^ memory[__umul64hi(state, words)] ^ key);

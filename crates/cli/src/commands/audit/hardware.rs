@@ -11,14 +11,14 @@ use io_api::{
     auth::verify_signature,
     client::{ClientError, OracleClient},
     text,
-    types::{Burst, Figures, HardwareProof, OpenRequest, ProofAsk, ProofOutcome},
+    types::{Burst, Figures, HardwareProof, OpenRequest, ProofOutcome},
 };
 use io_client::{
     Pubkey, Request, Signature, Wallet, accounts, ed25519, instructions,
-    io_network::state::{Device, Evidence, Provider, SlashCase},
+    io_network::state::{Device, Evidence, OracleSet, Provider, SlashCase},
     pda,
 };
-use io_oracle::hardware::check_rows;
+use io_oracle::hardware::{Rounds, check_rows};
 use io_proof::hardware::{
     Committed, Hash, OpenedRow, RowTree, Shape, Software,
     cell::{CellClaim, bad_cell},
@@ -30,7 +30,7 @@ use io_proof::hardware::{
 };
 use io_protocol::{
     hardware::{CommitmentStatement, RevealStatement, RoundStatement},
-    messages::{Deployment, epoch_of},
+    messages::{Deployment, EPOCH_SECONDS, epoch_of},
 };
 use io_prover::Backend as _;
 use serde_json::{Map, Value, json};
@@ -53,8 +53,8 @@ const LEAST_STRIDES: u32 = 1_024;
 const KEPT_SECONDS: i64 = 23 * 3_600;
 /// Slots in which a blockhash is looked for, from the one that the oracle names: nodes differ in which block's is the newest.
 const NEAR_SLOTS: [i64; 5] = [0, -1, 1, -2, 2];
-/// Hours whose records may be behind a device's attested figures.
-const BEHIND_HOURS: u64 = 2;
+/// Age of a blockhash when it opens a round, at most, seconds: one could compute beforehand from an older one.
+const NEW_SECONDS: u64 = 120;
 
 #[derive(Debug, Args)]
 pub struct HardwareArgs {
@@ -261,8 +261,10 @@ fn opened(
     .map_err(|error| error.to_string())
 }
 
-/// What is asked of a device less than the network's published numbers. Pure.
-fn weak(ask: &ProofAsk) -> Option<String> {
+/// What is asked of a device less than it has to be, or counts that came too late. A local network's devices share a machine: its clock
+/// decides nothing. Pure.
+fn weak(proof: &HardwareProof, local: bool) -> Option<String> {
+    let ask = &proof.ask;
     let asked = [
         (ask.rows, sizes::ROWS.min(ask.n), "rows opened"),
         (
@@ -272,12 +274,17 @@ fn weak(ask: &ProofAsk) -> Option<String> {
         ),
         (ask.strides, LEAST_STRIDES, "strides"),
     ];
-    asked
-        .into_iter()
-        .find(|(asked, least, _)| asked < least)
-        .map(|(asked, least, what)| {
-            format!("the oracle asks for less than it has to: {asked} {what}, of at least {least}")
-        })
+    let less = asked.into_iter().find(|(asked, least, _)| asked < least);
+    if let Some((asked, least, what)) = less {
+        return Some(format!(
+            "the oracle asks for less than it has to: {asked} {what}, of at least {least}"
+        ));
+    }
+    let hops = u64::from(ask.strides) * u64::from(STRIDE);
+    let late = proof.walk_micros.unwrap_or(0).saturating_mul(1_000) / hops.max(1);
+    let counts = proof.figures.is_some_and(|figures| figures.memory_mib > 0);
+    (late > sizes::MAX_HOP_NS && counts && !proof.hired && !local)
+        .then(|| format!("the oracle takes memory for shown that answered in {late} ns"))
 }
 
 /// The row roots of a pass as they should be. Blocks; n³ operations.
@@ -537,13 +544,17 @@ struct Totals {
     rounds: u64,
     problems: Vec<Value>,
     unproven: u64,
-    /// Blockhashes by slot, as the node has them; none where it keeps no block.
-    blocks: HashMap<u64, Option<String>>,
+    /// Blockhashes and times by slot, as the node has them; none where it keeps no block.
+    blocks: HashMap<u64, Option<Block>>,
     /// Rounds that were looked at.
     seen: HashSet<Hash>,
     /// What each oracle showed of each device.
     shown: HashMap<String, HashMap<String, Vec<Figures>>>,
+    /// Oracles that were asked.
+    asked: HashSet<String>,
 }
+
+type Block = (String, Option<i64>);
 
 impl Totals {
     fn problem(&mut self, object: Map<String, Value>) {
@@ -571,17 +582,19 @@ impl Totals {
             let slot = opening.slot.saturating_add_signed(away);
             let kept = match self.blocks.entry(slot) {
                 Entry::Occupied(kept) => kept.into_mut(),
-                Entry::Vacant(place) => place.insert(ctx.rpc.blockhash_at(slot).await?),
+                Entry::Vacant(place) => place.insert(ctx.rpc.block_at(slot).await?),
             };
             near.extend(kept.clone());
         }
-        Ok(is_among(&near, &opening.blockhash))
+        Ok(is_among(&near, &opening.blockhash, record.proof.at))
     }
 }
 
-/// Whether a blockhash is one of those that the node keeps; `None` where it keeps none. Pure.
-fn is_among(kept: &[String], blockhash: &str) -> Option<bool> {
-    (!kept.is_empty()).then(|| kept.iter().any(|hash| hash == blockhash))
+/// Whether a blockhash is one of those that the node keeps, and was new when the round is said to have been; `None` where it keeps none. Pure.
+fn is_among(kept: &[Block], blockhash: &str, at: i64) -> Option<bool> {
+    let new = |time: &Option<i64>| time.is_none_or(|time| time.abs_diff(at) <= NEW_SECONDS);
+    let found = |(hash, time): &Block| hash == blockhash && new(time);
+    (!kept.is_empty()).then(|| kept.iter().any(found))
 }
 
 /// Whether figures on chain are no better than a round showed. Pure.
@@ -592,38 +605,41 @@ fn covers(shown: &Figures, device: &Device) -> bool {
         && shown.bandwidth_mib_s >= device.bandwidth_mib_s
 }
 
-/// Attested figures are what a quorum measured: compares those of this hour with the records of it and of the hours before.
-async fn attested(ctx: &Context, epoch: u64, totals: &mut Totals) -> Result<()> {
-    let set = accounts::oracle_set(&ctx.rpc).await?;
+/// Attested figures are what a quorum measured: compares those of this hour with the records of it and of the hours before. Oracles that
+/// were not asked are taken to have records.
+async fn attested(
+    ctx: &Context,
+    set: &OracleSet,
+    epoch: u64,
+    only: Option<&str>,
+    totals: &mut Totals,
+) -> Result<()> {
     let oracles: Vec<String> = set.active().map(|key| key.to_string()).collect();
-    let asked: HashSet<&String> = totals.shown.values().flat_map(HashMap::keys).collect();
-    let unasked = oracles.iter().filter(|key| !asked.contains(key)).count();
-    let mut found = Vec::new();
-    for (name, by_oracle) in &totals.shown {
-        let key = address("the device", name)?;
-        let Some(device) = accounts::fetch_maybe::<Device>(&ctx.rpc, &key).await? else {
-            continue;
-        };
-        if epoch_of(device.attested_at) != epoch {
+    let unasked = oracles.iter().filter(|key| !totals.asked.contains(*key));
+    let unasked = unasked.count();
+    let (_, devices) = accounts::fetch_all::<Device>(&ctx.rpc, Vec::new()).await?;
+    for (key, device) in devices {
+        let name = key.to_string();
+        if epoch_of(device.attested_at) != epoch || only.is_some_and(|only| only != name) {
             continue;
         }
+        let by_oracle = totals.shown.get(&name);
         let covering = oracles
             .iter()
-            .filter_map(|oracle| by_oracle.get(oracle))
+            .filter_map(|oracle| by_oracle?.get(oracle))
             .filter(|shown| shown.iter().any(|shown| covers(shown, &device)))
             .count();
         if covering + unasked < usize::from(set.quorum) {
             let mut object = Map::new();
             object.insert("device".into(), json!(name));
             let what = format!(
-                "the figures on chain are better than all but {covering} oracles have records of, and {} have to sign",
+                "{covering} oracles have records of what is attested on chain, and {} had to sign it",
                 set.quorum
             );
             object.insert("problem".into(), json!(what));
-            found.push(object);
+            totals.problem(object);
         }
     }
-    found.into_iter().for_each(|object| totals.problem(object));
     Ok(())
 }
 
@@ -639,9 +655,13 @@ pub async fn run(args: &HardwareArgs, ctx: &Context) -> Result<()> {
     let now = ctx.rpc.chain_time().await?;
     let epoch = args.epoch.unwrap_or_else(|| epoch_of(now));
     let oracles = ctx.oracles()?;
+    let set = accounts::oracle_set(&ctx.rpc).await?;
+    // Hours whose records may be behind attested figures.
+    let lasts = Rounds::default().fresh_seconds(set.count.into());
+    let behind = u64::from(lasts).div_ceil(EPOCH_SECONDS.unsigned_abs());
     let mut totals = Totals::default();
     for client in &oracles.clients {
-        for earlier in epoch.saturating_sub(BEHIND_HOURS)..epoch {
+        for earlier in epoch.saturating_sub(behind)..epoch {
             let (oracle, found) = proofs(client, earlier, device.as_deref()).await?;
             let read = |proof| read(deployment, &oracle, earlier, proof).ok();
             for record in found.into_iter().filter_map(read) {
@@ -649,11 +669,12 @@ pub async fn run(args: &HardwareArgs, ctx: &Context) -> Result<()> {
             }
         }
         let (oracle, found) = proofs(client, epoch, device.as_deref()).await?;
+        totals.asked.insert(oracle.clone());
         let mut weaker = None;
         for proof in found {
             totals.proofs += 1;
             totals.proven += u64::from(proof.outcome == ProofOutcome::Proven);
-            weaker = weaker.or_else(|| weak(&proof.ask));
+            weaker = weaker.or_else(|| weak(&proof, ctx.is_local()));
             one(
                 args,
                 ctx,
@@ -675,7 +696,7 @@ pub async fn run(args: &HardwareArgs, ctx: &Context) -> Result<()> {
             totals.problem(object);
         }
     }
-    attested(ctx, epoch, &mut totals).await?;
+    attested(ctx, &set, epoch, device.as_deref(), &mut totals).await?;
     let value = json!({
         "epoch": epoch, "oracles": oracles.clients.len(), "proofs": totals.proofs, "proven": totals.proven,
         "rows_checked": totals.rows, "passes_recomputed": totals.passes, "rounds": totals.seen.len(),
@@ -873,45 +894,49 @@ mod tests {
 
     #[test]
     fn a_blockhash_is_of_the_chain_or_not_or_nobody_knows() {
-        let kept = ["A".to_owned(), "B".to_owned()];
-        assert_eq!(is_among(&kept, "B"), Some(true));
-        assert_eq!(is_among(&kept, "C"), Some(false));
-        assert_eq!(is_among(&[], "C"), None);
+        let kept = [("A".to_owned(), Some(1_000)), ("B".to_owned(), None)];
+        assert_eq!(is_among(&kept, "A", 1_120), Some(true));
+        assert_eq!(is_among(&kept, "A", 1_121), Some(false), "it was old");
+        assert_eq!(is_among(&kept, "B", 0), Some(true));
+        assert_eq!(is_among(&kept, "C", 1_000), Some(false));
+        assert_eq!(is_among(&[], "C", 1_000), None);
     }
 
     #[test]
     fn who_asks_for_less_than_the_published_numbers_is_named() {
-        let ask = ProofAsk {
-            n: 1_024,
-            passes: 1,
-            rows: sizes::ROWS,
-            segments: 1,
-            strides: sizes::STRIDES,
-            open_strides: sizes::OPEN_STRIDES,
+        let proof: HardwareProof = serde_json::from_value(json!({
+            "device": "", "provider": "", "operator": "", "class": 0, "backend": "", "at": 0,
+            "opening": {"oracle": "", "epoch": 0, "blockhash": "", "slot": 0, "signature": ""},
+            "round": "",
+            "ask": {
+                "n": 1_024, "passes": 1, "rows": sizes::ROWS, "segments": 256,
+                "strides": sizes::STRIDES, "open_strides": sizes::OPEN_STRIDES,
+            },
+            "hired": false, "regular": true, "commit_micros": 1, "roots": [],
+            "commitment": null, "commitment_signature": null, "reveal_signature": null,
+            "walk_root": null, "walk_micros": 600_000, "draw_signature": null, "rows": null,
+            "link": null, "outcome": "proven", "reason": null,
+            "figures": {
+                "measured_at": 0, "tops_e2": 1, "memory_mib": 1, "bandwidth_mib_s": 0,
+                "down_mbit": 0, "up_mbit": 0, "latency_ms": 1,
+            },
+        }))
+        .unwrap();
+        assert_eq!(weak(&proof, false), None);
+        let with = |change: &dyn Fn(&mut HardwareProof)| {
+            let mut other = proof.clone();
+            change(&mut other);
+            weak(&other, false).unwrap_or_default()
         };
-        assert_eq!(weak(&ask), None);
-        for (less, what) in [
-            (ProofAsk { rows: 15, ..ask }, "15 rows opened"),
-            (
-                ProofAsk {
-                    open_strides: 7,
-                    ..ask
-                },
-                "7 strides walked again",
-            ),
-            (
-                ProofAsk {
-                    strides: 1_023,
-                    ..ask
-                },
-                "1023 strides",
-            ),
-        ] {
-            assert!(
-                weak(&less).is_some_and(|said| said.contains(what)),
-                "{what}"
-            );
-        }
+        assert!(with(&|p| p.ask.rows = 15).contains("15 rows opened"));
+        assert!(with(&|p| p.ask.open_strides = 5).contains("5 strides walked again"));
+        assert!(with(&|p| p.ask.strides = 1_023).contains("1023 strides"));
+        assert!(with(&|p| p.walk_micros = Some(700_000)).contains("2670 ns"));
+        let none = with(&|p| {
+            p.walk_micros = Some(700_000);
+            p.figures.as_mut().unwrap().memory_mib = 0;
+        });
+        assert_eq!(none, "");
     }
 
     #[test]
