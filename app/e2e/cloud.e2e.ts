@@ -228,7 +228,11 @@ describe('a renter', () => {
       return route.fulfill({ response: answer, json: { ...quote, ...Object.fromEntries(dear) } });
     });
     await page.waitForResponse((answer) => isQuote(new URL(answer.url())), { timeout: 30_000 });
-    for (const field of [page.getByLabel('Passages'), page.getByLabel(/Pay at most/), page.getByLabel('Pay in')])
+    for (const field of [
+      page.getByLabel('Passages', { exact: true }),
+      page.getByLabel(/Pay at most/),
+      page.getByLabel('Pay in'),
+    ])
       expect(await field.isDisabled()).toBe(true);
     expect(await mostOf(page)).toBe(most);
     await goOn();

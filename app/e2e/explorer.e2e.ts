@@ -125,7 +125,9 @@ it('shows the supply against its cap, and charts of what happened', async () => 
   const region = (name: string) => page.getByRole('region', { name });
   const supply = region('Supply');
   await supply.getByText('there will never be more than').waitFor();
-  await supply.getByText('800,000,000 IO').waitFor();
+  await supply.getByText('800,000,000 IO', { exact: true }).waitFor();
+  // The curve leads there, and says so.
+  await supply.getByTestId('point').getByText('Supply 800,000,000 IO').waitFor();
   await region('Devices by class').getByRole('listitem').first().waitFor();
   for (const name of ['Supply', 'Jobs an hour', 'Settled an hour', 'Devices at work', 'Emission and rewards']) {
     // An epoch is a minute here, and its rewards take a while.
@@ -154,7 +156,7 @@ it('says a chart’s values, to the keyboard as well', async () => {
 it('says what stands on the chain alone while the oracle is away', async () => {
   const { page, context } = await fresh({ wallet: false });
   await page.goto('/explorer');
-  const told = page.getByText('Closed ones as the oracle remembers them').first();
+  const told = page.getByText('Closed jobs as the oracle remembers them').first();
   await told.waitFor({ timeout: 30_000 });
   const { app, oracles } = inject('network');
   await context.route(

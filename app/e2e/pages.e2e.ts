@@ -1,9 +1,10 @@
 /** Every page in both themes and four widths: no serious accessibility violation, nothing refused or uncaught, a picture to look at. */
 import { writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer, connect as dial, type Socket } from 'node:net';
+import { getAddressDecoder } from '@solana/kit';
 import type { Page } from 'playwright-core';
 import { afterAll, describe, expect, inject, it } from 'vitest';
-import { closeBrowser, connect, screenshot, session, violations } from './harness/browser';
+import { closeBrowser, connect, loaded, screenshot, session, violations } from './harness/browser';
 import { io, type Who } from './harness/io';
 
 afterAll(closeBrowser);
@@ -11,19 +12,31 @@ afterAll(closeBrowser);
 /** Of pages whose address holds an id: found when it is needed. */
 type Path = string | (() => Promise<string>);
 
-const anyJob = async () => {
-  const { app } = inject('network');
-  const { jobs } = (await (await fetch(`${app}/v1/jobs?state=settled`)).json()) as { jobs: { job: string }[] };
-  if (jobs[0]) return jobs[0].job;
-  const { data_dir } = inject('network');
-  const file = `${data_dir}/pictured.txt`;
-  writeFileSync(file, 'a passage for the picture\n');
-  const made = await io<{ job: string }>(
-    'renter',
-    ...['job', 'submit', 'embed', file, '--max-price', '2', '--wait', '-O', `${data_dir}/pictured`],
-  );
-  return made.job;
-};
+/** A settled job of the renter's, made when it is first asked for. */
+function pictured(name: string, then: (job: string) => Promise<unknown> = async () => {}): () => Promise<string> {
+  let made: Promise<string> | undefined;
+  const make = async () => {
+    const { data_dir } = inject('network');
+    const file = `${data_dir}/${name}.txt`;
+    writeFileSync(file, `a passage for the picture of ${name}\n`);
+    const { job } = await io<{ job: string }>(
+      'renter',
+      ...['job', 'submit', 'embed', file, '--max-price', '2', '--wait', '-O', `${data_dir}/${name}`],
+    );
+    await then(job);
+    return job;
+  };
+  return () => {
+    made ??= make();
+    return made;
+  };
+}
+
+const anyJob = pictured('settled');
+const closedJob = pictured('closed', (job) => io('renter', 'job', 'close', job));
+
+/** Of a machine that nobody registers. */
+const OPERATOR = getAddressDecoder().decode(new Uint8Array(32).fill(7));
 
 const PAGES: [name: string, path: Path, wallet?: Who | false][] = [
   ['home', '/'],
@@ -33,6 +46,8 @@ const PAGES: [name: string, path: Path, wallet?: Who | false][] = [
   ['cloud-new', '/cloud/new'],
   ['cloud-new-wasm', '/cloud/new?engine=wasm'],
   ['cloud-new-lease', '/cloud/new?engine=lease'],
+  ['cloud-new-again', async () => `/cloud/new?again=${await anyJob()}`],
+  ['cloud-job-closed', async () => `/cloud/jobs/${await closedJob()}`],
   ['cloud-jobs', '/cloud/jobs'],
   ['cloud-jobs-no-wallet', '/cloud/jobs', false],
   ['cloud-job', async () => `/cloud/jobs/${await anyJob()}`],
@@ -45,6 +60,7 @@ const PAGES: [name: string, path: Path, wallet?: Who | false][] = [
   ['worker-profit', '/worker/profit', 'provider'],
   ['worker-slashes', '/worker/slashes', 'provider'],
   ['worker-setup', '/worker/setup', 'provider'],
+  ['worker-setup-new', `/worker/setup?hardware=${'ab'.repeat(32)}&operator=${OPERATOR}`, 'provider'],
   ['explorer', '/explorer'],
   ['explorer-devices', '/explorer/devices'],
   ['explorer-device', async () => `/explorer/devices/${inject('network').devices[0]}`],
@@ -97,7 +113,7 @@ function countShifts() {
 async function open(page: Page, path: string) {
   await page.goto(path);
   await page.getByRole('heading', { level: 1 }).waitFor();
-  await expect.poll(() => page.getByRole('status', { name: 'Loading' }).count(), { timeout: 30_000 }).toBe(0);
+  await loaded(page);
 }
 
 const shiftsOf = (page: Page) => page.evaluate(() => (window as unknown as { shifts: number }).shifts);

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import AxeBuilder from '@axe-core/playwright';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
-import { inject } from 'vitest';
+import { expect, inject } from 'vitest';
 import { keyOf, type Who } from './io';
 import { giveWallet } from './wallet';
 
@@ -94,11 +94,21 @@ export async function violations(page: Page): Promise<string[]> {
     );
 }
 
+/** Waits until nothing of a page is still to come: no place is kept for it, and nothing is being read. */
+export async function loaded(page: Page) {
+  await expect.poll(() => page.getByRole('status', { name: 'Loading' }).count(), { timeout: 30_000 }).toBe(0);
+  await expect
+    .poll(() => page.getByTestId('freshness').textContent(), { timeout: 30_000 })
+    .not.toMatch(/Connecting|reading/);
+}
+
 /** All of a page, as a window that is high enough shows it: what sticks to the window's edges lies at its edges. */
 export async function screenshot(page: Page, name: string) {
   const before = page.viewportSize() ?? { width: 1280, height: 900 };
   const height = await page.evaluate(() => document.documentElement.scrollHeight);
   await page.setViewportSize({ width: before.width, height: Math.max(before.height, height) });
+  // What is loaded only once it is in sight.
+  await loaded(page);
   await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`) });
   await page.setViewportSize(before);
 }

@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link, useParams } from '@tanstack/react-router';
 import { emissionQuery } from '@/shared/chain';
-import { count, IO, percent } from '@/shared/format';
+import { IO, percent, plural } from '@/shared/format';
 import {
   addressOf,
   budgets,
@@ -233,7 +233,7 @@ function Shown({ rewards }: { rewards: EpochRewards }) {
       <Listing
         caption="Leaf set"
         file={`epoch-${epoch}-leaves`}
-        note={`What each provider earned since genesis: ${count(set.leaves.length)} leaves under the root.`}
+        note={`What each provider earned since genesis: ${plural(set.leaves.length, 'leaf', 'leaves')} under the root.`}
         rows={set.leaves}
         rowKey={(leaf) => leaf.provider}
         record={(leaf) => ({ provider: addressOf(leaf.provider), cumulative_base_units: leaf.cumulative })}

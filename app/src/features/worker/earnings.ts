@@ -69,7 +69,7 @@ const NONE: Mean = { watts: 0, samples: 0 };
 /** With one more heartbeat; the same as before with one that counts already, or says nothing. */
 export function measured(
   known: Measured | undefined,
-  { at_ms, power_w, job }: { at_ms: number; power_w: number | null; job: string | null },
+  { at_ms, power_w, job }: { at_ms: number; power_w?: number | null; job?: string | null },
 ): Measured | undefined {
   if (power_w === null || (known && at_ms <= known.last)) return known;
   const before = known ?? { busy: NONE, idle: NONE, first: at_ms, last: at_ms };

@@ -1,4 +1,4 @@
-import { useQuery } from '@tanstack/react-query';
+import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { Act } from '@/shared/act';
 import { deviceOffersQuery, type Offer } from '@/shared/api';
@@ -53,7 +53,7 @@ function Devices({ provider, wallet }: { provider: Provider; wallet: ConnectedWa
   const network = useQuery(networkQuery());
   const emission = useQuery(emissionQuery());
   const root = emission.data?.data.rootEpoch ?? 0n;
-  const rewards = useQuery(epochQuery(root > 0n ? root : null));
+  const rewards = useQuery({ ...epochQuery(root > 0n ? root : null), placeholderData: keepPreviousData });
   const { data } = provider;
   useNow();
   const connected = Object.values(beats).filter((beat) => ifFresh(beat)).length;

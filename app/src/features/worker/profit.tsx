@@ -308,7 +308,7 @@ function Reckoned({ provider }: { provider: Provider }) {
           <li>
             Up, hired by oracles, and the rate of rewards:{' '}
             {past.data
-              ? `what a quorum saw in ${plural(past.data.epochs, 'epoch')} (${duration(past.data.epochs * (root?.epochSeconds ?? 0))}), ${past.data.first} to ${past.data.last}. It stands for all of the span.`
+              ? `what a quorum saw in ${epochsText(past.data)} (${duration(past.data.epochs * (root?.epochSeconds ?? 0))}). It stands for all of the span.`
               : past.error
                 ? 'not known now: the oracles do not answer. Devices are taken to be up all the time.'
                 : 'no epoch is published yet. Devices are taken to be up all the time.'}
@@ -326,6 +326,10 @@ function Reckoned({ provider }: { provider: Provider }) {
     </div>
   );
 }
+
+/** Which epochs these are. */
+const epochsText = ({ epochs, first, last }: { epochs: number; first: bigint; last: bigint }) =>
+  epochs === 1 ? `epoch ${last}` : `${plural(epochs, 'epoch')}, ${first} to ${last}`;
 
 const shareText = (share: number | null) => (share === null ? '—' : `${(100 * share).toFixed(1)} %`);
 

@@ -1,5 +1,5 @@
 import { address, isAddress } from '@solana/kit';
-import { useQuery } from '@tanstack/react-query';
+import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Act } from '@/shared/act';
 import {
@@ -83,19 +83,21 @@ function leafOf(rewards: EpochRewards, provider: string) {
 function Claim({ provider, wallet }: { provider: Provider; wallet: ConnectedWallet }) {
   const emission = useQuery(emissionQuery());
   const root = emission.data?.data.rootEpoch ?? 0n;
-  const rewards = useQuery(epochQuery(root > 0n ? root : null));
+  // A new root comes every epoch: until it is read, the page stays as it is, and nothing can be claimed.
+  const rewards = useQuery({ ...epochQuery(root > 0n ? root : null), placeholderData: keepPreviousData });
   if (emission.data === null) return <Notice>Emission has not begun on this network: there are no rewards yet.</Notice>;
   if (emission.data && root === 0n)
     return (
       <Notice>No epoch’s rewards are published yet. The first come when an epoch is over and the oracles agree.</Notice>
     );
   return (
-    <Loaded query={rewards} skeleton={<Skeleton className="h-40" />}>
+    <Loaded query={rewards} skeleton={<Skeleton className="h-[27rem] md:h-[18.75rem] lg:h-[16.75rem]" />}>
       {(read) => {
         const leaf = read && leafOf(read, provider.address);
         const earned = leaf?.cumulative ?? 0n;
         const claimable = earned > provider.data.claimed ? earned - provider.data.claimed : 0n;
-        const sound = read?.onChain && read.checks.every(({ ok }) => ok !== false) && leaf?.holds;
+        const current = read?.onChain && !rewards.isPlaceholderData;
+        const sound = current && read.checks.every(({ ok }) => ok !== false) && leaf?.holds;
         return (
           <Card title="Claim">
             <div className="grid grid-cols-2 gap-3 md:grid-cols-4">
@@ -125,7 +127,7 @@ function Claim({ provider, wallet }: { provider: Provider; wallet: ConnectedWall
                 Claim {claimable > 0n && exact(claimable, IO)}
               </Act>
               <p className="max-w-2xl text-muted text-sm">
-                {!read?.onChain
+                {!current
                   ? 'A newer root is on chain; this page follows.'
                   : !leaf
                     ? 'You are not in the leaf set: none of your devices has earned yet. Below is why.'
@@ -216,7 +218,9 @@ function Why({ provider }: { provider: Provider }) {
   const newest = emission.data?.data.rootEpoch ?? 0n;
   const [text, setText] = useState('');
   const epoch = text.trim() === '' ? newest : /^\d{1,7}$/.test(text.trim()) ? BigInt(text.trim()) : null;
-  const rewards = useQuery(epochQuery(epoch));
+  const rewards = useQuery({ ...epochQuery(epoch), placeholderData: keepPreviousData });
+  // What stands below, genesis parts, does not jump down when it comes.
+  if (emission.isPending) return <Skeleton className="h-[43rem]" />;
   if (newest === 0n) return null;
   return (
     <Card
@@ -247,7 +251,11 @@ function Why({ provider }: { provider: Provider }) {
         <Loaded query={rewards} skeleton={<Skeleton className="h-64" />}>
           {(read) =>
             read ? (
-              <Explained rewards={read} provider={provider} />
+              <div className={rewards.isPlaceholderData ? 'opacity-60' : undefined}>
+                <Explained rewards={read} provider={provider} />
+              </div>
+            ) : rewards.isPlaceholderData ? (
+              <Skeleton className="h-64" />
             ) : (
               <Empty title="No rewards of this epoch were published">
                 The oracles could not agree in time, or it is not over. What it emitted is carried over to your group’s

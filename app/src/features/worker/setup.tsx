@@ -9,6 +9,7 @@ import {
   className,
   type Kinds,
   networkQuery,
+  pda,
   type Read,
   solBalanceQuery,
   tokenBalanceQuery,
@@ -21,7 +22,7 @@ import { commandFor, NO_WS } from './command';
 import { useProvider, WorkerTabs } from './frame';
 import { bondNeeded } from './health';
 import { bondOf, type Machine, machineOf } from './machine';
-import { deviceOf, registerDevice, setOperator } from './transactions';
+import { registerDevice, setOperator } from './transactions';
 
 /** What an operator is given for fees, lamports: enough for some thousand transactions. */
 const FOR_FEES = 50_000_000n;
@@ -202,7 +203,7 @@ function Device({ machine, terms }: { machine: Machine; terms: Terms }) {
   const at = useQuery({
     queryKey: ['chain', 'deviceOf', hex(machine.hardware)],
     staleTime: Number.POSITIVE_INFINITY,
-    queryFn: () => deviceOf(machine.hardware),
+    queryFn: () => pda.device(machine.hardware),
   });
   const device = useQuery({ ...accountQuery('device', at.data ?? ''), enabled: at.data !== undefined });
   return (

@@ -5,7 +5,7 @@ import { slashCasesOfQuery, tokenBalanceQuery } from '@/shared/chain';
 import { config } from '@/shared/config';
 import { duration, exact, hex, IO, percent } from '@/shared/format';
 import { useNow } from '@/shared/live';
-import { SLASH_TONES, slashCause, slashState } from '@/shared/slashes';
+import { SLASH_TONES, slashCause, slashState, WRONG_CELL } from '@/shared/slashes';
 import { Amount, Badge, Card, Empty, Facts, Hash, Loaded, Skeleton, Time } from '@/shared/ui';
 import type { ConnectedWallet } from '@/shared/wallet';
 import { type Provider, ProviderPage } from './frame';
@@ -114,8 +114,10 @@ function Cases({ provider, wallet }: { provider: Provider; wallet: ConnectedWall
                         )}
                         {state === 'appealed' && !overdue && (
                           <p>
-                            Oracles that did not accuse decide until <Time at={data.decideUntil} />. If they do not, you
-                            win.
+                            Oracles that did not accuse decide until <Time at={data.decideUntil} />. If they do not,{' '}
+                            {data.cause === WRONG_CELL
+                              ? 'it stands: the program itself found the cell wrong.'
+                              : 'you win.'}
                           </p>
                         )}
                         {overdue && (
@@ -123,7 +125,9 @@ function Cases({ provider, wallet }: { provider: Provider; wallet: ConnectedWall
                             <p>
                               {state === 'open'
                                 ? 'The time to appeal is over.'
-                                : 'Nobody decided in time: the appeal succeeds.'}
+                                : data.cause === WRONG_CELL
+                                  ? 'Nobody decided in time: what the program itself found wrong stands.'
+                                  : 'Nobody decided in time: the appeal succeeds.'}
                             </p>
                             <Act
                               wallet={wallet}

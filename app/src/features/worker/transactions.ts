@@ -1,13 +1,5 @@
 /** What a provider, or a co-staker, signs. Each returns the instructions of one transaction. */
-import {
-  type Address,
-  address,
-  createNoopSigner,
-  getAddressEncoder,
-  getProgramDerivedAddress,
-  getU64Encoder,
-  type Instruction,
-} from '@solana/kit';
+import { type Address, address, createNoopSigner, type Instruction } from '@solana/kit';
 import { getTransferSolInstruction } from '@solana-program/system';
 import { getCreateAssociatedTokenIdempotentInstructionAsync } from '@solana-program/token';
 import {
@@ -34,7 +26,7 @@ import {
   getWithdrawCoStakeInstruction,
   getWithdrawStakeInstruction,
 } from '@/generated/program';
-import { associatedToken, type Kinds, PROGRAM, pda, type Read } from '@/shared/chain';
+import { associatedToken, type Kinds, pda, type Read } from '@/shared/chain';
 import { config } from '@/shared/config';
 import type { Machine } from './machine';
 
@@ -70,12 +62,6 @@ export async function stake(wallet: string, amount: bigint): Promise<Instruction
   return [getStakeInstruction({ authority, network, provider, stakeVault, tokenAccount, amount })];
 }
 
-/** The account of a piece of hardware, whoever registers it. */
-export async function deviceOf(hardware: Uint8Array): Promise<Address> {
-  const [device] = await getProgramDerivedAddress({ programAddress: PROGRAM, seeds: ['device', hardware] });
-  return device;
-}
-
 /** A machine becomes a device, and the wallet before that what it has to be: a provider, with stake for the bond. */
 export async function registerDevice(
   wallet: string,
@@ -99,7 +85,7 @@ export async function registerDevice(
       network,
       provider,
       class: await pda.deviceClass(of.classId),
-      device: await deviceOf(hardware),
+      device: await pda.device(hardware),
       hardware,
       operator,
       bond: of.bond,
@@ -128,10 +114,7 @@ export async function retire(wallet: string, device: Address): Promise<Instructi
 /** What a wrong hardware proof still costs moves into a slash case: `number` is of the next one. */
 export async function payPenalty(wallet: string, device: Address, number: bigint): Promise<Instruction[]> {
   const { authority, provider, network } = await common(wallet);
-  const [slashCase] = await getProgramDerivedAddress({
-    programAddress: PROGRAM,
-    seeds: ['slash', getAddressEncoder().encode(provider), getU64Encoder().encode(number)],
-  });
+  const slashCase = await pda.slashCase(provider, number);
   return [
     getOpenFaultCaseInstruction({
       opener: authority,

@@ -452,6 +452,14 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
   schemas: {
+    /** @description `account`: an account of the program has changed. These are numbered: `Last-Event-ID` goes on after one. */
+    AccountEvent: {
+      address: string;
+      /** @description Its newest bytes, discriminator included, in base64; null once it is closed. */
+      data?: string | null;
+      /** Format: int64 */
+      slot: number;
+    };
     /**
      * @description An amount in base units, written as a decimal string.
      * @example 150000000
@@ -626,6 +634,21 @@ export interface components {
        */
       utilisation_bps: number;
     };
+    /** @description `clock`, every second. */
+    ClockEvent: {
+      /**
+       * Format: int64
+       * @description How far the index may be behind.
+       */
+      index_age_ms: number;
+      /** Format: int64 */
+      slot: number;
+      /**
+       * Format: int64
+       * @description The chain's, Unix seconds.
+       */
+      time: number;
+    };
     /** @description `POST /v1/devices/{device}/attest` (signed by the operator): asks for a signature over measured figures. */
     DeviceAttestRequest: {
       /** Format: int32 */
@@ -799,6 +822,57 @@ export interface components {
       /** Format: int64 */
       slot: number;
     };
+    /** @description State of a device. */
+    Heartbeat: {
+      /** Format: int64 */
+      at_ms: number;
+      device: string;
+      /** @description Takes no new jobs. */
+      draining: boolean;
+      engines: {
+        [key: string]: components['schemas']['EngineOffer'];
+      };
+      job?: string | null;
+      /**
+       * Format: double
+       * @description 0 to 1.
+       */
+      load: number;
+      /** Format: int32 */
+      memory_used_mib: number;
+      /**
+       * Format: float
+       * @description Watts, where the hardware tells.
+       */
+      power_w?: number | null;
+      /**
+       * Format: int32
+       * @description Round trip to this oracle over the link, milliseconds.
+       */
+      rtt_ms?: number | null;
+      /**
+       * Format: int64
+       * @description Grows by one each time; a replay is refused.
+       */
+      sequence: number;
+      /**
+       * Format: float
+       * @description Degrees Celsius, where the hardware tells.
+       */
+      temperature_c?: number | null;
+      version: string;
+    };
+    /** @description `heartbeat` of a device of the provider that was asked for. */
+    HeartbeatEvent: {
+      heartbeat: components['schemas']['Heartbeat'];
+      provider: string;
+    };
+    /** @description `hello`, the first. */
+    HelloEvent: {
+      oracle: string;
+      /** @description Nothing was missed since the id that the reader named. Else it has to read everything anew. */
+      resumed: boolean;
+    };
     /** @description `GET /v1/identity?nonce=`: which process this is, proven with the oracle's key. */
     Identity: {
       /** @description Base58, drawn at each start. */
@@ -843,6 +917,10 @@ export interface components {
       slot: number;
       version: string;
     };
+    /** @description `job`: what the chain does not show of a job has changed. `GET /v1/jobs/{job}` has it. */
+    JobEvent: {
+      job: string;
+    };
     /** @description `GET /v1/jobs/{job}`. */
     JobView: {
       /** Format: int64 */
@@ -865,6 +943,8 @@ export interface components {
       /** @description Newest last: state, transaction, slot and time of every transition. */
       history: components['schemas']['Transition'][];
       job: string;
+      /** @description `task` or `lease`. */
+      kind: string;
       max_price: components['schemas']['Amount'];
       /** Format: int64 */
       max_units: number;

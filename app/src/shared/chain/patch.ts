@@ -27,7 +27,7 @@ const SINGLES: Partial<Record<AnyRead['kind'], string>> = {
 };
 
 export function patch(client: QueryClient, news: LiveAccount) {
-  if (news.data === null) {
+  if (!news.data) {
     client.setQueriesData({ queryKey: accountKey(news.address), exact: true }, () => null);
     client.setQueriesData<Read<unknown>[]>({ queryKey: ['chain', 'list'] }, (list) =>
       list?.some((read) => read.address === news.address) ? list.filter((read) => read.address !== news.address) : list,

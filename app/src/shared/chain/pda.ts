@@ -24,6 +24,10 @@ export const pda = {
   provider: (authority: Address) => derive(['provider', key(authority)]),
   deviceClass: (id: number) => derive(['class', getU16Encoder().encode(id)]),
   oracle: (authority: Address) => derive(['oracle', key(authority)]),
+  /** Of a piece of hardware, whoever registers it. */
+  device: (hardware: Uint8Array) => derive(['device', hardware]),
+  /** A provider's case by its number. */
+  slashCase: (provider: Address, number: bigint) => derive(['slash', key(provider), getU64Encoder().encode(number)]),
   coStake: (provider: Address, coStaker: Address) => derive(['co-stake', key(provider), key(coStaker)]),
   coVault: (provider: Address) => derive(['co-vault', key(provider)]),
   vesting: (index: number) => derive(['vesting', Uint8Array.of(index)]),

@@ -16,6 +16,8 @@ export interface ChartProps {
   height?: number;
 }
 
+const HALF_HOUR = 1_800;
+
 /** Colours of series, by their order: roles of the theme. */
 const COLORS = ['--accent', '--warn', '--good', '--bad', '--muted'];
 
@@ -48,7 +50,14 @@ export function Chart({ label, times, series, format = String, exact = format, h
           cursor: { y: false },
           hooks: { setCursor: [({ cursor }) => setChosen(cursor.idx ?? null)] },
           axes: [axis, { ...axis, size: 70, values: (_: uPlot, ticks: number[]) => ticks.map(format) }],
-          scales: { y: { range: (_: uPlot, min: number, max: number) => [Math.min(0, min), max > 0 ? max * 1.1 : 1] } },
+          scales: {
+            // One moment alone stands in the middle of an hour: uPlot would draw it at the beginning of years.
+            x: {
+              range: (_: uPlot, from: number, to: number) =>
+                times.length > 1 ? [from, to] : [from - HALF_HOUR, from + HALF_HOUR],
+            },
+            y: { range: (_: uPlot, min: number, max: number) => [Math.min(0, min), max > 0 ? max * 1.1 : 1] },
+          },
           series: [
             {},
             ...series.map(({ label, bars, steps }, i) => {

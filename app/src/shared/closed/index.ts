@@ -28,13 +28,13 @@ export interface Remembered {
   since: number;
 }
 
-/** An oracle's job in the chain's own fields. A lease has no output: its hash is zeroes. */
+/** An oracle's job in the chain's own fields. */
 export function jobOf(view: JobView): PastJob {
   const time = (at: number | null | undefined) => BigInt(at ?? 0);
   return {
     address: view.job,
     data: {
-      kind: view.output_hash && /^0+$/.test(view.output_hash) ? 1 : 0,
+      kind: view.kind === 'lease' ? 1 : 0,
       state: Math.max(0, (STATES as readonly string[]).indexOf(view.state)),
       mint: view.mint as Address,
       device: (view.device ?? '') as Address,

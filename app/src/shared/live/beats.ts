@@ -25,7 +25,7 @@ export function useHeartbeats(provider: string | null): Record<string, Beat> {
     setBeats({});
     if (!provider) return;
     return follow(`/v1/events?heartbeats=${provider}`, {
-      heartbeat: ({ heartbeat }: { heartbeat: Heartbeat }) =>
+      heartbeat: ({ heartbeat }) =>
         setBeats((before) => ({ ...before, [heartbeat.device]: { ...heartbeat, heardAt: Date.now() } })),
     });
   }, [provider]);

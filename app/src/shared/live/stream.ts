@@ -3,32 +3,26 @@
  * and tells the others. It comes back by itself, and says where it was (`Last-Event-ID`).
  */
 
-export interface LiveAccount {
-  address: string;
-  slot: number;
-  /** Base64 of the account's bytes; null once it is closed. */
-  data: string | null;
-}
+import type { components } from '@/generated/api';
 
-export interface Heartbeat {
-  device: string;
-  at_ms: number;
-  load: number;
-  memory_used_mib: number;
-  temperature_c: number | null;
-  power_w: number | null;
-  draining: boolean;
-  job: string | null;
-  rtt_ms: number | null;
-  version: string;
-  engines: Record<string, { ask: string; speed: number }>;
+type Schemas = components['schemas'];
+export type LiveAccount = Schemas['AccountEvent'];
+export type Heartbeat = Schemas['Heartbeat'];
+
+/** Events by name, as `GET /v1/events` sends them. */
+interface Events {
+  hello: Schemas['HelloEvent'];
+  account: LiveAccount;
+  job: Schemas['JobEvent'];
+  heartbeat: Schemas['HeartbeatEvent'];
+  clock: Schemas['ClockEvent'];
 }
 
 export type LiveEvent =
   | { type: 'hello'; resumed: boolean }
   | { type: 'account'; account: LiveAccount }
   | { type: 'job'; job: string }
-  | { type: 'clock'; time: number; slot: number; index_age_ms: number }
+  | ({ type: 'clock' } & Schemas['ClockEvent'])
   | { type: 'down' };
 
 export interface LiveStatus {
@@ -50,7 +44,7 @@ const SILENCE_MS = 25_000;
 /** Pause before that, and before a stream that was refused is opened again: twice as long each time, up to the longest. */
 const AGAIN_MS = 3_000;
 const LONGEST_MS = 60_000;
-const NAMES = ['hello', 'account', 'job', 'heartbeat', 'clock'] as const;
+const NAMES = ['hello', 'account', 'job', 'heartbeat', 'clock'] as const satisfies (keyof Events)[];
 
 let status: LiveStatus = { up: null, since: null, clockAt: null, time: null, slot: null, indexAgeMs: null };
 const watchers = new Set<() => void>();
@@ -100,7 +94,7 @@ export const liveStore = {
  */
 export function follow(
   url: string,
-  handlers: Partial<Record<(typeof NAMES)[number], (data: never) => void>>,
+  handlers: { [Name in keyof Events]?: (data: Events[Name]) => void },
   onDown?: () => void,
 ): () => void {
   let source: EventSource;
@@ -152,10 +146,10 @@ function lead(channel: BroadcastChannel): Promise<never> {
   follow(
     '/v1/events',
     {
-      hello: ({ resumed }: { resumed: boolean }) => tell({ type: 'hello', resumed }),
-      account: (account: LiveAccount) => tell({ type: 'account', account }),
-      job: ({ job }: { job: string }) => tell({ type: 'job', job }),
-      clock: (data: { time: number; slot: number; index_age_ms: number }) => tell({ type: 'clock', ...data }),
+      hello: ({ resumed }) => tell({ type: 'hello', resumed }),
+      account: (account) => tell({ type: 'account', account }),
+      job: ({ job }) => tell({ type: 'job', job }),
+      clock: (data) => tell({ type: 'clock', ...data }),
     },
     () => tell({ type: 'down' }),
   );

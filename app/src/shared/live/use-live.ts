@@ -47,7 +47,7 @@ export function useLiveCache() {
       // The chain's decoders are loaded with the first face, not with the shell.
       const { decodeAny, patch } = await import('@/shared/chain');
       patch(client, account);
-      const read = account.data === null ? null : decodeAny(account.address, BigInt(account.slot), account.data);
+      const read = account.data ? decodeAny(account.address, BigInt(account.slot), account.data) : null;
       if (!read) return;
       for (const [owner, names] of holders(client))
         if (concerns(read.data, names)) again(['chain', 'tokens', owner], BALANCES_AGAIN_MS);

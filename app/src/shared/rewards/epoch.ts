@@ -4,7 +4,7 @@ import { queryOptions } from '@tanstack/react-query';
 import { api, bases, download, type Schemas, takeMaybe } from '@/shared/api';
 import { fetchAccount, type Kinds, membersOf, pda } from '@/shared/chain';
 import { config } from '@/shared/config';
-import { fromHex, hex, sameBytes } from '@/shared/format';
+import { fromHex, hex, plural, sameBytes } from '@/shared/format';
 import { blake3Bytes, keyBytes, verifySignature } from '@/shared/verify';
 import { addressOf, FormatError } from './bytes';
 import {
@@ -191,7 +191,7 @@ function checkEpoch(of: {
     ? {
         name: 'Root',
         ok: sameBytes(tree.levels.at(-1)?.[0] ?? [], of.emission?.root ?? []) && tree.total === of.emission?.rootTotal,
-        detail: `SHA-256 over ${set.leaves.length} leaves, compared with the chain’s ${hexOfRoot(tree).slice(0, 12)}…`,
+        detail: `SHA-256 over ${plural(set.leaves.length, 'leaf', 'leaves')}, compared with the chain’s ${hexOfRoot(tree).slice(0, 12)}…`,
       }
     : {
         name: 'Root',

@@ -59,7 +59,8 @@ export function Table<T>({ caption, columns, rows, rowKey, empty, sort = [] }: T
       // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard
       tabIndex={0}
       aria-label={`${caption}, table`}
-      className={cx('overflow-auto rounded-xl border border-line bg-raised', virtual && 'max-h-[70vh]')}
+      // What is only heard stands beside its value, and scrolls with it: out of flow, it would widen the page.
+      className={cx('relative overflow-auto rounded-xl border border-line bg-raised', virtual && 'max-h-[70vh]')}
     >
       <table className="w-full border-collapse text-sm" aria-rowcount={all.length + 1}>
         <caption className="sr-only">{caption}</caption>

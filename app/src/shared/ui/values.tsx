@@ -10,7 +10,7 @@ export function Amount({ base, unit, className }: { base: bigint | string; unit:
   const [shown, whole] = [short(value, unit), exact(value, unit)];
   const tip = useTip(shown === whole ? undefined : whole);
   return (
-    <data value={value.toString()} {...tip} className={cx('tabular-nums whitespace-nowrap', className)}>
+    <data value={value.toString()} {...tip} className={cx('relative tabular-nums whitespace-nowrap', className)}>
       {shown === whole ? (
         shown
       ) : (

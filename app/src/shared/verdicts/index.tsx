@@ -16,7 +16,7 @@ export function Verdicts({ job }: { job: Read<Kinds['job']> }) {
       {(read) => (
         <Loaded query={answers} skeleton={waiting}>
           {(all) => (
-            <ul className="flex flex-col gap-2">
+            <ul className="flex flex-col gap-3">
               {all.map(({ base, attestation, error }) =>
                 attestation ? (
                   <Verdict key={base} attestation={attestation} job={job} set={read?.data} />
@@ -58,7 +58,7 @@ function Verdict({
   );
   const { holds, tone, verdict, signed, unsigned } = readAttestation(attestation, checks);
   return (
-    <li className="flex flex-wrap items-center gap-2 text-sm" data-testid="attestation">
+    <li className="flex flex-wrap items-center gap-x-2 gap-y-1 text-sm" data-testid="attestation">
       <Badge tone={tone}>{verdict}</Badge>
       <Hash value={attestation.oracle} label="oracle" />
       {checks.map((check) => (

@@ -3,7 +3,7 @@ import { Link, useParams } from '@tanstack/react-router';
 import { type JobView, jobViewQuery } from '@/shared/api';
 import { jobQuery, type Kinds, mintsQuery, NOBODY, type Read, unitOf } from '@/shared/chain';
 import { count, duration, fromHex, hex, isZero, shorten } from '@/shared/format';
-import { costOf, isFinal, STATE_TONES, stateName } from '@/shared/jobs';
+import { costOf, isFinal, STATE_TONES, type StateName, stateName } from '@/shared/jobs';
 import {
   Amount,
   Badge,
@@ -85,6 +85,23 @@ function Closed({ view, pending, error }: { view: JobView | null; pending: boole
   const { output_hash: outputHash } = view;
   return (
     <div className="flex flex-col gap-4">
+      <Card title="Closed on chain">
+        <Facts
+          rows={[
+            [
+              'State',
+              <Badge key="s" tone={STATE_TONES[view.state as StateName]}>
+                {view.state}
+              </Badge>,
+            ],
+            ['Renter', <Hash key="r" value={view.renter} />],
+            view.paid != null && ['Paid', <Amount key="p" base={view.paid} unit={unit} />],
+            view.fees != null && ['Fees', <Amount key="f" base={view.fees} unit={unit} />],
+            view.refunded != null && ['Refunded', <Amount key="b" base={view.refunded} unit={unit} />],
+          ]}
+        />
+        <History view={view} />
+      </Card>
       {outputHash && !isZero(fromHex(outputHash)) && (
         <Card title="Result">
           <p className="mb-3 text-muted text-sm">
@@ -94,18 +111,6 @@ function Closed({ view, pending, error }: { view: JobView | null; pending: boole
           <Result outputHash={outputHash} specHash={view.spec_hash} source="oracle" />
         </Card>
       )}
-      <Card title="Closed on chain">
-        <Facts
-          rows={[
-            ['State', <Badge key="s">{view.state}</Badge>],
-            ['Renter', <Hash key="r" value={view.renter} />],
-            view.paid != null && ['Paid', <Amount key="p" base={view.paid} unit={unit} />],
-            view.fees != null && ['Fees', <Amount key="f" base={view.fees} unit={unit} />],
-            view.refunded != null && ['Refunded', <Amount key="b" base={view.refunded} unit={unit} />],
-          ]}
-        />
-        <History view={view} />
-      </Card>
     </div>
   );
 }
@@ -148,7 +153,11 @@ function Live({ job, view, apiError }: { job: Job; view: JobView | null; apiErro
             {!isFinal(data.state) && (
               <p className="mb-3 text-muted text-sm">Not settled yet: the oracles may still find it wrong.</p>
             )}
-            <Result outputHash={outputHash} specHash={specHash} />
+            <Result
+              outputHash={outputHash}
+              specHash={specHash}
+              usual={data.verification === VERIFICATION.embed.number ? 3 : 1}
+            />
           </Card>
         )}
         <Card title="Timeline">

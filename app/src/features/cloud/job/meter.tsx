@@ -2,7 +2,7 @@ import { getBase58Encoder } from '@solana/kit';
 import { useQuery } from '@tanstack/react-query';
 import { type LeaseCount, leaseCountsQuery } from '@/shared/api';
 import { type Kinds, membersOf, oracleSetQuery, type Read } from '@/shared/chain';
-import { useConfig } from '@/shared/config/use-config';
+import { config } from '@/shared/config';
 import { duration } from '@/shared/format';
 import { Badge, Hash, Loaded, Skeleton, Time } from '@/shared/ui';
 import { type Deployment, keyBytes, leaseBytes, verifySignature } from '@/shared/verify';
@@ -33,10 +33,9 @@ function holds(
 
 /** What each oracle has counted so far, its signature checked here. */
 export function LeaseMeter({ job }: { job: Read<Kinds['job']> }) {
-  const config = useConfig();
   const counts = useQuery(leaseCountsQuery(job.address, true));
   const set = useQuery(oracleSetQuery());
-  const deployment = { program: keyBytes(config.program), cluster: keyBytes(config.cluster) };
+  const deployment = { program: keyBytes(config().program), cluster: keyBytes(config().cluster) };
   return (
     <Loaded query={counts} skeleton={<Skeleton className="mt-2 h-16" />}>
       {(all) => (

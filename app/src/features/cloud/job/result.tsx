@@ -22,17 +22,20 @@ export function Result({
   outputHash,
   specHash,
   source = 'chain',
+  usual = 1,
 }: {
   outputHash: string;
   specHash: string;
   source?: Source;
+  /** Files that work of this kind gives: their places are kept until it is read which there are. */
+  usual?: number;
 }) {
   const manifest = useQuery(manifestQuery(outputHash, specHash));
   return (
-    <Loaded query={manifest} skeleton={<Skeleton className="h-20" />}>
+    <Loaded query={manifest} skeleton={<Places of={usual} />}>
       {({ files, status, units }) => (
         <div className="flex flex-col gap-3 text-sm">
-          <p>
+          <p className="min-h-6">
             <Badge
               tone="good"
               tip={`BLAKE3 of the manifest is ${outputHash}, as ${source === 'chain' ? 'on chain' : 'the oracle says'}; it names this job’s spec ${specHash}`}
@@ -54,6 +57,23 @@ export function Result({
         </div>
       )}
     </Loaded>
+  );
+}
+
+/** As high as what is read then. */
+function Places({ of }: { of: number }) {
+  return (
+    <div className="flex flex-col gap-3">
+      <Skeleton className="h-6" />
+      <ul className="flex flex-col gap-2">
+        {Array.from({ length: of }, (_, i) => (
+          // biome-ignore lint/suspicious/noArrayIndexKey: a place is its number
+          <li key={i}>
+            <Skeleton className="h-[94px] sm:h-[62px]" />
+          </li>
+        ))}
+      </ul>
+    </div>
   );
 }
 
@@ -81,7 +101,7 @@ function FileRow({ name, size: bytes, hash, source }: { name: string; size: numb
   return (
     <li className="flex flex-col gap-2 rounded-lg border border-line p-3">
       <div className="flex flex-wrap items-center gap-3">
-        <span className="min-w-0 flex-1 truncate font-medium">{name}</span>
+        <span className="min-w-0 grow basis-[calc(100%-7rem)] truncate font-medium sm:basis-0">{name}</span>
         <span className="text-muted text-xs">{size(bytes)}</span>
         <Hash value={hash} label="hash" />
         <Button onClick={get} disabled={state.at === 'loading'}>

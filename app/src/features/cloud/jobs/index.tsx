@@ -4,7 +4,7 @@ import { useMemo } from 'react';
 import { type JobView, jobViewsQuery } from '@/shared/api';
 import { jobsOfRenterQuery, type Kinds, mintsQuery, type Read, tokenBalanceQuery, unitOf } from '@/shared/chain';
 import { Chart } from '@/shared/chart';
-import { useConfig } from '@/shared/config/use-config';
+import { config } from '@/shared/config';
 import { count, duration, IO, shorten } from '@/shared/format';
 import { isFinal, JobTable } from '@/shared/jobs';
 import { useNow } from '@/shared/live';
@@ -112,7 +112,7 @@ function coverage({ data, error }: Views, closed: readonly JobView[]): string {
 }
 
 function Figures({ renter, rows, closed, views }: { renter: string; rows: Row[]; closed: JobView[]; views: Views }) {
-  const { io_mint } = useConfig();
+  const { io_mint } = config();
   const mints = useQuery(mintsQuery());
   const balance = useQuery(tokenBalanceQuery(renter, io_mint));
   const ended = useMemo(() => endedOf(rows, closed), [rows, closed]);

@@ -324,6 +324,9 @@ function OfferTable({ offers, engine, anyAtAll }: { offers: Offer[]; engine: Eng
   );
 }
 
+/** From ten times the guide on it is said how many times, percent above. */
+const MANY_TIMES = 900;
+
 /** The class's reference price on chain, and how this device's hour stands to it. */
 function Guide({ price, guide }: { price: bigint | null; guide: bigint }) {
   const difference = price === null ? null : againstGuide(price, guide);
@@ -336,8 +339,9 @@ function Guide({ price, guide }: { price: bigint | null; guide: bigint }) {
       {difference !== null && (
         <span className={difference > 0 ? 'text-warn' : 'text-good'}>
           {' '}
-          {difference > 0 ? '+' : '−'}
-          {count(Math.abs(Math.round(difference)))} %
+          {difference < MANY_TIMES
+            ? `${difference > 0 ? '+' : '−'}${count(Math.abs(Math.round(difference)))} %`
+            : `× ${count(Math.round(1 + difference / 100))}`}
         </span>
       )}
     </span>

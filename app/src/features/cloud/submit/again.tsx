@@ -2,12 +2,12 @@
 import { useMemo } from 'react';
 import { api, bases, download, takeMaybe } from '@/shared/api';
 import { fetchAccount } from '@/shared/chain';
-import { count, hex, shorten } from '@/shared/format';
+import { hex, shorten } from '@/shared/format';
 import { Button } from '@/shared/ui';
 import { LEASE } from '../job/runway';
 import { MAX_SPEC, type Spec } from '../job/spec';
 import { type Engine, VERIFICATION } from '../offers/filters';
-import { UNIT_NAMES } from './spec';
+import { unitsText } from './spec';
 import { type OnReady, type Read, ReadingLine, useReading } from './work';
 
 class Gone extends Error {
@@ -33,7 +33,7 @@ const readJob =
     for (const { hash } of [input, ...(work.wasm ? [work.wasm.module] : [])])
       if (!(await isKept(hash, signal))) throw new Gone('this oracle has dropped a file of that job');
     return {
-      note: `${count(data.maxUnits)} ${UNIT_NAMES[engine]}, as in job ${shorten(job)}: its files are still there.`,
+      note: `${unitsText(engine, data.maxUnits)}, as in job ${shorten(job)}: its files are still there.`,
       prepared: {
         spec,
         units: data.maxUnits,

@@ -11,8 +11,8 @@ import {
   tokenBalanceQuery,
   unitOf,
 } from '@/shared/chain';
-import { useConfig } from '@/shared/config/use-config';
-import { count, duration, exact, plural, SOL, size, type Unit } from '@/shared/format';
+import { config } from '@/shared/config';
+import { duration, exact, plural, SOL, size, type Unit } from '@/shared/format';
 import {
   Amount,
   Button,
@@ -29,7 +29,7 @@ import {
 import { useWallet, WalletButton } from '@/shared/wallet';
 import { type Engine, hourOfLease, requirementOf, VERIFICATION } from '../offers/filters';
 import { type Price, priceOf } from './order';
-import { RUN_SECONDS, UNIT_NAMES } from './spec';
+import { RUN_SECONDS, unitsText } from './spec';
 import { isBusy, type Phase, type Submitting } from './use-submit';
 import type { Prepared } from './work';
 
@@ -67,9 +67,9 @@ export function PriceCard({
   const filters = useSearch({ from: '/cloud/new' });
   const navigate = useNavigate({ from: '/cloud/new' });
   const wallet = useWallet();
-  const config = useConfig();
+  const { io_mint } = config();
   const mints = useQuery(mintsQuery());
-  const [mint, setMint] = useState(config.io_mint);
+  const [mint, setMint] = useState(io_mint);
   const [limit, setLimit] = useState('');
   const [deadline, setDeadline] = useState<number>(3_600);
   /** The price filter for which the renter chose to wait. */
@@ -89,7 +89,7 @@ export function PriceCard({
   const busy = isBusy(phase);
   const isLease = engine === 'lease';
   // The price filter of the offers page, which its link brings along.
-  const cap = filters.price && mint === config.io_mint ? BigInt(filters.price) : null;
+  const cap = filters.price && mint === io_mint ? BigInt(filters.price) : null;
   const present: Order | null =
     prepared && quote.data
       ? {
@@ -158,7 +158,7 @@ export function PriceCard({
         <fieldset disabled={busy} className="flex min-w-0 flex-col gap-4">
           <div className="grid gap-3 sm:grid-cols-2">
             <SelectField label="Pay in" value={mint} onChange={(event) => setMint(event.target.value)}>
-              {!mints.data && <option value={config.io_mint}>IO</option>}
+              {!mints.data && <option value={io_mint}>IO</option>}
               {(mints.data ?? [])
                 .filter((one) => one.data.enabled === 1)
                 .map((one) => (
@@ -278,7 +278,7 @@ function Quoted({
   held: bigint | null | undefined;
 }) {
   const filters = useSearch({ from: '/cloud/new' });
-  const { io_mint } = useConfig();
+  const { io_mint } = config();
   const classes = useQuery(classesQuery());
   const isLease = engine === 'lease';
   const guide = classes.data?.find(({ data }) => data.id === filters.class)?.data.referencePrice ?? 0n;
@@ -290,7 +290,7 @@ function Quoted({
         rows={[
           isLease
             ? ['Time', duration(Number(prepared.units))]
-            : ['Work', `${prepared.exact ? '' : 'at most '}${count(prepared.units)} ${UNIT_NAMES[engine]}`],
+            : ['Work', `${prepared.exact ? '' : 'at most '}${unitsText(engine, prepared.units)}`],
           ['Devices', price.least === null ? free : 'none asks so little'],
           isLease &&
             ask_min != null && [

@@ -1,4 +1,6 @@
 /** Specs as `crates/engines/src/spec.rs` writes them: JSON without white space, fields in the order of its structs. */
+import { count } from '@/shared/format';
+
 export interface BlobRef {
   hash: string;
   size: number;
@@ -44,7 +46,16 @@ export const RUN_SECONDS = 1_800;
 /** The same for a module that may run for so long: a quarter is for storing and submitting, as the command line leaves it. */
 export const runFor = (limit: number) => Math.max(RUN_SECONDS, Math.ceil((limit * 4) / 3));
 
-export const UNIT_NAMES = { embed: 'passages', wasm: 'million fuel', lease: 'seconds' } as const;
+const UNITS = {
+  embed: ['passage', 'passages'],
+  wasm: ['million fuel', 'million fuel'],
+  lease: ['second', 'seconds'],
+} as const;
+
+/** An amount of work in words. */
+export function unitsText(engine: keyof typeof UNITS, units: bigint): string {
+  return `${count(units)} ${UNITS[engine][units === 1n ? 0 : 1]}`;
+}
 
 /** Shortest and longest lease, seconds (`crates/protocol/src/lease.rs`, docs/leases.md). */
 export const MIN_LEASE_SECONDS = 60;

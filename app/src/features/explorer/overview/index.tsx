@@ -82,7 +82,7 @@ export function Overview() {
     [jobs.data, remembered.isPending, remembered.data],
   );
   const told = remembered.data
-    ? `Closed ones as the oracle remembers them, since ${utc(remembered.data.since)}.`
+    ? `Closed jobs as the oracle remembers them, since ${utc(remembered.data.since)}.`
     : 'From the chain alone: the oracle does not answer, and jobs that were closed are missing.';
   const figure = (value: number | undefined) => (value === undefined ? '…' : count(value));
   const failed = [devices, providers, jobs].find((query) => query.error && query.data === undefined);
@@ -607,7 +607,13 @@ function Places({ devices }: { devices: Read<Kinds['device']>[] | undefined }) {
   if (!devices) return wrapped(<Skeleton className="h-96" />);
   return wrapped(
     <div className="grid items-start gap-4 lg:grid-cols-[1fr_16rem]">
-      <Suspense fallback={<Skeleton className="aspect-[900/440] w-full" />}>
+      <Suspense
+        fallback={
+          <div role="status" aria-label="Loading">
+            <Skeleton className="aspect-[900/440] w-full" />
+          </div>
+        }
+      >
         <WorldMap regions={regions} />
       </Suspense>
       <div>
