@@ -71,9 +71,9 @@ export function measured(
   known: Measured | undefined,
   { at_ms, power_w, job }: { at_ms: number; power_w?: number | null; job?: string | null },
 ): Measured | undefined {
-  if (power_w === null || (known && at_ms <= known.last)) return known;
+  if (typeof power_w !== 'number' || (known && at_ms <= known.last)) return known;
   const before = known ?? { busy: NONE, idle: NONE, first: at_ms, last: at_ms };
-  const key = job === null ? 'idle' : 'busy';
+  const key = job ? 'busy' : 'idle';
   const { watts, samples } = before[key];
   return {
     ...before,
