@@ -6,8 +6,20 @@ const NEAR = '300px';
 /** After so long a browser that is never idle goes on all the same, milliseconds; and one that does not say when it is. */
 const IDLE_TIMEOUT_MS = 4_000;
 const IDLE_MS = 250;
+/** What is not near the window waits until somebody does something, or for so long after the page began: a phone has enough to do. */
+const CALM_MS = 6_000;
+const DOES = ['pointerdown', 'keydown', 'wheel', 'touchmove'] as const;
 
 const waiting = new Set<() => void>();
+let calm: Promise<void> | undefined;
+
+function untilCalm(): Promise<void> {
+  calm ??= new Promise((resolve) => {
+    setTimeout(resolve, Math.max(0, CALM_MS - performance.now()));
+    for (const does of DOES) addEventListener(does, () => resolve(), { once: true, passive: true });
+  });
+  return calm;
+}
 
 function idle() {
   if ('requestIdleCallback' in window) requestIdleCallback(next, { timeout: IDLE_TIMEOUT_MS });
@@ -25,7 +37,7 @@ function next() {
 
 function whenIdle(what: () => void): () => void {
   waiting.add(what);
-  if (waiting.size === 1) idle();
+  if (waiting.size === 1) void untilCalm().then(idle);
   return () => waiting.delete(what);
 }
 
