@@ -514,7 +514,8 @@ fn open_due(oracle: &Arc<Oracle>) {
         if all {
             *regular = Some(next());
         }
-        if all {
+        // Where nobody is linked, it is this oracle that is away.
+        if all && !claims.is_empty() {
             // Whoever is not linked when all are asked, and has figures, is as one that does not answer. Else two identities of one device
             // could be linked for all the time between.
             for (device, known) in known.iter_mut() {
