@@ -99,13 +99,27 @@ const PAGES: [name: string, path: Path, wallet?: Who | false][] = [
   ['nothing', '/nothing/here'],
 ];
 
-/** In the page: what moved while it was loading, as Cumulative Layout Shift counts it. */
+interface Shift {
+  value: number;
+  hadRecentInput: boolean;
+  sources: { node: Node | null; previousRect: DOMRect; currentRect: DOMRect }[];
+}
+
+/** In the page: what moved while it was loading, as Cumulative Layout Shift counts it, and what it was. */
 function countShifts() {
-  const counter = window as unknown as { shifts: number };
+  const counter = window as unknown as { shifts: number; moved: string[] };
   counter.shifts = 0;
+  counter.moved = [];
   new PerformanceObserver((list) => {
-    for (const entry of list.getEntries() as unknown as { value: number; hadRecentInput: boolean }[])
-      if (!entry.hadRecentInput) counter.shifts += entry.value;
+    for (const { value, hadRecentInput, sources } of list.getEntries() as unknown as Shift[]) {
+      if (hadRecentInput) continue;
+      counter.shifts += value;
+      const words = sources.map(
+        ({ node, previousRect, currentRect }) =>
+          `“${node?.textContent?.slice(0, 40)}” ${previousRect.top} → ${currentRect.top}`,
+      );
+      counter.moved.push(`${value.toFixed(3)}: ${words.join(', ')}`);
+    }
   }).observe({ type: 'layout-shift', buffered: true });
 }
 
@@ -116,7 +130,14 @@ async function open(page: Page, path: string) {
   await loaded(page);
 }
 
-const shiftsOf = (page: Page) => page.evaluate(() => (window as unknown as { shifts: number }).shifts);
+/** Fails with what moved. */
+async function expectStill(page: Page, what: string) {
+  const seen = await page.evaluate(() => {
+    const { shifts, moved } = window as unknown as { shifts: number; moved: string[] };
+    return { shifts, moved };
+  });
+  expect(seen.shifts, `${what}: ${seen.moved.join('; ')}`).toBeLessThan(0.1);
+}
 
 /** A phone, a tablet, a wide screen. The first pictures are of 1280. */
 const WIDTHS = [390, 820, 1920];
@@ -130,7 +151,7 @@ describe.each(['light', 'dark'] as const)('%s', (theme) => {
     if (wallet) await connect(page);
     await open(page, path);
     await screenshot(page, `${name}-${theme}`);
-    expect(await shiftsOf(page), 'nothing jumps').toBeLessThan(0.1);
+    await expectStill(page, 'nothing jumps');
     expect(await violations(page)).toEqual([]);
     for (const width of WIDTHS) {
       await page.setViewportSize({ width, height: 900 });
@@ -145,7 +166,7 @@ describe.each(['light', 'dark'] as const)('%s', (theme) => {
     // A theme moves nothing: once is enough.
     if (theme === 'light') {
       await open(page, path);
-      expect(await shiftsOf(page), 'nothing jumps on a phone').toBeLessThan(0.1);
+      await expectStill(page, 'nothing jumps on a phone');
     }
     expect(complaints.all).toEqual([]);
     await context.close();

@@ -70,7 +70,11 @@ function findingOf({
 /** A transaction of a job, its signatures checked here: `to` is what it is said to have brought. */
 export function Transaction({ signature, job, to }: { signature: string; job: string; to: string }) {
   const signed = useQuery(signedQuery(signature, job, to));
-  const [tone, text, tip] = signed.data ? findingOf(signed.data) : [];
+  // The place is kept from the first: what is found moves nothing.
+  const unread: [Tone, string, string?] = signed.error
+    ? ['quiet', 'not checked', 'the node does not give this transaction now']
+    : ['quiet', '… signed?'];
+  const [tone, text, tip] = signed.data ? findingOf(signed.data) : unread;
   return (
     <p className="mt-1 flex flex-wrap items-center gap-2 text-muted text-xs">
       <span>
@@ -84,11 +88,9 @@ export function Transaction({ signature, job, to }: { signature: string; job: st
           {shorten(signature, 6, 6)}
         </Link>
       </span>
-      {text && (
-        <Badge tone={tone} tip={tip}>
-          {text}
-        </Badge>
-      )}
+      <Badge tone={tone} tip={tip}>
+        {text}
+      </Badge>
     </p>
   );
 }
