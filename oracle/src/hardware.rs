@@ -37,7 +37,7 @@ use io_proof::hardware::{
     memory::{Walk, check_walk},
     reveal_seed, round_seed,
     seeds::{memory_seed, walk_subject},
-    sizes::{self, Allowance, LEAST_N},
+    sizes::{Allowance, LEAST_N},
 };
 use io_protocol::{
     hardware::{CommitmentStatement, RevealStatement, RoundStatement},
@@ -393,10 +393,14 @@ impl Hardware {
     }
 }
 
+/// How many oracles share a device's time.
+fn oracles(oracle: &Oracle) -> u32 {
+    oracle.index.set().map_or(1, |set| u32::from(set.count))
+}
+
 /// For how long figures are signed now, seconds.
 fn fresh_seconds(oracle: &Oracle) -> u32 {
-    let oracles = oracle.index.set().map_or(1, |set| u32::from(set.count));
-    oracle.config.rounds.fresh_seconds(oracles)
+    oracle.config.rounds.fresh_seconds(oracles(oracle))
 }
 
 fn meets_class(oracle: &Oracle, device: &Pubkey, figures: &Figures) -> bool {
@@ -546,7 +550,7 @@ fn open_due(oracle: &Arc<Oracle>) {
                 continue;
             }
             let hired = account.current_job != Pubkey::default();
-            let busy_ms = sizes::busy_ms(rounds.window_ms, rounds.fill(hired));
+            let busy_ms = rounds.busy_ms(hired);
             let now_ms = now.saturating_duration_since(began).as_millis() as u64;
             let allowance = known
                 .allowance
@@ -1145,9 +1149,7 @@ async fn conclude(
             && let Some(allowance) = &mut known.allowance
         {
             // It took none of the device's time, or next to none.
-            let oracles = oracle.index.set().map_or(1, |set| u32::from(set.count));
-            let busy_ms = sizes::busy_ms(rounds.window_ms, rounds.fill(asked.hired));
-            allowance.correct(busy_ms * 1_000, 0, oracles);
+            allowance.correct(rounds.busy_ms(asked.hired) * 1_000, 0, oracles(oracle));
         }
         let standing = &mut known.standing;
         match (outcome, figures) {

@@ -109,13 +109,18 @@ impl Rounds {
             .max(self.figures_seconds)
     }
 
+    /// What a round is reckoned to take of a device, milliseconds.
+    pub fn busy_ms(&self, hired: bool) -> u64 {
+        sizes::busy_ms(self.window_ms, self.fill(hired))
+    }
+
     pub fn patience(&self) -> Duration {
         Duration::from_millis(self.patience_ms.into())
     }
 
     /// Longest time between two rounds: as configured, or what the budget of so many oracles needs, with room for jitter.
     pub fn every(&self, oracles: u32) -> Duration {
-        let busy = sizes::busy_ms(self.window_ms, self.fill_percent);
+        let busy = self.busy_ms(false);
         let needed = u64::from(Shape::round_seconds(oracles.max(1), busy, 0));
         let with_jitter = (needed * 100).div_ceil(100 - JITTER_PERCENT);
         Duration::from_secs(with_jitter.max(self.every_seconds.into()))
@@ -503,7 +508,7 @@ mod tests {
         // However early they come, they are within the budget.
         for oracles in 1..=32 {
             let earliest = rounds.every(oracles).as_millis() as u64 * (100 - JITTER_PERCENT) / 100;
-            let busy = sizes::busy_ms(rounds.window_ms, rounds.fill_percent);
+            let busy = rounds.busy_ms(false);
             let part = earliest * u64::from(sizes::BUDGET_PPM) / 1_000_000 / u64::from(oracles);
             assert!(busy <= part, "{oracles}: {busy} of {part}");
         }

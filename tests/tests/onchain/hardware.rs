@@ -60,6 +60,18 @@ impl Scene {
         }
     }
 
+    /// The cell is proven, and the provider has appealed.
+    fn appealed(seed: u64) -> (Self, Pubkey) {
+        let mut s = Self::new(seed);
+        let (said, operator) = (s.said(), s.rig.operator.insecure_clone());
+        let call = s.call(&said, &operator);
+        s.world.ok(&call);
+        let key = world::slash_case(&s.rig.provider, 0);
+        let appeal = s.world.appeal_slash_call(&s.rig, &key);
+        s.world.ok(&appeal);
+        (s, key)
+    }
+
     fn said(&self) -> CommitmentStatement {
         self.world.committed(&self.rig, &self.cell)
     }
@@ -136,13 +148,7 @@ fn a_wrong_cell_costs_the_bond_and_rewards_its_challenger() {
 /// Due process as in any case: the provider appeals, a quorum decides.
 #[test]
 fn a_provider_may_appeal_against_a_wrong_cell() {
-    let mut s = Scene::new(481);
-    let (said, operator) = (s.said(), s.rig.operator.insecure_clone());
-    let call = s.call(&said, &operator);
-    s.world.ok(&call);
-    let key = world::slash_case(&s.rig.provider, 0);
-    let appeal = s.world.appeal_slash_call(&s.rig, &key);
-    s.world.ok(&appeal);
+    let (mut s, key) = Scene::appealed(481);
     let call = s
         .world
         .decide_slash_call(&key, SlashVerdict::Returned, &[0, 1]);
@@ -153,13 +159,7 @@ fn a_provider_may_appeal_against_a_wrong_cell() {
 /// The program itself has found it: oracles that are gone, or say nothing, forgive nothing.
 #[test]
 fn a_wrong_cell_is_not_forgiven_by_silence() {
-    let mut s = Scene::new(498);
-    let (said, operator) = (s.said(), s.rig.operator.insecure_clone());
-    let call = s.call(&said, &operator);
-    s.world.ok(&call);
-    let key = world::slash_case(&s.rig.provider, 0);
-    let appeal = s.world.appeal_slash_call(&s.rig, &key);
-    s.world.ok(&appeal);
+    let (mut s, key) = Scene::appealed(498);
     let case = s.world.slash_case(&key);
     s.world.at(case.decide_until);
     let early = s.world.finalise_slash_case_call(&key);

@@ -79,19 +79,7 @@ struct Record {
     statement: Option<CommitmentStatement>,
     reveal: Option<Hash>,
     seed: Hash,
-}
-
-impl Record {
-    fn walk(&self) -> Result<Walk, String> {
-        let device = text::parse_key(&self.proof.device).ok_or("the device's key")?;
-        let walk = Walk {
-            seed: memory_seed(&self.seed, &device),
-            segments: self.proof.ask.segments,
-            strides: self.proof.ask.strides,
-        };
-        walk.check().map_err(|error| error.to_string())?;
-        Ok(walk)
-    }
+    walk: Walk,
 }
 
 fn field(text: Option<&str>, what: &str) -> Result<Hash, String> {
@@ -215,12 +203,18 @@ fn read(
             return Err("the figures are above what was measured".into());
         }
     }
+    let walk = Walk {
+        seed: memory_seed(&seed, &device),
+        segments: proof.ask.segments,
+        strides: proof.ask.strides,
+    };
     Ok(Record {
         proof,
         committed,
         statement,
         reveal,
         seed,
+        walk,
     })
 }
 
@@ -250,15 +244,8 @@ fn opened(
     let draw = proof.draw_signature.as_deref();
     let draw = signed(&key, &statement.to_bytes(), draw, "the draw")?;
     let draw = reveal_seed(&subject, &draw);
-    check_walk(
-        &record.walk()?,
-        reveal,
-        &root,
-        &draw,
-        ask.open_strides,
-        states,
-    )
-    .map_err(|error| error.to_string())
+    check_walk(&record.walk, reveal, &root, &draw, ask.open_strides, states)
+        .map_err(|error| error.to_string())
 }
 
 /// What is asked of a device less than it has to be, or counts that came too late. A local network's devices share a machine: its clock
@@ -779,9 +766,10 @@ async fn one(
         }
     };
     totals.note(&record);
-    let slot = record.proof.opening.slot;
-    let of_the_chain = totals.is_of_the_chain(ctx, &record).await?;
+    // A round is of all its devices, and looked up once.
     if totals.seen.insert(record.seed) {
+        let slot = record.proof.opening.slot;
+        let of_the_chain = totals.is_of_the_chain(ctx, &record).await?;
         totals.rounds += u64::from(of_the_chain == Some(true));
         // A local chain makes up the hashes of its empty blocks when it is asked, and others than it had.
         if of_the_chain == Some(false) && !ctx.is_local() {
@@ -796,7 +784,7 @@ async fn one(
     }
     let length = OpenedRow::wire_len(record.proof.ask.n) as u64 * u64::from(record.proof.ask.rows);
     let rows = fetched(client, record.proof.rows.as_deref(), length).await?;
-    let length = u64::from(record.proof.ask.strides) * 8 + 8;
+    let length = record.walk.states_len() as u64;
     let states = fetched(client, record.proof.walk_root.as_deref(), length).await?;
     match (rows, states) {
         (Some(rows), Some(states)) => {
