@@ -20,8 +20,8 @@
 //! All states go to the checker, which draws some strides afterwards and walks them again from segments derived anew. A walker without
 //! the memory has to derive words in parallel to be in time, and so to invent states that it has not come to yet. A chain would have
 //! it invent a handful. In this graph (that of Alwen, Blocki and Harsha, "Practical graphs for optimal side-channel resistant
-//! memory-hard functions", CCS 2017, with more parents) whoever shortens the longest path to 2/7 of the walk has to
-//! invent more than a third of all states, by the best way we know (`io_cheats::invented_for`). Every hop is keyed by the reveal, so that nothing is walked before it.
+//! memory-hard functions", CCS 2017, with more parents) whoever shortens the longest path to an eighth of the walk has
+//! to invent nearly half of all states, by the best way we know (`io_cheats::invented_for`). Every hop is keyed by the reveal, so that nothing is walked before it.
 //!
 //! What this does not show: that the memory is of one kind (a slower kind shows in the time), and that all of it is there: who keeps two thirds of
 //! each segment's blocks, or nine tenths of the segments, derives the rest in time.
