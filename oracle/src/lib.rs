@@ -15,6 +15,7 @@ pub mod api;
 pub mod attest;
 pub mod blobs;
 pub mod chain;
+pub mod conduct;
 mod config;
 pub mod db;
 pub mod guidance;

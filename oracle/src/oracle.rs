@@ -24,6 +24,7 @@ use crate::{
     Config,
     blobs::{BlobStore, Quotas},
     chain::{ChainClock, Index},
+    conduct::Conducts,
     db::Db,
     hardware::Hardware,
     link::Links,
@@ -90,6 +91,7 @@ pub struct Oracle {
     pub live: Live,
     pub market: Mutex<Market>,
     pub verdicts: Verdicts,
+    pub conducts: Conducts,
     pub engines: Engines,
     pub models: Models,
     pub nonces: Nonces,
@@ -162,6 +164,12 @@ impl Oracle {
         let rpc = Rpc::new(&config.rpc_url, CommitmentConfig::confirmed())?;
         let network = wait_for_network(&rpc, &shutdown).await?;
         let deployment = network.deployment();
+        // What a run left that was killed.
+        if let Err(error) = std::fs::remove_dir_all(folder.join(crate::conduct::FOLDER))
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!(%error, "can't remove what an earlier run left");
+        }
         let db = Db::open(&folder.join("oracle.sqlite")).await?;
         check_deployment(&db, &network.cluster, &network.io_mint, folder).await?;
         let quotas = Quotas {
@@ -204,6 +212,7 @@ impl Oracle {
             live: Live::default(),
             market,
             verdicts: Verdicts::default(),
+            conducts: Conducts::default(),
             engines,
             models,
             nonces: Nonces::since(io_api::auth::now_ms()),

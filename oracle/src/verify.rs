@@ -557,7 +557,7 @@ async fn ended(oracle: &Oracle, address: &Pubkey, created_slot: u64) {
     {}
 }
 
-enum Gap {
+pub enum Gap {
     /// Of the result, which its device must make available: in the end that counts against it.
     Missing(String),
     /// Of what the renter brought: no fault of the device's, so it is never held against it. The keeper objects without a
@@ -568,7 +568,11 @@ enum Gap {
 }
 
 /// Brings everything that a check needs here.
-async fn gather(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job) -> Result<Arc<JobSpec>, Gap> {
+pub async fn gather(
+    oracle: &Arc<Oracle>,
+    address: &Pubkey,
+    job: &Job,
+) -> Result<Arc<JobSpec>, Gap> {
     let spec = match oracle.note(address).spec {
         SpecState::Ready(spec) => spec,
         _ => {
@@ -821,6 +825,7 @@ async fn verify_once(
             progress: &|_| {},
             cancel: mine,
             threads,
+            canary: false,
         };
         let blobs = FirstOf(&[&me.blobs, &me.models]);
         me.engines
@@ -863,7 +868,7 @@ fn judge(verdict: EngineVerdict, units: u64) -> Outcome {
     }
 }
 
-struct CancelOnDrop(CancelToken);
+pub struct CancelOnDrop(pub CancelToken);
 
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {

@@ -2,7 +2,7 @@
 
 use anchor_lang::prelude::{AccountMeta, Pubkey};
 use io_network::{
-    ClaimRewardsArgs, PublishRootArgs, accounts,
+    ClaimRewardsArgs, ConvictArgs, PublishRootArgs, accounts,
     attest::INSTRUCTIONS_SYSVAR,
     instruction,
     state::{CoStake, Oracle, SlashCase, SlashParty, StakeParams},
@@ -10,7 +10,7 @@ use io_network::{
 };
 use io_protocol::{
     rewards::{Leaf, Native, Tree},
-    slashing::{SlashStatement, SlashVerdict},
+    slashing::{ConductStatement, SlashStatement, SlashVerdict},
 };
 use solana_keypair::Keypair;
 use solana_signer::Signer;
@@ -403,6 +403,51 @@ impl World {
             &[],
         )
         .after(proof.instruction())
+    }
+
+    /// What oracles sign who found that `accused` had not run the job that it says it ran.
+    pub fn conduct_statement(
+        &self,
+        accused: &Pubkey,
+        args: &ConvictArgs,
+        finder: &Pubkey,
+    ) -> ConductStatement {
+        ConductStatement {
+            deployment: self.deployment(),
+            set_version: self.oracle_set().version,
+            oracle: accused.to_bytes(),
+            job: args.job.to_bytes(),
+            created_slot: args.created_slot,
+            epoch: args.epoch,
+            evidence: args.evidence,
+            finder: finder.to_bytes(),
+        }
+    }
+
+    /// Convicts `accused` by whatever the Ed25519 instruction says.
+    pub fn convict_oracle_call(
+        &self,
+        accused: &Pubkey,
+        destination: &Pubkey,
+        args: ConvictArgs,
+        signed: ed25519::Ed25519,
+    ) -> Call {
+        let oracle = world::oracle(accused);
+        Call::new(
+            accounts::ConvictOracle {
+                network: network(),
+                oracle_set: oracle_set(),
+                oracle,
+                vault: world::stake_vault(&oracle),
+                io_mint: self.io_mint,
+                destination: *destination,
+                instructions: INSTRUCTIONS_SYSVAR,
+                token_program: TOKEN_PROGRAM,
+            },
+            instruction::ConvictOracle { args },
+            &[],
+        )
+        .after(signed.instruction())
     }
 
     /// Sets the oracles, with the bond accounts of `bonded` beside.

@@ -107,8 +107,10 @@ async fn sign(
     loop {
         let (asked, measured) =
             worst_of_the_best(&mut figures, quorum, region).with_context(|| {
-                let why = refusals.join("; ");
-                format!("{count} of {quorum} oracles have measured what the device's class asks for yet: [{why}]")
+                format!(
+                    "{count} of {quorum} oracles have measured what the device's class asks for yet{}",
+                    because(&refusals)
+                )
             })?;
         let statement = DeviceStatement {
             deployment: chain.deployment(),
@@ -133,11 +135,19 @@ async fn sign(
         });
         if figures.len() == before {
             anyhow::bail!(
-                "{} of {quorum} oracles signed its figures; {}",
+                "{} of {quorum} oracles signed its figures{}",
                 signatures.len(),
-                refusals.join("; ")
+                because(&refusals)
             );
         }
+    }
+}
+
+/// What oracles that didn't sign said, as the end of a sentence.
+fn because(refusals: &[String]) -> String {
+    match refusals {
+        [] => String::new(),
+        some => format!(": {}", some.join("; ")),
     }
 }
 
@@ -382,6 +392,13 @@ mod tests {
         let mut all = [of(2, u32::MAX, u32::MAX, u32::MAX), honest[0], honest[1]];
         let (links, asked) = worst_of_the_best(&mut all, 2, 0).unwrap();
         assert!(links.contains(&2) && asked.tops_e2 <= 30);
+    }
+
+    #[test]
+    fn where_no_oracle_refused_no_reason_is_named() {
+        assert_eq!(because(&[]), "");
+        let two = ["a: late".to_owned(), "b: busy".to_owned()];
+        assert_eq!(because(&two), ": a: late; b: busy");
     }
 
     #[test]

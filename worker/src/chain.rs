@@ -46,11 +46,18 @@ impl Chain {
     /// Connects and reads which deployment this is. `journal` is the file of sent transactions.
     pub async fn connect(rpc_url: &str, journal: &Path, wallet: Wallet) -> Result<Self> {
         let rpc = Rpc::new(rpc_url, CommitmentConfig::confirmed())?;
-        let network: Network = accounts::network(&rpc).await.with_context(|| {
-            format!(
-                "can't read the network's account through {}: is the program set up there?",
-                rpc.host()
-            )
+        let network: Network = accounts::network(&rpc).await.map_err(|error| {
+            let host = rpc.host();
+            let what = if error.is_transient() {
+                format!(
+                    "the RPC node at {host} doesn't answer (check `rpc_url` in the configuration; `io up` starts a network on this machine)"
+                )
+            } else {
+                format!(
+                    "can't read the network's account through {host}: is the program set up there?"
+                )
+            };
+            anyhow::Error::new(error).context(what)
         })?;
         let path = journal.to_owned();
         let journal = tokio::task::spawn_blocking(move || FileJournal::open(&path)).await??;
@@ -204,10 +211,36 @@ impl Chain {
         })?;
         ensure!(
             account.operator == self.address(),
-            "the device {device} is run by the operator {}, and the configured key is {}: use that key, or change the operator",
+            "the device {device} is run by the operator {}, and the configured key is {}: register a part of this machine as a device \
+             of its own (`io device register --part 1/3`, and `device = {{ kind = \"host\", part = 0, parts = 3 }}` in the \
+             configuration), use that key, or change the operator",
             account.operator,
             self.address()
         );
         Ok(account)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// It is tried again, as a service may start before its node.
+    #[tokio::test]
+    async fn a_node_that_does_not_answer_is_named_with_what_to_do() {
+        // Nothing listens on port 1 of loopback.
+        let connected = Chain::connect(
+            "http://127.0.0.1:1",
+            Path::new("unused"),
+            Wallet::generate(),
+        )
+        .await;
+        let error = connected.err().expect("no node");
+        let said = format!("{error:#}");
+        for words in ["127.0.0.1:1 doesn't answer", "`rpc_url`", "`io up`"] {
+            assert!(said.contains(words), "{words}: {said}");
+        }
+        let cause = error.downcast_ref::<io_client::Error>();
+        assert!(cause.is_some_and(io_client::Error::is_transient), "{said}");
     }
 }

@@ -48,8 +48,9 @@ pub struct Config {
     pub idle_unload_seconds: u64,
     /// Threads that an engine may use; 0 for all of the device's.
     pub threads: usize,
-    /// Hashes of specs that are answered wrong on purpose (`io audit canary`). It costs their penalty, and the device's reputation.
-    pub canaries: Vec<io_engines::BlobHash>,
+    /// Folder of `io audit canary`: exact jobs whose secret lies there are answered wrong on purpose, to see which oracles notice. It
+    /// costs their penalty, and the device's reputation.
+    pub canaries: Option<PathBuf>,
 }
 
 impl Default for Config {
@@ -77,7 +78,7 @@ impl Default for Config {
             retention_seconds: 24 * 3_600,
             idle_unload_seconds: 300,
             threads: 0,
-            canaries: Vec::new(),
+            canaries: None,
         }
     }
 }

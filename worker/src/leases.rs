@@ -158,6 +158,7 @@ async fn run(worker: &Worker, link: usize, job: &str, spec: &str) -> Result<Leas
             out_dir,
             job: address.to_bytes(),
             threads: self_test::threads(&worker.config, &worker.device),
+            canaries: None,
             cancel,
             progress: progress.clone(),
         }));

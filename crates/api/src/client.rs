@@ -25,7 +25,7 @@ use crate::{
     auth::{self, About, NO_SUBJECT, RequestKey},
     text,
     types::{
-        API_PREFIX, ApiError, Attestation, BlobStatus, Burns, DeviceAttestRequest,
+        API_PREFIX, ApiError, Attestation, BlobStatus, Burns, Conduct, DeviceAttestRequest,
         DeviceAttestation, Guidance, HardwareProofs, Identity, Info, JobView, Jobs, LeaseCount,
         LeaseReply, LeaseRequest, LeaseSignRequest, LeaseSignature, Offer, Offers, OpenReply,
         OpenRequest, Quote, QuoteRequest, Rewards, SignRootRequest, SignedRoot, SlashDecision,
@@ -358,6 +358,14 @@ impl OracleClient {
             )))
             .await,
         )
+    }
+
+    /// What the oracle finds about another one's word that it ran a job.
+    pub async fn conduct(&self, job: &Bytes32, said: &Attestation) -> Result<Conduct> {
+        let mut call = Call::get(format!("{API_PREFIX}/jobs/{}/conduct", text::key(job)));
+        call.method = Method::POST;
+        call.body = Some(json_body(said));
+        self.json(&call).await
     }
 
     /// What the oracle counted of a running lease; `None` while it counted nothing.

@@ -3,8 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use io_protocol::messages::{AuditStatement, ResultStatement};
+use io_protocol::messages::{AuditStatement, Bytes32, Deployment, ResultStatement, Verdict};
 use serde::{Deserialize, Serialize};
+
+use crate::{auth::verify_signature, text};
 
 /// Version prefix of every path.
 pub const API_PREFIX: &str = "/v1";
@@ -391,6 +393,84 @@ wire! {
 }
 
 impl Attestation {
+    /// The statement that it is about, unless one of its fields cannot be read.
+    pub fn statement(&self, deployment: Deployment) -> Option<ResultStatement> {
+        Some(ResultStatement {
+            deployment,
+            set_version: self.set_version,
+            job: text::parse_key(&self.job)?,
+            created_slot: self.created_slot,
+            epoch: self.epoch,
+            verdict: match self.verdict {
+                WireVerdict::Valid => Verdict::Valid,
+                WireVerdict::Invalid => Verdict::Invalid,
+            },
+            output_hash: text::parse_hash(&self.output_hash)?,
+            units: self.units,
+            disputed: self.disputed,
+        })
+    }
+
+    /// That statement, if the oracle that it names signed it.
+    pub fn signed(&self, deployment: Deployment) -> Option<ResultStatement> {
+        let statement = self.statement(deployment)?;
+        self.is_signature(&self.signature, &statement.to_bytes())
+            .then_some(statement)
+    }
+
+    /// What the oracle did before it signed `verdict`, if it signed that as well.
+    pub fn signed_audit(&self, verdict: &ResultStatement) -> Option<AuditStatement> {
+        let did = self.audit_statement(verdict);
+        self.is_signature(self.audit_signature.as_deref()?, &did.to_bytes())
+            .then_some(did)
+    }
+
+    /// What it says of `job`, if its oracle signed that it ran the job and that the result is right: whoever did knows the right result.
+    /// Otherwise why that cannot be held against it.
+    pub fn vouches_by_running(
+        &self,
+        deployment: Deployment,
+        job: &Bytes32,
+    ) -> Result<ResultStatement, &'static str> {
+        let statement = self
+            .signed(deployment)
+            .ok_or("it is not signed by the oracle that it names, about a job of this network")?;
+        if statement.job != *job {
+            return Err("it is about another job");
+        }
+        if statement.verdict != Verdict::Valid {
+            return Err("it says that the result is wrong, and vouches for nothing");
+        }
+        let did = self
+            .signed_audit(&statement)
+            .ok_or("its oracle did not sign what it did before")?;
+        if !did.audited {
+            return Err("its oracle looked at the result's form only, and says so");
+        }
+        Ok(statement)
+    }
+
+    /// What of it is under a signature; the rest is as good as empty.
+    pub fn signed_part(&self) -> Self {
+        Self {
+            reason: None,
+            verify_ms: 0,
+            sample_signature: None,
+            audit: self.audit.as_ref().map(|audit| Audit {
+                rate_ppm: 0,
+                ..audit.clone()
+            }),
+            wrong_steps: Vec::new(),
+            ..self.clone()
+        }
+    }
+
+    fn is_signature(&self, signature: &str, message: &[u8]) -> bool {
+        text::parse_key(&self.oracle)
+            .zip(text::parse_signature(signature))
+            .is_some_and(|(key, signature)| verify_signature(&key, message, &signature))
+    }
+
     /// What the oracle says that it did before it signed `verdict`.
     pub fn audit_statement(&self, verdict: &ResultStatement) -> AuditStatement {
         let (audited, reputation_bps) = self
@@ -407,6 +487,50 @@ impl Attestation {
             checked_steps: self.checked_steps,
             total_steps: self.total_steps,
         }
+    }
+}
+
+wire! {
+    /// `POST /v1/jobs/{job}/conduct`, with the [`Attestation`] of another oracle that signed that it ran this job and that its result is
+    /// right: this oracle runs the job, and says whether that can be. Ask again while the state is `running`.
+    pub struct Conduct {
+        pub oracle: String,
+        pub accused: String,
+        pub state: ConductState,
+        /// In words, unless it is `untrue` or `running`.
+        pub reason: Option<String>,
+        /// What the signature is over, when the attestation is untrue.
+        pub finding: Option<Finding>,
+    }
+}
+
+wire! {
+    #[derive(Copy, Eq)]
+    #[serde(rename_all = "snake_case")]
+    pub enum ConductState {
+        /// The job is being run.
+        Running,
+        /// Running it comes to what was attested.
+        Right,
+        /// Running it comes to another result: whoever attested it has not run it.
+        Untrue,
+        /// This oracle cannot tell: data are gone, or what comes out depends on the machine.
+        Unable,
+    }
+}
+
+wire! {
+    /// An oracle's word that another one's attestation is untrue.
+    pub struct Finding {
+        pub set_version: u64,
+        pub created_slot: u64,
+        pub epoch: u64,
+        /// BLAKE3 of the attestation, as the JSON that this API writes: a blob that oracles keep.
+        pub evidence: String,
+        /// The job's renter: gets the finder's share.
+        pub finder: String,
+        /// Ed25519 signature over the `ConductStatement` with these fields.
+        pub signature: String,
     }
 }
 

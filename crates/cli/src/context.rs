@@ -102,12 +102,14 @@ impl Context {
     }
 
     pub fn wallet(&self) -> Result<Wallet> {
-        load_wallet(&self.settings.keypair.value).map_err(|failure| Failure {
-            message: format!(
-                "{} (from {})",
-                failure.message, self.settings.keypair.source
-            ),
-            ..failure
+        let keypair = &self.settings.keypair;
+        load_wallet(&keypair.value).map_err(|failure| match self.settings.local_network() {
+            // A local network brings its wallet along: without one, a key file isn't what is missing.
+            Err(none) if !self.settings.names_wallet() => none,
+            _ => Failure {
+                message: format!("{} (from {})", failure.message, keypair.source),
+                ..failure
+            },
         })
     }
 

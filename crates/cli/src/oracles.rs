@@ -58,11 +58,7 @@ fn request_key(wallet: &Wallet) -> RequestKey {
 
 impl Oracles {
     pub fn new(settings: &Settings) -> Result<Self> {
-        if settings.oracles.value.is_empty() && settings.cluster == "localnet" {
-            return Err(Failure::failed("no local network is running here").hint(
-                "`io up` starts one. For oracles that were started otherwise: --oracle URL, or IO_ORACLES.",
-            ));
-        }
+        settings.local_network()?;
         if settings.oracles.value.is_empty() {
             return Err(Failure::usage("no oracle is known").hint(
                 "Pass --oracle URL, set IO_ORACLES, or: io config set oracles URL,URL. `io up` starts a network on this machine \

@@ -86,6 +86,27 @@ pub struct Settings {
     pub mints: BTreeMap<String, String>,
 }
 
+impl Settings {
+    /// Fails where the local network of `io up` is meant and none is there: its context, which names its oracles and its wallet, is there
+    /// from when it is ready until it ends.
+    pub fn local_network(&self) -> Result<()> {
+        if self.cluster != "localnet" || !self.oracles.value.is_empty() {
+            return Ok(());
+        }
+        Err(
+            Failure::failed("no local network is running here").hint(
+                "`io up` starts one. For one that was started otherwise: --oracle URL or IO_ORACLES, and -k FILE.",
+            ),
+        )
+    }
+
+    /// Whether the wallet is named nearer than in a local network's context: it is this one with and without the network.
+    pub fn names_wallet(&self) -> bool {
+        let source = &self.keypair.source;
+        matches!(source.as_str(), "-k" | "IO_KEYPAIR") || Path::new(source).ends_with(LOCAL_FILE)
+    }
+}
+
 /// Looks a variable of the environment up.
 type Variables = Box<dyn Fn(&str) -> Option<String>>;
 
@@ -315,13 +336,10 @@ pub fn resolve(flags: &Flags, around: &Surroundings) -> Result<Settings> {
         .or_else(|| from(&user, |config| config.oracles.clone()))
         .unwrap_or_else(|| Sourced::new(Vec::new(), "none"));
     for oracle in &oracles.value {
-        if !(oracle.starts_with("http://") || oracle.starts_with("https://")) {
-            return Err(Failure::usage(format!(
-                "the oracle '{oracle}' ({}) is no address",
-                oracles.source
-            ))
-            .hint("Expected something like http://127.0.0.1:8801."));
-        }
+        check_address(
+            &format!("the oracle '{oracle}' ({})", oracles.source),
+            oracle,
+        )?;
     }
 
     let output = flags
@@ -345,6 +363,22 @@ pub fn resolve(flags: &Flags, around: &Surroundings) -> Result<Settings> {
         output,
         mints,
     })
+}
+
+/// Fails unless `url` is an http(s) address with a host. `what` names it in the error.
+pub fn check_address(what: &str, url: &str) -> Result<()> {
+    let host = url
+        .strip_prefix("http://")
+        .or_else(|| url.strip_prefix("https://"))
+        .and_then(|rest| rest.split(['/', '?', '#']).next())
+        .and_then(|authority| authority.rsplit('@').next())
+        .unwrap_or_default();
+    let odd = |c: char| c.is_whitespace() || c.is_control();
+    if host.is_empty() || host.starts_with(':') || url.contains(odd) {
+        return Err(Failure::usage(format!("{what} is no address"))
+            .hint("Expected something like http://127.0.0.1:8801."));
+    }
+    Ok(())
 }
 
 fn from<T>(
@@ -540,6 +574,53 @@ mod tests {
             resolve(&devnet, &around).unwrap().keypair.value,
             Path::new("/real/key.json")
         );
+    }
+
+    #[test]
+    fn without_a_local_network_it_is_what_is_missing_unless_its_parts_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = |flags: &Flags| resolve(flags, &around(folder.path(), &[])).unwrap();
+        let none = settings(&Flags::default());
+        let failure = none.local_network().unwrap_err();
+        assert!(
+            failure.message.contains("no local network") && failure.hint.unwrap().contains("io up"),
+        );
+        assert!(!none.names_wallet());
+        let named = settings(&Flags {
+            keypair: Some("key.json".into()),
+            oracles: vec!["http://127.0.0.1:9".into()],
+            ..Flags::default()
+        });
+        assert!(named.local_network().is_ok() && named.names_wallet());
+        put(
+            folder.path().join("work/io.toml"),
+            "keypair = \"here.json\"\n",
+        );
+        assert!(settings(&Flags::default()).names_wallet());
+    }
+
+    #[test]
+    fn an_address_has_a_scheme_and_a_host() {
+        for good in [
+            "http://127.0.0.1:8801",
+            "https://oracle.example/path",
+            "http://[::1]:8801/",
+        ] {
+            assert!(check_address("it", good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "nowhere",
+            "ftp://oracle.example",
+            "http://",
+            "https:///path",
+            "http://:8801",
+            "http://?x=oracle.example",
+            "http://oracle.example/a b",
+        ] {
+            let failure = check_address("it", bad).unwrap_err();
+            assert_eq!(failure.exit, crate::failure::Exit::Usage, "{bad}");
+        }
     }
 
     #[test]

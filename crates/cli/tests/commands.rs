@@ -117,6 +117,7 @@ fn wrong_usage_exits_with_2_and_says_what_to_do() {
         &["-o", "xml", "config", "show"],
         &["-u", "moon", "config", "show"],
         &["--oracle", "ftp://x", "config", "show"],
+        &["--oracle", "http://", "config", "show"],
         &["config", "set", "colour", "red"],
         &["-u", DEAD, "job", "get", "not-an-address"],
         &["job", "submit", "embed", "x.txt", "--timeout", "soon"],
@@ -208,6 +209,25 @@ fn without_a_network_the_error_says_how_to_get_one() {
     assert_eq!(error["error"]["exit"], 1);
     assert_eq!(error["error"]["code"], "failed");
     assert!(error["error"]["hint"].as_str().unwrap().contains("io up"));
+}
+
+#[test]
+fn without_a_local_network_that_is_said_and_not_that_its_wallet_is_missing() {
+    let io = Io::new();
+    for arguments in [["device", "list"], ["provider", "show"]] {
+        let output = io.run(&[&["-u", "localnet"][..], &arguments].concat());
+        assert_eq!(code(&output), 1, "{arguments:?}: {}", stderr(&output));
+        let said = stderr(&output);
+        assert!(
+            said.starts_with("error: no local network is running here") && said.contains("io up"),
+            "{arguments:?}: {said}"
+        );
+        assert!(!said.contains("key file"), "{arguments:?}: {said}");
+    }
+    // A key that was named is another matter.
+    let named = io.run(&["-u", "localnet", "-k", "none.json", "device", "list"]);
+    assert_eq!(code(&named), 3, "{}", stderr(&named));
+    assert!(stderr(&named).contains("none.json"), "{}", stderr(&named));
 }
 
 #[test]

@@ -592,6 +592,7 @@ io_errors!(
     NotCommitted,
     CommitmentTooNew,
     PenaltyUnpaid,
+    AccusedMayNotDecide,
 );
 
 #[cfg(test)]

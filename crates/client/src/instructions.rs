@@ -9,7 +9,7 @@ use anchor_lang::{
 pub use io_network::constants::EVIDENCE_SLOTS;
 pub use io_network::instructions::{
     AcceptJobArgs, AttestDeviceArgs, BuyBackArgs, Change, CheckpointArgs, ClaimRewardsArgs,
-    ClassArgs, ExtendJobArgs, FundJobArgs, GuidanceArgs, InitializeEmissionArgs,
+    ClassArgs, ConvictArgs, ExtendJobArgs, FundJobArgs, GuidanceArgs, InitializeEmissionArgs,
     InitializeNetworkArgs, Payee, PaymentMintArgs, PublishRootArgs, RegisterDeviceArgs, Roles,
     SetOraclesArgs, SubmitResultArgs, VestingArgs,
 };
@@ -1398,6 +1398,30 @@ pub fn prove_equivocation(key: &Pubkey, io_mint: &Pubkey, destination: &Pubkey) 
             token_program: TOKEN_PROGRAM,
         },
         instruction::ProveEquivocation {},
+    )
+}
+
+/// Anybody may send it, with a quorum's signatures over the [`io_protocol::slashing::ConductStatement`] directly before it
+/// ([`crate::ed25519::verify`]). The finder's share goes to `destination`, which is the finder's.
+pub fn convict_oracle(
+    key: &Pubkey,
+    io_mint: &Pubkey,
+    destination: &Pubkey,
+    args: ConvictArgs,
+) -> Instruction {
+    let oracle = pda::oracle(key);
+    build(
+        accounts::ConvictOracle {
+            network: pda::network(),
+            oracle_set: pda::oracle_set(),
+            oracle,
+            vault: pda::stake_vault(&oracle),
+            io_mint: *io_mint,
+            destination: *destination,
+            instructions: INSTRUCTIONS_SYSVAR,
+            token_program: TOKEN_PROGRAM,
+        },
+        instruction::ConvictOracle { args },
     )
 }
 

@@ -105,16 +105,20 @@ pub struct Control<'a> {
     pub cancel: CancelToken,
     /// Threads to use; 0 means as many as the machine has.
     pub threads: usize,
+    /// Answers wrong on purpose, in a form that nothing but running it again tells from a right answer: for jobs that keep oracles honest.
+    /// Only exact engines can.
+    pub canary: bool,
 }
 
 impl Control<'static> {
-    /// No progress, no way to cancel, all the machine's threads.
+    /// No progress, no way to cancel, all the machine's threads, the right answer.
     pub fn new(job: [u8; 32]) -> Self {
         Self {
             job,
             progress: &|_| {},
             cancel: CancelToken::new(),
             threads: 0,
+            canary: false,
         }
     }
 }

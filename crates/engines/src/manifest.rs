@@ -10,6 +10,11 @@ pub const MANIFEST_FILE: &str = "manifest.json";
 
 pub const MANIFEST_VERSION: u32 = 1;
 
+/// Kinds of failure that depend on the machine: its speed, and what its compiler makes of the stack.
+pub(crate) const STACK_OVERFLOW: &str = "stack_overflow";
+pub(crate) const TIME_LIMIT: &str = "time_limit";
+const OF_A_MACHINE: [&str; 2] = [TIME_LIMIT, STACK_OVERFLOW];
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
@@ -105,6 +110,16 @@ impl Manifest {
     pub fn load(blobs: &dyn Blobs, output_hash: &BlobHash) -> Result<Self, ManifestError> {
         let bytes = blob::read_hash(blobs, output_hash, MAX_MANIFEST_BYTES)?;
         Self::from_canonical(&bytes).map_err(ManifestError::Malformed)
+    }
+
+    /// The failure that one machine meets and another doesn't, if this is its result: neither is wrong about it.
+    pub fn failure_of_a_machine(&self) -> Option<&str> {
+        match &self.status {
+            Status::Failed(failure) if OF_A_MACHINE.contains(&failure.kind.as_str()) => {
+                Some(&failure.kind)
+            }
+            _ => None,
+        }
     }
 
     pub fn file(&self, name: &str) -> Option<&OutputFile> {

@@ -61,7 +61,10 @@ use crate::engine::{
 use crate::error::EngineError;
 use crate::files::{self, io_error};
 use crate::limits::*;
-use crate::manifest::{Failure, MANIFEST_VERSION, Manifest, ManifestError, OutputFile, Status};
+use crate::manifest::{
+    Failure, MANIFEST_VERSION, Manifest, ManifestError, OutputFile, STACK_OVERFLOW, Status,
+    TIME_LIMIT,
+};
 use crate::spec::{EngineSpec, JobSpec, WasmSpec};
 use compile::Compilers;
 use io_proof::{Hash, TraceBuilder, step_hash};
@@ -89,9 +92,6 @@ const LEAST_UNITS: u64 = 1;
 const FUEL_SLICE: u64 = FUEL_PER_UNIT;
 /// What host functions need of a fiber's stack on top of the module's own.
 const HOST_STACK_BYTES: usize = 512 * 1024;
-/// Failures that depend on the machine.
-const STACK_OVERFLOW: &str = "stack_overflow";
-const TIME_LIMIT: &str = "time_limit";
 /// What a progress report costs, so that a module can't spend the host's time on reports.
 const PROGRESS_FUEL: u64 = 100;
 /// How much of a failed module's output its failure's message quotes.
@@ -411,6 +411,7 @@ impl Engine for WasmEngine {
             time_limit: Duration::from_secs(wasm.time_limit_s.into()),
         };
         let execution = match self.execute(wasm, &spec.input, blobs, machine, None, control)? {
+            End::Ended(execution) if control.canary => execution.spoiled(),
             End::Ended(execution) => execution,
             End::TooLong => Execution::too_long(wasm),
             End::Departed(_) => return Err(EngineError::Host("nothing was committed".into())),
@@ -752,6 +753,19 @@ impl Execution {
             fuel: 0,
             output: Vec::new(),
             steps: Vec::new(),
+        }
+    }
+
+    /// The same run with another end: the last bit of its output differs, or it did not fail. What is committed to is over that, so that
+    /// nobody can tell from a right result without running it.
+    fn spoiled(mut self) -> Self {
+        match self.output.last_mut() {
+            Some(last) => *last ^= 1,
+            None => self.output.push(0),
+        }
+        Self {
+            status: Status::Ok,
+            ..self
         }
     }
 

@@ -67,6 +67,52 @@ impl SlashStatement {
     }
 }
 
+/// Domain of [`ConductStatement`].
+pub const CONDUCT_DOMAIN: [u8; 16] = *b"io/conduct/1....";
+
+/// Oracles' finding about one of them: it signed that it had run a job and that the result is right, and the work, run again, comes to
+/// another. Whoever has run the work doesn't err about it, so it signed what it had not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConductStatement {
+    /// The deployment.
+    pub deployment: Deployment,
+    /// `OracleSet.version` that the signer belongs to.
+    pub set_version: u64,
+    /// Key of the oracle that it is about.
+    pub oracle: Bytes32,
+    /// Job account.
+    pub job: Bytes32,
+    /// Slot in which that job account was created.
+    pub created_slot: u64,
+    /// Epoch in which the result was submitted.
+    pub epoch: u64,
+    /// BLAKE3 of the attestation that is untrue, as the oracles' API writes it.
+    pub evidence: Bytes32,
+    /// Who gets the finder's share: the job's renter.
+    pub finder: Bytes32,
+}
+
+/// Bytes of a [`ConductStatement`].
+pub const CONDUCT_LEN: usize = 16 + 32 + 32 + 8 + 32 + 32 + 8 + 8 + 32 + 32;
+
+impl ConductStatement {
+    /// The bytes to sign.
+    pub fn to_bytes(&self) -> [u8; CONDUCT_LEN] {
+        let mut w = Writer::<CONDUCT_LEN>::new();
+        w.put(&CONDUCT_DOMAIN);
+        w.put(&self.deployment.program);
+        w.put(&self.deployment.cluster);
+        w.put(&self.set_version.to_le_bytes());
+        w.put(&self.oracle);
+        w.put(&self.job);
+        w.put(&self.created_slot.to_le_bytes());
+        w.put(&self.epoch.to_le_bytes());
+        w.put(&self.evidence);
+        w.put(&self.finder);
+        w.finish()
+    }
+}
+
 /// Signatures that decide an appeal: the quorum, or as many as there are active oracles that did not accuse, if those are
 /// fewer; never none.
 pub fn signatures_needed(quorum: u32, active: u32, accusers_active: u32) -> u32 {
@@ -342,6 +388,62 @@ mod tests {
         let all: std::collections::HashSet<_> =
             variants.iter().map(SlashStatement::to_bytes).collect();
         assert_eq!(all.len(), variants.len());
+    }
+
+    #[test]
+    fn every_field_of_a_conduct_statement_changes_its_bytes() {
+        let base = ConductStatement {
+            deployment: HERE,
+            set_version: 3,
+            oracle: [4; 32],
+            job: [5; 32],
+            created_slot: 6,
+            epoch: 7,
+            evidence: [8; 32],
+            finder: [9; 32],
+        };
+        let bytes = base.to_bytes();
+        assert_eq!(bytes.len(), 232);
+        assert_eq!(&bytes[..16], b"io/conduct/1....");
+        let in_deployment = |program, cluster| ConductStatement {
+            deployment: Deployment { program, cluster },
+            ..base
+        };
+        let variants = [
+            base,
+            in_deployment([0; 32], [2; 32]),
+            in_deployment([1; 32], [0; 32]),
+            ConductStatement {
+                set_version: 0,
+                ..base
+            },
+            ConductStatement {
+                oracle: [0; 32],
+                ..base
+            },
+            ConductStatement {
+                job: [0; 32],
+                ..base
+            },
+            ConductStatement {
+                created_slot: 0,
+                ..base
+            },
+            ConductStatement { epoch: 0, ..base },
+            ConductStatement {
+                evidence: [0; 32],
+                ..base
+            },
+            ConductStatement {
+                finder: [0; 32],
+                ..base
+            },
+        ];
+        let all: std::collections::HashSet<_> =
+            variants.iter().map(ConductStatement::to_bytes).collect();
+        assert_eq!(all.len(), variants.len());
+        // Two of them are no contradiction, whatever they say.
+        assert_eq!(contradiction(&HERE, &bytes, &variants[6].to_bytes()), None);
     }
 
     #[test]

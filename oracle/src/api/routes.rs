@@ -22,11 +22,12 @@ use io_api::{
     text,
     types::{
         AccountEvent, Amount, ApiError, Attestation, BlobStatus, Burns, ClassUtilisation,
-        ClockEvent, DeviceAttestRequest, DeviceAttestation, Figures, Guidance, HardwareProof,
-        HardwareProofs, HeartbeatEvent, HelloEvent, Identity, Info, JobEvent, JobView, Jobs,
-        LeaseCount, LeaseReply, LeaseRequest, LeaseSignRequest, LeaseSignature, Limits, Offer,
-        Offers, OpenReply, OpenRequest, Peer, ProofAsk, ProofOutcome, Quote, QuoteRequest, Rewards,
-        RoundOpening, SignRootRequest, SignedReport, SignedRoot, SlashDecision, hour_at,
+        ClockEvent, Conduct, ConductState, DeviceAttestRequest, DeviceAttestation, Figures,
+        Finding, Guidance, HardwareProof, HardwareProofs, HeartbeatEvent, HelloEvent, Identity,
+        Info, JobEvent, JobView, Jobs, LeaseCount, LeaseReply, LeaseRequest, LeaseSignRequest,
+        LeaseSignature, Limits, Offer, Offers, OpenReply, OpenRequest, Peer, ProofAsk,
+        ProofOutcome, Quote, QuoteRequest, Rewards, RoundOpening, SignRootRequest, SignedReport,
+        SignedRoot, SlashDecision, hour_at,
     },
 };
 use io_client::{
@@ -50,7 +51,7 @@ use crate::{
         server::From as ConnectedFrom,
         views,
     },
-    attest, hardware, leases, link,
+    attest, conduct, hardware, leases, link,
     matching::Want,
     nonces::Seen,
     oracle::{Oracle, lock},
@@ -162,6 +163,7 @@ type Shared = State<Arc<Api>>;
         jobs,
         job,
         attestation,
+        conduct,
         slash_decision,
         lease,
         sign_lease,
@@ -194,6 +196,9 @@ type Shared = State<Arc<Api>>;
         JobView,
         Jobs,
         Attestation,
+        Conduct,
+        ConductState,
+        Finding,
         DeviceAttestRequest,
         DeviceAttestation,
         HardwareProofs,
@@ -256,6 +261,7 @@ pub fn router(oracle: Arc<Oracle>) -> Router {
         .route("/v1/jobs", get(jobs))
         .route("/v1/jobs/{job}", get(job))
         .route("/v1/jobs/{job}/attestation", get(attestation))
+        .route("/v1/jobs/{job}/conduct", post(conduct))
         .route("/v1/slash/{case}/decision", get(slash_decision))
         .route("/v1/leases/{job}", get(lease))
         .route("/v1/leases/{job}/sign", post(sign_lease))
@@ -1340,6 +1346,22 @@ async fn attestation(
     attestation
         .map(Json)
         .ok_or_else(|| Refusal::unavailable("the oracle set is not indexed yet"))
+}
+
+#[utoipa::path(post, path = "/v1/jobs/{job}/conduct", params(("job" = String, Path)), request_body = Attestation, responses((status = 200, body = Conduct), (status = 400, body = ApiError, description = "The attestation is no signed word of a run that found the result right"), (status = 404, body = ApiError), (status = 409, body = ApiError, description = "It is this oracle's own")))]
+async fn conduct(
+    State(api): Shared,
+    Path(address): Path<String>,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+    Extension(from): Extension<ConnectedFrom>,
+    request: Body,
+) -> Answer<Conduct> {
+    let address = key_of(&address, "a job")?;
+    query(&uri, &[])?;
+    let bytes = body(&api, from, &headers, request, MAX_JSON_BYTES).await?;
+    let said: Attestation = parse(&bytes)?;
+    conduct::look(&api.oracle, &address, &said).await.map(Json)
 }
 
 #[utoipa::path(get, path = "/v1/slash/{case}/decision", params(("case" = String, Path)), responses((status = 200, body = SlashDecision), (status = 404, body = ApiError)))]

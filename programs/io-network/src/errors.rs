@@ -226,6 +226,8 @@ pub enum IoError {
     CommitmentTooNew,
     #[msg("The device owes a penalty for a wrong hardware proof: add stake, then pay it with `io device pay-penalty`")]
     PenaltyUnpaid,
+    #[msg("The oracle that a finding is about may not be among those who sign it")]
+    AccusedMayNotDecide,
 }
 
 impl From<MoneyError> for IoError {

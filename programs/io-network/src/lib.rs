@@ -348,6 +348,12 @@ pub mod io_network {
         instructions::prove_equivocation(ctx)
     }
 
+    /// Takes the bond of an oracle that signed that it had run a job which it had not: a quorum of the others found so. Anybody may
+    /// send it.
+    pub fn convict_oracle(ctx: Context<ConvictOracle>, args: ConvictArgs) -> Result<()> {
+        instructions::convict_oracle(ctx, args)
+    }
+
     // Hardware proofs
 
     /// Commits to what will prove a wrong cell, before it is written.

@@ -1,8 +1,12 @@
 //! Forged oracle signatures: every way to bring something that looks like a quorum and isn't one, against every instruction
 //! that asks for signatures.
 
-use anchor_lang::{prelude::AccountMeta, solana_program::system_instruction};
+use anchor_lang::{
+    prelude::{AccountMeta, Pubkey},
+    solana_program::system_instruction,
+};
 use io_network::{
+    ConvictArgs,
     attest::ED25519_PROGRAM,
     errors::IoError,
     state::{JobState, OracleSet},
@@ -21,6 +25,13 @@ use solana_signer::Signer;
 /// The precompile's own refusals, as they appear in a transaction whose first instruction it is.
 const BAD_SIGNATURE: Refusal = Refusal::Transaction("InstructionError(0, Custom(2))");
 const BAD_OFFSETS: Refusal = Refusal::Transaction("InstructionError(0, Custom(3))");
+
+const CONVICT: ConvictArgs = ConvictArgs {
+    job: Pubkey::new_from_array([1; 32]),
+    created_slot: 2,
+    epoch: 3,
+    evidence: [4; 32],
+};
 
 /// An instruction that asks for signatures, and the statement that it asks for.
 struct Claim {
@@ -97,7 +108,7 @@ impl Claim {
     }
 }
 
-/// A disputed job's settlement and rejection, a device's attestation, and a match ticket.
+/// A disputed job's settlement and rejection, a device's attestation, a match ticket, and a finding about a former oracle.
 fn claims() -> Vec<Claim> {
     let mut disputed = Stage::at(150, At::Disputed);
     let world = disputed.world.fork();
@@ -151,7 +162,14 @@ fn claims() -> Vec<Claim> {
             .to_vec(),
         1,
     );
-    vec![settle, reject, attest, accept]
+    let mut world = World::new(150);
+    let (accused, finder) = (world.person(), world.party());
+    world.bonded_oracle(&accused, 100);
+    let (key, args) = (accused.pubkey(), CONVICT);
+    let said = world.conduct_statement(&key, &args, &finder.pubkey());
+    let call = world.convict_oracle_call(&key, &finder.io, args, Ed25519::signed(&[], &[]));
+    let convict = Claim::new("convict_oracle", world, call, said.to_bytes().to_vec(), 2);
+    vec![settle, reject, attest, accept, convict]
 }
 
 #[test]
@@ -900,6 +918,7 @@ fn signatures_stand_directly_before() {
         // Neither a job's step nor a measurement counts twice anyhow.
         let expected = match claim.name {
             "attest_device" => IoError::EpochNotAcceptable,
+            "convict_oracle" => IoError::NoSignatureInstruction,
             _ => IoError::WrongState,
         };
         assert!(

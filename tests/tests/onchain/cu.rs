@@ -7,7 +7,7 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use io_network::{
-    ClaimRewardsArgs, Payee, PublishRootArgs, Roles, VestingArgs,
+    ClaimRewardsArgs, ConvictArgs, Payee, PublishRootArgs, Roles, VestingArgs,
     constants::{EVICT_SECONDS, EVIDENCE_SECONDS, EVIDENCE_SLOTS},
     state, token,
 };
@@ -544,7 +544,18 @@ fn stakes(ledger: &mut Ledger, base: &World, sample: usize) {
         .map(|verdict| w.slash_statement(&case, verdict).to_bytes());
     let proof = Ed25519::pair(&liar, &said[0], &said[1]);
     let call = w.prove_equivocation_call(&key, &renter.io, proof);
+    let mut convicted = w.fork();
     ledger.run(&mut w, "prove_equivocation", &call);
+    let args = ConvictArgs {
+        job: case,
+        created_slot: 2,
+        epoch: 3,
+        evidence: [4; 32],
+    };
+    let said = convicted.conduct_statement(&key, &args, &renter.pubkey());
+    let signed = Ed25519::signed(&said.to_bytes(), &[&w.oracles[0], &w.oracles[2]]);
+    let call = convicted.convict_oracle_call(&key, &renter.io, args, signed);
+    ledger.run(&mut convicted, "convict_oracle", &call);
 }
 
 fn hardware(ledger: &mut Ledger, base: &World, sample: usize) {

@@ -476,7 +476,8 @@ fn oracle() {
             bump: 243,
             vault_bump: 242,
             version: 1,
-            reserved: [0; 61],
+            convicted_by: [0; 32],
+            reserved: [0; 29],
         },
     );
 }

@@ -1,7 +1,7 @@
 //! Oracles' bonds: who needs one, how it leaves, and what two contradicting signatures cost.
 
 use anchor_lang::prelude::Pubkey;
-use io_network::errors::IoError;
+use io_network::{ConvictArgs, errors::IoError};
 use io_protocol::{
     guidance::GuidanceStatement,
     lease::LeaseStatement,
@@ -629,4 +629,116 @@ fn both_verdicts_of_a_real_job() {
     // Even to its own account: a tenth, the rest is gone.
     stage.world.ok(&call);
     assert_eq!(stage.world.tokens(&owner.io), START_IO - BOND + BOND / 10);
+}
+
+const FOUND: ConvictArgs = ConvictArgs {
+    job: Pubkey::new_from_array([1; 32]),
+    created_slot: 2,
+    epoch: 3,
+    evidence: [4; 32],
+};
+
+/// A finding about the first oracle, signed by those in these slots.
+fn convict(w: &World, finder: &Party, args: ConvictArgs, signers: &[usize]) -> io_tests::Call {
+    let accused = w.oracles[0].pubkey();
+    let said = w.conduct_statement(&accused, &args, &finder.pubkey());
+    let signers: Vec<&Keypair> = signers.iter().map(|slot| &w.oracles[*slot]).collect();
+    let signed = Ed25519::signed(&said.to_bytes(), &signers);
+    w.convict_oracle_call(&accused, &finder.io, args, signed)
+}
+
+/// An oracle that signed that it had run what it had not loses all of its bond and its place, by what a quorum of the others found.
+#[test]
+fn a_quorum_of_the_others_convicts() {
+    let (mut w, owners) = bonded(450);
+    let key = w.oracles[0].pubkey();
+    for call in [
+        w.add_oracle_bond_call(&key, &owners[0], 10),
+        w.request_oracle_unbond_call(&key, &owners[0].key, 10),
+    ] {
+        w.ok(&call);
+    }
+    let finder = w.party();
+    let call = convict(&w, &finder, FOUND, &[1, 2]);
+    let before = supply(&w);
+    w.ok(&call);
+    let share = (BOND + 10) / 10;
+    assert_eq!(w.tokens(&finder.io), START_IO + share);
+    assert_eq!(supply(&w), before - (BOND + 10 - share));
+    let (oracle, set) = (w.oracle(&key), w.oracle_set());
+    assert_eq!(
+        (oracle.bond, oracle.unbonding, oracle.slashed),
+        (0, 0, BOND + 10)
+    );
+    assert_eq!(oracle.convicted_by, FOUND.evidence);
+    assert_eq!((set.count, set.position(key.as_ref())), (2, None));
+    // The same finding, and anew for the set as it is now.
+    w.refuse(&call, IoError::WrongMessage);
+    let again = convict(&w, &finder, FOUND, &[1, 2]);
+    w.refuse(&again, IoError::NothingOwed);
+    let add = w.add_oracle_bond_call(&key, &owners[0], BOND);
+    w.refuse(&add, IoError::OracleSlashed);
+}
+
+/// Nobody decides about itself, one oracle alone decides nothing, and only the finder that the signatures name is paid.
+#[test]
+fn a_finding_is_the_others_and_names_its_finder() {
+    let (mut w, _) = bonded(451);
+    let (finder, thief) = (w.party(), w.party());
+    for (signers, expected) in [
+        (&[1][..], IoError::QuorumNotReached),
+        (&[0, 1], IoError::AccusedMayNotDecide),
+        (&[2, 1, 0], IoError::AccusedMayNotDecide),
+    ] {
+        let call = convict(&w, &finder, FOUND, signers);
+        w.refuse(&call, expected);
+    }
+    let good = convict(&w, &finder, FOUND, &[1, 2]);
+    let mut stolen = good.duplicate();
+    stolen.instruction.accounts[5].pubkey = thief.io;
+    w.refuse(&stolen, IoError::WrongMessage);
+    // What was signed about one thing convicts of no other.
+    for other in [
+        ConvictArgs {
+            job: Pubkey::new_from_array([9; 32]),
+            ..FOUND
+        },
+        ConvictArgs {
+            created_slot: 9,
+            ..FOUND
+        },
+        ConvictArgs { epoch: 9, ..FOUND },
+        ConvictArgs {
+            evidence: [9; 32],
+            ..FOUND
+        },
+    ] {
+        let mut call = convict(&w, &finder, other, &[1, 2]);
+        call.before = good.before.clone();
+        w.refuse(&call, IoError::WrongMessage);
+    }
+    // Nor another oracle.
+    let mut call = good.duplicate();
+    let second = world::oracle(&w.oracles[1].pubkey());
+    call.instruction.accounts[2].pubkey = second;
+    call.instruction.accounts[3].pubkey = world::stake_vault(&second);
+    w.refuse(&call, IoError::WrongMessage);
+    let oracle = w.oracle(&w.oracles[0].pubkey());
+    assert_eq!((oracle.bond, oracle.convicted_by), (BOND, [0; 32]));
+    w.ok(&good);
+    assert_eq!(w.tokens(&thief.io), START_IO);
+}
+
+/// Where everybody is needed for a quorum, the others are none.
+#[test]
+fn without_a_quorum_of_others_nobody_is_convicted() {
+    let (mut w, _) = bonded(452);
+    let all = keys(&w);
+    let call = w.set_oracles_call(3, &all);
+    w.ok(&call);
+    let finder = w.party();
+    let call = convict(&w, &finder, FOUND, &[1, 2]);
+    w.refuse(&call, IoError::QuorumNotReached);
+    let call = convict(&w, &finder, FOUND, &[0, 1, 2]);
+    w.refuse(&call, IoError::AccusedMayNotDecide);
 }

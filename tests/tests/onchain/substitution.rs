@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use anchor_lang::{error::ErrorCode, prelude::Pubkey};
 use io_network::{
-    ClaimRewardsArgs, Payee, PublishRootArgs, Roles, VestingArgs,
+    ClaimRewardsArgs, ConvictArgs, Payee, PublishRootArgs, Roles, VestingArgs,
     attest::INSTRUCTIONS_SYSVAR,
     constants::{EVICT_SECONDS, EVIDENCE_SECONDS},
     errors::IoError,
@@ -898,6 +898,19 @@ fn table() -> BTreeMap<&'static str, Vec<(&'static str, Role)>> {
             ],
         ),
         (
+            "convict_oracle",
+            vec![
+                network,
+                oracle_set,
+                ("oracle", typed(WrongAccount)),
+                vault,
+                io_mint,
+                ("destination", bad_token(Some(io(WrongMessage)))),
+                instructions,
+                token,
+            ],
+        ),
+        (
             "close_job",
             vec![
                 ("signer", signs(RetentionNotOver)),
@@ -1205,6 +1218,7 @@ fn oracle_scene(instruction: &str) -> Option<Scene> {
         "request_oracle_unbond",
         "withdraw_oracle_bond",
         "prove_equivocation",
+        "convict_oracle",
     ];
     if !known.contains(&instruction) {
         return None;
@@ -1227,6 +1241,18 @@ fn oracle_scene(instruction: &str) -> Option<Scene> {
             }
             w.advance(i64::from(PARAMS.unbond_seconds));
             w.withdraw_oracle_bond_call(key, owner)
+        }
+        "convict_oracle" => {
+            let args = ConvictArgs {
+                job: Pubkey::new_from_array([1; 32]),
+                created_slot: 2,
+                epoch: 3,
+                evidence: [4; 32],
+            };
+            let finder = w.party();
+            let said = w.conduct_statement(key, &args, &finder.pubkey());
+            let signed = Ed25519::signed(&said.to_bytes(), &[&w.oracles[1], &w.oracles[2]]);
+            w.convict_oracle_call(key, &finder.io, args, signed)
         }
         _ => {
             let said = [Verdict::Valid, Verdict::Invalid].map(|verdict| {

@@ -11,12 +11,13 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use io_client::Pubkey;
 use io_engines::{
     BlobHash, Blobs, CancelToken, Control, EngineError, Engines, Fault, JobSpec, MANIFEST_FILE,
     Manifest, Outcome, Quote,
 };
 
-use crate::{blobs::LocalBlobs, config::sync_folder, faults};
+use crate::{blobs::LocalBlobs, canary, config::sync_folder, faults};
 
 pub mod hardware;
 pub mod self_test;
@@ -107,6 +108,8 @@ pub struct Run {
     /// The job's account.
     pub job: [u8; 32],
     pub threads: usize,
+    /// Where the secrets of jobs lie that are answered wrong on purpose.
+    pub canaries: Option<PathBuf>,
     pub cancel: CancelToken,
     pub progress: Arc<Progress>,
 }
@@ -118,11 +121,20 @@ impl Run {
             progress.total.store(at.total, Ordering::Relaxed);
             progress.done.store(at.done, Ordering::Relaxed);
         };
+        let job = Pubkey::new_from_array(self.job);
+        let canary = self
+            .canaries
+            .as_deref()
+            .is_some_and(|folder| canary::is_one(folder, &job));
+        if canary {
+            tracing::warn!(%job, "a canary: answering it wrong on purpose");
+        }
         let control = Control {
             job: self.job,
             progress: &report,
             cancel: self.cancel.clone(),
             threads: self.threads,
+            canary,
         };
         while faults::no_progress() && !self.cancel.is_cancelled() {
             std::thread::sleep(Duration::from_millis(50));

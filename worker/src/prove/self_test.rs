@@ -220,6 +220,7 @@ async fn speed(
             out_dir: folder.path().join("out"),
             job: Pubkey::default().to_bytes(),
             threads,
+            canaries: None,
             cancel: CancelToken::new(),
             progress: Arc::new(Progress::default()),
         };

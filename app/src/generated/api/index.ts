@@ -288,6 +288,22 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/v1/jobs/{job}/conduct': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    post: operations['conduct'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/v1/leases/{job}': {
     parameters: {
       query?: never;
@@ -649,6 +665,20 @@ export interface components {
        */
       time: number;
     };
+    /**
+     * @description `POST /v1/jobs/{job}/conduct`, with the [`Attestation`] of another oracle that signed that it ran this job and that its result is
+     *     right: this oracle runs the job, and says whether that can be. Ask again while the state is `running`.
+     */
+    Conduct: {
+      accused: string;
+      finding?: null | components['schemas']['Finding'];
+      oracle: string;
+      /** @description In words, unless it is `untrue` or `running`. */
+      reason?: string | null;
+      state: components['schemas']['ConductState'];
+    };
+    /** @enum {string} */
+    ConductState: 'running' | 'right' | 'untrue' | 'unable';
     /** @description `POST /v1/devices/{device}/attest` (signed by the operator): asks for a signature over measured figures. */
     DeviceAttestRequest: {
       /** Format: int32 */
@@ -742,6 +772,21 @@ export interface components {
       tops_e2: number;
       /** Format: int32 */
       up_mbit: number;
+    };
+    /** @description An oracle's word that another one's attestation is untrue. */
+    Finding: {
+      /** Format: int64 */
+      created_slot: number;
+      /** Format: int64 */
+      epoch: number;
+      /** @description BLAKE3 of the attestation, as the JSON that this API writes: a blob that oracles keep. */
+      evidence: string;
+      /** @description The job's renter: gets the finder's share. */
+      finder: string;
+      /** Format: int64 */
+      set_version: number;
+      /** @description Ed25519 signature over the `ConductStatement` with these fields. */
+      signature: string;
     };
     /**
      * @description `GET /v1/guidance/{epoch}`: how much of each class's time was hired in an epoch of emission, signed by this oracle. `404`
@@ -1969,6 +2014,57 @@ export interface operations {
         };
       };
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ApiError'];
+        };
+      };
+    };
+  };
+  conduct: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        job: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['Attestation'];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Conduct'];
+        };
+      };
+      /** @description The attestation is no signed word of a run that found the result right */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ApiError'];
+        };
+      };
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ApiError'];
+        };
+      };
+      /** @description It is this oracle's own */
+      409: {
         headers: {
           [name: string]: unknown;
         };

@@ -556,7 +556,10 @@ async fn register(args: &RegisterArgs, ctx: &Context) -> Result<()> {
             "by another provider"
         };
         return Err(Failure::failed(format!("this device is registered already, {whose}: {account}"))
-            .hint("`io device list` shows it; `io device retire` frees it; --part names a part of this machine."));
+            .hint(
+                "Register a part of this machine as a device of its own: --part 1/3, and device = { kind = \"host\", part = 0, parts = 3 } \
+                 in the worker's configuration. `io device list` shows a provider's own; `io device retire` frees it.",
+            ));
     }
     ctx.confirm(&format!(
         "Register {} as a device of class {} and bind {}?",

@@ -303,7 +303,9 @@ async fn wallet(ctx: &Context, checks: &mut Checks, alive: bool, network: Option
             checks.error(
                 "wallet",
                 failure.message,
-                "Create one with `io keygen FILE`, or pass another with -k FILE.",
+                failure.hint.unwrap_or_else(|| {
+                    "Create one with `io keygen FILE`, or pass another with -k FILE.".to_owned()
+                }),
             );
             checks.skipped("balances", "needs the wallet");
             return;

@@ -14,6 +14,7 @@ pub mod network;
 pub mod offers;
 pub mod oracle;
 pub mod oracle_bond;
+pub mod oracle_conduct;
 pub mod provider;
 pub mod quote;
 pub mod requirement;

@@ -4,7 +4,7 @@ use clap::Subcommand;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    oracle_bond,
+    oracle_bond, oracle_conduct,
     worker::{ServiceArgs, read_service_config},
 };
 use crate::{context::Context, failure::Result, services};
@@ -20,6 +20,9 @@ pub enum OracleCommand {
     Bond(oracle_bond::BondCommand),
     /// Prove that an oracle signed two statements that contradict each other: its bond is lost, a share is the prover's.
     Equivocation(oracle_bond::EquivocationArgs),
+    /// Have the other oracles run a job that an oracle signed that it ran: where its word was untrue, its bond is lost, and a share is
+    /// the renter's.
+    Convict(oracle_conduct::ConvictArguments),
 }
 
 pub async fn run(command: &OracleCommand, ctx: &Context) -> Result<()> {
@@ -31,6 +34,7 @@ pub async fn run(command: &OracleCommand, ctx: &Context) -> Result<()> {
         }
         OracleCommand::Bond(command) => return oracle_bond::run(command, ctx).await,
         OracleCommand::Equivocation(args) => return oracle_bond::equivocation(args, ctx).await,
+        OracleCommand::Convict(args) => return oracle_conduct::convict(args, ctx).await,
     };
     let config: io_oracle::Config = read_service_config(&args.config)?;
     let stop = CancellationToken::new();

@@ -5,10 +5,7 @@ use io_api::{text, types::Attestation};
 use io_client::{
     Pubkey, Signature, accounts, ed25519, instructions, io_network::state::Oracle, pda, tokens,
 };
-use io_protocol::{
-    messages::{ResultStatement, Verdict},
-    slashing::{Contradiction, contradiction},
-};
+use io_protocol::slashing::{Contradiction, contradiction};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -88,6 +85,8 @@ fn fields(key: &Pubkey, bond: &Oracle) -> Map<String, Value> {
     put_amount(&mut object, "slashed", bond.slashed, &io);
     let ready = (bond.ready_at != 0).then_some(bond.ready_at);
     object.insert("ready_at".into(), json!(ready));
+    let convicted = (bond.convicted_by != [0; 32]).then(|| text::hash(&bond.convicted_by));
+    object.insert("convicted_by".into(), json!(convicted));
     object
 }
 
@@ -227,32 +226,13 @@ fn parse(
         });
     }
     let said: Attestation = serde_json::from_str(content).map_err(|e| e.to_string())?;
-    let statement = statement_of(&said, deployment)?;
+    let statement = said
+        .statement(deployment)
+        .ok_or("its job or output hash is none")?;
     Ok(Signed {
         message: statement.to_bytes().to_vec(),
         signature: signature(&said.signature)?,
         by: Some(key(&said.oracle)?),
-    })
-}
-
-/// What an attestation's signature is over.
-pub fn statement_of(
-    said: &Attestation,
-    deployment: io_protocol::messages::Deployment,
-) -> std::result::Result<ResultStatement, String> {
-    Ok(ResultStatement {
-        deployment,
-        set_version: said.set_version,
-        job: text::parse_key(&said.job).ok_or("the job is no address")?,
-        created_slot: said.created_slot,
-        epoch: said.epoch,
-        verdict: match said.verdict {
-            io_api::types::WireVerdict::Valid => Verdict::Valid,
-            io_api::types::WireVerdict::Invalid => Verdict::Invalid,
-        },
-        output_hash: text::parse_hash(&said.output_hash).ok_or("the output hash is not one")?,
-        units: said.units,
-        disputed: said.disputed,
     })
 }
 

@@ -12,7 +12,7 @@ use io_engines::BlobHash;
 use io_protocol::messages::{Deployment, Verdict};
 use serde_json::{Map, Value, json};
 
-use super::{oracle_bond::statement_of, provider};
+use super::provider;
 use crate::{
     amount::Unit,
     context::{Context, address, put_amount, random_u64},
@@ -178,7 +178,9 @@ fn check(
     deployment: Deployment,
     said: &Attestation,
 ) -> std::result::Result<(), String> {
-    let statement = statement_of(said, deployment)?;
+    let statement = said
+        .statement(deployment)
+        .ok_or("the evidence's job or output hash is none")?;
     if statement.job != case.job.to_bytes() || statement.output_hash != case.subject {
         return Err("the evidence is about another result".to_owned());
     }

@@ -87,6 +87,32 @@ pub fn addresses(net: &LocalNet) -> Value {
     })
 }
 
+/// Where its parts answer, for people, by what [`addresses`] says.
+fn places(value: &Value) -> [(&'static str, String); 3] {
+    let text = |name: &str| value[name].as_str().unwrap_or_default();
+    let oracles: Vec<&str> = value["oracles"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
+    let app = value["app"]
+        .as_str()
+        .unwrap_or("not built: ./x app in a checkout builds it, IO_APP_DIR names another");
+    [
+        (
+            "chain",
+            format!(
+                "{} and {}; in memory, a new one each time",
+                text("rpc_url"),
+                text("ws_url")
+            ),
+        ),
+        ("oracles", oracles.join(" ")),
+        ("web app", app.to_owned()),
+    ]
+}
+
 /// How another terminal reaches the network.
 pub fn flag(ctx: &Context, net_dir: &Path) -> String {
     if ctx.around.localnet_dir() == net_dir {
@@ -135,21 +161,11 @@ async fn show(ctx: &Context, net: &LocalNet, value: &Value) -> Result<()> {
     .await?
     .unwrap_or(0);
     let flag = flag(ctx, &net.dir);
+    let [chain, oracles, app] = places(value);
     let rows = [
-        (
-            "chain",
-            format!(
-                "{} and {}; in memory, a new one each time",
-                net.rpc_url, net.ws_url
-            ),
-        ),
-        ("oracles", net.oracle_urls.join(" ")),
-        (
-            "web app",
-            net.app_url.clone().unwrap_or_else(|| {
-                "not built: ./x app in a checkout builds it, IO_APP_DIR names another".to_owned()
-            }),
-        ),
+        chain,
+        oracles,
+        app,
         (
             "devices",
             format!(
@@ -246,12 +262,12 @@ async fn detach(args: &UpArgs, ctx: &Context) -> Result<()> {
         .map_err(|error| Failure::failed(format!("{}: {error}", ready.display())))?;
     let dir = dir.canonicalize().unwrap_or(dir);
     let flag = flag(ctx, &dir);
+    let [chain, oracles, app] = places(&value);
     let rows = [
         ("running", format!("process {}", value["pid"])),
-        (
-            "chain",
-            value["rpc_url"].as_str().unwrap_or_default().to_owned(),
-        ),
+        chain,
+        oracles,
+        app,
         ("log", log_path.display().to_string()),
         (
             "next",
@@ -293,4 +309,27 @@ pub async fn down(args: &DownArgs, ctx: &Context) -> Result<()> {
         &json!({"ended": id, "data_dir": dir.display().to_string()}),
         &[("ended", format!("process {id}"))],
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_are_told_every_address() {
+        let mut value = json!({
+            "rpc_url": "http://127.0.0.1:1", "ws_url": "ws://127.0.0.1:2",
+            "oracles": ["http://127.0.0.1:3", "http://127.0.0.1:4"], "app": "http://127.0.0.1:3",
+        });
+        let [chain, oracles, app] = places(&value).map(|(_, text)| text);
+        assert!(
+            chain.starts_with("http://127.0.0.1:1 and ws://127.0.0.1:2;"),
+            "{chain}"
+        );
+        assert_eq!(oracles, "http://127.0.0.1:3 http://127.0.0.1:4");
+        assert_eq!(app, "http://127.0.0.1:3");
+        value["app"] = Value::Null;
+        let [_, _, (_, app)] = places(&value);
+        assert!(app.contains("./x app"), "{app}");
+    }
 }

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     context::{Context, load_wallet},
     failure::{Failure, Result, file_failure},
-    services,
+    services, settings,
 };
 
 /// Pause between looks whether a device was registered.
@@ -104,12 +104,7 @@ pub async fn run(command: &WorkerCommand, ctx: &Context) -> Result<()> {
 /// Waits until the configuration's device is registered, and says where that is done.
 async fn until_registered(ctx: &Context, config: &io_worker::Config, app: &str) -> Result<()> {
     let app = app.trim_end_matches('/');
-    if !app.starts_with("https://") && !app.starts_with("http://") {
-        return Err(
-            Failure::usage(format!("--app is '{app}', which is no address"))
-                .hint("Expected something like http://127.0.0.1:8801."),
-        );
-    }
+    settings::check_address(&format!("--app '{app}'"), app)?;
     let device = io_worker::devices::select(&config.device)?;
     let operator = load_wallet(&config.operator)?.address();
     let rpc = Rpc::new(&config.rpc_url, ctx.rpc.commitment())?;
@@ -128,7 +123,11 @@ async fn until_registered(ctx: &Context, config: &io_worker::Config, app: &str) 
             }
             Ok(None) => {}
             Err(error) if error.is_transient() => {
-                ctx.say("The RPC node does not answer; trying again.");
+                ctx.say(format!(
+                    "The RPC node at {} does not answer; trying again. Check `rpc_url` in the configuration; `io up` starts a network on \
+                     this machine.",
+                    rpc.host()
+                ));
             }
             Err(error) => return Err(error.into()),
         }

@@ -7,7 +7,8 @@ use crate::{
     state::{serialise_as_bytes, vault_address},
 };
 
-/// An oracle's bond: lost when two of its signatures contradict each other. Membership is the `OracleSet`'s.
+/// An oracle's bond: lost when two of its signatures contradict each other, or when a quorum of the others finds that it signed what it
+/// had not done. Membership is the `OracleSet`'s.
 #[account(zero_copy)]
 #[derive(Debug, PartialEq, Eq)]
 pub struct Oracle {
@@ -27,7 +28,9 @@ pub struct Oracle {
     pub bump: u8,
     pub vault_bump: u8,
     pub version: u8,
-    pub reserved: [u8; 61],
+    /// What a quorum of the others found it out by: BLAKE3 of the untrue attestation. Zeroes: nothing.
+    pub convicted_by: [u8; 32],
+    pub reserved: [u8; 29],
 }
 serialise_as_bytes!(Oracle);
 

@@ -1,6 +1,11 @@
 //! Holding oracles to what they sign.
 
-use io_e2e::{JobState, Market, Options, inputs};
+use io_api::{
+    client::OracleClient,
+    types::{Attestation, WireVerdict},
+};
+use io_client::{Wallet, accounts, io_network::state::OracleSet, pda};
+use io_e2e::{JobState, Market, Options, Pubkey, inputs, market::IO};
 use serde_json::{Value, json};
 
 fn rows(value: &Value) -> &Vec<Value> {
@@ -40,41 +45,28 @@ async fn audits_and_canaries_show_what_oracles_signed() {
     }
 
     // The canary: committed to, answered wrong on purpose, revealed.
-    let (secret, evidence) = (folder.join("canary.json"), folder.join("evidence.json"));
+    let canaries = folder.join("canaries");
+    std::fs::create_dir(&canaries).unwrap();
+    let (secret, evidence) = (canaries.join("first.json"), folder.join("evidence.json"));
     let (secret, evidence) = (secret.display().to_string(), evidence.display().to_string());
     let [module, input] = [&count, &message].map(|path| path.display().to_string());
-    let committed = market
-        .io(&[
-            "audit",
-            "canary",
-            "commit",
-            &module,
-            "--input",
-            &input,
-            "--fuel",
-            "1000000000",
-            "--secret",
-            &secret,
-        ])
-        .await
-        .ok();
+    let work = [&module, "--input", &input, "--fuel", "1000000000"];
+    let commit = ["audit", "canary", "commit", "--secret", &secret];
+    let committed = market.io(&[&commit[..], &work].concat()).await.ok();
     let nonce = committed["nonce"].as_str().expect("a nonce").to_owned();
-    let worker = market.changed(
-        &market.workers[0].config,
-        &[("canaries", json!([committed["spec_hash"]]))],
-    );
+    let worker = market.changed(&market.workers[0].config, &[("canaries", json!(canaries))]);
     market.kill_worker(0).await;
     market.start_worker_with(0, &worker, None);
     market.worker_is_available(0).await;
     let canary = market
         .submit_wasm(&count, Some(&message), 1_000, &["--nonce", &nonce])
         .await;
+    assert_eq!(committed["job"], canary.to_string());
     let reveal = [
         "audit",
         "canary",
         "reveal",
         &secret,
-        &canary.to_string(),
         "--evidence",
         &evidence,
     ];
@@ -85,6 +77,14 @@ async fn audits_and_canaries_show_what_oracles_signed() {
     for row in rows(&revealed) {
         assert_eq!(row["vouched"], false, "{row}");
     }
+    // Anybody runs either on a machine of their own.
+    let again = market.io(&["audit", "result", &job.to_string()]).await.ok();
+    assert_eq!(again["verdict"], "right", "{again}");
+    assert_eq!(again["checked_steps"], again["total_steps"], "{again}");
+    market
+        .io(&["audit", "result", &canary.to_string()])
+        .await
+        .fails_with(1, &["not what the job comes to"]);
     let verified = market
         .io(&["audit", "canary", "verify", &evidence])
         .await
@@ -104,10 +104,117 @@ async fn audits_and_canaries_show_what_oracles_signed() {
         .io(&["audit", "canary", "verify", &lie.display().to_string()])
         .await
         .fails_with(1, &["shows nothing"]);
-    // An honest job's secret shows nothing about another job.
+    // A secret shows nothing about another job.
+    let text = std::fs::read_to_string(&secret).unwrap();
+    let other = text.replace(&canary.to_string(), &job.to_string());
+    let other = inputs::write(&folder, "other.json", other.as_bytes());
     market
-        .io(&["audit", "canary", "reveal", &secret, &job.to_string()])
+        .io(&["audit", "canary", "reveal", &other.display().to_string()])
         .await
         .fails_with(2, &["not the job"]);
+    // The very work of the canary, for somebody who wants it: only a job that a secret names is answered wrong.
+    let same = market.submit_wasm(&count, Some(&message), 1_000, &[]).await;
+    market.ends(&same, JobState::Settled).await;
+    // All of it at once.
+    let folder = canaries.display().to_string();
+    let run = [
+        "audit",
+        "canary",
+        "run",
+        "--folder",
+        &folder,
+        "--max-price",
+        "10",
+    ];
+    let found = market.io(&[&run[..], &work].concat()).await.ok();
+    assert!(rows(&found).len() >= 2, "{found}");
+    for row in rows(&found) {
+        assert_eq!(
+            (&row["vouched"], &row["ran"]),
+            (&json!(false), &json!(true))
+        );
+    }
+    let files = std::fs::read_dir(&canaries).unwrap().count();
+    assert_eq!(files, 3, "two secrets, and the evidence of the second");
+    a_liar_loses_its_bond(&market, &job, &canary).await;
     market.stop().await;
+}
+
+/// An oracle that signs that it ran the canary and that its result is right: the two others run it, and what they sign costs its bond and
+/// its place. Whoever did what it says has nothing to fear from a question.
+async fn a_liar_loses_its_bond(market: &Market, honest: &Pubkey, canary: &Pubkey) {
+    let folder = market.folder().to_owned();
+    let key_file = market.key_file("oracle-3");
+    let liar = Wallet::load(&key_file).unwrap();
+    let key = liar.address().to_string();
+    for command in [
+        &["register", "--oracle-key", &key_file.display().to_string()][..],
+        &["add", &key, "1000", "--yes"],
+    ] {
+        market
+            .io(&[&["oracle", "bond"], command].concat())
+            .await
+            .ok();
+    }
+    let convict = async |what: &str, more: &[&str]| {
+        let mut command = vec!["oracle", "convict", what, "--wait", "60"];
+        command.extend(more);
+        market.io(&command).await
+    };
+    // Nobody vouched for the canary, and who vouched for the other job ran it and is right.
+    convict(&canary.to_string(), &[])
+        .await
+        .fails_with(1, &["says that the result is wrong"]);
+    convict(&honest.to_string(), &[])
+        .await
+        .fails_with(2, &["--of KEY"]);
+    convict(&honest.to_string(), &["--of", &key])
+        .await
+        .fails_with(1, &["0 of 2", "comes to the same result"]);
+
+    let mut lie = market.attestation(2, canary).await.expect("its verdict");
+    assert_eq!(lie.oracle, key);
+    lie.verdict = WireVerdict::Valid;
+    let statement = lie.statement(market.network.deployment()).unwrap();
+    lie.signature = liar.sign(&statement.to_bytes()).to_string();
+    // Its word that it looked at the form only: that it may do.
+    let signed = |mut said: Attestation| {
+        let did = said.audit_statement(&statement).to_bytes();
+        said.audit_signature = Some(liar.sign(&did).to_string());
+        said
+    };
+    let mut form = lie.clone();
+    form.audit.as_mut().expect("an audit").audited = false;
+    let file = |name: &str, said: &Attestation| {
+        let bytes = serde_json::to_vec(said).unwrap();
+        inputs::write(&folder, name, &bytes).display().to_string()
+    };
+    let form = file("form.json", &signed(form));
+    convict(&form, &[]).await.fails_with(1, &["form only"]);
+    let lie = file("lied.json", &signed(lie));
+    let shown = market.io(&["oracle", "bond", "show", &key]).await.ok();
+    assert_eq!(shown["convicted_by"], Value::Null);
+    let convicted = convict(&lie, &[]).await.ok();
+    assert_eq!(convicted["oracle"], key);
+    assert_eq!(rows(&convicted["signed_by"]).len(), 2, "{convicted}");
+    let shown = market.io(&["oracle", "bond", "show", &key]).await.ok();
+    assert_eq!(shown["bond"], 0, "{shown}");
+    assert_eq!(shown["slashed"], 1_000 * IO, "{shown}");
+    assert_eq!(shown["convicted_by"], convicted["evidence"]);
+    let set: OracleSet = accounts::fetch(&market.rpc, &pda::oracle_set())
+        .await
+        .unwrap();
+    assert_eq!(
+        (set.count, set.position(liar.address().as_ref())),
+        (2, None)
+    );
+    // What it lost it by can be had of the others by its hash.
+    let evidence = convicted["evidence"].as_str().expect("a hash");
+    let kept = OracleClient::new(&market.oracle_urls[0])
+        .unwrap()
+        .get_blob_bytes(&io_api::text::parse_hash(evidence).unwrap(), 65_536)
+        .await
+        .unwrap();
+    let kept: Attestation = serde_json::from_slice(&kept).unwrap();
+    assert_eq!((kept.oracle, kept.verdict), (key, WireVerdict::Valid));
 }

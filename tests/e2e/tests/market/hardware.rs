@@ -40,6 +40,15 @@ async fn a_wrong_cell_that_no_oracle_drew_is_found_and_proven_by_anybody() {
     );
     assert_eq!(honest["problems"], json!([]), "{honest}");
     assert!(honest["passes_recomputed"].as_u64() > Some(0));
+    // Of a device that nobody knows, and of an hour to come, there is nothing to hold.
+    let nobody = Pubkey::new_from_array([9; 32]).to_string();
+    let to_come = (honest["epoch"].as_u64().expect("an hour") + 1_000).to_string();
+    for only in [["--device", &nobody], ["--epoch", &to_come]] {
+        market
+            .io(&[&["audit", "hardware"][..], &only].concat())
+            .await
+            .fails_with(4, &["no oracle has a proof", only[1]]);
+    }
 
     // An oracle that knows nothing of the device yet, and opens one row of thousands.
     meet(&mut market, "new-oracle").await;

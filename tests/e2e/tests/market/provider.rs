@@ -130,17 +130,12 @@ async fn the_readmes_commands_make_a_device_that_earns_and_can_be_left_again() {
         .fails_with(1, &["io device register"]);
 
     // With the web app's address it waits, and says where the device is registered.
-    market
-        .io(&[
-            "worker",
-            "run",
-            "--config",
-            &config_file,
-            "--app",
-            "nowhere",
-        ])
-        .await
-        .fails_with(2, &["nowhere", "http://"]);
+    for app in ["nowhere", "http:///worker"] {
+        market
+            .io(&["worker", "run", "--config", &config_file, "--app", app])
+            .await
+            .fails_with(2, &[app, "http://"]);
+    }
     let mut waits = command::bare(&io_binary(), &home, &BTreeMap::new());
     waits.args(["worker", "run", "--config", "worker.toml"]);
     waits.args(["--app", "http://app.example/"]);
@@ -191,7 +186,7 @@ async fn the_readmes_commands_make_a_device_that_earns_and_can_be_left_again() {
     market
         .io(&register)
         .await
-        .fails_with(1, &["registered already", "this provider"]);
+        .fails_with(1, &["registered already", "this provider", "--part"]);
     market
         .io(&["stake", "add", "99999999"])
         .await
@@ -372,6 +367,11 @@ async fn the_readmes_commands_make_a_device_that_earns_and_can_be_left_again() {
 
     // And out again: the device, then the stake, each when it may.
     assert!(worker.stop().await.success());
+    // Its key is no longer the device's.
+    market
+        .io(&["worker", "run", "--config", &config_file])
+        .await
+        .fails_with(1, &[&other, "--part"]);
     // It answers with its bond for its newest figures.
     for (arguments, when) in [
         (&["device", "retire", &name][..], "on it can be retired"),

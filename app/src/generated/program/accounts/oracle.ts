@@ -66,6 +66,8 @@ export type Oracle = {
   bump: number;
   vaultBump: number;
   version: number;
+  /** What a quorum of the others found it out by: BLAKE3 of the untrue attestation. Zeroes: nothing. */
+  convictedBy: ReadonlyUint8Array;
   reserved: ReadonlyUint8Array;
 };
 
@@ -86,6 +88,8 @@ export type OracleArgs = {
   bump: number;
   vaultBump: number;
   version: number;
+  /** What a quorum of the others found it out by: BLAKE3 of the untrue attestation. Zeroes: nothing. */
+  convictedBy: ReadonlyUint8Array;
   reserved: ReadonlyUint8Array;
 };
 
@@ -104,7 +108,8 @@ export function getOracleEncoder(): FixedSizeEncoder<OracleArgs> {
       ['bump', getU8Encoder()],
       ['vaultBump', getU8Encoder()],
       ['version', getU8Encoder()],
-      ['reserved', fixEncoderSize(getBytesEncoder(), 61)],
+      ['convictedBy', fixEncoderSize(getBytesEncoder(), 32)],
+      ['reserved', fixEncoderSize(getBytesEncoder(), 29)],
     ]),
     (value) => ({ ...value, discriminator: ORACLE_DISCRIMINATOR }),
   );
@@ -124,7 +129,8 @@ export function getOracleDecoder(): FixedSizeDecoder<Oracle> {
     ['bump', getU8Decoder()],
     ['vaultBump', getU8Decoder()],
     ['version', getU8Decoder()],
-    ['reserved', fixDecoderSize(getBytesDecoder(), 61)],
+    ['convictedBy', fixDecoderSize(getBytesDecoder(), 32)],
+    ['reserved', fixDecoderSize(getBytesDecoder(), 29)],
   ]);
 }
 

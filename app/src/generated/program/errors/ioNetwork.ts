@@ -223,8 +223,11 @@ export const IO_NETWORK_ERROR__NOT_COMMITTED = 0x17d5; // 6101
 export const IO_NETWORK_ERROR__COMMITMENT_TOO_NEW = 0x17d6; // 6102
 /** PenaltyUnpaid: The device owes a penalty for a wrong hardware proof: add stake, then pay it with `io device pay-penalty` */
 export const IO_NETWORK_ERROR__PENALTY_UNPAID = 0x17d7; // 6103
+/** AccusedMayNotDecide: The oracle that a finding is about may not be among those who sign it */
+export const IO_NETWORK_ERROR__ACCUSED_MAY_NOT_DECIDE = 0x17d8; // 6104
 
 export type IoNetworkError =
+  | typeof IO_NETWORK_ERROR__ACCUSED_MAY_NOT_DECIDE
   | typeof IO_NETWORK_ERROR__ACCUSER_MAY_NOT_DECIDE
   | typeof IO_NETWORK_ERROR__ALREADY_LEAVING
   | typeof IO_NETWORK_ERROR__ANOTHER_JOB
@@ -333,6 +336,7 @@ export type IoNetworkError =
 let ioNetworkErrorMessages: Record<IoNetworkError, string> | undefined;
 if (process.env['NODE_ENV'] !== 'production') {
   ioNetworkErrorMessages = {
+    [IO_NETWORK_ERROR__ACCUSED_MAY_NOT_DECIDE]: `The oracle that a finding is about may not be among those who sign it`,
     [IO_NETWORK_ERROR__ACCUSER_MAY_NOT_DECIDE]: `An oracle that accused may not decide the appeal`,
     [IO_NETWORK_ERROR__ALREADY_LEAVING]: `It is leaving already`,
     [IO_NETWORK_ERROR__ANOTHER_JOB]: `Another job was created at this address since: look at it again before you sign for it`,

@@ -27,6 +27,7 @@ export * from './closeEvidence';
 export * from './closeJob';
 export * from './closeSlashCase';
 export * from './commitEvidence';
+export * from './convictOracle';
 export * from './createJob';
 export * from './createVesting';
 export * from './decideSlash';

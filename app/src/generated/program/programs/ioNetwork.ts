@@ -106,6 +106,7 @@ import {
   getCloseJobInstruction,
   getCloseSlashCaseInstruction,
   getCommitEvidenceInstructionAsync,
+  getConvictOracleInstruction,
   getCreateJobInstructionAsync,
   getCreateVestingInstructionAsync,
   getDecideSlashInstruction,
@@ -191,6 +192,7 @@ import {
   parseCloseJobInstruction,
   parseCloseSlashCaseInstruction,
   parseCommitEvidenceInstruction,
+  parseConvictOracleInstruction,
   parseCreateJobInstruction,
   parseCreateVestingInstruction,
   parseDecideSlashInstruction,
@@ -276,6 +278,7 @@ import {
   type CloseJobInput,
   type CloseSlashCaseInput,
   type CommitEvidenceAsyncInput,
+  type ConvictOracleInput,
   type CreateJobAsyncInput,
   type CreateVestingAsyncInput,
   type DecideSlashInput,
@@ -317,6 +320,7 @@ import {
   type ParsedCloseJobInstruction,
   type ParsedCloseSlashCaseInstruction,
   type ParsedCommitEvidenceInstruction,
+  type ParsedConvictOracleInstruction,
   type ParsedCreateJobInstruction,
   type ParsedCreateVestingInstruction,
   type ParsedDecideSlashInstruction,
@@ -642,6 +646,7 @@ export enum IoNetworkInstruction {
   CloseJob,
   CloseSlashCase,
   CommitEvidence,
+  ConvictOracle,
   CreateJob,
   CreateVesting,
   DecideSlash,
@@ -892,6 +897,15 @@ export function identifyIoNetworkInstruction(
     )
   ) {
     return IoNetworkInstruction.CommitEvidence;
+  }
+  if (
+    containsBytes(
+      data,
+      fixEncoderSize(getBytesEncoder(), 8).encode(new Uint8Array([30, 103, 105, 150, 70, 52, 149, 23])),
+      0,
+    )
+  ) {
+    return IoNetworkInstruction.ConvictOracle;
   }
   if (
     containsBytes(
@@ -1505,6 +1519,7 @@ export type ParsedIoNetworkInstruction<TProgram extends string = '5NeGiwEWmbW5Nn
   | ({ instructionType: IoNetworkInstruction.CloseJob } & ParsedCloseJobInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.CloseSlashCase } & ParsedCloseSlashCaseInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.CommitEvidence } & ParsedCommitEvidenceInstruction<TProgram>)
+  | ({ instructionType: IoNetworkInstruction.ConvictOracle } & ParsedConvictOracleInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.CreateJob } & ParsedCreateJobInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.CreateVesting } & ParsedCreateVestingInstruction<TProgram>)
   | ({ instructionType: IoNetworkInstruction.DecideSlash } & ParsedDecideSlashInstruction<TProgram>)
@@ -1658,6 +1673,10 @@ export function parseIoNetworkInstruction<TProgram extends string>(
     case IoNetworkInstruction.CommitEvidence: {
       assertIsInstructionWithAccounts(instruction);
       return { instructionType: IoNetworkInstruction.CommitEvidence, ...parseCommitEvidenceInstruction(instruction) };
+    }
+    case IoNetworkInstruction.ConvictOracle: {
+      assertIsInstructionWithAccounts(instruction);
+      return { instructionType: IoNetworkInstruction.ConvictOracle, ...parseConvictOracleInstruction(instruction) };
     }
     case IoNetworkInstruction.CreateJob: {
       assertIsInstructionWithAccounts(instruction);
@@ -2044,6 +2063,9 @@ export type IoNetworkPluginInstructions = {
   commitEvidence: (
     input: CommitEvidenceAsyncInput,
   ) => ReturnType<typeof getCommitEvidenceInstructionAsync> & SelfPlanAndSendFunctions;
+  convictOracle: (
+    input: ConvictOracleInput,
+  ) => ReturnType<typeof getConvictOracleInstruction> & SelfPlanAndSendFunctions;
   createJob: (
     input: MakeOptional<CreateJobAsyncInput, 'payer'>,
   ) => ReturnType<typeof getCreateJobInstructionAsync> & SelfPlanAndSendFunctions;
@@ -2265,6 +2287,7 @@ export function ioNetworkProgram() {
             ),
           closeSlashCase: (input) => addSelfPlanAndSendFunctions(client, getCloseSlashCaseInstruction(input)),
           commitEvidence: (input) => addSelfPlanAndSendFunctions(client, getCommitEvidenceInstructionAsync(input)),
+          convictOracle: (input) => addSelfPlanAndSendFunctions(client, getConvictOracleInstruction(input)),
           createJob: (input) =>
             addSelfPlanAndSendFunctions(
               client,

@@ -640,7 +640,14 @@ pub async fn run(args: &HardwareArgs, ctx: &Context) -> Result<()> {
         .transpose()?;
     let device = device.map(|device| device.to_string());
     let now = ctx.rpc.chain_time().await?;
-    let epoch = args.epoch.unwrap_or_else(|| epoch_of(now));
+    let current = epoch_of(now);
+    let epoch = args.epoch.unwrap_or(current);
+    if epoch > current {
+        return Err(Failure::not_found(format!(
+            "no oracle has a proof of the hour {epoch}: it lies in the future, the current one is {current}"
+        ))
+        .hint("Name an earlier one, or leave --epoch out for the current one."));
+    }
     let oracles = ctx.oracles()?;
     let set = accounts::oracle_set(&ctx.rpc).await?;
     // Hours whose records may be behind attested figures.
@@ -684,6 +691,16 @@ pub async fn run(args: &HardwareArgs, ctx: &Context) -> Result<()> {
         }
     }
     attested(ctx, &set, epoch, device.as_deref(), &mut totals).await?;
+    // What is attested without a proof is a problem, and told as such.
+    if let Some(device) = &device
+        && totals.proofs == 0
+        && totals.problems.is_empty()
+    {
+        return Err(Failure::not_found(format!(
+            "no oracle has a proof of the device {device} in the hour {epoch}"
+        ))
+        .hint("`io device show DEVICE` tells when its figures were measured; --epoch names another hour."));
+    }
     let value = json!({
         "epoch": epoch, "oracles": oracles.clients.len(), "proofs": totals.proofs, "proven": totals.proven,
         "rows_checked": totals.rows, "passes_recomputed": totals.passes, "rounds": totals.seen.len(),

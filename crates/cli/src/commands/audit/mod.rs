@@ -7,9 +7,10 @@ use crate::{
     failure::Result,
 };
 
-mod canary;
+pub mod canary;
 mod hardware;
 mod job;
+mod result;
 
 #[derive(Debug, Subcommand)]
 pub enum AuditCommand {
@@ -25,6 +26,8 @@ pub enum AuditCommand {
         /// The job's address.
         job: String,
     },
+    /// Run a job again on this machine, as an oracle does, and compare its result: whoever doubts an oracle's word need not take it.
+    Result(result::ResultArgs),
     /// Jobs with a known answer that are answered wrong on purpose: which oracles vouch for it.
     #[command(subcommand)]
     Canary(canary::CanaryCommand),
@@ -34,6 +37,7 @@ pub async fn run(command: &AuditCommand, ctx: &Context) -> Result<()> {
     match command {
         AuditCommand::Hardware(args) => hardware::run(args, ctx).await,
         AuditCommand::Job { job } => job::run(ctx, &address("JOB", job)?).await,
+        AuditCommand::Result(args) => result::run(ctx, &address("JOB", &args.job)?, args).await,
         AuditCommand::Canary(command) => canary::run(ctx, command).await,
     }
 }

@@ -1,0 +1,178 @@
+//! `io audit result`: runs a job again on this machine, as an oracle does, and compares its result.
+
+use std::path::Path;
+
+use clap::Args;
+use io_client::Pubkey;
+use io_engines::{
+    BlobFiles, BlobHash, Blobs as _, Claim, Control, Engines, FirstOf, JobSpec, Manifest, Sampling,
+    Verdict, VerificationClass,
+    embed::DEFAULT_SAMPLE,
+    limits::{MAX_MANIFEST_BYTES, MAX_SPEC_BYTES},
+    models::KnownModels,
+};
+use serde_json::json;
+
+use crate::{
+    commands::job::show::fetch_job,
+    context::Context,
+    failure::{Failure, Result},
+    oracles::Oracles,
+};
+
+#[derive(Debug, Args)]
+pub struct ResultArgs {
+    /// The job's address.
+    pub job: String,
+    /// Of embeddings, so many passages, drawn at random; all where there are fewer. Exact jobs are run whole.
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_SAMPLE)]
+    pub sample: u32,
+}
+
+/// Brings what a spec names into `folder`, but for models that are on this machine already.
+pub async fn inputs(
+    ctx: &Context,
+    oracles: &Oracles,
+    spec: &JobSpec,
+    folder: &Path,
+) -> Result<BlobFiles> {
+    let known = KnownModels::new();
+    let mut files = BlobFiles::default();
+    for blob in spec.blobs() {
+        if known.locate(&blob.hash).is_ok() {
+            continue;
+        }
+        let to = folder.join(blob.hash.to_string());
+        oracles.download(ctx, &blob.hash, blob.size, &to).await?;
+        files.insert(blob.hash, to);
+    }
+    Ok(files)
+}
+
+/// A folder that goes when it is dropped.
+pub fn scratch() -> Result<tempfile::TempDir> {
+    tempfile::Builder::new()
+        .prefix("io-audit-")
+        .tempdir()
+        .map_err(|error| Failure::failed(format!("no folder for the job's files: {error}")))
+}
+
+/// What it came to, in the words of a column, and how many steps were run of how many.
+struct Found {
+    verdict: &'static str,
+    reason: Option<String>,
+    steps: Vec<u64>,
+    checked: Option<(u64, u64)>,
+}
+
+fn read(verdict: Verdict) -> Found {
+    match verdict {
+        Verdict::Accept(checked) => Found {
+            verdict: "right",
+            reason: None,
+            steps: Vec::new(),
+            checked: Some((checked.checked, checked.steps)),
+        },
+        Verdict::Reject(rejection) => Found {
+            verdict: "wrong",
+            reason: Some(rejection.detail),
+            steps: rejection.steps,
+            checked: None,
+        },
+        Verdict::Inconclusive { reason } => Found {
+            verdict: "unknown",
+            reason: Some(reason),
+            steps: Vec::new(),
+            checked: None,
+        },
+    }
+}
+
+pub async fn run(ctx: &Context, address: &Pubkey, args: &ResultArgs) -> Result<()> {
+    let job = fetch_job(ctx, address).await?;
+    if job.output_hash == [0; 32] {
+        return Err(Failure::failed(format!(
+            "the job {address} has no result: there is nothing to compare"
+        )));
+    }
+    let oracles = ctx.oracles()?;
+    let folder = scratch()?;
+    let spec = oracles
+        .blob(&BlobHash(job.spec_hash), MAX_SPEC_BYTES)
+        .await?;
+    let spec = JobSpec::from_canonical(&spec)?;
+    let mut files = inputs(ctx, &oracles, &spec, folder.path()).await?;
+    let output_hash = BlobHash(job.output_hash);
+    let bytes = oracles.blob(&output_hash, MAX_MANIFEST_BYTES).await?;
+    let manifest = folder.path().join(output_hash.to_string());
+    std::fs::write(&manifest, &bytes)
+        .map_err(|error| crate::failure::file_failure("the manifest", &manifest, &error))?;
+    files.insert(output_hash, manifest);
+    // One that can't be read is the engine's to refuse.
+    if let Ok(claimed) = Manifest::from_canonical(&bytes) {
+        for file in claimed.files {
+            let to = folder.path().join(file.hash.to_string());
+            oracles.download(ctx, &file.hash, file.size, &to).await?;
+            files.insert(file.hash, to);
+        }
+    }
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed)
+        .map_err(|error| Failure::failed(format!("no random numbers: {error}")))?;
+    let (count, id) = (args.sample, address.to_bytes());
+    ctx.say("running the job here");
+    let (class, found) = crate::blocking(move || {
+        let engines = Engines::new()?;
+        let engine = engines.get(&spec);
+        let claim = Claim {
+            output_hash,
+            trace_root: job.trace_root,
+            units: job.units,
+        };
+        let sampling = Sampling {
+            seed,
+            count,
+            also: Vec::new(),
+            audit: true,
+        };
+        let blobs = FirstOf(&[&files, &KnownModels::new()]);
+        let verdict = engine.verify(&spec, &blobs, &claim, &sampling, &Control::new(id));
+        Ok((engine.class(), read(verdict)))
+    })
+    .await?;
+    let steps = found
+        .checked
+        .map(|(checked, all)| format!("{checked} of {all}"))
+        .unwrap_or_default();
+    let wrong: Vec<_> = found.steps.iter().map(u64::to_string).collect();
+    let value = json!({
+        "job": address.to_string(),
+        "verdict": found.verdict,
+        "checked_steps": found.checked.map(|(checked, _)| checked),
+        "total_steps": found.checked.map(|(_, all)| all),
+        "wrong_steps": found.steps,
+        "reason": found.reason,
+    });
+    let rows = [
+        ("job", address.to_string()),
+        ("verdict", found.verdict.to_owned()),
+        ("steps run", steps),
+        ("wrong steps", wrong.join(", ")),
+        ("reason", found.reason.clone().unwrap_or_default()),
+    ];
+    ctx.out.record(&value, &rows)?;
+    match found.verdict {
+        "right" => Ok(()),
+        "wrong" if class == VerificationClass::Exact => Err(Failure::failed(
+            "the result is not what the job comes to here",
+        )
+        .hint(
+            "While it can still be objected to: io job dispute. An oracle that signed that it ran the job: io oracle convict.",
+        )),
+        "wrong" => Err(
+            Failure::failed("the result is not what the job comes to here")
+                .hint("While it can still be objected to: io job dispute."),
+        ),
+        _ => Err(Failure::failed("this machine can't tell")),
+    }
+}
