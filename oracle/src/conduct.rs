@@ -1,114 +1,169 @@
 //! Other oracles' conduct: whether one that signed that it ran a job, and that the result is right, can have run it.
 //!
-//! An exact job has one right result, and whoever ran it knows it. So this oracle runs the job itself and compares all that was committed
-//! to: output, trace and units. Where they differ, and neither result is a failure that depends on the machine, the word was untrue, and
-//! this oracle signs that. A quorum of such signatures costs the other its bond and its place (`convict_oracle`).
+//! An exact job has one right result, and whoever ran it knows it. So this oracle checks the result as it would for a verdict of its own, by running the job up
+//! to the first step that differs. Where one does, and it is nothing that depends on the machine, the word was untrue, and this oracle signs that. A quorum of such signatures costs the other its bond and its place (`convict_oracle`).
 //!
-//! Anybody may ask, with the attestation. Each job is run once for all that is ever asked about it.
+//! Anybody may ask, with the attestation of an oracle that has something to lose. A job is run once for all that is asked about it while this process runs, one at a
+//! time, when no job waits for its verdict.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use io_api::{
     text,
     types::{Attestation, Conduct, ConductState, Finding},
 };
 use io_client::{
     Pubkey, accounts,
-    io_network::state::{Job, VerificationClass},
+    io_network::state::{Job, Oracle as OracleBond, VerificationClass},
     pda,
 };
 use io_engines::{
-    BlobHash, CancelToken, Control, FirstOf, JobSpec, Manifest, Outcome, manifest::ManifestError,
+    BlobHash, Manifest, RejectReason, Sampling, Verdict as EngineVerdict, manifest::ManifestError,
+    wasm::published_root,
 };
 use io_protocol::{
-    messages::{ResultStatement, epoch_of},
+    messages::{Bytes32, ResultStatement, epoch_of},
     slashing::ConductStatement,
 };
-
 use tokio::sync::Semaphore;
 
 use crate::{
     api::error::Refusal,
     oracle::{Oracle, lock},
     rewards,
-    verify::{self, CancelOnDrop, Gap},
+    verify::{self, Gap},
 };
 
-/// Where in the data folder jobs are run.
-pub const FOLDER: &str = "conduct";
 /// Jobs of which is known what running them came to.
 const MAX_KNOWN: usize = 10_000;
-/// When a job is tried again that could not be run.
+/// How long until a job is tried again that could not be run; twice as long after each further try.
 const TRY_AGAIN: Duration = Duration::from_secs(60);
-/// Jobs that wait to be run for somebody's question, at most.
+/// Jobs that wait to be run for somebody's question, at most; and for questions about one oracle.
 const MAX_WAITING: usize = 16;
+const MAX_WAITING_EACH: usize = 2;
+/// Times that a run gives way to a job that waits for its verdict, before it goes on to its end.
+const GIVE_WAY: u32 = 5;
+/// Attestations of one oracle about one job that are kept: it could sign any number.
+const MAX_EVIDENCE: usize = 4;
 
 /// What running a job here came to.
 #[derive(Clone, Debug)]
 enum Found {
-    /// What its device had committed to.
+    /// What was attested.
     Same,
     Other,
-    /// What comes out depends on the machine: no oracle can tell.
-    OfAMachine(String),
+    /// Nobody can be held to it: what comes out depends on the machine, or is not under the oracle's signature.
+    Nothing(String),
     /// This oracle cannot tell now.
-    NotNow(String, Instant),
+    NotNow(String),
 }
 
-impl Found {
-    fn not_now(why: String) -> Self {
-        Self::NotNow(why, Instant::now())
-    }
+/// What is known of a job, since when, and after how many tries.
+#[derive(Clone, Debug)]
+struct Known {
+    found: Found,
+    at: Instant,
+    tries: u32,
+}
 
+impl Known {
     /// Whether another try may come to more.
     fn is_over(&self) -> bool {
-        matches!(self, Self::NotNow(_, at) if at.elapsed() >= TRY_AGAIN)
+        let wait = TRY_AGAIN.saturating_mul(1 << self.tries.clamp(1, 12).saturating_sub(1));
+        matches!(self.found, Found::NotNow(_)) && self.at.elapsed() >= wait
     }
 }
 
-/// What is known, by job and the slot of its creation, and places for what is being found out.
+/// A job, and the slot of its creation.
+type Question = (Pubkey, u64);
+
+/// What is known, and what is being found out.
 pub struct Conducts {
-    known: Mutex<HashMap<(Pubkey, u64), Found>>,
-    places: Arc<Semaphore>,
+    known: Mutex<HashMap<Question, Known>>,
+    /// Whom the jobs are about that wait or are run.
+    waiting: Mutex<HashMap<Question, Pubkey>>,
+    /// Attestations that this oracle signed about, by job and oracle.
+    evidence: Mutex<HashMap<(Question, Pubkey), HashSet<Bytes32>>>,
+    /// One job at a time.
+    turn: Semaphore,
 }
 
 impl Default for Conducts {
     fn default() -> Self {
         Self {
             known: Mutex::default(),
-            places: Arc::new(Semaphore::new(MAX_WAITING)),
+            waiting: Mutex::default(),
+            evidence: Mutex::default(),
+            turn: Semaphore::new(1),
         }
     }
 }
 
 impl Conducts {
-    fn keep(&self, job: (Pubkey, u64), found: Found) {
+    fn keep(&self, job: Question, found: Found) {
         let mut known = lock(&self.known);
         if known.len() >= MAX_KNOWN {
             known.clear();
         }
-        known.insert(job, found);
+        let tries = known.get(&job).map_or(0, |before| before.tries);
+        known.insert(
+            job,
+            Known {
+                found,
+                at: Instant::now(),
+                tries: tries.saturating_add(1),
+            },
+        );
+    }
+
+    /// A place among those that wait; false when there is none. One that waits already has its own.
+    fn begin(&self, job: Question, accused: Pubkey) -> bool {
+        let mut waiting = lock(&self.waiting);
+        let of_accused = waiting.values().filter(|other| **other == accused).count();
+        if waiting.len() >= MAX_WAITING || of_accused >= MAX_WAITING_EACH {
+            return waiting.contains_key(&job);
+        }
+        waiting.entry(job).or_insert(accused);
+        true
+    }
+
+    /// Whether an attestation may be signed about: one that was before, or one of the first few.
+    fn admits(&self, job: Question, accused: Pubkey, evidence: Bytes32) -> bool {
+        let mut all = lock(&self.evidence);
+        if all.len() >= MAX_KNOWN {
+            all.clear();
+        }
+        let of_both = all.entry((job, accused)).or_default();
+        of_both.contains(&evidence) || of_both.len() < MAX_EVIDENCE && of_both.insert(evidence)
     }
 }
 
-/// What running the job came to, beside what its device committed to. Pure.
-fn compare(job: &Job, claimed: &Manifest, right: &Outcome) -> Found {
-    for manifest in [claimed, &right.manifest] {
-        if let Some(kind) = manifest.failure_of_a_machine() {
-            return Found::OfAMachine(format!(
-                "a result that ends with '{kind}' depends on the machine that runs the job"
-            ));
-        }
+/// Gives the place back when it is dropped.
+struct Waiting<'a>(&'a Conducts, Question);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.waiting).remove(&self.1);
     }
-    let same = right.output_hash.0 == job.output_hash
-        && right.trace_root == job.trace_root
-        && right.units == job.units;
-    if same { Found::Same } else { Found::Other }
+}
+
+/// What an engine's verdict about the attested result says of the attestation. Pure.
+fn judge(verdict: EngineVerdict) -> Found {
+    match verdict {
+        EngineVerdict::Accept(_) => Found::Same,
+        EngineVerdict::Reject(rejection) => match rejection.reason {
+            // A trace's root is not part of what the oracle signed.
+            RejectReason::Trace | RejectReason::OfThisMachine => Found::Nothing(rejection.detail),
+            reason if reason.is_objective() => Found::Other,
+            _ => Found::Nothing(rejection.detail),
+        },
+        EngineVerdict::Inconclusive { reason } => Found::NotNow(reason),
+    }
 }
 
 /// Answers whoever shows another oracle's attestation.
@@ -148,30 +203,23 @@ pub async fn look(
     if !is_about(&statement, &job) {
         return Err(unknown());
     }
-    // Whoever has no bond account can lose none.
-    let bonded = accounts::fetch_maybe::<io_client::io_network::state::Oracle>(
-        &oracle.rpc,
-        &pda::oracle(&accused),
-    )
-    .await
-    .map_err(|_| Refusal::unavailable("the chain does not answer"))?;
-    if bonded.is_none() {
+    if !can_lose(oracle, &accused).await? {
         return Err(Refusal::not_found(format!(
-            "{accused} never had an oracle's bond"
+            "{accused} is no oracle of the set, and has no bond that one needs"
         )));
     }
     let key = (*address, job.created_slot);
     let known = lock(&oracle.conducts.known)
         .get(&key)
-        .filter(|found| !found.is_over())
-        .cloned();
+        .filter(|known| !known.is_over())
+        .map(|known| known.found.clone());
     let known = match known {
         None if ran_it(oracle, address, &job).await? => Some(Found::Same),
         known => known,
     };
     let (state, reason, finding) = match known {
         None => {
-            start(oracle, *address, job)?;
+            start(oracle, *address, job, accused)?;
             (ConductState::Running, None, None)
         }
         Some(Found::Same) => (
@@ -179,9 +227,7 @@ pub async fn look(
             Some("running the job comes to the same result".to_owned()),
             None,
         ),
-        Some(Found::OfAMachine(why) | Found::NotNow(why, _)) => {
-            (ConductState::Unable, Some(why), None)
-        }
+        Some(Found::Nothing(why) | Found::NotNow(why)) => (ConductState::Unable, Some(why), None),
         Some(Found::Other) => {
             let finding = sign(oracle, &accused, &job, said, &statement).await?;
             (ConductState::Untrue, None, Some(finding))
@@ -194,6 +240,23 @@ pub async fn look(
         reason,
         finding,
     })
+}
+
+/// Whether it is an oracle of the set, or has a bond that one needs: whoever calls itself one must not keep others at work.
+async fn can_lose(oracle: &Oracle, accused: &Pubkey) -> Result<bool, Refusal> {
+    let set = oracle.index.set();
+    if set.is_some_and(|set| set.position(accused.as_ref()).is_some()) {
+        return Ok(true);
+    }
+    let least = {
+        let tables = oracle.index.read();
+        tables.network.map_or(0, |network| network.min_oracle_bond)
+    };
+    let bond = accounts::fetch_maybe::<OracleBond>(&oracle.rpc, &pda::oracle(accused))
+        .await
+        .map_err(|_| Refusal::unavailable("the chain does not answer"))?;
+    let at_stake = bond.and_then(|bond| bond.liabilities().ok()).unwrap_or(0);
+    Ok(least > 0 && at_stake >= least)
 }
 
 /// Whether this oracle has run the job for its own verdict, and found its result right.
@@ -231,7 +294,14 @@ async fn sign(
         .set()
         .ok_or_else(|| Refusal::unavailable("the oracle set is not indexed yet"))?;
     let bytes = serde_json::to_vec(&said.signed_part()).map_err(anyhow::Error::from)?;
-    let evidence = rewards::store(oracle, &bytes).await?;
+    let evidence = *blake3::hash(&bytes).as_bytes();
+    let question = (Pubkey::new_from_array(statement.job), job.created_slot);
+    if !oracle.conducts.admits(question, *accused, evidence) {
+        return Err(Refusal::bad(format!(
+            "{MAX_EVIDENCE} other attestations of this oracle about this job are kept already: show one of those"
+        )));
+    }
+    rewards::store(oracle, &bytes).await?;
     oracle
         .db
         .keep_evidence(&text::hash(&evidence), oracle.clock.now())
@@ -257,22 +327,19 @@ async fn sign(
 }
 
 /// Runs the job beside everything else, once.
-fn start(oracle: &Arc<Oracle>, address: Pubkey, job: Job) -> Result<(), Refusal> {
-    let what = format!("conduct:{address}:{}", job.created_slot);
-    if oracle.is_busy(&what) {
-        return Ok(());
+fn start(oracle: &Arc<Oracle>, address: Pubkey, job: Job, accused: Pubkey) -> Result<(), Refusal> {
+    let question = (address, job.created_slot);
+    if !oracle.conducts.begin(question, accused) {
+        return Err(Refusal::unavailable(
+            "other jobs are being run for such questions",
+        ));
     }
-    let place = oracle
-        .conducts
-        .places
-        .clone()
-        .try_acquire_owned()
-        .map_err(|_| Refusal::unavailable("other jobs are being run for such questions"))?;
+    let what = format!("conduct:{address}:{}", job.created_slot);
     oracle.once(what, move |oracle| async move {
-        let _place = place;
+        let _place = Waiting(&oracle.conducts, question);
         let found = find_out(&oracle, &address, &job).await;
         tracing::info!(job = %address, ?found, "ran a job for a question about another oracle");
-        oracle.conducts.keep((address, job.created_slot), found);
+        oracle.conducts.keep(question, found);
     });
     Ok(())
 }
@@ -281,143 +348,169 @@ async fn find_out(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job) -> Found {
     let spec = match verify::gather(oracle, address, job).await {
         Ok(spec) => spec,
         Err(Gap::Missing(what) | Gap::Lacking(what)) => {
-            return Found::not_now(format!("{what} is not to be had any more"));
+            return Found::NotNow(format!("{what} is not to be had now"));
         }
-        Err(Gap::Wrong(why)) => return Found::not_now(why),
+        Err(Gap::Wrong(why)) => return Found::Nothing(why),
     };
     let claimed = match Manifest::load(&oracle.blobs, &BlobHash(job.output_hash)) {
         Ok(claimed) => claimed,
-        // It need not be run: whoever ran the job has looked at it first.
-        Err(ManifestError::Malformed(_)) => return Found::Other,
-        Err(ManifestError::Blob(error)) => return Found::not_now(error.to_string()),
+        // Of another version of this program, perhaps.
+        Err(ManifestError::Malformed(why)) => {
+            return Found::Nothing(format!("the result's manifest can't be read here: {why}"));
+        }
+        Err(ManifestError::Blob(error)) => return Found::NotNow(error.to_string()),
     };
-    let outcome = loop {
+    if let Some(kind) = claimed.failure_of_a_machine() {
+        return Found::Nothing(format!(
+            "a result that ends with '{kind}' depends on the machine that runs the job"
+        ));
+    }
+    // The steps are under the oracle's signature, as part of the result; the committed root isn't: a wrong one must not end the check before the run.
+    let root = published_root(&oracle.blobs, &claimed, &address.to_bytes());
+    let job = Job {
+        trace_root: root.unwrap_or(job.trace_root),
+        ..*job
+    };
+    let Ok(_alone) = oracle.conducts.turn.acquire().await else {
+        return Found::NotNow("this oracle ends".to_owned());
+    };
+    let whole = Sampling {
+        seed: [0; 32],
+        count: u32::MAX,
+        also: Vec::new(),
+        audit: true,
+    };
+    let mut gave_way = 0;
+    let verdict = loop {
         // Jobs that wait for a verdict go first, also when they come later.
         let _turn = oracle.verifying.take_idle().await;
+        let run = verify::verify_once(oracle, address, &job, &spec, whole.clone());
         tokio::select! {
-            outcome = run(oracle, address, &spec) => break outcome,
-            () = oracle.verifying.wanted() => {}
+            verdict = run => break verdict,
+            () = oracle.verifying.wanted(), if gave_way < GIVE_WAY => gave_way += 1,
         }
     };
-    match outcome {
-        Ok(right) => compare(job, &claimed, &right),
-        Err(error) => Found::not_now(format!("the job can't be run here now: {error:#}")),
-    }
-}
-
-async fn run(oracle: &Arc<Oracle>, address: &Pubkey, spec: &Arc<JobSpec>) -> Result<Outcome> {
-    let folder = oracle.config.data_dir.join(FOLDER);
-    std::fs::create_dir_all(&folder)?;
-    let folder = tempfile::tempdir_in(&folder)?;
-    let cancel = CancelToken::new();
-    let (mine, me, spec, job) = (
-        cancel.clone(),
-        oracle.clone(),
-        spec.clone(),
-        address.to_bytes(),
-    );
-    let work = tokio::task::spawn_blocking(move || {
-        let control = Control {
-            job,
-            progress: &|_| {},
-            cancel: mine,
-            threads: me.config.verify_threads,
-            canary: false,
-        };
-        let blobs = FirstOf(&[&me.blobs, &me.models]);
-        // The folder goes with the run, also with one that nobody waits for any more.
-        me.engines
-            .get(&spec)
-            .run(&spec, &blobs, folder.path(), &control)
-    });
-    // Dropped with this task: the thread ends within a second.
-    let _stop = CancelOnDrop(cancel);
-    Ok(work.await.context("the run broke off")??)
+    judge(verdict)
 }
 
 #[cfg(test)]
 mod tests {
     use bytemuck::Zeroable as _;
     use io_client::io_network::state::JobState;
-    use io_engines::{Failure, Status, manifest::MANIFEST_VERSION};
 
     use super::*;
 
-    fn manifest(status: Status, units: u64) -> Manifest {
-        Manifest {
-            version: MANIFEST_VERSION,
-            spec: BlobHash([1; 32]),
-            status,
-            units,
-            steps: 1,
-            files: Vec::new(),
-        }
-    }
-
-    fn failed(kind: &str) -> Status {
-        Status::Failed(Failure {
-            kind: kind.to_owned(),
-            message: String::new(),
-            fuel: 0,
-        })
-    }
-
-    fn outcome(manifest: Manifest) -> Outcome {
-        Outcome {
-            output_hash: manifest.hash(),
-            trace_root: [2; 32],
-            units: manifest.units,
-            manifest,
-            files: Vec::new(),
-        }
-    }
-
-    fn job_of(claimed: &Manifest) -> Job {
-        Job {
-            output_hash: claimed.hash().0,
-            trace_root: [2; 32],
-            units: claimed.units,
-            created_slot: 5,
-            submitted_at: 7_200,
-            state: JobState::Rejected as u8,
-            ..Job::zeroed()
-        }
-    }
-
-    /// Another output, trace or count of units is another result; one that another machine would not come to says nothing.
+    /// Only what every machine comes to, and the oracle signed, is held against it.
     #[test]
     fn only_what_every_machine_comes_to_is_held_against_anybody() {
-        let claimed = manifest(Status::Ok, 3);
-        let job = job_of(&claimed);
-        let right = outcome(claimed.clone());
-        assert!(matches!(compare(&job, &claimed, &right), Found::Same));
-        for other in [
-            outcome(manifest(Status::Ok, 4)),
-            outcome(manifest(failed("unreachable"), 3)),
-            Outcome {
-                trace_root: [3; 32],
-                ..right.clone()
-            },
+        let rejected = |reason| {
+            judge(EngineVerdict::Reject(io_engines::Rejection {
+                reason,
+                detail: "why".to_owned(),
+                steps: Vec::new(),
+            }))
+        };
+        for reason in [
+            RejectReason::Differs,
+            RejectReason::Units,
+            RejectReason::OtherJob,
+            RejectReason::Malformed,
         ] {
-            assert!(matches!(compare(&job, &claimed, &other), Found::Other));
+            assert!(matches!(rejected(reason), Found::Other), "{reason:?}");
         }
-        let fewer = Job { units: 2, ..job };
-        assert!(matches!(compare(&fewer, &claimed, &right), Found::Other));
-        for kind in ["time_limit", "stack_overflow"] {
-            let of_a_machine = manifest(failed(kind), 3);
-            for (claimed, right) in [
-                (&of_a_machine, &right),
-                (&claimed, &outcome(of_a_machine.clone())),
-            ] {
-                let found = compare(&job_of(claimed), claimed, right);
-                assert!(matches!(found, Found::OfAMachine(_)), "{kind}: {found:?}");
-            }
+        for reason in [
+            RejectReason::OfThisMachine,
+            RejectReason::Trace,
+            RejectReason::Mismatch,
+        ] {
+            assert!(matches!(rejected(reason), Found::Nothing(_)), "{reason:?}");
         }
+        let right = EngineVerdict::Accept(io_engines::Checked {
+            units: 1,
+            steps: 1,
+            checked: 1,
+            worst: None,
+        });
+        assert!(matches!(judge(right), Found::Same));
+        let reason = "a blob is gone".to_owned();
+        assert!(matches!(
+            judge(EngineVerdict::Inconclusive { reason }),
+            Found::NotNow(_)
+        ));
+    }
+
+    /// Questions about one oracle leave places for those about others, and many about one job have one.
+    #[test]
+    fn questions_have_so_many_places() {
+        let conducts = Conducts::default();
+        let key = |n: u8| Pubkey::new_from_array([n; 32]);
+        let job = |n: u8| (key(n), 1);
+        for n in 0..2 {
+            assert!(conducts.begin(job(n), key(99)));
+            assert!(conducts.begin(job(n), key(99)), "the same question");
+        }
+        assert!(!conducts.begin(job(2), key(99)), "its places are taken");
+        for n in 2..16 {
+            assert!(conducts.begin(job(n), key(100 + n)));
+        }
+        assert!(!conducts.begin(job(16), key(200)), "all are taken");
+        drop(Waiting(&conducts, job(0)));
+        assert!(conducts.begin(job(16), key(200)));
+    }
+
+    /// What cannot be told now is tried again, ever later; what is known stays.
+    #[test]
+    fn what_could_not_be_run_is_tried_again_ever_later() {
+        let conducts = Conducts::default();
+        let job = (Pubkey::new_from_array([1; 32]), 1);
+        let known = || lock(&conducts.known)[&job].clone();
+        for tries in 1..=3 {
+            conducts.keep(job, Found::NotNow(String::new()));
+            let known = known();
+            assert_eq!(known.tries, tries);
+            assert!(!known.is_over());
+            let ago = |seconds| Known {
+                at: Instant::now() - Duration::from_secs(seconds),
+                ..known.clone()
+            };
+            let wait = 60 << (tries - 1);
+            assert!(!ago(wait - 1).is_over() && ago(wait).is_over(), "{tries}");
+        }
+        for lasting in [Found::Same, Found::Other, Found::Nothing(String::new())] {
+            conducts.keep(job, lasting);
+            let long_ago = Known {
+                at: Instant::now() - Duration::from_secs(86_400),
+                ..known()
+            };
+            assert!(!long_ago.is_over());
+        }
+    }
+
+    /// An oracle could sign any number of attestations about one job: a few are kept.
+    #[test]
+    fn few_attestations_of_one_oracle_are_kept() {
+        let conducts = Conducts::default();
+        let key = |n: u8| Pubkey::new_from_array([n; 32]);
+        let job = (key(1), 1);
+        for n in 0..4 {
+            assert!(conducts.admits(job, key(9), [n; 32]));
+        }
+        assert!(!conducts.admits(job, key(9), [4; 32]));
+        assert!(conducts.admits(job, key(9), [0; 32]), "one of those");
+        assert!(conducts.admits(job, key(8), [4; 32]), "another oracle's");
+        assert!(conducts.admits((key(1), 2), key(9), [4; 32]), "another job");
     }
 
     #[test]
     fn a_statement_is_about_the_result_that_an_exact_job_ended_with() {
-        let job = job_of(&manifest(Status::Ok, 3));
+        let job = Job {
+            output_hash: [4; 32],
+            units: 3,
+            created_slot: 5,
+            submitted_at: 7_200,
+            state: JobState::Rejected as u8,
+            ..Job::zeroed()
+        };
         let statement = ResultStatement {
             deployment: io_protocol::messages::Deployment {
                 program: [1; 32],

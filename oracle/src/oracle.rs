@@ -164,12 +164,6 @@ impl Oracle {
         let rpc = Rpc::new(&config.rpc_url, CommitmentConfig::confirmed())?;
         let network = wait_for_network(&rpc, &shutdown).await?;
         let deployment = network.deployment();
-        // What a run left that was killed.
-        if let Err(error) = std::fs::remove_dir_all(folder.join(crate::conduct::FOLDER))
-            && error.kind() != std::io::ErrorKind::NotFound
-        {
-            tracing::warn!(%error, "can't remove what an earlier run left");
-        }
         let db = Db::open(&folder.join("oracle.sqlite")).await?;
         check_deployment(&db, &network.cluster, &network.io_mint, folder).await?;
         let quotas = Quotas {

@@ -1,8 +1,8 @@
 //! Slash cases: accusers file what they found, what time has decided is finalised, appeals are decided, shares delivered. What a device's
 //! wrong hardware proof still costs is collected.
 //!
-//! The evidence is the accuser's attestation (its signed statement, the verdict's reason, how many steps it checked and the signature
-//! that its sample follows from) as a blob, which every oracle keeps. The case names it by its hash. Nobody decides by it.
+//! The evidence is the accuser's attestation (its signed statement, the verdict's reason, how many steps it checked and the proof of the
+//! draw that its sample follows from) as a blob, which every oracle keeps. The case names it by its hash. Nobody decides by it.
 //!
 //! An oracle that did not accuse decides an appeal by its own verdict about the job, made when the result was submitted, or
 //! now if it has none, or one that rests on the result's form alone, and the data is still to be had; else it abstains. A device that let a

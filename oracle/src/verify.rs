@@ -16,6 +16,7 @@ use io_api::{
 use io_client::{
     Pubkey, audit,
     io_network::state::{Job, JobState, VerificationClass},
+    vrf::Proof,
 };
 use io_engines::{
     BlobHash, CancelToken, Claim, Control, FirstOf, JobSpec, Manifest, RejectReason, Sampling,
@@ -61,7 +62,8 @@ pub struct Decision {
     pub total_steps: u64,
     pub reason: Option<String>,
     pub verify_ms: u64,
-    pub sample_signature: Option<String>,
+    #[serde(default)]
+    pub sample_proof: Option<String>,
     #[serde(default)]
     pub audit: Option<Audit>,
     #[serde(default)]
@@ -91,7 +93,7 @@ impl Decision {
                 reason
             }),
             verify_ms: checked.took_ms,
-            sample_signature: checked.sample.map(|signature| text::signature(&signature)),
+            sample_proof: checked.sample.map(|proof| text::proof(&proof)),
             audit: checked.audit,
             wrong_steps: checked.wrong_steps,
             tolerant: checked.tolerant,
@@ -265,7 +267,7 @@ pub fn attest(
         total_steps: decision.total_steps,
         reason: decision.reason.clone(),
         verify_ms: decision.verify_ms,
-        sample_signature: decision.sample_signature.clone(),
+        sample_proof: decision.sample_proof.clone(),
         audit: decision.audit.clone(),
         audit_signature: None,
         wrong_steps: decision.wrong_steps.clone(),
@@ -292,7 +294,7 @@ struct Checked {
     reason: Option<String>,
     wrong_steps: Vec<u64>,
     tolerant: bool,
-    sample: Option<[u8; 64]>,
+    sample: Option<Proof>,
     audit: Option<Audit>,
     took_ms: u64,
 }
@@ -573,8 +575,9 @@ pub async fn gather(
     address: &Pubkey,
     job: &Job,
 ) -> Result<Arc<JobSpec>, Gap> {
-    let spec = match oracle.note(address).spec {
-        SpecState::Ready(spec) => spec,
+    let note = oracle.note(address);
+    let spec = match note.spec {
+        SpecState::Ready(spec) if note.created_slot == job.created_slot => spec,
         _ => {
             specs::pull(oracle, &job.spec_hash, io_engines::limits::MAX_SPEC_BYTES).await;
             match specs::read(oracle, job).await {
@@ -623,7 +626,7 @@ pub async fn gather(
     Ok(spec)
 }
 
-/// Runs the check itself: an audit if it must be one, if this oracle's signature draws one or if somebody objects, else a look at
+/// Runs the check itself: an audit if it must be one, if this oracle's key draws one or if somebody objects, else a look at
 /// the form.
 async fn run(
     oracle: &Arc<Oracle>,
@@ -639,7 +642,9 @@ async fn run(
         job.created_slot,
         &job.output_hash,
     );
-    let signature: [u8; 64] = oracle.wallet.sign(&message).into();
+    let Some((proof, output)) = oracle.wallet.draw(&message) else {
+        return Outcome::Unable("this key draws nothing for the submission".to_owned());
+    };
     let (reputation_bps, oracles, quorum) = drawn_from(oracle, job);
     let audit::Draw {
         seed,
@@ -648,7 +653,7 @@ async fn run(
     } = audit::draw(
         &address.to_bytes(),
         job,
-        &signature,
+        &output,
         reputation_bps,
         oracles,
         quorum,
@@ -690,7 +695,7 @@ async fn run(
     let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     match judge(found, job.units) {
         Outcome::Decided(checked) => Outcome::Decided(Checked {
-            sample: Some(signature),
+            sample: Some(proof),
             audit: Some(Audit {
                 audited,
                 rate_ppm,
@@ -800,7 +805,7 @@ pub async fn confirms(
 }
 
 /// One check by the engine, on a thread that may be busy for long.
-async fn verify_once(
+pub async fn verify_once(
     oracle: &Arc<Oracle>,
     address: &Pubkey,
     job: &Job,
@@ -868,7 +873,7 @@ fn judge(verdict: EngineVerdict, units: u64) -> Outcome {
     }
 }
 
-pub struct CancelOnDrop(pub CancelToken);
+struct CancelOnDrop(CancelToken);
 
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {
@@ -937,7 +942,7 @@ mod tests {
             total_steps: 1,
             reason: None,
             verify_ms: 1,
-            sample_signature: None,
+            sample_proof: None,
             audit: None,
             wrong_steps: Vec::new(),
             tolerant: false,

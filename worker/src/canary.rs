@@ -1,38 +1,79 @@
-//! Which jobs are answered wrong on purpose, to see which oracles notice: those whose secret `io audit canary` left in the operator's
-//! folder, at the operator's expense. A secret names one job's address, so nobody else's job is ever one.
+//! Jobs that are answered wrong on purpose, to see which oracles notice (`io audit canary`), at the operator's expense: those whose secret lies in the operator's
+//! folder. A secret commits to one job's address, before the job is there: nobody else's job is ever one.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use io_client::Pubkey;
-use serde::Deserialize;
+use io_client::{Pubkey, pda};
+use io_engines::BlobHash;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
-/// Files of the folder that are looked at.
-const MAX_FILES: usize = 10_000;
+const DOMAIN: [u8; 16] = *b"io/canary/1.....";
 /// Largest secret, bytes.
 const MAX_SECRET: u64 = 4 * 1024;
 
-#[derive(Deserialize)]
-struct Secret {
-    job: String,
+/// What is committed to, and the salt that keeps it unknown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Secret {
+    pub spec: BlobHash,
+    /// Hash of the right result's manifest.
+    pub right: BlobHash,
+    pub salt: BlobHash,
 }
 
-/// Whether a secret in the folder is of this job. What cannot be read is none.
-pub fn is_one(folder: &Path, job: &Pubkey) -> bool {
-    let entries = match std::fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) => {
-            tracing::warn!(folder = %folder.display(), %error, "can't look for canaries: answering as to any other job");
-            return false;
-        }
+impl Secret {
+    /// The nonce of its job: the head of `SHA-256(domain ‖ spec ‖ right ‖ salt)`.
+    pub fn nonce(&self) -> u64 {
+        let hash: [u8; 32] = Sha256::new()
+            .chain_update(DOMAIN)
+            .chain_update(self.spec.0)
+            .chain_update(self.right.0)
+            .chain_update(self.salt.0)
+            .finalize()
+            .into();
+        let [a, b, c, d, e, f, g, h, ..] = hash;
+        u64::from_le_bytes([a, b, c, d, e, f, g, h])
+    }
+
+    /// The job's address, when this renter submits it.
+    pub fn job(&self, renter: &Pubkey) -> Pubkey {
+        pda::job(renter, self.nonce())
+    }
+}
+
+/// The file that waits for the job's end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Committed {
+    pub renter: String,
+    pub secret: Secret,
+}
+
+impl Committed {
+    /// The job's address; `None` when the renter's is none.
+    pub fn job(&self) -> Option<Pubkey> {
+        let renter: Pubkey = self.renter.parse().ok()?;
+        Some(self.secret.job(&renter))
+    }
+}
+
+/// Where a job's secret lies.
+pub fn secret_file(folder: &Path, job: &Pubkey) -> PathBuf {
+    folder.join(format!("{job}.json"))
+}
+
+/// Whether the folder has the secret of this job of this spec. What cannot be read is none.
+pub fn is_one(folder: &Path, job: &Pubkey, spec: &BlobHash) -> bool {
+    let path = secret_file(folder, job);
+    let read = || {
+        let file = std::fs::symlink_metadata(&path).ok()?;
+        let fits = file.is_file() && file.len() <= MAX_SECRET;
+        fits.then(|| std::fs::read(&path).ok()).flatten()
     };
-    let job = job.to_string();
-    entries.flatten().take(MAX_FILES).any(|entry| {
-        let small = entry
-            .metadata()
-            .is_ok_and(|file| file.is_file() && file.len() <= MAX_SECRET);
-        let read = || serde_json::from_slice::<Secret>(&std::fs::read(entry.path()).ok()?).ok();
-        small && read().is_some_and(|secret| secret.job == job)
-    })
+    read()
+        .and_then(|content| serde_json::from_slice::<Committed>(&content).ok())
+        .is_some_and(|committed| committed.job() == Some(*job) && committed.secret.spec == *spec)
 }
 
 #[cfg(test)]
@@ -40,26 +81,47 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_job_that_a_secret_names_is_one() {
+    fn only_the_job_that_a_secret_commits_to_is_one() {
         let folder = tempfile::tempdir().unwrap();
-        let [job, other] = [1, 2].map(|n| Pubkey::new_from_array([n; 32]));
-        assert!(!is_one(folder.path(), &job));
-        let write = |name: &str, content: &str| {
-            std::fs::write(folder.path().join(name), content).unwrap();
+        let [renter, stranger] = [7, 8].map(|n| Pubkey::new_from_array([n; 32]));
+        let secret = Secret {
+            spec: BlobHash([1; 32]),
+            right: BlobHash([2; 32]),
+            salt: BlobHash([3; 32]),
         };
-        write("notes.txt", "not a secret");
-        write("broken.json", "{\"job\":");
-        write(
-            "large.json",
-            &format!("{{\"job\":\"{other}\",\"x\":\"{}\"}}", "x".repeat(5_000)),
-        );
-        assert!(!is_one(folder.path(), &job));
-        write(
-            "canary.json",
-            &format!("{{\"job\":\"{job}\",\"renter\":\"r\",\"secret\":{{}}}}"),
-        );
-        assert!(is_one(folder.path(), &job));
-        assert!(!is_one(folder.path(), &other), "a file that is too large");
-        assert!(!is_one(&folder.path().join("missing"), &job));
+        let (spec, job) = (secret.spec, secret.job(&renter));
+        assert!(!is_one(folder.path(), &job, &spec));
+        let put = |job: &Pubkey, content: &[u8]| {
+            std::fs::write(secret_file(folder.path(), job), content).unwrap();
+        };
+        let committed = Committed {
+            renter: renter.to_string(),
+            secret: secret.clone(),
+        };
+        let text = serde_json::to_vec(&committed).unwrap();
+        put(&job, &text);
+        assert!(is_one(folder.path(), &job, &spec));
+        assert!(!is_one(folder.path(), &job, &BlobHash([9; 32])), "its spec");
+        assert!(!is_one(&folder.path().join("missing"), &job, &spec));
+        // A file that is called like somebody else's job does not make it one, whatever is in it.
+        let other = secret.job(&stranger);
+        let foreign = [
+            text.clone(),
+            serde_json::to_vec(&Committed {
+                secret: Secret {
+                    salt: BlobHash([4; 32]),
+                    ..secret.clone()
+                },
+                renter: stranger.to_string(),
+            })
+            .unwrap(),
+            format!("{{\"job\":\"{other}\",\"secret\":{{}}}}").into_bytes(),
+            b"not a secret".to_vec(),
+            vec![b' '; 5_000],
+        ];
+        for content in foreign {
+            put(&other, &content);
+            assert!(!is_one(folder.path(), &other, &spec));
+        }
     }
 }

@@ -12,7 +12,7 @@
 
 mod attest;
 mod blobs;
-mod canary;
+pub mod canary;
 pub mod chain;
 pub mod config;
 pub mod devices;

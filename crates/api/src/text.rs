@@ -7,6 +7,9 @@ const MAX_KEY_CHARS: usize = 44;
 /// Base58 characters of 64 bytes, at most.
 const MAX_SIGNATURE_CHARS: usize = 88;
 
+/// Base58 characters of 80 bytes, at most.
+const MAX_PROOF_CHARS: usize = 110;
+
 /// A key in base58.
 pub fn key(bytes: &Bytes32) -> String {
     bs58::encode(bytes).into_string()
@@ -25,6 +28,16 @@ pub fn signature(bytes: &[u8; 64]) -> String {
 /// A signature out of base58; `None` when it is not 64 bytes in base58.
 pub fn parse_signature(text: &str) -> Option<[u8; 64]> {
     base58(text, MAX_SIGNATURE_CHARS)
+}
+
+/// A draw's proof in base58.
+pub fn proof(bytes: &[u8; 80]) -> String {
+    bs58::encode(bytes).into_string()
+}
+
+/// A draw's proof out of base58; `None` when it is not 80 bytes in base58.
+pub fn parse_proof(text: &str) -> Option<[u8; 80]> {
+    base58(text, MAX_PROOF_CHARS)
 }
 
 fn base58<const N: usize>(text: &str, max_chars: usize) -> Option<[u8; N]> {

@@ -375,10 +375,11 @@ wire! {
         pub reason: Option<String>,
         /// Time this oracle spent verifying, milliseconds.
         pub verify_ms: u64,
-        /// This oracle's Ed25519 signature over the submission, that the audit and the sample of checked steps were drawn from: nobody
-        /// could foresee it, anybody can draw the same from it. Absent when the result could not be fetched.
+        /// Proof of what this oracle's key draws for the submission (ECVRF-EDWARDS25519-SHA512-TAI, base58), which the audit and the sample of
+        /// checked steps follow from: nobody could foresee it, this oracle included could not choose it, anybody can draw the same from it.
+        /// Absent when the result could not be fetched.
         #[serde(default)]
-        pub sample_signature: Option<String>,
+        pub sample_proof: Option<String>,
         /// Whether it had to audit the job, and whether it did.
         #[serde(default)]
         pub audit: Option<Audit>,
@@ -455,7 +456,7 @@ impl Attestation {
         Self {
             reason: None,
             verify_ms: 0,
-            sample_signature: None,
+            sample_proof: None,
             audit: self.audit.as_ref().map(|audit| Audit {
                 rate_ppm: 0,
                 ..audit.clone()

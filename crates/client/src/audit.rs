@@ -1,4 +1,4 @@
-//! Which jobs an oracle has to audit: from the job's account, the oracle set and the oracle's signature over the submission. Oracles
+//! Which jobs an oracle has to audit: from the job's account, the oracle set and what the oracle's key draws for the submission. Oracles
 //! follow it, and anybody holds them to it with the same functions.
 
 use io_network::state::Job;
@@ -12,10 +12,12 @@ use io_protocol::{
     money,
 };
 
-/// Domain of the signature that the draw and the sample follow from.
-pub const SAMPLE_DOMAIN: [u8; 16] = *b"io/sample/1.....";
+use crate::vrf::Output;
 
-/// What an oracle signs to draw for a submission.
+/// Domain of the input that the draw and the sample follow from.
+pub const SAMPLE_DOMAIN: [u8; 16] = *b"io/sample/2.....";
+
+/// What an oracle draws for ([`crate::vrf`]): a submission.
 pub fn sample_message(
     deployment: &Deployment,
     job: &Bytes32,
@@ -31,12 +33,12 @@ pub fn sample_message(
     message
 }
 
-/// What that signature makes: the seed of the draw and of the sample.
-pub fn seed(address: &Bytes32, job: &Job, signature: &[u8; 64]) -> Hash {
-    sample_seed(address, &job.trace_root, &job.output_hash, &[signature])
+/// What that makes: the seed of the draw and of the sample.
+pub fn seed(address: &Bytes32, job: &Job, output: &Output) -> Hash {
+    sample_seed(address, &job.trace_root, &job.output_hash, &[output])
 }
 
-/// What an oracle's signature over a submission comes to.
+/// What an oracle's draw for a submission comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Draw {
     /// Of the draw, and of the sample.
@@ -47,17 +49,17 @@ pub struct Draw {
     pub audits: bool,
 }
 
-/// Draws whether the oracle that made this signature over [`sample_message`] audits a submission of a device with this reputation, when it
+/// Whether the oracle whose key draws this output for [`sample_message`] audits a submission of a device with this reputation, when it
 /// is one of `oracles`, of which `quorum` pay a result. Oracles decide by it, and whoever holds them to it asks the same.
 pub fn draw(
     address: &Bytes32,
     job: &Job,
-    signature: &[u8; 64],
+    output: &Output,
     reputation_bps: u16,
     oracles: u32,
     quorum: u32,
 ) -> Draw {
-    let seed = seed(address, job, signature);
+    let seed = seed(address, job, output);
     let rate_ppm = rate_ppm(job, reputation_bps, oracles, quorum);
     Draw {
         seed,
@@ -113,9 +115,9 @@ mod tests {
         );
     }
 
-    /// The draw is of the signature and the submission, at the rate of the job: another signature or result, another draw.
+    /// The draw is of the output and the submission, at the rate of the job: another output or result, another draw.
     #[test]
-    fn a_draw_is_of_one_signature_over_one_submission() {
+    fn a_draw_is_of_one_output_for_one_submission() {
         let job = Job {
             units: 1_000,
             ask: 5_000_000,

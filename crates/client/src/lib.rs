@@ -25,6 +25,7 @@ pub mod subscribe;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod tokens;
+pub mod vrf;
 
 pub use anchor_lang::prelude::Pubkey;
 pub use error::{Error, Result};

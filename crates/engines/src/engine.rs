@@ -211,6 +211,8 @@ pub enum RejectReason {
     Mismatch,
     /// The bytes, the status or the fuel of an exact run differ.
     Differs,
+    /// An exact run ends here as it need not end on another machine, and did not there.
+    OfThisMachine,
 }
 
 impl RejectReason {

@@ -411,7 +411,7 @@ impl Engine for WasmEngine {
             time_limit: Duration::from_secs(wasm.time_limit_s.into()),
         };
         let execution = match self.execute(wasm, &spec.input, blobs, machine, None, control)? {
-            End::Ended(execution) if control.canary => execution.spoiled(),
+            End::Ended(execution) if control.canary && wasm.max_output > 0 => execution.spoiled(),
             End::Ended(execution) => execution,
             End::TooLong => Execution::too_long(wasm),
             End::Departed(_) => return Err(EngineError::Host("nothing was committed".into())),
@@ -517,8 +517,13 @@ impl WasmEngine {
             ..
         } = execution.into_result(spec, &control.job)?;
         if claimed != right {
+            let of_this_machine =
+                claimed.failure_of_a_machine().is_none() && right.failure_of_a_machine().is_some();
             return Ok(Verdict::reject(
-                RejectReason::Differs,
+                match of_this_machine {
+                    true => RejectReason::OfThisMachine,
+                    false => RejectReason::Differs,
+                },
                 difference(&right, &claimed),
             ));
         }
@@ -667,11 +672,7 @@ fn committed_steps(
     else {
         return malformed(format!("{STEPS_FILE} isn't {} hashes", claimed.steps));
     };
-    let mut trace = TraceBuilder::new(*job);
-    for hash in &hashes {
-        trace.push_hash(hash).map_err(host)?;
-    }
-    if trace.finish().root() != claim.trace_root {
+    if root_of(&hashes, job)? != claim.trace_root {
         return Ok(Err(Verdict::reject(
             RejectReason::Trace,
             format!("the steps in {STEPS_FILE} have another root than the committed one"),
@@ -679,6 +680,22 @@ fn committed_steps(
     }
     hashes.pop();
     Ok(Ok(hashes))
+}
+
+/// The root of the steps that a result publishes, for this job: what its trace's committed root has to be. `None` where it publishes none that can
+/// be read.
+pub fn published_root(blobs: &dyn Blobs, claimed: &Manifest, job: &[u8; 32]) -> Option<Hash> {
+    let file = claimed.file(STEPS_FILE)?;
+    let bytes = blob::read_hash(blobs, &file.hash, (MAX_SLICES + 1) * 32).ok()?;
+    root_of(&steps::parse(&bytes)?, job).ok()
+}
+
+fn root_of(steps: &[Hash], job: &[u8; 32]) -> Result<Hash, EngineError> {
+    let mut trace = TraceBuilder::new(*job);
+    for hash in steps {
+        trace.push_hash(hash).map_err(host)?;
+    }
+    Ok(trace.finish().root())
 }
 
 fn departure_text(departure: &Departure, steps: u64) -> String {
@@ -778,10 +795,8 @@ impl Execution {
         summary.extend(serde_json::to_vec(&self.status).expect("a status is strings and integers"));
         let mut steps = self.steps;
         steps.push(step_hash(&summary));
-        let mut trace = TraceBuilder::new(*job);
-        for step in &steps {
-            trace.push_hash(step).map_err(host)?;
-        }
+        let trace_root = root_of(&steps, job)?;
+        let count = steps.len() as u64;
         let (mut files, mut bytes) = (Vec::new(), Vec::new());
         let mut file = |name: &str, content: Vec<u8>, hash| {
             files.push(OutputFile {
@@ -799,18 +814,17 @@ impl Execution {
             let hash = BlobHash::of(&steps);
             file(STEPS_FILE, steps, hash);
         }
-        let trace = trace.finish();
         let manifest = Manifest {
             version: MANIFEST_VERSION,
             spec: spec.hash(),
             status: self.status,
             units: units_for_fuel(self.fuel).max(LEAST_UNITS),
-            steps: trace.n_steps(),
+            steps: count,
             files,
         };
         Ok(RunResult {
             manifest,
-            trace_root: trace.root(),
+            trace_root,
             bytes,
         })
     }

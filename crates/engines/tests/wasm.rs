@@ -476,7 +476,7 @@ fn a_stack_overflow_is_a_result_that_costs_all_the_fuel() {
     assert_eq!(rejected(&bench, &shallow, &lie), RejectReason::Differs);
     // And an endless recursion can't be claimed to have come to an end.
     let lie = made_up(&bench, &deep, "unreachable", "wasm trap", 5_000);
-    assert_eq!(rejected(&bench, &deep, &lie), RejectReason::Differs);
+    assert_eq!(rejected(&bench, &deep, &lie), RejectReason::OfThisMachine);
 }
 
 /// Between the stack that is promised and the most that there is, machines may differ: a run here, another there, and neither
@@ -1085,6 +1085,67 @@ fn claim_of(bench: &Bench, honest: &Outcome, manifest: &Manifest) -> Claim {
         output_hash: bench.put(&manifest.canonical()).hash,
         ..claim(honest)
     }
+}
+
+/// A canary's answer is wrong, and everything that can be looked at without a run is right: its steps and its trace are over the wrong output.
+#[test]
+fn nothing_but_a_run_tells_a_canary() {
+    let looping =
+        "(local $i i32) (loop $again (local.set $i (i32.add (local.get $i) (i32.const 1)))
+        (br_if $again (i32.lt_u (local.get $i) (i32.const 3000000))))";
+    for (body, right) in [
+        // An output, steps before it, none at all, and a failure.
+        (
+            "(call $output_write (i32.const 0) (i32.const 9)) (i32.const 0)".to_owned(),
+            Status::Ok,
+        ),
+        (
+            format!("{looping} (call $output_write (i32.const 0) (i32.const 9)) (i32.const 0)"),
+            Status::Ok,
+        ),
+        (format!("{looping} (i32.const 0)"), Status::Ok),
+    ] {
+        let bench = Bench::new();
+        let spec = spec(bench.put(&module(&body)), bench.put(b"input"));
+        let honest = run_and_verify(&bench, &spec);
+        assert_eq!(honest.manifest.status, right);
+        let control = Control {
+            canary: true,
+            ..Control::new(JOB)
+        };
+        let canary = bench.run(&spec, &control).unwrap();
+        assert_eq!(
+            (canary.units, canary.manifest.steps, &canary.manifest.status),
+            (honest.units, honest.manifest.steps, &Status::Ok)
+        );
+        assert_ne!(canary.output_hash, honest.output_hash);
+        let form = bench.look_at_form(&spec, &claim(&canary));
+        assert!(form.is_accept(), "{form:?}");
+        assert_eq!(
+            rejected(&bench, &spec, &claim(&canary)),
+            RejectReason::Differs
+        );
+        // The root of the steps that it publishes is the committed one; of one step it publishes none.
+        let published = io_engines::wasm::published_root(&bench.blobs, &canary.manifest, &JOB);
+        let committed = (canary.manifest.steps > 1).then_some(canary.trace_root);
+        assert_eq!(published, committed);
+    }
+    // A failure becomes an output that is none.
+    let bench = Bench::new();
+    let spec = spec(bench.put(&module("unreachable")), bench.put(b""));
+    let honest = run_and_verify(&bench, &spec);
+    failure(&honest);
+    let control = Control {
+        canary: true,
+        ..Control::new(JOB)
+    };
+    let canary = bench.run(&spec, &control).unwrap();
+    assert_eq!(canary.manifest.status, Status::Ok);
+    assert!(bench.look_at_form(&spec, &claim(&canary)).is_accept());
+    assert_eq!(
+        rejected(&bench, &spec, &claim(&canary)),
+        RejectReason::Differs
+    );
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Which jobs are audited: a rate from what is at stake, and a draw that nobody could foresee.
 //!
-//! An oracle either re-runs a job (all of it or a sample, as its class says) or looks at its form only. Which of the two is drawn from
-//! its own signature over the submission ([`crate::sample_seed`]), at a rate that anybody can compute from the job's account:
+//! An oracle either re-runs a job (all of it or a sample, as its class says) or looks at its form only. Which of the two follows from
+//! what its key draws for the submission ([`crate::sample_seed`]), at a rate that anybody can compute from the job's account:
 //!
 //! ```text
 //! wanted     = MARGIN · g / (S + R), at least FLOOR, at most 1            S > g/p − R, solved for p (crate::economics)

@@ -11,8 +11,8 @@ const SEED: u8 = 3;
 /// The seed of a sample: `SHA-256(0x03 ‖ job ‖ trace root ‖ output hash ‖ each source's length as u64 LE ‖
 /// source)`.
 ///
-/// `sources` are what did not exist when the root and the output were committed: the sampling oracle's
-/// signature over the committed result, the first blockhash after it. The worker can't choose its wrong
+/// `sources` are what did not exist when the root and the output were committed: what the sampling oracle's
+/// key draws for the committed result, the first blockhash after it. The worker can't choose its wrong
 /// steps around a sample it could not know; anybody can recompute the sample later.
 pub fn sample_seed(job: &Hash, trace_root: &Hash, output_hash: &Hash, sources: &[&[u8]]) -> Hash {
     let mut hash = Sha256::new()

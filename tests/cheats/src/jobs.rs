@@ -831,7 +831,9 @@ fn draws(run: u32, reputation_bps: u16) -> [bool; 3] {
     let message =
         drawing::sample_message(&deployment, &address, job.created_slot, &job.output_hash);
     [1, 2, 3].map(|oracle| {
-        let signature = Wallet::from_seed(&[oracle; 32]).sign(&message).into();
-        drawing::draw(&address, &job, &signature, reputation_bps, 3, 2).audits
+        let (_, output) = Wallet::from_seed(&[oracle; 32])
+            .draw(&message)
+            .expect("a draw");
+        drawing::draw(&address, &job, &output, reputation_bps, 3, 2).audits
     })
 }

@@ -477,7 +477,8 @@ fn oracle() {
             vault_bump: 242,
             version: 1,
             convicted_by: [0; 32],
-            reserved: [0; 29],
+            barred: 0,
+            reserved: [0; 28],
         },
     );
 }

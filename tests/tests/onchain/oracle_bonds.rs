@@ -15,6 +15,7 @@ use io_tests::{
     world,
 };
 use solana_keypair::Keypair;
+use solana_message::Message;
 use solana_signer::Signer;
 
 const BOND: u64 = 1_000 * IO;
@@ -741,4 +742,78 @@ fn without_a_quorum_of_others_nobody_is_convicted() {
     w.refuse(&call, IoError::QuorumNotReached);
     let call = convict(&w, &finder, FOUND, &[0, 1, 2]);
     w.refuse(&call, IoError::AccusedMayNotDecide);
+}
+
+/// Who has taken the bond out in time loses nothing more, and is barred all the same: also by a contradiction. The first finding stays.
+#[test]
+fn without_a_bond_a_fault_still_bars() {
+    for by_contradiction in [false, true] {
+        let (mut w, _) = bonded(453);
+        w.with_stake_params(|p| p.min_oracle_bond = 0);
+        let liar = w.person();
+        let owner = w.bonded_oracle(&liar, 0);
+        let (key, finder) = (liar.pubkey(), w.party());
+        let said = |w: &World, args| {
+            let said = w.conduct_statement(&key, &args, &finder.pubkey());
+            let signed = Ed25519::signed(&said.to_bytes(), &[&w.oracles[1], &w.oracles[2]]);
+            w.convict_oracle_call(&key, &finder.io, args, signed)
+        };
+        let call = if by_contradiction {
+            let r = result(&w);
+            let other = ResultStatement { units: 6, ..r };
+            let proof = Ed25519::pair(&liar, &r.to_bytes(), &other.to_bytes());
+            w.prove_equivocation_call(&key, &finder.io, proof)
+        } else {
+            said(&w, FOUND)
+        };
+        w.ok(&call);
+        w.refuse(&call, IoError::NothingOwed);
+        let again = said(
+            &w,
+            ConvictArgs {
+                evidence: [5; 32],
+                ..FOUND
+            },
+        );
+        w.refuse(&again, IoError::NothingOwed);
+        let oracle = w.oracle(&key);
+        let found = if by_contradiction {
+            [0; 32]
+        } else {
+            FOUND.evidence
+        };
+        assert_eq!(
+            (oracle.barred, oracle.slashed, oracle.convicted_by),
+            (1, 0, found)
+        );
+        assert_eq!(w.tokens(&finder.io), START_IO);
+        let add = w.add_oracle_bond_call(&key, &owner, BOND);
+        w.refuse(&add, IoError::OracleSlashed);
+        w.with_stake_params(|p| p.min_oracle_bond = BOND);
+        let mut all = keys(&w);
+        all.push(key);
+        let enter = w.set_bonded_oracles_call(2, &all, &all);
+        w.refuse(&enter, IoError::OracleSlashed);
+    }
+}
+
+/// A quorum of four fits into a packet of 1,232 bytes, as a settlement's does.
+#[test]
+fn a_quorum_of_four_convicts_in_one_transaction() {
+    let mut w = World::new(454);
+    let more: Vec<Keypair> = (0..2).map(|_| w.person()).collect();
+    w.oracles.extend(more);
+    let all = keys(&w);
+    let call = w.set_oracles_call(4, &all);
+    w.ok(&call);
+    let liar = w.oracles[0].insecure_clone();
+    w.bonded_oracle(&liar, BOND);
+    let finder = w.party();
+    let call = convict(&w, &finder, FOUND, &[1, 2, 3, 4]);
+    let payer = w.fee_payer.pubkey();
+    let message = Message::new(&call.instructions(), Some(&payer));
+    let size = 1 + 64 + message.serialize().len();
+    assert!(size <= 1_232, "{size} bytes");
+    w.ok(&call);
+    assert_eq!(w.oracle(&liar.pubkey()).slashed, BOND);
 }

@@ -225,7 +225,7 @@ mod tests {
             total_steps: 1,
             reason: None,
             verify_ms: 0,
-            sample_signature: None,
+            sample_proof: None,
             audit: None,
             audit_signature: None,
             wrong_steps: Vec::new(),

@@ -541,10 +541,11 @@ export interface components {
       /** @description Why, when invalid. */
       reason?: string | null;
       /**
-       * @description This oracle's Ed25519 signature over the submission, that the audit and the sample of checked steps were drawn from: nobody
-       *     could foresee it, anybody can draw the same from it. Absent when the result could not be fetched.
+       * @description Proof of what this oracle's key draws for the submission (ECVRF-EDWARDS25519-SHA512-TAI, base58), which the audit and the sample of
+       *     checked steps follow from: nobody could foresee it, this oracle included could not choose it, anybody can draw the same from it.
+       *     Absent when the result could not be fetched.
        */
-      sample_signature?: string | null;
+      sample_proof?: string | null;
       /** Format: int64 */
       set_version: number;
       /** @description Ed25519 signature over the `ResultStatement` with these fields. */

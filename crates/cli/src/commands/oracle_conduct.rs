@@ -107,53 +107,75 @@ fn from_file(path: &Path) -> Result<Vec<Attestation>> {
         })
 }
 
+impl Charge {
+    /// What is found, as far as it is this charge's.
+    fn args(&self) -> ConvictArgs {
+        let said = serde_json::to_vec(&self.said).unwrap_or_default();
+        ConvictArgs {
+            job: self.job,
+            created_slot: self.said.created_slot,
+            epoch: self.said.epoch,
+            evidence: *blake3::hash(&said).as_bytes(),
+        }
+    }
+
+    /// What an oracle signs who finds it, for the set of this version and this finder.
+    fn statement(
+        &self,
+        deployment: Deployment,
+        set_version: u64,
+        finder: Bytes32,
+    ) -> ConductStatement {
+        let args = self.args();
+        ConductStatement {
+            deployment,
+            set_version,
+            oracle: self.accused.to_bytes(),
+            job: self.job.to_bytes(),
+            created_slot: args.created_slot,
+            epoch: args.epoch,
+            evidence: args.evidence,
+            finder,
+        }
+    }
+}
+
 /// What the oracles that were asked say.
 #[derive(Default)]
 struct Answers {
-    args: Option<(ConvictArgs, Pubkey)>,
-    signatures: Vec<(Pubkey, Signature)>,
+    /// By the finder that they name: one that names another keeps nobody's signature from counting.
+    signatures: BTreeMap<Bytes32, BTreeMap<Bytes32, Signature>>,
     /// Of oracles that signed nothing: who, and why.
     others: Vec<(String, String)>,
 }
 
-/// The finding of one oracle's answer, if all of it is what that oracle may sign. Pure.
+impl Answers {
+    /// The finder that most name, and who signed for it.
+    fn most(&self) -> Option<(&Bytes32, &BTreeMap<Bytes32, Signature>)> {
+        self.signatures.iter().max_by_key(|(_, by)| by.len())
+    }
+
+    fn count(&self) -> usize {
+        self.most().map_or(0, |(_, by)| by.len())
+    }
+}
+
+/// Who signed an answer, and the finder that it names, if all of it is what that oracle may sign. Pure.
 fn finding(
     deployment: Deployment,
     set: &OracleSet,
     charge: &Charge,
     answer: &Conduct,
-) -> Option<(ConvictArgs, Pubkey, Pubkey, Signature)> {
+) -> Option<(Bytes32, Bytes32, Signature)> {
     let found = answer.finding.as_ref()?;
     let by = text::parse_key(&answer.oracle)?;
-    let args = ConvictArgs {
-        job: charge.job,
-        created_slot: found.created_slot,
-        epoch: found.epoch,
-        evidence: *blake3::hash(&serde_json::to_vec(&charge.said).ok()?).as_bytes(),
-    };
     let finder = text::parse_key(&found.finder)?;
-    let statement = ConductStatement {
-        deployment,
-        set_version: set.version,
-        oracle: charge.accused.to_bytes(),
-        job: charge.job.to_bytes(),
-        created_slot: args.created_slot,
-        epoch: args.epoch,
-        evidence: args.evidence,
-        finder,
-    };
+    let statement = charge.statement(deployment, set.version, finder);
     let signature = text::parse_signature(&found.signature)?;
     let counts = set.position(&by).is_some()
         && by != charge.accused.to_bytes()
         && verify_signature(&by, &statement.to_bytes(), &signature);
-    counts.then(|| {
-        (
-            args,
-            Pubkey::new_from_array(finder),
-            Pubkey::new_from_array(by),
-            Signature::from(signature),
-        )
-    })
+    counts.then(|| (by, finder, Signature::from(signature)))
 }
 
 /// Asks each oracle until all that can have answered, or a quorum has signed, or `until`.
@@ -167,7 +189,7 @@ async fn ask(
     let mut answers = Answers::default();
     let job: Bytes32 = charge.job.to_bytes();
     let mut asked: Vec<&OracleClient> = clients.iter().collect();
-    while !asked.is_empty() && answers.signatures.len() < usize::from(set.quorum) {
+    while !asked.is_empty() && answers.count() < usize::from(set.quorum) {
         let mut running = Vec::new();
         for client in asked {
             let host = client.host().to_owned();
@@ -181,15 +203,11 @@ async fn ask(
                     }
                 }
                 Ok(answer) => match finding(deployment, set, charge, &answer) {
-                    Some((args, finder, by, signature))
-                        if answers.args.is_none_or(|known| known == (args, finder)) =>
-                    {
-                        answers.args = Some((args, finder));
-                        if answers.signatures.iter().all(|(key, _)| *key != by) {
-                            answers.signatures.push((by, signature));
-                        }
+                    Some((by, finder, signature)) => {
+                        let of_finder = answers.signatures.entry(finder).or_default();
+                        of_finder.insert(by, signature);
                     }
-                    _ => {
+                    None => {
                         let why = answer
                             .reason
                             .unwrap_or_else(|| "signed nothing that counts".to_owned());
@@ -262,7 +280,7 @@ pub async fn convict(args: &ConvictArguments, ctx: &Context) -> Result<()> {
     let answers = ask(&oracles.clients, deployment, &set, charge, until).await;
     meter.finish();
     let quorum = usize::from(set.quorum);
-    let Some((found, finder)) = answers.args.filter(|_| answers.signatures.len() >= quorum) else {
+    let Some((finder, signed)) = answers.most().filter(|(_, by)| by.len() >= quorum) else {
         let others: Vec<_> = answers
             .others
             .iter()
@@ -270,28 +288,37 @@ pub async fn convict(args: &ConvictArguments, ctx: &Context) -> Result<()> {
             .collect();
         return Err(Failure::failed(format!(
             "{} of {quorum} needed oracles found the word of {} untrue. {}",
-            answers.signatures.len(),
+            answers.count(),
             short(&charge.accused.to_string()),
             others.join("; ")
         ))
         .hint("Every oracle of the network has to be known here: `io config get oracles`, --oracle URL."));
     };
-    let statement = ConductStatement {
-        deployment,
-        set_version: set.version,
-        oracle: charge.accused.to_bytes(),
-        job: found.job.to_bytes(),
-        created_slot: found.created_slot,
-        epoch: found.epoch,
-        evidence: found.evidence,
-        finder: finder.to_bytes(),
-    };
-    let mut signatures = answers.signatures;
-    signatures.sort_by_key(|(key, _)| key.to_bytes());
+    // No more than it takes: a transaction has room for few.
+    let signatures: Vec<(Pubkey, Signature)> = signed
+        .iter()
+        .take(quorum)
+        .map(|(by, signature)| (Pubkey::new_from_array(*by), *signature))
+        .collect();
+    let message = charge
+        .statement(deployment, set.version, *finder)
+        .to_bytes();
+    let finder = Pubkey::new_from_array(*finder);
+    let found = charge.args();
     let destination = tokens::associated(&finder, &network.io_mint);
+    if tokens::balance(&ctx.rpc, &destination).await?.is_none() {
+        // One of its own, as the other has no room for it.
+        let create = tokens::create_associated(&wallet.address(), &finder, &network.io_mint);
+        ctx.transact(
+            format!("finder-account:{finder}"),
+            &wallet,
+            &[],
+            vec![create],
+        )
+        .await?;
+    }
     let instructions = vec![
-        tokens::create_associated(&wallet.address(), &finder, &network.io_mint),
-        ed25519::verify(&statement.to_bytes(), &signatures)?,
+        ed25519::verify(&message, &signatures)?,
         instructions::convict_oracle(&charge.accused, &network.io_mint, &destination, found),
     ];
     let intent = format!("convict:{}:{}", charge.accused, random_u64()?);
@@ -337,7 +364,7 @@ mod tests {
             total_steps: 1,
             reason: Some("not signed".into()),
             verify_ms: 7,
-            sample_signature: None,
+            sample_proof: None,
             audit: Some(Audit {
                 audited,
                 rate_ppm: 1,
@@ -427,18 +454,15 @@ mod tests {
             reason: None,
             finding: Some(Finding {
                 set_version: statement.set_version,
-                created_slot: 9,
-                epoch: 4,
+                created_slot: statement.created_slot,
+                epoch: statement.epoch,
                 evidence: text::hash(&statement.evidence),
                 finder: text::key(&renter),
                 signature: by.sign(&statement.to_bytes()).to_string(),
             }),
         };
         let counted = finding(HERE, &set, &charge, &answer(&other, good)).unwrap();
-        assert_eq!(
-            (counted.0.evidence, counted.1.to_bytes(), counted.2),
-            (evidence, renter, other.address())
-        );
+        assert_eq!((counted.0, counted.1), (other.address().to_bytes(), renter));
         for by in [&liar, &stranger] {
             assert!(finding(HERE, &set, &charge, &answer(by, good)).is_none());
         }
@@ -460,6 +484,11 @@ mod tests {
                 ..good
             },
             ConductStatement {
+                created_slot: 1,
+                ..good
+            },
+            ConductStatement { epoch: 1, ..good },
+            ConductStatement {
                 finder: [9; 32],
                 ..good
             },
@@ -471,5 +500,22 @@ mod tests {
             ..answer(&other, good)
         };
         assert!(finding(HERE, &set, &charge, &nothing).is_none());
+    }
+
+    /// An accomplice that names another finder signs for nobody but itself.
+    #[test]
+    fn one_answer_takes_nobody_elses_signature_away() {
+        let mut answers = Answers::default();
+        let signature = Signature::from([1; 64]);
+        let mut add = |finder: u8, by: u8| {
+            let of = answers.signatures.entry([finder; 32]).or_default();
+            of.insert([by; 32], signature);
+        };
+        add(1, 1);
+        for by in [2, 3, 3] {
+            add(2, by);
+        }
+        assert_eq!(answers.count(), 2);
+        assert_eq!(answers.most().unwrap().0, &[2; 32]);
     }
 }

@@ -11,7 +11,7 @@ pub const JOB: [u8; 32] = [0x5a; 32];
 /// A job's blobs and a folder for its result, on disk.
 pub struct Bench {
     dir: TempDir,
-    blobs: BlobDir,
+    pub blobs: BlobDir,
     known: KnownModels,
     pub engines: Engines,
 }

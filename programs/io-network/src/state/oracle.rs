@@ -22,7 +22,7 @@ pub struct Oracle {
     pub unbonding: u64,
     /// When that can be withdrawn, Unix seconds.
     pub ready_at: i64,
-    /// Lost, ever. Not zero: never again in a set.
+    /// Lost, ever.
     pub slashed: u64,
     pub since: i64,
     pub bump: u8,
@@ -30,7 +30,9 @@ pub struct Oracle {
     pub version: u8,
     /// What a quorum of the others found it out by: BLAKE3 of the untrue attestation. Zeroes: nothing.
     pub convicted_by: [u8; 32],
-    pub reserved: [u8; 29],
+    /// 1 once its fault was shown, also when there was nothing left to lose: it bonds and enters a set no more.
+    pub barred: u8,
+    pub reserved: [u8; 28],
 }
 serialise_as_bytes!(Oracle);
 
@@ -44,6 +46,15 @@ impl Oracle {
     /// What the vault owes.
     pub fn liabilities(&self) -> Result<u64> {
         self.bond.checked_add(self.unbonding).or_overflow()
+    }
+
+    /// Nothing was ever shown against it.
+    pub fn require_unblemished(&self) -> Result<()> {
+        require!(
+            self.slashed == 0 && self.barred == 0,
+            IoError::OracleSlashed
+        );
+        Ok(())
     }
 
     /// The one token account of this oracle's bond.

@@ -45,7 +45,7 @@ async fn an_appeal_is_decided_by_those_that_did_not_accuse() {
         found["reason"].as_str().is_some_and(|r| !r.is_empty()),
         "{shown}"
     );
-    assert!(found["sample_signature"].is_string(), "{shown}");
+    assert!(found["sample_proof"].is_string(), "{shown}");
     let accusers = shown["accusers"].as_array().unwrap();
     assert!(accusers.contains(&found["oracle"]), "{shown}");
     assert!(shown["evidence_problem"].is_null(), "{shown}");

@@ -46,13 +46,13 @@ async fn audits_and_canaries_show_what_oracles_signed() {
 
     // The canary: committed to, answered wrong on purpose, revealed.
     let canaries = folder.join("canaries");
-    std::fs::create_dir(&canaries).unwrap();
-    let (secret, evidence) = (canaries.join("first.json"), folder.join("evidence.json"));
-    let (secret, evidence) = (secret.display().to_string(), evidence.display().to_string());
+    let (kept, evidence) = (canaries.display().to_string(), folder.join("evidence.json"));
+    let evidence = evidence.display().to_string();
     let [module, input] = [&count, &message].map(|path| path.display().to_string());
     let work = [&module, "--input", &input, "--fuel", "1000000000"];
-    let commit = ["audit", "canary", "commit", "--secret", &secret];
+    let commit = ["audit", "canary", "commit", "--folder", &kept];
     let committed = market.io(&[&commit[..], &work].concat()).await.ok();
+    let secret = committed["secret"].as_str().expect("a file").to_owned();
     let nonce = committed["nonce"].as_str().expect("a nonce").to_owned();
     let worker = market.changed(&market.workers[0].config, &[("canaries", json!(canaries))]);
     market.kill_worker(0).await;
@@ -104,14 +104,14 @@ async fn audits_and_canaries_show_what_oracles_signed() {
         .io(&["audit", "canary", "verify", &lie.display().to_string()])
         .await
         .fails_with(1, &["shows nothing"]);
-    // A secret shows nothing about another job.
+    // A secret commits to one job: with another renter it is of none.
     let text = std::fs::read_to_string(&secret).unwrap();
-    let other = text.replace(&canary.to_string(), &job.to_string());
+    let other = text.replace(&market.renter.address().to_string(), &job.to_string());
     let other = inputs::write(&folder, "other.json", other.as_bytes());
     market
         .io(&["audit", "canary", "reveal", &other.display().to_string()])
         .await
-        .fails_with(2, &["not the job"]);
+        .fails(4);
     // The very work of the canary, for somebody who wants it: only a job that a secret names is answered wrong.
     let same = market.submit_wasm(&count, Some(&message), 1_000, &[]).await;
     market.ends(&same, JobState::Settled).await;

@@ -104,9 +104,9 @@ fn invent(market: &Market, address: &Pubkey, job: &Job, reputation_bps: u16) -> 
             &args.output_hash,
         );
         let drawn = oracles.iter().any(|oracle| {
-            let signature = oracle.sign(&message).into();
+            let (_, output) = oracle.draw(&message).unwrap();
             let address = address.to_bytes();
-            let draw = audit::draw(&address, &submitted, &signature, reputation_bps, 3, 2);
+            let draw = audit::draw(&address, &submitted, &output, reputation_bps, 3, 2);
             assert!(draw.rate_ppm < 1_000_000, "every oracle would audit it");
             draw.audits
         });

@@ -60,7 +60,7 @@ export type Oracle = {
   unbonding: bigint;
   /** When that can be withdrawn, Unix seconds. */
   readyAt: bigint;
-  /** Lost, ever. Not zero: never again in a set. */
+  /** Lost, ever. */
   slashed: bigint;
   since: bigint;
   bump: number;
@@ -68,6 +68,8 @@ export type Oracle = {
   version: number;
   /** What a quorum of the others found it out by: BLAKE3 of the untrue attestation. Zeroes: nothing. */
   convictedBy: ReadonlyUint8Array;
+  /** 1 once its fault was shown, also when there was nothing left to lose: it bonds and enters a set no more. */
+  barred: number;
   reserved: ReadonlyUint8Array;
 };
 
@@ -82,7 +84,7 @@ export type OracleArgs = {
   unbonding: number | bigint;
   /** When that can be withdrawn, Unix seconds. */
   readyAt: number | bigint;
-  /** Lost, ever. Not zero: never again in a set. */
+  /** Lost, ever. */
   slashed: number | bigint;
   since: number | bigint;
   bump: number;
@@ -90,6 +92,8 @@ export type OracleArgs = {
   version: number;
   /** What a quorum of the others found it out by: BLAKE3 of the untrue attestation. Zeroes: nothing. */
   convictedBy: ReadonlyUint8Array;
+  /** 1 once its fault was shown, also when there was nothing left to lose: it bonds and enters a set no more. */
+  barred: number;
   reserved: ReadonlyUint8Array;
 };
 
@@ -109,7 +113,8 @@ export function getOracleEncoder(): FixedSizeEncoder<OracleArgs> {
       ['vaultBump', getU8Encoder()],
       ['version', getU8Encoder()],
       ['convictedBy', fixEncoderSize(getBytesEncoder(), 32)],
-      ['reserved', fixEncoderSize(getBytesEncoder(), 29)],
+      ['barred', getU8Encoder()],
+      ['reserved', fixEncoderSize(getBytesEncoder(), 28)],
     ]),
     (value) => ({ ...value, discriminator: ORACLE_DISCRIMINATOR }),
   );
@@ -130,7 +135,8 @@ export function getOracleDecoder(): FixedSizeDecoder<Oracle> {
     ['vaultBump', getU8Decoder()],
     ['version', getU8Decoder()],
     ['convictedBy', fixDecoderSize(getBytesDecoder(), 32)],
-    ['reserved', fixDecoderSize(getBytesDecoder(), 29)],
+    ['barred', getU8Decoder()],
+    ['reserved', fixDecoderSize(getBytesDecoder(), 28)],
   ]);
 }
 

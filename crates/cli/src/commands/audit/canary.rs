@@ -19,10 +19,10 @@ use io_engines::{
     BlobFiles, BlobHash, Control, Engines, JobSpec, Manifest, VerificationClass,
     limits::{MAX_MANIFEST_BYTES, MAX_SPEC_BYTES},
 };
-use io_protocol::messages::{Bytes32, Deployment, Verdict};
+use io_protocol::messages::{Deployment, Verdict};
+use io_worker::canary::{Committed, Secret, secret_file};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
 use crate::{
     commands::{
@@ -33,7 +33,7 @@ use crate::{
         },
         requirement::RequirementArgs,
     },
-    context::{Context, Done, address},
+    context::Context,
     failure::{Failure, Result, file_failure},
     output::short,
     work::{self, Prepared, WasmArgs},
@@ -42,7 +42,6 @@ use crate::{
 /// A canary's terms, as `io job submit` has them when nothing else is said.
 const DEADLINE: Duration = Duration::from_secs(3_600);
 const MAX_RUN: Duration = Duration::from_secs(30 * 60);
-const DOMAIN: [u8; 16] = *b"io/canary/1.....";
 /// Largest file of evidence that is read, bytes.
 const MAX_EVIDENCE: u64 = 1024 * 1024;
 /// Most attestations that evidence holds: of each oracle one from before a dispute, and one about it.
@@ -86,9 +85,9 @@ pub struct RunArgs {
 pub struct CommitArgs {
     #[command(flatten)]
     pub work: WasmArgs,
-    /// Where to keep the secret until it is revealed: in the folder that is `canaries` in your worker's configuration.
-    #[arg(long, value_name = "FILE", default_value = "canary.json")]
-    pub secret: PathBuf,
+    /// Folder for the secret: the `canaries` of your worker's configuration.
+    #[arg(long, value_name = "DIR", default_value = "canaries")]
+    pub folder: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -98,39 +97,6 @@ pub struct RevealArgs {
     /// Where to write the evidence.
     #[arg(long, value_name = "FILE", default_value = "canary-evidence.json")]
     pub evidence: PathBuf,
-}
-
-/// What is committed to, and the salt that keeps it unknown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Secret {
-    spec: BlobHash,
-    /// Hash of the right result's manifest.
-    right: BlobHash,
-    salt: BlobHash,
-}
-
-impl Secret {
-    fn nonce(&self) -> u64 {
-        let hash: Bytes32 = Sha256::new()
-            .chain_update(DOMAIN)
-            .chain_update(self.spec.0)
-            .chain_update(self.right.0)
-            .chain_update(self.salt.0)
-            .finalize()
-            .into();
-        let [a, b, c, d, e, f, g, h, ..] = hash;
-        u64::from_le_bytes([a, b, c, d, e, f, g, h])
-    }
-}
-
-/// The file that waits for the job's end. A worker knows by `job` that it is to answer it wrong.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Committed {
-    job: String,
-    renter: String,
-    secret: Secret,
 }
 
 /// Everything that shows it: nobody has to be trusted, nor the chain to remember the job.
@@ -157,9 +123,9 @@ fn same_everywhere(manifest: &Manifest) -> std::result::Result<(), String> {
     }
 }
 
-/// What the evidence shows of one oracle.
+/// What the evidence shows of one oracle: what it said.
 #[derive(Debug, PartialEq, Eq)]
-struct Finding {
+struct Word {
     oracle: String,
     /// It signed that the wrong result is valid; otherwise that it isn't.
     vouched: bool,
@@ -171,7 +137,7 @@ struct Finding {
 
 impl Evidence {
     /// Checks all but the right answer itself. Pure.
-    fn findings(&self) -> std::result::Result<Vec<Finding>, String> {
+    fn findings(&self) -> std::result::Result<Vec<Word>, String> {
         let renter = text::parse_key(&self.renter)
             .map(Pubkey::new_from_array)
             .ok_or_else(|| format!("the renter '{}' is no address", self.renter))?;
@@ -195,7 +161,7 @@ impl Evidence {
         if wrong == self.secret.right {
             return Err("it is about the right answer".into());
         }
-        let job = pda::job(&renter, self.secret.nonce());
+        let job = self.secret.job(&renter);
         if self.attestations.len() > MAX_ATTESTATIONS {
             return Err(format!("more than {MAX_ATTESTATIONS} attestations"));
         }
@@ -203,7 +169,7 @@ impl Evidence {
             program: self.program.0,
             cluster: self.cluster.0,
         };
-        let mut findings: Vec<Finding> = Vec::new();
+        let mut findings: Vec<Word> = Vec::new();
         for said in &self.attestations {
             let of = &said.oracle;
             if said.job != job.to_string() {
@@ -217,8 +183,7 @@ impl Evidence {
             if output != wrong.0 {
                 return Err(format!("{of} speaks of another result than {wrong}"));
             }
-            let twice =
-                |finding: &Finding| finding.oracle == *of && finding.disputed == said.disputed;
+            let twice = |finding: &Word| finding.oracle == *of && finding.disputed == said.disputed;
             if findings.iter().any(twice) {
                 return Err(format!("{of} is there twice"));
             }
@@ -226,7 +191,7 @@ impl Evidence {
                 .signed(deployment)
                 .ok_or_else(|| format!("{of} did not sign this"))?;
             let ran = said.signed_audit(&statement).is_some_and(|did| did.audited);
-            findings.push(Finding {
+            findings.push(Word {
                 oracle: of.clone(),
                 vouched: statement.verdict == Verdict::Valid,
                 disputed: said.disputed,
@@ -321,7 +286,6 @@ async fn prepare(renter: Pubkey, work: WasmArgs) -> Result<(Prepared, Committed)
         }
     };
     let committed = Committed {
-        job: pda::job(&renter, secret.nonce()).to_string(),
         renter: renter.to_string(),
         secret,
     };
@@ -331,27 +295,36 @@ async fn prepare(renter: Pubkey, work: WasmArgs) -> Result<(Prepared, Committed)
 async fn commit(ctx: &Context, args: &CommitArgs) -> Result<()> {
     let renter = ctx.wallet()?.address();
     let (_, committed) = prepare(renter, args.work.clone()).await?;
-    write("secret", &args.secret, &committed)?;
+    let (job, path) = keep(&args.folder, &renter, &committed)?;
     let nonce = committed.secret.nonce().to_string();
     let value = json!({
-        "secret": args.secret.display().to_string(),
+        "secret": path.display().to_string(),
         "spec_hash": committed.secret.spec,
         "nonce": nonce,
-        "job": committed.job,
+        "job": job.to_string(),
     });
     let next = format!(
-        "keep the secret in the folder that is `canaries` in your worker's configuration, and submit the same work with --nonce {nonce}"
+        "name the folder as `canaries` in your worker's configuration, and submit the same work with --nonce {nonce}"
     );
     ctx.out.record(
         &value,
         &[
-            ("secret", args.secret.display().to_string()),
+            ("secret", path.display().to_string()),
             ("spec", committed.secret.spec.to_string()),
             ("nonce", nonce),
-            ("job", committed.job),
+            ("job", job.to_string()),
             ("next", next),
         ],
     )
+}
+
+/// Writes the secret where a worker looks for it.
+fn keep(folder: &Path, renter: &Pubkey, committed: &Committed) -> Result<(Pubkey, PathBuf)> {
+    std::fs::create_dir_all(folder).map_err(|error| file_failure("folder", folder, &error))?;
+    let job = committed.secret.job(renter);
+    let path = secret_file(folder, &job);
+    write("secret", &path, committed)?;
+    Ok((job, path))
 }
 
 /// Commits, submits, waits and reveals. Whatever ends it early, the secret is on the disk, and the rest can be done later.
@@ -374,48 +347,42 @@ async fn whole(ctx: &Context, args: &RunArgs) -> Result<()> {
         lease: None,
     };
     let price = job::price(ctx, &prepared, &mint, &options).await?;
-    if !ctx.dry_run {
-        std::fs::create_dir_all(&args.folder)
-            .map_err(|error| file_failure("folder", &args.folder, &error))?;
-        write("secret", &secret_file(&args.folder, &committed), &committed)?;
-    }
+    let renter = wallet.address();
+    let kept = match ctx.dry_run {
+        true => None,
+        false => Some(keep(&args.folder, &renter, &committed)?),
+    };
     let submitted = job::submit(ctx, &wallet, &prepared, &mint, &price, &options).await?;
-    if let Done::Simulated(_) = &submitted.done {
-        let fields = json!({"job": committed.job, "escrow": price.escrow});
+    let Some((job, secret)) = kept else {
+        let fields =
+            json!({"job": committed.secret.job(&renter).to_string(), "escrow": price.escrow});
         return ctx
             .report(&submitted.done, "would submit the canary", fields)
             .await;
-    }
+    };
     ctx.say(format!(
-        "submitted {}; its secret is {}",
-        submitted.job,
-        secret_file(&args.folder, &committed).display()
+        "submitted {job}; its secret is {}",
+        secret.display()
     ));
     let oracles = ctx.oracles()?;
-    job::follow(ctx, Some(&oracles), &submitted.job, args.timeout).await?;
-    let evidence = args.folder.join(format!("{}-evidence.json", committed.job));
+    job::follow(ctx, Some(&oracles), &job, args.timeout).await?;
+    let evidence = args.folder.join(format!("{job}-evidence.json"));
     reveal(ctx, &committed, &evidence).await?;
     ctx.say(format!("evidence: {}", evidence.display()));
     Ok(())
 }
 
-fn secret_file(folder: &Path, committed: &Committed) -> PathBuf {
-    folder.join(format!("{}.json", committed.job))
-}
-
 async fn reveal(ctx: &Context, committed: &Committed, to: &Path) -> Result<()> {
-    let Committed {
-        job: at,
-        renter,
-        secret,
-    } = committed;
-    let at = address("the secret's job", at)?;
+    let Committed { renter, secret } = committed;
+    let at = committed
+        .job()
+        .ok_or_else(|| Failure::usage(format!("the secret's renter '{renter}' is no address")))?;
     let job = fetch_job(ctx, &at).await?;
-    if job.nonce != secret.nonce() || job.spec_hash != secret.spec.0 {
-        return Err(
-            Failure::usage(format!("{at} is not the job that this secret commits to"))
-                .hint("Submit it with the nonce that `io audit canary commit` printed."),
-        );
+    if job.spec_hash != secret.spec.0 {
+        return Err(Failure::usage(format!(
+            "the job {at} is not of the spec that this secret commits to"
+        ))
+        .hint("Submit the same work, with the nonce that `io audit canary commit` printed."));
     }
     if !state_of(&job)?.is_final() {
         return Err(
@@ -482,7 +449,7 @@ async fn verify(ctx: &Context, path: &Path) -> Result<()> {
 }
 
 /// Whether oracles vouched for the wrong answer. That is a finding and no failure of the command.
-fn report(ctx: &Context, findings: &[Finding]) -> Result<()> {
+fn report(ctx: &Context, findings: &[Word]) -> Result<()> {
     let items: Vec<_> = findings
         .iter()
         .map(|finding| {
@@ -608,7 +575,7 @@ mod tests {
                 total_steps: 1,
                 reason: None,
                 verify_ms: 1,
-                sample_signature: None,
+                sample_proof: None,
                 audit: Some(Audit {
                     audited: n == 1,
                     rate_ppm: 1,

@@ -11,6 +11,7 @@ use io_api::{
 use io_client::{
     Pubkey, accounts, audit,
     io_network::state::{Job, OracleSet},
+    vrf,
 };
 use io_protocol::messages::{Deployment, ResultStatement, Verdict};
 use serde_json::json;
@@ -30,7 +31,7 @@ struct Checked {
     signed: bool,
     /// What it says that it did is under its signature, too.
     did_signed: bool,
-    /// Drawn from its signature over the submission, at a rate no lower than the job's, `None` without one; on a dispute always.
+    /// Drawn by its key for the submission, at a rate no lower than the job's, `None` without one; on a dispute always.
     had_to_audit: Option<bool>,
     /// By its own word.
     audited: bool,
@@ -81,14 +82,12 @@ fn check(
         &job.output_hash,
     );
     let drawn = || {
-        let signature = text::parse_signature(said.sample_signature.as_deref()?)?;
-        if !verify_signature(&key?, &message, &signature) {
-            return None;
-        }
+        let proof = text::parse_proof(said.sample_proof.as_deref()?)?;
+        let output = vrf::drawn(&key?, &message, &proof)?;
         let (oracles, quorum) = (set.count.into(), set.quorum.into());
         let reputation = audit?.reputation_bps;
         let address = address.to_bytes();
-        Some(audit::draw(&address, job, &signature, reputation, oracles, quorum).audits)
+        Some(audit::draw(&address, job, &output, reputation, oracles, quorum).audits)
     };
     Checked {
         signed,
@@ -242,7 +241,7 @@ mod tests {
                 total_steps: 9,
                 reason: None,
                 verify_ms: 0,
-                sample_signature: Some(oracle.sign(&message).to_string()),
+                sample_proof: Some(text::proof(&oracle.draw(&message).unwrap().0)),
                 audit: Some(Audit {
                     audited,
                     rate_ppm,
@@ -284,15 +283,15 @@ mod tests {
             seen.insert(drawn);
             assert_eq!(passed_over.is_right(), !drawn, "{n}");
             assert!(of(&said(true, 1_000_000)).is_right());
-            // Another's signature draws nothing, and no draw is no excuse.
+            // Another's draw is none, and no draw is no excuse.
             let other = Wallet::from_seed(&[99; 32]);
             let borrowed = Attestation {
-                sample_signature: Some(other.sign(&message).to_string()),
+                sample_proof: Some(text::proof(&other.draw(&message).unwrap().0)),
                 ..said(false, 0)
             };
             assert!(!of(&borrowed).is_right());
             let silent = Attestation {
-                sample_signature: None,
+                sample_proof: None,
                 ..said(true, 0)
             };
             assert!(!of(&silent).is_right());

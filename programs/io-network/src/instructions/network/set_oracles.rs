@@ -48,7 +48,7 @@ fn require_bonds(
                 continue;
             };
             if oracle.key == *key {
-                require!(oracle.slashed == 0, IoError::OracleSlashed);
+                oracle.require_unblemished()?;
                 require!(oracle.bond >= least, IoError::OracleBondTooSmall);
                 found = true;
                 break;

@@ -52,7 +52,7 @@ impl Forfeit<'_, '_> {
     }
 
     /// The whole bond is lost: the share of whoever showed it is paid, the rest burned. The oracle leaves the set if the others reach the
-    /// quorum. `convicted_by`: what a quorum found, if that is the reason.
+    /// quorum, and never comes back. `convicted_by`: what a quorum found, if that is the reason; the first finding stays.
     fn take(&self, convicted_by: Option<[u8; 32]>) -> Result<()> {
         let (lost, share) = {
             let mut oracle = self.oracle.load_mut()?;
@@ -63,14 +63,18 @@ impl Forfeit<'_, '_> {
             };
             let lost = oracle.liabilities()?;
             // Shown once is enough; but a member that could not be removed then may be now.
-            require!(lost > 0 || removed, IoError::NothingOwed);
+            require!(
+                lost > 0 || removed || oracle.barred == 0,
+                IoError::NothingOwed
+            );
             let share = money::share_floor(lost, self.network.load()?.slash_challenger_bps)
                 .or_overflow()?;
             oracle.bond = 0;
             oracle.unbonding = 0;
             oracle.ready_at = 0;
             oracle.slashed = oracle.slashed.checked_add(lost).or_overflow()?;
-            if let Some(evidence) = convicted_by {
+            oracle.barred = 1;
+            if let Some(evidence) = convicted_by.filter(|_| oracle.convicted_by == [0; 32]) {
                 oracle.convicted_by = evidence;
             }
             oracle.invariant()?;

@@ -50,7 +50,7 @@ pub fn add_oracle_bond(ctx: Context<MoveOracleBond>, amount: u64) -> Result<()> 
     require!(amount > 0, IoError::ZeroAmount);
     {
         let mut oracle = a.oracle.load_mut()?;
-        require!(oracle.slashed == 0, IoError::OracleSlashed);
+        oracle.require_unblemished()?;
         oracle.bond = oracle.bond.checked_add(amount).or_overflow()?;
         oracle.invariant()?;
         oracle_changed(&a.oracle.key(), &oracle);
