@@ -536,8 +536,8 @@ wire! {
 }
 
 wire! {
-    /// An oracle re-runs a job's steps, or looks at its form only: manifest, hashes, units, trace. Which of the two is drawn from its
-    /// signature over the submission, so that anybody can see whether it had to.
+    /// An oracle re-runs a job's steps, or looks at its form only: manifest, hashes, units, trace. Which of the two follows from
+    /// what its key draws for the submission, so that anybody can see whether it had to.
     pub struct Audit {
         /// Steps were re-run: it was drawn, or somebody had disputed the result.
         pub audited: bool,

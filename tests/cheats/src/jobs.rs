@@ -807,8 +807,8 @@ const PRICE: u64 = 1_000_000;
 const ESTABLISHED: u16 = 9_500;
 const NEWCOMER: u16 = 5_000;
 
-/// Which of three oracles, of which two pay, audit a made-up result: each draws as it does in service, from its own signature over the
-/// submission.
+/// Which of three oracles, of which two pay, audit a made-up result: each draws with its key for the submission, as it does in
+/// service.
 fn draws(run: u32, reputation_bps: u16) -> [bool; 3] {
     let job = Job {
         units: 1_000,

@@ -564,8 +564,8 @@ export interface components {
       wrong_steps?: number[];
     };
     /**
-     * @description An oracle re-runs a job's steps, or looks at its form only: manifest, hashes, units, trace. Which of the two is drawn from its
-     *     signature over the submission, so that anybody can see whether it had to.
+     * @description An oracle re-runs a job's steps, or looks at its form only: manifest, hashes, units, trace. Which of the two follows from
+     *     what its key draws for the submission, so that anybody can see whether it had to.
      */
     Audit: {
       /** @description Steps were re-run: it was drawn, or somebody had disputed the result. */
