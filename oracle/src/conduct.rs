@@ -30,7 +30,7 @@ use io_protocol::{
     messages::{Bytes32, ResultStatement, epoch_of},
     slashing::ConductStatement,
 };
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::timeout};
 
 use crate::{
     api::error::Refusal,
@@ -43,11 +43,18 @@ use crate::{
 const MAX_KNOWN: usize = 10_000;
 /// How long until a job is tried again that could not be run; twice as long after each further try.
 const TRY_AGAIN: Duration = Duration::from_secs(60);
-/// Jobs that wait to be run for somebody's question, at most; and for questions about one oracle.
+/// Jobs that wait to be run for somebody's question, at most; and for questions about one oracle. Of short and of long ones each.
 const MAX_WAITING: usize = 16;
 const MAX_WAITING_EACH: usize = 2;
-/// Times that a run gives way to a job that waits for its verdict, before it goes on to its end.
+/// A job is long when its device took more than this, seconds: short ones do not wait for it.
+const LONG: i64 = 600;
+/// How long a place among the checks is waited for, and how many times a run gives way to a job that waits for its verdict: then it runs beside
+/// them.
+const PATIENCE: Duration = Duration::from_secs(600);
 const GIVE_WAY: u32 = 5;
+/// Longest run, in times of what the device took; and for those that took next to nothing.
+const LONGEST: u32 = 4;
+const LEAST_RUN: Duration = Duration::from_secs(60);
 /// Attestations of one oracle about one job that are kept: it could sign any number.
 const MAX_EVIDENCE: usize = 4;
 
@@ -61,6 +68,12 @@ enum Found {
     Nothing(String),
     /// This oracle cannot tell now.
     NotNow(String),
+}
+
+impl Found {
+    fn not_now(why: impl Into<String>) -> Self {
+        Self::NotNow(why.into())
+    }
 }
 
 /// What is known of a job, since when, and after how many tries.
@@ -85,12 +98,13 @@ type Question = (Pubkey, u64);
 /// What is known, and what is being found out.
 pub struct Conducts {
     known: Mutex<HashMap<Question, Known>>,
-    /// Whom the jobs are about that wait or are run.
-    waiting: Mutex<HashMap<Question, Pubkey>>,
-    /// Attestations that this oracle signed about, by job and oracle.
+    /// What waits or is run: whom it is about, and whether it is long.
+    waiting: Mutex<HashMap<Question, (Pubkey, bool)>>,
+    /// Attestations that this oracle keeps, by job and oracle.
     evidence: Mutex<HashMap<(Question, Pubkey), HashSet<Bytes32>>>,
-    /// One job at a time.
-    turn: Semaphore,
+    /// One short and one long job at a time.
+    short: Semaphore,
+    long: Semaphore,
 }
 
 impl Default for Conducts {
@@ -99,9 +113,21 @@ impl Default for Conducts {
             known: Mutex::default(),
             waiting: Mutex::default(),
             evidence: Mutex::default(),
-            turn: Semaphore::new(1),
+            short: Semaphore::new(1),
+            long: Semaphore::new(1),
         }
     }
+}
+
+/// What comes of a question.
+#[derive(Debug, PartialEq, Eq)]
+enum Begin {
+    /// It has a place, and is to be run.
+    Run,
+    /// It is being run, or has been a moment ago.
+    Wait,
+    /// All places are taken.
+    Full,
 }
 
 impl Conducts {
@@ -121,19 +147,30 @@ impl Conducts {
         );
     }
 
-    /// A place among those that wait; false when there is none. One that waits already has its own.
-    fn begin(&self, job: Question, accused: Pubkey) -> bool {
-        let mut waiting = lock(&self.waiting);
-        let of_accused = waiting.values().filter(|other| **other == accused).count();
-        if waiting.len() >= MAX_WAITING || of_accused >= MAX_WAITING_EACH {
-            return waiting.contains_key(&job);
-        }
-        waiting.entry(job).or_insert(accused);
-        true
+    /// What is known of a job, unless it is to be tried again.
+    fn known(&self, job: &Question) -> Option<Found> {
+        lock(&self.known)
+            .get(job)
+            .filter(|known| !known.is_over())
+            .map(|known| known.found.clone())
     }
 
-    /// Whether an attestation may be signed about: one that was before, or one of the first few.
-    fn admits(&self, job: Question, accused: Pubkey, evidence: Bytes32) -> bool {
+    fn begin(&self, job: Question, accused: Pubkey, long: bool) -> Begin {
+        let mut waiting = lock(&self.waiting);
+        if waiting.contains_key(&job) || self.known(&job).is_some() {
+            return Begin::Wait;
+        }
+        let alike = || waiting.values().filter(|(_, other)| *other == long);
+        let of_accused = alike().filter(|(other, _)| *other == accused).count();
+        if alike().count() >= MAX_WAITING || of_accused >= MAX_WAITING_EACH {
+            return Begin::Full;
+        }
+        waiting.insert(job, (accused, long));
+        Begin::Run
+    }
+
+    /// Whether an attestation is kept: one of the first few about a job by one oracle.
+    fn keeps(&self, job: Question, accused: Pubkey, evidence: Bytes32) -> bool {
         let mut all = lock(&self.evidence);
         if all.len() >= MAX_KNOWN {
             all.clear();
@@ -144,12 +181,17 @@ impl Conducts {
 }
 
 /// Gives the place back when it is dropped.
-struct Waiting<'a>(&'a Conducts, Question);
+struct Place(Arc<Oracle>, Question);
 
-impl Drop for Waiting<'_> {
+impl Drop for Place {
     fn drop(&mut self) {
-        lock(&self.0.waiting).remove(&self.1);
+        lock(&self.0.conducts.waiting).remove(&self.1);
     }
+}
+
+/// How long the device took, seconds.
+fn took(job: &Job) -> i64 {
+    job.submitted_at.saturating_sub(job.accepted_at).max(0)
 }
 
 /// What an engine's verdict about the attested result says of the attestation. Pure.
@@ -162,7 +204,7 @@ fn judge(verdict: EngineVerdict) -> Found {
             reason if reason.is_objective() => Found::Other,
             _ => Found::Nothing(rejection.detail),
         },
-        EngineVerdict::Inconclusive { reason } => Found::NotNow(reason),
+        EngineVerdict::Inconclusive { reason } => Found::not_now(reason),
     }
 }
 
@@ -208,11 +250,8 @@ pub async fn look(
             "{accused} is no oracle of the set, and has no bond that one needs"
         )));
     }
-    let key = (*address, job.created_slot);
-    let known = lock(&oracle.conducts.known)
-        .get(&key)
-        .filter(|known| !known.is_over())
-        .map(|known| known.found.clone());
+    let question = (*address, job.created_slot);
+    let known = oracle.conducts.known(&question);
     let known = match known {
         None if ran_it(oracle, address, &job).await? => Some(Found::Same),
         known => known,
@@ -256,7 +295,7 @@ async fn can_lose(oracle: &Oracle, accused: &Pubkey) -> Result<bool, Refusal> {
         .await
         .map_err(|_| Refusal::unavailable("the chain does not answer"))?;
     let at_stake = bond.and_then(|bond| bond.liabilities().ok()).unwrap_or(0);
-    Ok(least > 0 && at_stake >= least)
+    Ok(at_stake >= least.max(1))
 }
 
 /// Whether this oracle has run the job for its own verdict, and found its result right.
@@ -296,16 +335,14 @@ async fn sign(
     let bytes = serde_json::to_vec(&said.signed_part()).map_err(anyhow::Error::from)?;
     let evidence = *blake3::hash(&bytes).as_bytes();
     let question = (Pubkey::new_from_array(statement.job), job.created_slot);
-    if !oracle.conducts.admits(question, *accused, evidence) {
-        return Err(Refusal::bad(format!(
-            "{MAX_EVIDENCE} other attestations of this oracle about this job are kept already: show one of those"
-        )));
+    // What it lost its bond by is to be had afterwards. It is signed about in any case: who signs many words must not hide one behind others.
+    if oracle.conducts.keeps(question, *accused, evidence) {
+        rewards::store(oracle, &bytes).await?;
+        oracle
+            .db
+            .keep_evidence(&text::hash(&evidence), oracle.clock.now())
+            .await?;
     }
-    rewards::store(oracle, &bytes).await?;
-    oracle
-        .db
-        .keep_evidence(&text::hash(&evidence), oracle.clock.now())
-        .await?;
     let conduct = ConductStatement {
         deployment: oracle.deployment,
         set_version: set.version,
@@ -329,14 +366,19 @@ async fn sign(
 /// Runs the job beside everything else, once.
 fn start(oracle: &Arc<Oracle>, address: Pubkey, job: Job, accused: Pubkey) -> Result<(), Refusal> {
     let question = (address, job.created_slot);
-    if !oracle.conducts.begin(question, accused) {
-        return Err(Refusal::unavailable(
-            "other jobs are being run for such questions",
-        ));
+    match oracle.conducts.begin(question, accused, took(&job) > LONG) {
+        Begin::Wait => return Ok(()),
+        Begin::Full => {
+            return Err(Refusal::unavailable(
+                "other jobs are being run for such questions",
+            ));
+        }
+        Begin::Run => {}
     }
+    let place = Place(oracle.clone(), question);
     let what = format!("conduct:{address}:{}", job.created_slot);
     oracle.once(what, move |oracle| async move {
-        let _place = Waiting(&oracle.conducts, question);
+        let _place = place;
         let found = find_out(&oracle, &address, &job).await;
         tracing::info!(job = %address, ?found, "ran a job for a question about another oracle");
         oracle.conducts.keep(question, found);
@@ -348,7 +390,7 @@ async fn find_out(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job) -> Found {
     let spec = match verify::gather(oracle, address, job).await {
         Ok(spec) => spec,
         Err(Gap::Missing(what) | Gap::Lacking(what)) => {
-            return Found::NotNow(format!("{what} is not to be had now"));
+            return Found::not_now(format!("{what} is not to be had now"));
         }
         Err(Gap::Wrong(why)) => return Found::Nothing(why),
     };
@@ -358,7 +400,7 @@ async fn find_out(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job) -> Found {
         Err(ManifestError::Malformed(why)) => {
             return Found::Nothing(format!("the result's manifest can't be read here: {why}"));
         }
-        Err(ManifestError::Blob(error)) => return Found::NotNow(error.to_string()),
+        Err(ManifestError::Blob(error)) => return Found::not_now(error.to_string()),
     };
     if let Some(kind) = claimed.failure_of_a_machine() {
         return Found::Nothing(format!(
@@ -371,8 +413,12 @@ async fn find_out(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job) -> Found {
         trace_root: root.unwrap_or(job.trace_root),
         ..*job
     };
-    let Ok(_alone) = oracle.conducts.turn.acquire().await else {
-        return Found::NotNow("this oracle ends".to_owned());
+    let turn = match took(&job) > LONG {
+        false => &oracle.conducts.short,
+        true => &oracle.conducts.long,
+    };
+    let Ok(_alone) = turn.acquire().await else {
+        return Found::not_now("this oracle ends");
     };
     let whole = Sampling {
         seed: [0; 32],
@@ -380,15 +426,27 @@ async fn find_out(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job) -> Found {
         also: Vec::new(),
         audit: true,
     };
+    let longest = Duration::from_secs(took(&job).unsigned_abs())
+        .saturating_mul(LONGEST)
+        .max(LEAST_RUN);
     let mut gave_way = 0;
     let verdict = loop {
-        // Jobs that wait for a verdict go first, also when they come later.
-        let _turn = oracle.verifying.take_idle().await;
-        let run = verify::verify_once(oracle, address, &job, &spec, whole.clone());
+        // Jobs that wait for a verdict go first, also when they come later; but not for ever.
+        let turn = match gave_way < GIVE_WAY {
+            true => timeout(PATIENCE, oracle.verifying.take_idle()).await.ok(),
+            false => None,
+        };
+        let run = timeout(
+            longest,
+            verify::verify_once(oracle, address, &job, &spec, whole.clone()),
+        );
         tokio::select! {
             verdict = run => break verdict,
-            () = oracle.verifying.wanted(), if gave_way < GIVE_WAY => gave_way += 1,
+            () = oracle.verifying.wanted(), if turn.is_some() => gave_way += 1,
         }
+    };
+    let Ok(verdict) = verdict else {
+        return Found::not_now("the run takes several times as long here as it took the device");
     };
     judge(verdict)
 }
@@ -439,23 +497,28 @@ mod tests {
         ));
     }
 
-    /// Questions about one oracle leave places for those about others, and many about one job have one.
+    /// Questions about one oracle leave places for those about others, long jobs for short ones, and many about one job have one.
     #[test]
     fn questions_have_so_many_places() {
         let conducts = Conducts::default();
         let key = |n: u8| Pubkey::new_from_array([n; 32]);
         let job = |n: u8| (key(n), 1);
+        let begin = |n, accused, long| conducts.begin(job(n), key(accused), long);
         for n in 0..2 {
-            assert!(conducts.begin(job(n), key(99)));
-            assert!(conducts.begin(job(n), key(99)), "the same question");
+            assert_eq!(begin(n, 99, true), Begin::Run);
+            assert_eq!(begin(n, 99, true), Begin::Wait, "the same question");
         }
-        assert!(!conducts.begin(job(2), key(99)), "its places are taken");
+        assert_eq!(begin(2, 99, true), Begin::Full, "its places are taken");
         for n in 2..16 {
-            assert!(conducts.begin(job(n), key(100 + n)));
+            assert_eq!(begin(n, 100 + n, true), Begin::Run);
         }
-        assert!(!conducts.begin(job(16), key(200)), "all are taken");
-        drop(Waiting(&conducts, job(0)));
-        assert!(conducts.begin(job(16), key(200)));
+        assert_eq!(begin(16, 200, true), Begin::Full, "all are taken");
+        assert_eq!(begin(16, 99, false), Begin::Run, "a short one");
+        lock(&conducts.waiting).remove(&job(0));
+        assert_eq!(begin(17, 200, true), Begin::Run);
+        // One that came to its end a moment ago is not run again.
+        conducts.keep(job(0), Found::Other);
+        assert_eq!(begin(0, 99, true), Begin::Wait);
     }
 
     /// What cannot be told now is tried again, ever later; what is known stays.
@@ -493,12 +556,12 @@ mod tests {
         let key = |n: u8| Pubkey::new_from_array([n; 32]);
         let job = (key(1), 1);
         for n in 0..4 {
-            assert!(conducts.admits(job, key(9), [n; 32]));
+            assert!(conducts.keeps(job, key(9), [n; 32]));
         }
-        assert!(!conducts.admits(job, key(9), [4; 32]));
-        assert!(conducts.admits(job, key(9), [0; 32]), "one of those");
-        assert!(conducts.admits(job, key(8), [4; 32]), "another oracle's");
-        assert!(conducts.admits((key(1), 2), key(9), [4; 32]), "another job");
+        assert!(!conducts.keeps(job, key(9), [4; 32]));
+        assert!(conducts.keeps(job, key(9), [0; 32]), "one of those");
+        assert!(conducts.keeps(job, key(8), [4; 32]), "another oracle's");
+        assert!(conducts.keeps((key(1), 2), key(9), [4; 32]), "another job");
     }
 
     #[test]

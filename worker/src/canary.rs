@@ -66,14 +66,24 @@ pub fn secret_file(folder: &Path, job: &Pubkey) -> PathBuf {
 /// Whether the folder has the secret of this job of this spec. What cannot be read is none.
 pub fn is_one(folder: &Path, job: &Pubkey, spec: &BlobHash) -> bool {
     let path = secret_file(folder, job);
-    let read = || {
-        let file = std::fs::symlink_metadata(&path).ok()?;
-        let fits = file.is_file() && file.len() <= MAX_SECRET;
-        fits.then(|| std::fs::read(&path).ok()).flatten()
+    let content = match read(&path) {
+        Ok(content) => content,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return false,
+        Err(error) => {
+            tracing::warn!(path = %path.display(), %error, "a canary's secret can't be read: answering as to any other job");
+            return false;
+        }
     };
-    read()
-        .and_then(|content| serde_json::from_slice::<Committed>(&content).ok())
-        .is_some_and(|committed| committed.job() == Some(*job) && committed.secret.spec == *spec)
+    serde_json::from_slice::<Committed>(&content)
+        .is_ok_and(|committed| committed.job() == Some(*job) && committed.secret.spec == *spec)
+}
+
+fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    let file = std::fs::symlink_metadata(path)?;
+    if !file.is_file() || file.len() > MAX_SECRET {
+        return Err(std::io::Error::other("no file of a secret's size"));
+    }
+    std::fs::read(path)
 }
 
 #[cfg(test)]

@@ -145,8 +145,13 @@ impl Wallet {
         Zeroizing::new(*self.0.secret_bytes())
     }
 
-    /// Signs bytes that are not a transaction.
+    /// Signs bytes that are not a transaction: a statement, with its domain. Never 32 bytes, which a draw makes its nonce of
+    /// ([`crate::vrf`]).
+    ///
+    /// # Panics
+    /// With 32 bytes: two uses of one nonce give the key away.
     pub fn sign(&self, message: &[u8]) -> Signature {
+        assert_ne!(message.len(), 32, "a statement has a domain and fields");
         self.0.sign_message(message)
     }
 }

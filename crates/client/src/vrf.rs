@@ -4,7 +4,7 @@
 //! makes another. Of this function every key has one output for an input, and a proof of it that anybody checks.
 //!
 //! The key is the one that signs statements. Both schemes make their nonces of the same prefix: this one of a point's 32 bytes, Ed25519 of the
-//! message. Nothing that is signed is 32 bytes long (`every_statement_is_longer_than_a_point`), so no nonce is ever used for both.
+//! message. [`Wallet::sign`] takes no 32 bytes, and no transaction is as short, so no nonce is ever used for both.
 
 use io_protocol::messages::Bytes32;
 use vrf_rfc9381::{
@@ -51,6 +51,12 @@ mod tests {
         bytes
     }
 
+    /// 2²⁵² + 27742317777372353535851937790883648493, little-endian.
+    const ORDER: [u8; 32] = [
+        0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde,
+        0x14, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
+    ];
+
     /// RFC 9381, appendix B.3, example 16.
     #[test]
     fn a_draw_is_the_rfcs() {
@@ -91,6 +97,15 @@ mod tests {
             let found = drawn(&key, b"a submission", &changed);
             assert!(found.is_none_or(|found| found == output), "{bit}");
         }
+        // The scalar and the group's order more: another proof, and the same draw.
+        let mut again = proof;
+        let mut carry = 0;
+        for (byte, of_order) in again[48..].iter_mut().zip(ORDER) {
+            let sum = u16::from(*byte) + u16::from(of_order) + carry;
+            (*byte, carry) = (sum as u8, sum >> 8);
+        }
+        assert_ne!(again, proof);
+        assert_eq!(drawn(&key, b"a submission", &again), Some(output));
         assert_ne!(mine.draw(b"another").unwrap().1, output);
         assert_ne!(other.draw(b"a submission").unwrap().1, output);
         // A key of small order has any output that it likes: it is none.
@@ -99,23 +114,10 @@ mod tests {
         assert_eq!(drawn(&identity, b"a submission", &proof), None);
     }
 
+    /// Two uses of one nonce would give the key away.
     #[test]
-    fn every_statement_is_longer_than_a_point() {
-        use io_protocol::{evidence, guidance, lease, messages, slashing};
-        for len in [
-            messages::RESULT_LEN,
-            messages::AUDIT_LEN,
-            messages::TICKET_LEN,
-            messages::DEVICE_LEN,
-            messages::REWARD_LEN,
-            messages::REQUEST_LEN,
-            slashing::SLASH_LEN,
-            slashing::CONDUCT_LEN,
-            lease::LEASE_LEN,
-            guidance::GUIDANCE_LEN,
-            evidence::REPORT_LEN,
-        ] {
-            assert!(len > 32, "{len}");
-        }
+    #[should_panic(expected = "a statement has a domain")]
+    fn a_key_signs_nothing_of_a_points_length() {
+        Wallet::from_seed(&[1; 32]).sign(&[7; 32]);
     }
 }

@@ -216,8 +216,8 @@ pub enum RejectReason {
 }
 
 impl RejectReason {
-    /// Whether anybody with the same bytes comes to the same judgement whatever their machine. The one that
-    /// isn't (floating point on unlike hardware) escalates to more oracles before anyone is slashed.
+    /// Whether it rests on no tolerance. The one that does (floating point on unlike hardware) escalates to more oracles before anyone is
+    /// slashed.
     pub fn is_objective(self) -> bool {
         self != Self::Mismatch
     }

@@ -87,6 +87,8 @@ fn fields(key: &Pubkey, bond: &Oracle) -> Map<String, Value> {
     object.insert("ready_at".into(), json!(ready));
     let convicted = (bond.convicted_by != [0; 32]).then(|| text::hash(&bond.convicted_by));
     object.insert("convicted_by".into(), json!(convicted));
+    let barred = bond.require_unblemished().is_err();
+    object.insert("barred".into(), json!(barred));
     object
 }
 

@@ -100,11 +100,14 @@ fn from_file(path: &Path) -> Result<Vec<Attestation>> {
     if let Ok(evidence) = canary::read::<canary::Evidence>("evidence", path) {
         return Ok(evidence.attestations);
     }
-    canary::read::<Attestation>("attestation", path)
-        .map(|said| vec![said])
-        .map_err(|failure| {
-            failure.hint("Expected evidence of `io audit canary reveal`, or an attestation of an oracle's API.")
-        })
+    match canary::read::<Attestation>("attestation", path) {
+        Ok(said) => Ok(vec![said]),
+        Err(_) => Err(Failure::usage(format!(
+            "{} is neither a canary's evidence nor an attestation",
+            path.display()
+        ))
+        .hint("`io audit canary run` and `reveal` write evidence; an oracle's API answers attestations.")),
+    }
 }
 
 impl Charge {
@@ -286,13 +289,24 @@ pub async fn convict(args: &ConvictArguments, ctx: &Context) -> Result<()> {
             .iter()
             .map(|(host, why)| format!("{host}: {why}"))
             .collect();
-        return Err(Failure::failed(format!(
+        let failure = Failure::failed(format!(
             "{} of {quorum} needed oracles found the word of {} untrue. {}",
             answers.count(),
             short(&charge.accused.to_string()),
-            others.join("; ")
-        ))
-        .hint("Every oracle of the network has to be known here: `io config get oracles`, --oracle URL."));
+            if others.is_empty() {
+                "No other was asked.".to_owned()
+            } else {
+                others.join("; ")
+            }
+        ));
+        // One that answered otherwise has not been forgotten.
+        return Err(if answers.count() + others.len() < quorum {
+            failure.hint(
+                "Every oracle of the network has to be known here: `io config show`, --oracle URL.",
+            )
+        } else {
+            failure
+        });
     };
     // No more than it takes: a transaction has room for few.
     let signatures: Vec<(Pubkey, Signature)> = signed
@@ -309,13 +323,14 @@ pub async fn convict(args: &ConvictArguments, ctx: &Context) -> Result<()> {
     if tokens::balance(&ctx.rpc, &destination).await?.is_none() {
         // One of its own, as the other has no room for it.
         let create = tokens::create_associated(&wallet.address(), &finder, &network.io_mint);
-        ctx.transact(
-            format!("finder-account:{finder}"),
-            &wallet,
-            &[],
-            vec![create],
-        )
-        .await?;
+        let intent = format!("finder-account:{finder}");
+        let done = ctx.transact(intent, &wallet, &[], vec![create]).await?;
+        if ctx.dry_run {
+            let fields =
+                json!({"oracle": charge.accused.to_string(), "finder": finder.to_string()});
+            let what = "would open the finder's token account, and then convict";
+            return ctx.report(&done, what, fields).await;
+        }
     }
     let instructions = vec![
         ed25519::verify(&message, &signatures)?,

@@ -30,7 +30,7 @@ pub struct Oracle {
     pub version: u8,
     /// What a quorum of the others found it out by: BLAKE3 of the untrue attestation. Zeroes: nothing.
     pub convicted_by: [u8; 32],
-    /// 1 once its fault was shown, also when there was nothing left to lose: it bonds and enters a set no more.
+    /// 1 once its fault was shown, also when there was nothing left to lose: it bonds no more, and enters no set that asks for bonds.
     pub barred: u8,
     pub reserved: [u8; 28],
 }

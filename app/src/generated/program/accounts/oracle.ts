@@ -68,7 +68,7 @@ export type Oracle = {
   version: number;
   /** What a quorum of the others found it out by: BLAKE3 of the untrue attestation. Zeroes: nothing. */
   convictedBy: ReadonlyUint8Array;
-  /** 1 once its fault was shown, also when there was nothing left to lose: it bonds and enters a set no more. */
+  /** 1 once its fault was shown, also when there was nothing left to lose: it bonds no more, and enters no set that asks for bonds. */
   barred: number;
   reserved: ReadonlyUint8Array;
 };
@@ -92,7 +92,7 @@ export type OracleArgs = {
   version: number;
   /** What a quorum of the others found it out by: BLAKE3 of the untrue attestation. Zeroes: nothing. */
   convictedBy: ReadonlyUint8Array;
-  /** 1 once its fault was shown, also when there was nothing left to lose: it bonds and enters a set no more. */
+  /** 1 once its fault was shown, also when there was nothing left to lose: it bonds no more, and enters no set that asks for bonds. */
   barred: number;
   reserved: ReadonlyUint8Array;
 };

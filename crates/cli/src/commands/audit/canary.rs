@@ -33,7 +33,7 @@ use crate::{
         },
         requirement::RequirementArgs,
     },
-    context::Context,
+    context::{Context, put_amount},
     failure::{Failure, Result, file_failure},
     output::short,
     work::{self, Prepared, WasmArgs},
@@ -221,7 +221,14 @@ fn answer(spec: &JobSpec, blobs: &BlobFiles) -> Result<BlobHash> {
 
 fn write(what: &str, path: &Path, value: &impl Serialize) -> Result<()> {
     use std::os::unix::fs::OpenOptionsExt as _;
-    let failed = |error: std::io::Error| file_failure(what, path, &error);
+    let failed = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => Failure::usage(format!(
+            "{} is there already: nothing is written over",
+            path.display()
+        ))
+        .hint("Move it away, or name another file."),
+        _ => file_failure(what, path, &error),
+    };
     // Neither an older secret nor older evidence is lost.
     let file = std::fs::File::options()
         .write(true)
@@ -260,6 +267,11 @@ pub async fn run(ctx: &Context, command: &CanaryCommand) -> Result<()> {
 
 /// Runs the work here, and commits to what comes out under the address of a job of `renter`'s.
 async fn prepare(renter: Pubkey, work: WasmArgs) -> Result<(Prepared, Committed)> {
+    if work.max_output == 0 {
+        return Err(Failure::usage(
+            "a canary is answered with another output, and --max-output is 0",
+        ));
+    }
     let (prepared, right) = crate::blocking(move || {
         let prepared = work::wasm(&work)?;
         let mut files = BlobFiles::default();
@@ -334,11 +346,12 @@ async fn whole(ctx: &Context, args: &RunArgs) -> Result<()> {
     let mut work = args.work.clone();
     // As `io job submit` does.
     work.time_limit = work.time_limit.min(MAX_RUN * 3 / 4);
+    let max_total = mint.unit.parse("--max-price", &args.max_price)?;
     ctx.say("running the job here, for its right answer");
     let (prepared, committed) = prepare(wallet.address(), work).await?;
     let requirement = RequirementArgs::default();
     let options = SubmitOptions {
-        max_total: Some(mint.unit.parse("--max-price", &args.max_price)?),
+        max_total: Some(max_total),
         deadline: DEADLINE,
         max_run: MAX_RUN,
         requirement: &requirement,
@@ -354,18 +367,26 @@ async fn whole(ctx: &Context, args: &RunArgs) -> Result<()> {
     };
     let submitted = job::submit(ctx, &wallet, &prepared, &mint, &price, &options).await?;
     let Some((job, secret)) = kept else {
-        let fields =
-            json!({"job": committed.secret.job(&renter).to_string(), "escrow": price.escrow});
-        return ctx
-            .report(&submitted.done, "would submit the canary", fields)
-            .await;
+        let mut fields = serde_json::Map::new();
+        let job = committed.secret.job(&renter).to_string();
+        fields.insert("job".into(), json!(job));
+        put_amount(&mut fields, "escrow", price.escrow, &mint.unit);
+        let what = "would submit the canary";
+        return ctx.report(&submitted.done, what, fields.into()).await;
     };
     ctx.say(format!(
         "submitted {job}; its secret is {}",
         secret.display()
     ));
     let oracles = ctx.oracles()?;
-    job::follow(ctx, Some(&oracles), &job, args.timeout).await?;
+    job::follow(ctx, Some(&oracles), &job, args.timeout)
+        .await
+        .map_err(|failure| {
+            failure.hint(format!(
+                "The job goes on. Once it has ended: io audit canary reveal {}",
+                secret.display()
+            ))
+        })?;
     let evidence = args.folder.join(format!("{job}-evidence.json"));
     reveal(ctx, &committed, &evidence).await?;
     ctx.say(format!("evidence: {}", evidence.display()));

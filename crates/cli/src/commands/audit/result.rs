@@ -25,7 +25,7 @@ pub struct ResultArgs {
     /// The job's address.
     pub job: String,
     /// Of embeddings, so many passages, drawn at random; all where there are fewer. Exact jobs are run whole.
-    #[arg(long, value_name = "N", default_value_t = DEFAULT_SAMPLE)]
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_SAMPLE, value_parser = clap::value_parser!(u32).range(1..))]
     pub sample: u32,
 }
 

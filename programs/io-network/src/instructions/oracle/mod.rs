@@ -52,7 +52,7 @@ impl Forfeit<'_, '_> {
     }
 
     /// The whole bond is lost: the share of whoever showed it is paid, the rest burned. The oracle leaves the set if the others reach the
-    /// quorum, and never comes back. `convicted_by`: what a quorum found, if that is the reason; the first finding stays.
+    /// quorum, and is barred. `convicted_by`: what a quorum found, if that is the reason; the first finding stays.
     fn take(&self, convicted_by: Option<[u8; 32]>) -> Result<()> {
         let (lost, share) = {
             let mut oracle = self.oracle.load_mut()?;
