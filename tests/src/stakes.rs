@@ -380,6 +380,20 @@ impl World {
         )
     }
 
+    fn take_oracle_bond(&self, accused: &Pubkey, destination: &Pubkey) -> accounts::TakeOracleBond {
+        let oracle = world::oracle(accused);
+        accounts::TakeOracleBond {
+            network: network(),
+            oracle_set: oracle_set(),
+            oracle,
+            vault: world::stake_vault(&oracle),
+            io_mint: self.io_mint,
+            destination: *destination,
+            instructions: INSTRUCTIONS_SYSVAR,
+            token_program: TOKEN_PROGRAM,
+        }
+    }
+
     /// Accuses `accused` with whatever the Ed25519 instruction says.
     pub fn prove_equivocation_call(
         &self,
@@ -387,18 +401,8 @@ impl World {
         destination: &Pubkey,
         proof: ed25519::Ed25519,
     ) -> Call {
-        let oracle = world::oracle(accused);
         Call::new(
-            accounts::ProveEquivocation {
-                network: network(),
-                oracle_set: oracle_set(),
-                oracle,
-                vault: world::stake_vault(&oracle),
-                io_mint: self.io_mint,
-                destination: *destination,
-                instructions: INSTRUCTIONS_SYSVAR,
-                token_program: TOKEN_PROGRAM,
-            },
+            self.take_oracle_bond(accused, destination),
             instruction::ProveEquivocation {},
             &[],
         )
@@ -432,18 +436,8 @@ impl World {
         args: ConvictArgs,
         signed: ed25519::Ed25519,
     ) -> Call {
-        let oracle = world::oracle(accused);
         Call::new(
-            accounts::ConvictOracle {
-                network: network(),
-                oracle_set: oracle_set(),
-                oracle,
-                vault: world::stake_vault(&oracle),
-                io_mint: self.io_mint,
-                destination: *destination,
-                instructions: INSTRUCTIONS_SYSVAR,
-                token_program: TOKEN_PROGRAM,
-            },
+            self.take_oracle_bond(accused, destination),
             instruction::ConvictOracle { args },
             &[],
         )

@@ -1383,20 +1383,28 @@ pub fn withdraw_oracle_bond(key: &Pubkey, owner: &Pubkey, token_account: &Pubkey
     )
 }
 
+fn take_oracle_bond(
+    key: &Pubkey,
+    io_mint: &Pubkey,
+    destination: &Pubkey,
+) -> accounts::TakeOracleBond {
+    let oracle = pda::oracle(key);
+    accounts::TakeOracleBond {
+        network: pda::network(),
+        oracle_set: pda::oracle_set(),
+        oracle,
+        vault: pda::stake_vault(&oracle),
+        io_mint: *io_mint,
+        destination: *destination,
+        instructions: INSTRUCTIONS_SYSVAR,
+        token_program: TOKEN_PROGRAM,
+    }
+}
+
 /// Anybody may send it, with [`crate::ed25519::verify_pair`] directly before it. The prover's share goes to `destination`.
 pub fn prove_equivocation(key: &Pubkey, io_mint: &Pubkey, destination: &Pubkey) -> Instruction {
-    let oracle = pda::oracle(key);
     build(
-        accounts::ProveEquivocation {
-            network: pda::network(),
-            oracle_set: pda::oracle_set(),
-            oracle,
-            vault: pda::stake_vault(&oracle),
-            io_mint: *io_mint,
-            destination: *destination,
-            instructions: INSTRUCTIONS_SYSVAR,
-            token_program: TOKEN_PROGRAM,
-        },
+        take_oracle_bond(key, io_mint, destination),
         instruction::ProveEquivocation {},
     )
 }
@@ -1409,18 +1417,8 @@ pub fn convict_oracle(
     destination: &Pubkey,
     args: ConvictArgs,
 ) -> Instruction {
-    let oracle = pda::oracle(key);
     build(
-        accounts::ConvictOracle {
-            network: pda::network(),
-            oracle_set: pda::oracle_set(),
-            oracle,
-            vault: pda::stake_vault(&oracle),
-            io_mint: *io_mint,
-            destination: *destination,
-            instructions: INSTRUCTIONS_SYSVAR,
-            token_program: TOKEN_PROGRAM,
-        },
+        take_oracle_bond(key, io_mint, destination),
         instruction::ConvictOracle { args },
     )
 }

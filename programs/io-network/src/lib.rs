@@ -344,13 +344,13 @@ pub mod io_network {
     }
 
     /// Takes the bond of an oracle that signed two statements which contradict each other. Anybody may send it.
-    pub fn prove_equivocation(ctx: Context<ProveEquivocation>) -> Result<()> {
+    pub fn prove_equivocation(ctx: Context<TakeOracleBond>) -> Result<()> {
         instructions::prove_equivocation(ctx)
     }
 
     /// Takes the bond of an oracle that signed that it had run a job which it had not: a quorum of the others found so. Anybody may
     /// send it.
-    pub fn convict_oracle(ctx: Context<ConvictOracle>, args: ConvictArgs) -> Result<()> {
+    pub fn convict_oracle(ctx: Context<TakeOracleBond>, args: ConvictArgs) -> Result<()> {
         instructions::convict_oracle(ctx, args)
     }
 
