@@ -23,19 +23,20 @@ use io_client::{
     pda,
 };
 use io_engines::{
-    BlobHash, Manifest, RejectReason, Sampling, Verdict as EngineVerdict, manifest::ManifestError,
-    wasm::published_root,
+    BlobHash, JobSpec, Manifest, RejectReason, Sampling, Verdict as EngineVerdict,
+    manifest::ManifestError, wasm::published_root,
 };
 use io_protocol::{
     messages::{Bytes32, ResultStatement, epoch_of},
     slashing::ConductStatement,
 };
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::time::timeout;
 
 use crate::{
     api::error::Refusal,
     oracle::{Oracle, lock},
     rewards,
+    turns::Turns,
     verify::{self, Gap},
 };
 
@@ -44,17 +45,14 @@ const MAX_KNOWN: usize = 10_000;
 /// How long until a job is tried again that could not be run; twice as long after each further try.
 const TRY_AGAIN: Duration = Duration::from_secs(60);
 /// Jobs that wait to be run for somebody's question, at most; and for questions about one oracle. Of short and of long ones each.
-const MAX_WAITING: usize = 16;
-const MAX_WAITING_EACH: usize = 2;
-/// A job is long when its device took more than this, seconds: short ones do not wait for it.
-const LONG: i64 = 600;
+const MAX_WAITING: usize = 256;
+const MAX_WAITING_EACH: usize = 64;
+/// A job is long when its device took more than this, seconds, or when running it does: short ones do not wait for it.
+const LONG: u32 = 600;
 /// How long a place among the checks is waited for, and how many times a run gives way to a job that waits for its verdict: then it runs beside
 /// them.
 const PATIENCE: Duration = Duration::from_secs(600);
 const GIVE_WAY: u32 = 5;
-/// Longest run, in times of what the device took; and for those that took next to nothing.
-const LONGEST: u32 = 4;
-const LEAST_RUN: Duration = Duration::from_secs(60);
 /// Attestations of one oracle about one job that are kept: it could sign any number.
 const MAX_EVIDENCE: usize = 4;
 
@@ -95,16 +93,29 @@ impl Known {
 /// A job, and the slot of its creation.
 type Question = (Pubkey, u64);
 
+/// A job that waits or is run.
+#[derive(Clone, Copy)]
+struct Waits {
+    accused: Pubkey,
+    job: Job,
+}
+
+impl Waits {
+    fn is_long(&self) -> bool {
+        let took = self.job.submitted_at.saturating_sub(self.job.accepted_at);
+        took > i64::from(LONG)
+    }
+}
+
 /// What is known, and what is being found out.
 pub struct Conducts {
     known: Mutex<HashMap<Question, Known>>,
-    /// What waits or is run: whom it is about, and whether it is long.
-    waiting: Mutex<HashMap<Question, (Pubkey, bool)>>,
+    waiting: Mutex<HashMap<Question, Waits>>,
     /// Attestations that this oracle keeps, by job and oracle.
     evidence: Mutex<HashMap<(Question, Pubkey), HashSet<Bytes32>>>,
-    /// One short and one long job at a time.
-    short: Semaphore,
-    long: Semaphore,
+    /// One short and one long job at a time, those on which most money hung first.
+    short: Arc<Turns>,
+    long: Arc<Turns>,
 }
 
 impl Default for Conducts {
@@ -113,8 +124,8 @@ impl Default for Conducts {
             known: Mutex::default(),
             waiting: Mutex::default(),
             evidence: Mutex::default(),
-            short: Semaphore::new(1),
-            long: Semaphore::new(1),
+            short: Turns::new(1),
+            long: Turns::new(1),
         }
     }
 }
@@ -155,18 +166,25 @@ impl Conducts {
             .map(|known| known.found.clone())
     }
 
-    fn begin(&self, job: Question, accused: Pubkey, long: bool) -> Begin {
+    fn begin(&self, question: Question, waits: Waits) -> Begin {
         let mut waiting = lock(&self.waiting);
-        if waiting.contains_key(&job) || self.known(&job).is_some() {
+        if waiting.contains_key(&question) || self.known(&question).is_some() {
             return Begin::Wait;
         }
-        let alike = || waiting.values().filter(|(_, other)| *other == long);
-        let of_accused = alike().filter(|(other, _)| *other == accused).count();
-        if alike().count() >= MAX_WAITING || of_accused >= MAX_WAITING_EACH {
+        let long = waits.is_long();
+        let alike = || waiting.values().filter(|other| other.is_long() == long);
+        let of_accused = alike().filter(|other| other.accused == waits.accused);
+        if alike().count() >= MAX_WAITING || of_accused.count() >= MAX_WAITING_EACH {
             return Begin::Full;
         }
-        waiting.insert(job, (accused, long));
+        waiting.insert(question, waits);
         Begin::Run
+    }
+
+    /// Jobs whose data are still needed.
+    pub fn waiting(&self) -> Vec<Job> {
+        let waiting = lock(&self.waiting);
+        waiting.values().map(|waits| waits.job).collect()
     }
 
     /// Whether an attestation is kept: one of the first few about a job by one oracle.
@@ -187,11 +205,6 @@ impl Drop for Place {
     fn drop(&mut self) {
         lock(&self.0.conducts.waiting).remove(&self.1);
     }
-}
-
-/// How long the device took, seconds.
-fn took(job: &Job) -> i64 {
-    job.submitted_at.saturating_sub(job.accepted_at).max(0)
 }
 
 /// What an engine's verdict about the attested result says of the attestation. Pure.
@@ -366,7 +379,8 @@ async fn sign(
 /// Runs the job beside everything else, once.
 fn start(oracle: &Arc<Oracle>, address: Pubkey, job: Job, accused: Pubkey) -> Result<(), Refusal> {
     let question = (address, job.created_slot);
-    match oracle.conducts.begin(question, accused, took(&job) > LONG) {
+    let waits = Waits { accused, job };
+    match oracle.conducts.begin(question, waits) {
         Begin::Wait => return Ok(()),
         Begin::Full => {
             return Err(Refusal::unavailable(
@@ -379,14 +393,14 @@ fn start(oracle: &Arc<Oracle>, address: Pubkey, job: Job, accused: Pubkey) -> Re
     let what = format!("conduct:{address}:{}", job.created_slot);
     oracle.once(what, move |oracle| async move {
         let _place = place;
-        let found = find_out(&oracle, &address, &job).await;
+        let found = find_out(&oracle, &address, &job, waits.is_long()).await;
         tracing::info!(job = %address, ?found, "ran a job for a question about another oracle");
         oracle.conducts.keep(question, found);
     });
     Ok(())
 }
 
-async fn find_out(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job) -> Found {
+async fn find_out(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job, mut long: bool) -> Found {
     let spec = match verify::gather(oracle, address, job).await {
         Ok(spec) => spec,
         Err(Gap::Missing(what) | Gap::Lacking(what)) => {
@@ -413,42 +427,46 @@ async fn find_out(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job) -> Found {
         trace_root: root.unwrap_or(job.trace_root),
         ..*job
     };
-    let turn = match took(&job) > LONG {
-        false => &oracle.conducts.short,
-        true => &oracle.conducts.long,
+    let verdict = loop {
+        let (turns, longest) = match long {
+            false => (&oracle.conducts.short, Duration::from_secs(LONG.into())),
+            // The engine ends it by the job's own limit.
+            true => (&oracle.conducts.long, Duration::MAX),
+        };
+        let _alone = turns.take(job.exposure).await;
+        match timeout(longest, run(oracle, address, &job, &spec)).await {
+            Ok(verdict) => break verdict,
+            // A device that made up the rest took less time than the work does.
+            Err(_) => long = true,
+        }
     };
-    let Ok(_alone) = turn.acquire().await else {
-        return Found::not_now("this oracle ends");
-    };
+    judge(verdict)
+}
+
+/// One run, which jobs that wait for a verdict come before; but not for ever.
+async fn run(
+    oracle: &Arc<Oracle>,
+    address: &Pubkey,
+    job: &Job,
+    spec: &Arc<JobSpec>,
+) -> EngineVerdict {
     let whole = Sampling {
         seed: [0; 32],
         count: u32::MAX,
         also: Vec::new(),
         audit: true,
     };
-    let longest = Duration::from_secs(took(&job).unsigned_abs())
-        .saturating_mul(LONGEST)
-        .max(LEAST_RUN);
     let mut gave_way = 0;
-    let verdict = loop {
-        // Jobs that wait for a verdict go first, also when they come later; but not for ever.
+    loop {
         let turn = match gave_way < GIVE_WAY {
             true => timeout(PATIENCE, oracle.verifying.take_idle()).await.ok(),
             false => None,
         };
-        let run = timeout(
-            longest,
-            verify::verify_once(oracle, address, &job, &spec, whole.clone()),
-        );
         tokio::select! {
-            verdict = run => break verdict,
+            verdict = verify::verify_once(oracle, address, job, spec, whole.clone()) => return verdict,
             () = oracle.verifying.wanted(), if turn.is_some() => gave_way += 1,
         }
-    };
-    let Ok(verdict) = verdict else {
-        return Found::not_now("the run takes several times as long here as it took the device");
-    };
-    judge(verdict)
+    }
 }
 
 #[cfg(test)]
@@ -501,24 +519,37 @@ mod tests {
     #[test]
     fn questions_have_so_many_places() {
         let conducts = Conducts::default();
-        let key = |n: u8| Pubkey::new_from_array([n; 32]);
-        let job = |n: u8| (key(n), 1);
-        let begin = |n, accused, long| conducts.begin(job(n), key(accused), long);
-        for n in 0..2 {
-            assert_eq!(begin(n, 99, true), Begin::Run);
-            assert_eq!(begin(n, 99, true), Begin::Wait, "the same question");
+        let key = |n: u16| {
+            let mut key = [0; 32];
+            key[..2].copy_from_slice(&n.to_le_bytes());
+            Pubkey::new_from_array(key)
+        };
+        let (each, all) = (MAX_WAITING_EACH as u16, MAX_WAITING as u16);
+        let begin = |n, accused, long: bool| {
+            let job = Job {
+                accepted_at: 1_000,
+                submitted_at: 1_600 + i64::from(long),
+                ..Job::zeroed()
+            };
+            let accused = key(accused);
+            conducts.begin((key(n), 1), Waits { accused, job })
+        };
+        for n in 0..each {
+            assert_eq!(begin(n, 999, true), Begin::Run);
+            assert_eq!(begin(n, 999, true), Begin::Wait, "the same question");
         }
-        assert_eq!(begin(2, 99, true), Begin::Full, "its places are taken");
-        for n in 2..16 {
-            assert_eq!(begin(n, 100 + n, true), Begin::Run);
+        assert_eq!(begin(each, 999, true), Begin::Full, "its places are taken");
+        for n in each..all {
+            assert_eq!(begin(n, 1_000 + n, true), Begin::Run);
         }
-        assert_eq!(begin(16, 200, true), Begin::Full, "all are taken");
-        assert_eq!(begin(16, 99, false), Begin::Run, "a short one");
-        lock(&conducts.waiting).remove(&job(0));
-        assert_eq!(begin(17, 200, true), Begin::Run);
+        assert_eq!(conducts.waiting().len(), MAX_WAITING);
+        assert_eq!(begin(all, 2_000, true), Begin::Full, "all are taken");
+        assert_eq!(begin(all, 999, false), Begin::Run, "a short one");
+        lock(&conducts.waiting).remove(&(key(0), 1));
+        assert_eq!(begin(all + 1, 2_000, true), Begin::Run);
         // One that came to its end a moment ago is not run again.
-        conducts.keep(job(0), Found::Other);
-        assert_eq!(begin(0, 99, true), Begin::Wait);
+        conducts.keep((key(0), 1), Found::Other);
+        assert_eq!(begin(0, 999, true), Begin::Wait);
     }
 
     /// What cannot be told now is tried again, ever later; what is known stays.

@@ -180,7 +180,8 @@ async fn resume(oracle: Arc<Oracle>) {
 async fn collect(oracle: Arc<Oracle>) {
     loop {
         sleep(COLLECT_EVERY).await;
-        let jobs: Vec<_> = oracle.index.read().jobs.values().copied().collect();
+        let mut jobs: Vec<_> = oracle.index.read().jobs.values().copied().collect();
+        jobs.extend(oracle.conducts.waiting());
         let mut named = HashSet::new();
         match oracle.db.named_blobs().await {
             Ok(hashes) => named.extend(
