@@ -1,10 +1,11 @@
 //! Other oracles' conduct: whether one that signed that it ran a job, and that the result is right, can have run it.
 //!
-//! An exact job has one right result, and whoever ran it knows it. So this oracle checks the result as it would for a verdict of its own, by running the job up
-//! to the first step that differs. Where one does, and it is nothing that depends on the machine, the word was untrue, and this oracle signs that. A quorum of such signatures costs the other its bond and its place (`convict_oracle`).
+//! An exact job has one right result, and whoever ran it knows it. So this oracle checks the result as it would for a verdict of its own,
+//! by running the job up to the first step that differs. Where one does, and it is nothing that depends on the machine, the word was
+//! untrue, and this oracle signs that. A quorum of such signatures costs the other its bond and its place (`convict_oracle`).
 //!
-//! Anybody may ask, with the attestation of an oracle that has something to lose. A job is run once for all that is asked about it while this process runs, one at a
-//! time, when no job waits for its verdict.
+//! Anybody may ask, with the attestation of an oracle that has something to lose. A job is run once for all that is asked about it while
+//! this process runs, one short and one long job at a time, when none waits for its verdict.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -345,7 +346,7 @@ async fn sign(
         .index
         .set()
         .ok_or_else(|| Refusal::unavailable("the oracle set is not indexed yet"))?;
-    let bytes = serde_json::to_vec(&said.signed_part()).map_err(anyhow::Error::from)?;
+    let bytes = said.evidence().map_err(anyhow::Error::from)?;
     let evidence = *blake3::hash(&bytes).as_bytes();
     let question = (Pubkey::new_from_array(statement.job), job.created_slot);
     // What it lost its bond by is to be had afterwards. It is signed about in any case: who signs many words must not hide one behind others.
@@ -421,7 +422,8 @@ async fn find_out(oracle: &Arc<Oracle>, address: &Pubkey, job: &Job, mut long: b
             "a result that ends with '{kind}' depends on the machine that runs the job"
         ));
     }
-    // The steps are under the oracle's signature, as part of the result; the committed root isn't: a wrong one must not end the check before the run.
+    // The steps are under the oracle's signature, as part of the result; the committed root isn't: a wrong one must not end the check before
+    // the run.
     let root = published_root(&oracle.blobs, &claimed, &address.to_bytes());
     let job = Job {
         trace_root: root.unwrap_or(job.trace_root),

@@ -194,6 +194,14 @@ impl<'a> Call<'a> {
             range_from: None,
         }
     }
+
+    fn post(path: String, request: &impl Serialize) -> Self {
+        Self {
+            method: Method::POST,
+            body: Some(json_body(request)),
+            ..Self::get(path)
+        }
+    }
 }
 
 impl OracleClient {
@@ -307,9 +315,7 @@ impl OracleClient {
     }
 
     pub async fn quote(&self, request: &QuoteRequest) -> Result<Quote> {
-        let mut call = Call::get(format!("{API_PREFIX}/quote"));
-        call.method = Method::POST;
-        call.body = Some(json_body(request));
+        let call = Call::post(format!("{API_PREFIX}/quote"), request);
         self.json(&call).await
     }
 
@@ -362,9 +368,10 @@ impl OracleClient {
 
     /// What the oracle finds about another one's word that it ran a job.
     pub async fn conduct(&self, job: &Bytes32, said: &Attestation) -> Result<Conduct> {
-        let mut call = Call::get(format!("{API_PREFIX}/jobs/{}/conduct", text::key(job)));
-        call.method = Method::POST;
-        call.body = Some(json_body(said));
+        let call = Call::post(
+            format!("{API_PREFIX}/jobs/{}/conduct", text::key(job)),
+            said,
+        );
         self.json(&call).await
     }
 
@@ -387,9 +394,10 @@ impl OracleClient {
         seconds: u64,
         at: i64,
     ) -> Result<LeaseSignature> {
-        let mut call = Call::get(format!("{API_PREFIX}/leases/{}/sign", text::key(job)));
-        call.method = Method::POST;
-        call.body = Some(json_body(&LeaseSignRequest { seconds, at }));
+        let mut call = Call::post(
+            format!("{API_PREFIX}/leases/{}/sign", text::key(job)),
+            &LeaseSignRequest { seconds, at },
+        );
         call.signed = Some((asker, *job, self.known().await?));
         self.json(&call).await
     }
@@ -401,9 +409,10 @@ impl OracleClient {
         job: &Bytes32,
         request: &LeaseRequest,
     ) -> Result<LeaseReply> {
-        let mut call = Call::get(format!("{API_PREFIX}/leases/{}/requests", text::key(job)));
-        call.method = Method::POST;
-        call.body = Some(json_body(request));
+        let mut call = Call::post(
+            format!("{API_PREFIX}/leases/{}/requests", text::key(job)),
+            request,
+        );
         call.signed = Some((customer, *job, self.known().await?));
         self.json(&call).await
     }
@@ -466,9 +475,7 @@ impl OracleClient {
         epoch: u64,
         request: &SignRootRequest,
     ) -> Result<SignedRoot> {
-        let mut call = Call::get(format!("{API_PREFIX}/rewards/{epoch}/sign"));
-        call.method = Method::POST;
-        call.body = Some(json_body(request));
+        let mut call = Call::post(format!("{API_PREFIX}/rewards/{epoch}/sign"), request);
         call.signed = Some((oracle, NO_SUBJECT, self.known().await?));
         self.json(&call).await
     }
@@ -480,9 +487,10 @@ impl OracleClient {
         device: &Bytes32,
         request: &DeviceAttestRequest,
     ) -> Result<DeviceAttestation> {
-        let mut call = Call::get(format!("{API_PREFIX}/devices/{}/attest", text::key(device)));
-        call.method = Method::POST;
-        call.body = Some(json_body(request));
+        let mut call = Call::post(
+            format!("{API_PREFIX}/devices/{}/attest", text::key(device)),
+            request,
+        );
         call.signed = Some((operator, *device, self.known().await?));
         self.json(&call).await
     }
@@ -506,9 +514,7 @@ impl OracleClient {
             text::hash(round),
             text::key(device)
         );
-        let mut call = Call::get(path);
-        call.method = Method::POST;
-        call.body = Some(json_body(request));
+        let call = Call::post(path, request);
         self.json(&call).await
     }
 

@@ -466,6 +466,11 @@ impl Attestation {
         }
     }
 
+    /// The blob that it is known by as evidence: its signed part, as JSON.
+    pub fn evidence(&self) -> serde_json::Result<Vec<u8>> {
+        serde_json::to_vec(&self.signed_part())
+    }
+
     fn is_signature(&self, signature: &str, message: &[u8]) -> bool {
         text::parse_key(&self.oracle)
             .zip(text::parse_signature(signature))

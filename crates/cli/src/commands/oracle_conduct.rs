@@ -113,7 +113,7 @@ fn from_file(path: &Path) -> Result<Vec<Attestation>> {
 impl Charge {
     /// What is found, as far as it is this charge's.
     fn args(&self) -> ConvictArgs {
-        let said = serde_json::to_vec(&self.said).unwrap_or_default();
+        let said = self.said.evidence().unwrap_or_default();
         ConvictArgs {
             job: self.job,
             created_slot: self.said.created_slot,

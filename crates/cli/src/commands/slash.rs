@@ -195,9 +195,7 @@ fn check(
             said.oracle
         ));
     }
-    let signature = io_api::text::parse_signature(&said.signature)
-        .ok_or("the evidence's signature isn't one")?;
-    if !io_api::auth::verify_signature(&key, &statement.to_bytes(), &signature) {
+    if said.signed(deployment).is_none() {
         return Err(format!("the evidence is not signed by {}", said.oracle));
     }
     Ok(())

@@ -343,9 +343,7 @@ fn keep(folder: &Path, renter: &Pubkey, committed: &Committed) -> Result<(Pubkey
 async fn whole(ctx: &Context, args: &RunArgs) -> Result<()> {
     let wallet = ctx.wallet()?;
     let mint = ctx.mint(args.mint.as_deref()).await?;
-    let mut work = args.work.clone();
-    // As `io job submit` does.
-    work.time_limit = work.time_limit.min(MAX_RUN * 3 / 4);
+    let work = job::within(&args.work, MAX_RUN);
     let max_total = mint.unit.parse("--max-price", &args.max_price)?;
     ctx.say("running the job here, for its right answer");
     let (prepared, committed) = prepare(wallet.address(), work).await?;

@@ -57,37 +57,6 @@ pub fn scratch() -> Result<tempfile::TempDir> {
         .map_err(|error| Failure::failed(format!("no folder for the job's files: {error}")))
 }
 
-/// What it came to, in the words of a column, and how many steps were run of how many.
-struct Found {
-    verdict: &'static str,
-    reason: Option<String>,
-    steps: Vec<u64>,
-    checked: Option<(u64, u64)>,
-}
-
-fn read(verdict: Verdict) -> Found {
-    match verdict {
-        Verdict::Accept(checked) => Found {
-            verdict: "right",
-            reason: None,
-            steps: Vec::new(),
-            checked: Some((checked.checked, checked.steps)),
-        },
-        Verdict::Reject(rejection) => Found {
-            verdict: "wrong",
-            reason: Some(rejection.detail),
-            steps: rejection.steps,
-            checked: None,
-        },
-        Verdict::Inconclusive { reason } => Found {
-            verdict: "unknown",
-            reason: Some(reason),
-            steps: Vec::new(),
-            checked: None,
-        },
-    }
-}
-
 pub async fn run(ctx: &Context, address: &Pubkey, args: &ResultArgs) -> Result<()> {
     let job = fetch_job(ctx, address).await?;
     if job.output_hash == [0; 32] {
@@ -121,7 +90,7 @@ pub async fn run(ctx: &Context, address: &Pubkey, args: &ResultArgs) -> Result<(
         .map_err(|error| Failure::failed(format!("no random numbers: {error}")))?;
     let (count, id) = (args.sample, address.to_bytes());
     ctx.say("running the job here");
-    let (class, found) = crate::blocking(move || {
+    let (class, verdict) = crate::blocking(move || {
         let engines = Engines::new()?;
         let engine = engines.get(&spec);
         let claim = Claim {
@@ -137,42 +106,52 @@ pub async fn run(ctx: &Context, address: &Pubkey, args: &ResultArgs) -> Result<(
         };
         let blobs = FirstOf(&[&files, &KnownModels::new()]);
         let verdict = engine.verify(&spec, &blobs, &claim, &sampling, &Control::new(id));
-        Ok((engine.class(), read(verdict)))
+        Ok((engine.class(), verdict))
     })
     .await?;
-    let steps = found
-        .checked
-        .map(|(checked, all)| format!("{checked} of {all}"))
-        .unwrap_or_default();
-    let wrong: Vec<_> = found.steps.iter().map(u64::to_string).collect();
+    let (name, checked, wrong, reason) = match verdict {
+        Verdict::Accept(found) => (
+            "right",
+            Some((found.checked, found.steps)),
+            Vec::new(),
+            None,
+        ),
+        Verdict::Reject(found) => ("wrong", None, found.steps, Some(found.detail)),
+        Verdict::Inconclusive { reason } => ("unknown", None, Vec::new(), Some(reason)),
+    };
     let value = json!({
         "job": address.to_string(),
-        "verdict": found.verdict,
-        "checked_steps": found.checked.map(|(checked, _)| checked),
-        "total_steps": found.checked.map(|(_, all)| all),
-        "wrong_steps": found.steps,
-        "reason": found.reason,
+        "verdict": name,
+        "checked_steps": checked.map(|(checked, _)| checked),
+        "total_steps": checked.map(|(_, all)| all),
+        "wrong_steps": wrong,
+        "reason": reason,
     });
+    let steps = checked.map(|(checked, all)| format!("{checked} of {all}"));
+    let wrong: Vec<_> = wrong.iter().map(u64::to_string).collect();
     let rows = [
         ("job", address.to_string()),
-        ("verdict", found.verdict.to_owned()),
-        ("steps run", steps),
+        ("verdict", name.to_owned()),
+        ("steps run", steps.unwrap_or_default()),
         ("wrong steps", wrong.join(", ")),
-        ("reason", found.reason.clone().unwrap_or_default()),
+        ("reason", reason.unwrap_or_default()),
     ];
     ctx.out.record(&value, &rows)?;
-    match found.verdict {
+    match name {
         "right" => Ok(()),
-        "wrong" if class == VerificationClass::Exact => Err(Failure::failed(
-            "the result is not what the job comes to here",
-        )
-        .hint(
-            "While it can still be objected to: io job dispute. An oracle that signed that it ran the job: io oracle convict.",
-        )),
-        "wrong" => Err(
-            Failure::failed("the result is not what the job comes to here")
-                .hint("While it can still be objected to: io job dispute."),
-        ),
+        "wrong" => {
+            let convict = match class {
+                VerificationClass::Exact => {
+                    " An oracle that signed that it ran the job: io oracle convict."
+                }
+                VerificationClass::Tolerant => "",
+            };
+            Err(
+                Failure::failed("the result is not what the job comes to here").hint(format!(
+                    "While it can still be objected to: io job dispute.{convict}"
+                )),
+            )
+        }
         _ => Err(Failure::failed("this machine can't tell")),
     }
 }

@@ -172,6 +172,14 @@ pub struct DownloadArgs {
     pub jsonl: bool,
 }
 
+/// The work with a time limit that fits into `max_run`: workers leave the rest of the time to storing and submitting.
+pub fn within(work: &WasmArgs, max_run: Duration) -> WasmArgs {
+    WasmArgs {
+        time_limit: work.time_limit.min(max_run * 3 / 4),
+        ..work.clone()
+    }
+}
+
 pub async fn run(command: &JobCommand, ctx: &Context) -> Result<()> {
     match command {
         JobCommand::Submit(submit) => match submit.as_ref() {
@@ -185,9 +193,7 @@ pub async fn run(command: &JobCommand, ctx: &Context) -> Result<()> {
             }
             SubmitCommand::Wasm { work, terms } => {
                 let prepared = crate::blocking({
-                    let mut work = work.clone();
-                    // Workers leave the rest of the time to storing and submitting.
-                    work.time_limit = work.time_limit.min(terms.max_run * 3 / 4);
+                    let work = within(work, terms.max_run);
                     move || work::wasm(&work)
                 })
                 .await?;
