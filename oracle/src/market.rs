@@ -351,7 +351,7 @@ async fn look(oracle: &Arc<Oracle>) {
         let SpecState::Ready(spec) = note.spec else {
             continue;
         };
-        if !leads || !note.inputs {
+        if !leads || !matches!(note.inputs, InputState::Ready) {
             continue;
         }
         let want = want(&job, spec.engine.name());

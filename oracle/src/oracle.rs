@@ -15,7 +15,7 @@ use io_client::{
     io_network::state::{Job, JobState},
     journal::FileJournal,
 };
-use io_engines::{Engines, JobSpec};
+use io_engines::{BlobHash, Engines, JobSpec};
 use io_protocol::messages::{Bytes32, Deployment};
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -49,7 +49,7 @@ pub struct Note {
     pub created_slot: u64,
     pub spec: SpecState,
     /// What the spec names can be had here or at a peer. Until then the job is nobody's.
-    pub inputs: bool,
+    pub inputs: InputState,
     /// Reported by the device; not proven.
     pub progress: Option<Progress>,
     /// Why it waits.
@@ -66,6 +66,16 @@ pub enum SpecState {
     Missing,
     Invalid(String),
     Ready(Arc<JobSpec>),
+}
+
+#[derive(Clone, Copy, Default)]
+pub enum InputState {
+    /// Being looked for.
+    #[default]
+    Wanted,
+    /// Looked for at least once, and this one was not there.
+    Missing(BlobHash),
+    Ready,
 }
 
 pub struct Oracle {

@@ -12,7 +12,7 @@ use io_engines::{BlobHash, Blobs, EngineSpec, JobSpec, limits::MAX_SPEC_BYTES};
 use io_protocol::messages::Bytes32;
 use tokio::time::{Instant, timeout};
 
-use crate::oracle::{Note, Oracle, SpecState};
+use crate::oracle::{InputState, Note, Oracle, SpecState};
 
 /// Pauses between looks: the first, growing to the longest.
 pub const LOOK: Duration = Duration::from_millis(50);
@@ -163,10 +163,7 @@ async fn await_inputs(oracle: Arc<Oracle>, address: Pubkey, job: Job, spec: Arc<
         }
         let missing = nowhere(&oracle, &spec).await;
         oracle.update_note(&address, job.created_slot, |note| {
-            note.inputs = missing.is_none();
-            note.reason = missing.map(|hash| {
-                format!("no oracle here has the input {hash} that the spec names: upload it")
-            });
+            note.inputs = missing.map_or(InputState::Ready, InputState::Missing);
         });
         if missing.is_none() {
             return oracle.tell();
@@ -189,7 +186,7 @@ pub async fn resolve(oracle: Arc<Oracle>, address: Pubkey, job: Job) {
         match oracle.note(&address) {
             Note {
                 spec: SpecState::Ready(spec),
-                inputs: false,
+                inputs: InputState::Wanted | InputState::Missing(_),
                 ..
             } => return await_inputs(oracle, address, job, spec).await,
             Note {

@@ -42,6 +42,8 @@ pub struct Failure {
     pub message: String,
     /// What to do next.
     pub hint: Option<String>,
+    /// The RPC node did not answer, or not in time.
+    pub node_is_silent: bool,
 }
 
 pub type Result<T, E = Failure> = std::result::Result<T, E>;
@@ -52,6 +54,7 @@ impl Failure {
             exit,
             message: message.into(),
             hint: None,
+            node_is_silent: false,
         }
     }
 
@@ -125,8 +128,11 @@ impl From<io_client::Error> for Failure {
             E::NoAccount { .. } => Self::not_found(message)
                 .hint("Check the address, and the cluster with -u: `io config show` tells which one is used."),
             E::BadUrl { .. } => Self::usage(message),
-            E::Rpc { transient: true, .. } => Self::failed(message)
-                .hint("Check the RPC address with `io doctor`; start a network on this machine with `io up`."),
+            E::Rpc { transient: true, .. } => Self {
+                node_is_silent: true,
+                ..Self::failed(message)
+                    .hint("Check the RPC address with `io doctor`; start a network on this machine with `io up`.")
+            },
             E::Unresolved { .. } | E::Expired { .. } => Self::time_out(message),
             E::Transaction { error: inner, .. } => {
                 let text = format!("{inner:?}");

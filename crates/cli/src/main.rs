@@ -163,30 +163,39 @@ async fn run(cli: &Cli) -> Result<()> {
         cli.global.dry_run,
         cli.global.quiet,
     )?;
-    match &cli.command {
-        Command::Up(args) => commands::up::run(args, &ctx).await,
-        Command::Down(args) => commands::up::down(args, &ctx).await,
-        Command::Demo(args) => commands::demo::run(args, &ctx).await,
-        Command::Doctor(args) => commands::doctor::run(args, &ctx).await,
-        Command::Config(command) => commands::config::run(command, &ctx),
+    let outcome = dispatch(&cli.command, &ctx).await;
+    outcome.map_err(|failure| match ctx.settings.local_network() {
+        // Nobody answers where a local network would be: that there is none says more than which request failed.
+        Err(none) if failure.node_is_silent => none,
+        _ => failure,
+    })
+}
+
+async fn dispatch(command: &Command, ctx: &Context) -> Result<()> {
+    match command {
+        Command::Up(args) => commands::up::run(args, ctx).await,
+        Command::Down(args) => commands::up::down(args, ctx).await,
+        Command::Demo(args) => commands::demo::run(args, ctx).await,
+        Command::Doctor(args) => commands::doctor::run(args, ctx).await,
+        Command::Config(command) => commands::config::run(command, ctx),
         Command::Completions(_) | Command::MarkdownHelp | Command::Keygen(_) => Ok(()),
-        Command::Airdrop(args) => commands::wallet::airdrop(args, &ctx).await,
-        Command::Offers(command) => commands::offers::run(command, &ctx).await,
-        Command::Quote(command) => commands::quote::run(command, &ctx).await,
-        Command::Job(command) => commands::job::run(command, &ctx).await,
-        Command::Device(command) => commands::device::run(command, &ctx).await,
-        Command::Provider(command) => commands::provider::run(command, &ctx).await,
-        Command::Stake(command) => commands::stake::run(command, &ctx).await,
-        Command::Lease(command) => commands::lease::run(command, &ctx).await,
-        Command::CoStake(command) => commands::co_stake::run(command, &ctx).await,
-        Command::Slash(command) => commands::slash::run(command, &ctx).await,
-        Command::Audit(command) => commands::audit::run(command, &ctx).await,
-        Command::Rewards(command) => commands::rewards::run(command, &ctx).await,
-        Command::Token(command) => commands::token::run(command, &ctx).await,
-        Command::Worker(command) => commands::worker::run(command, &ctx).await,
-        Command::Oracle(command) => commands::oracle::run(command, &ctx).await,
-        Command::Treasury(command) => commands::treasury::run(command, &ctx).await,
-        Command::Network(command) => commands::network::run(command, &ctx).await,
-        Command::Net(command) => commands::net::run(command, &ctx).await,
+        Command::Airdrop(args) => commands::wallet::airdrop(args, ctx).await,
+        Command::Offers(command) => commands::offers::run(command, ctx).await,
+        Command::Quote(command) => commands::quote::run(command, ctx).await,
+        Command::Job(command) => commands::job::run(command, ctx).await,
+        Command::Device(command) => commands::device::run(command, ctx).await,
+        Command::Provider(command) => commands::provider::run(command, ctx).await,
+        Command::Stake(command) => commands::stake::run(command, ctx).await,
+        Command::Lease(command) => commands::lease::run(command, ctx).await,
+        Command::CoStake(command) => commands::co_stake::run(command, ctx).await,
+        Command::Slash(command) => commands::slash::run(command, ctx).await,
+        Command::Audit(command) => commands::audit::run(command, ctx).await,
+        Command::Rewards(command) => commands::rewards::run(command, ctx).await,
+        Command::Token(command) => commands::token::run(command, ctx).await,
+        Command::Worker(command) => commands::worker::run(command, ctx).await,
+        Command::Oracle(command) => commands::oracle::run(command, ctx).await,
+        Command::Treasury(command) => commands::treasury::run(command, ctx).await,
+        Command::Network(command) => commands::network::run(command, ctx).await,
+        Command::Net(command) => commands::net::run(command, ctx).await,
     }
 }

@@ -321,11 +321,11 @@ async fn upload_to(
     Ok(())
 }
 
-/// An oracle's verdict in words.
+/// An oracle's verdict in words. The renter objects, or an oracle that found the result wrong.
 pub fn verdict_name(said: &Attestation) -> String {
     let verdict = format!("{:?}", said.verdict).to_lowercase();
     match said.disputed {
         false => verdict,
-        true => format!("{verdict}, on the dispute"),
+        true => format!("{verdict}, after an objection"),
     }
 }

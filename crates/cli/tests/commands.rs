@@ -214,8 +214,15 @@ fn without_a_network_the_error_says_how_to_get_one() {
 #[test]
 fn without_a_local_network_that_is_said_and_not_that_its_wallet_is_missing() {
     let io = Io::new();
-    for arguments in [["device", "list"], ["provider", "show"]] {
-        let output = io.run(&[&["-u", "localnet"][..], &arguments].concat());
+    // The latter two ask the node first, and oracles or no wallet at all.
+    let asks: [&[&str]; 4] = [
+        &["device", "list"],
+        &["provider", "show"],
+        &["network", "show"],
+        &["oracle", "bond", "show", "11111111111111111111111111111111"],
+    ];
+    for arguments in asks {
+        let output = io.run(&[&["-u", "localnet"][..], arguments].concat());
         assert_eq!(code(&output), 1, "{arguments:?}: {}", stderr(&output));
         let said = stderr(&output);
         assert!(

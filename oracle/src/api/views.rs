@@ -107,18 +107,20 @@ pub async fn job(oracle: &Oracle, address: &Pubkey, job: &Job, live: bool) -> Re
             found.as_ref().and_then(|found| found.reason.clone()),
         ),
         JobState::Running => (Stage::Running, None),
-        JobState::Open => match (&note.spec, ticket) {
-            (SpecState::Invalid(reason), _) => (Stage::SpecInvalid, Some(reason.clone())),
-            (SpecState::Missing, _) => {
+        JobState::Open => match (&note.spec, &note.inputs, ticket) {
+            (SpecState::Invalid(reason), ..) => (Stage::SpecInvalid, Some(reason.clone())),
+            (SpecState::Missing, ..) => {
                 let reason = format!(
                     "no oracle here has the spec {}: upload it",
                     text::hash(&job.spec_hash)
                 );
                 (Stage::SpecMissing, Some(reason))
             }
-            (_, Some(_)) => (Stage::Matched, None),
-            (SpecState::Ready(_), None) if !note.inputs => {
-                (Stage::InputMissing, note.reason.clone())
+            (_, _, Some(_)) => (Stage::Matched, None),
+            (SpecState::Ready(_), InputState::Missing(hash), None) => {
+                let reason =
+                    format!("no oracle here has the input {hash} that the spec names: upload it");
+                (Stage::InputMissing, Some(reason))
             }
             _ => (Stage::Waiting, note.reason.clone()),
         },

@@ -58,9 +58,14 @@ const NVRTC_VERSION: &str = "12.8.93";
 const NVRTC_SHA256: &str = "a7756528852ef889772a84c6cd89d41dfa74667e24cca16bb31f8f061e3e9994";
 const NVRTC_FILES: &[&str] = &["libnvrtc-builtins.so.12.8", "libnvrtc.so.12"];
 
+/// What building anything needs of the system.
+pub fn system() -> Result<()> {
+    system_packages(PROGRAMS)
+}
+
 /// Everything that running the system needs, apart from its own build.
 pub fn setup(paths: &Paths) -> Result<()> {
-    system_packages(PROGRAMS)?;
+    system()?;
     model(paths)?;
     nvrtc(paths)?;
     text(paths)

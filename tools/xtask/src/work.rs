@@ -60,13 +60,6 @@ pub fn one_at_a_time(paths: &Paths) -> Result<Lock> {
 /// Everything that must hold before a change is taken. `arguments` go to nextest.
 pub fn test(paths: &Paths, arguments: &[&str]) -> Result<()> {
     let mut steps = Steps::default();
-    steps.run("setup", || {
-        setup::setup(paths)?;
-        setup::nextest(paths)?;
-        app::browser()
-    })?;
-    let app = steps.run("the web app's packages", || App::set_up(paths))?;
-    let _lock = one_at_a_time(paths)?;
     steps.run("formatting", || {
         run(workspace(paths).args(["fmt", "--all", "--check"])).context("run cargo fmt --all")?;
         for manifest in own_workspaces(paths) {
@@ -77,7 +70,11 @@ pub fn test(paths: &Paths, arguments: &[&str]) -> Result<()> {
         }
         Ok(())
     })?;
-    steps.run("web app", || app.check())?;
+    steps.run("system packages", || {
+        setup::system()?;
+        app::browser()
+    })?;
+    let _lock = one_at_a_time(paths)?;
     let lints = Lints::deny_warnings()?;
     say!("building what is tested beside the next steps; every warning and lint is an error");
     let built = start(lints.on(workspace(paths).args([
@@ -86,6 +83,12 @@ pub fn test(paths: &Paths, arguments: &[&str]) -> Result<()> {
         "--quiet",
         "--all-targets",
     ])))?;
+    steps.run("setup", || {
+        setup::setup(paths)?;
+        setup::nextest(paths)
+    })?;
+    let app = steps.run("the web app's packages", || App::set_up(paths))?;
+    steps.run("web app", || app.check())?;
     steps.run("programs", || {
         let programs: Vec<_> = program::ALL.iter().collect();
         program::build(paths, &programs)?;
@@ -234,7 +237,7 @@ pub fn bench(paths: &Paths, arguments: &[&str]) -> Result<()> {
 /// The `io` command, in this checkout's own folder: a later build of another checkout does not touch it while it runs. And the local chain that
 /// it starts, in the cache.
 fn built_io(paths: &Paths) -> Result<PathBuf> {
-    setup::setup(paths)?;
+    setup::system()?;
     let _lock = one_at_a_time(paths)?;
     say!("building the io command and the local chain");
     // The whole workspace's features, not the packages' own: the tests' build of the dependencies serves here too.
@@ -247,6 +250,7 @@ fn built_io(paths: &Paths) -> Result<PathBuf> {
         "--bin",
         "io-localnet",
     ]))?;
+    setup::setup(paths)?;
     program::build(paths, &[&program::IO_NETWORK, &program::IO_CONSUMER])?;
     built.wait()?;
     setup::keep_localnet(paths)?;

@@ -69,7 +69,7 @@ function Verdict({
       <span className="sr-only">{holds ? 'verified in this browser' : 'not verified'}</span>
       {signed && (
         <span>
-          {attestation.disputed && 'on the dispute: '}
+          {attestation.disputed && 'after an objection: '}
           {signed}
         </span>
       )}

@@ -62,6 +62,12 @@ async fn audits_and_canaries_show_what_oracles_signed() {
         .submit_wasm(&count, Some(&message), 1_000, &["--nonce", &nonce])
         .await;
     assert_eq!(committed["job"], canary.to_string());
+    // The same again is no second job, and says which one there is.
+    let again = ["job", "submit", "wasm", "--nonce", &nonce];
+    market
+        .io(&[&again[..], &work].concat())
+        .await
+        .fails_with(1, &["--nonce", &nonce, "is taken", &canary.to_string()]);
     let reveal = [
         "audit",
         "canary",

@@ -35,7 +35,6 @@ use crate::{
     },
     context::{Context, put_amount},
     failure::{Failure, Result, file_failure},
-    output::short,
     work::{self, Prepared, WasmArgs},
 };
 
@@ -484,7 +483,7 @@ fn report(ctx: &Context, findings: &[Word]) -> Result<()> {
         .iter()
         .map(|finding| {
             vec![
-                short(&finding.oracle),
+                finding.oracle.clone(),
                 match (finding.vouched, finding.disputed) {
                     (true, false) => "vouched for the wrong answer".into(),
                     (true, true) => "vouched for it when it was disputed".into(),

@@ -4,7 +4,6 @@
 //! rate follows from, are its own word, and it can be held to it.
 
 use io_api::{
-    auth::verify_signature,
     text,
     types::{Attestation, WireVerdict},
 };
@@ -57,23 +56,14 @@ fn check(
         WireVerdict::Valid => Verdict::Valid,
         WireVerdict::Invalid => Verdict::Invalid,
     };
-    let statement = ResultStatement {
+    let about_job = ResultStatement {
         disputed: said.disputed,
         ..job.statement(address, deployment, said.set_version, verdict)
     };
-    let is_signed = |message: &[u8], signature: &str| {
-        key.is_some_and(|key| {
-            set.position(&key).is_some()
-                && text::parse_signature(signature)
-                    .is_some_and(|signature| verify_signature(&key, message, &signature))
-        })
-    };
-    let signed = is_signed(&statement.to_bytes(), &said.signature);
-    let did = said.audit_statement(&statement).to_bytes();
-    let did_signed = said
-        .audit_signature
-        .as_deref()
-        .is_some_and(|signature| is_signed(&did, signature));
+    let signed = said
+        .signed(deployment)
+        .filter(|statement| *statement == about_job)
+        .filter(|_| key.is_some_and(|key| set.position(&key).is_some()));
     let audit = said.audit.as_ref();
     let message = audit::sample_message(
         &deployment,
@@ -90,8 +80,8 @@ fn check(
         Some(audit::draw(&address, job, &output, reputation, oracles, quorum).audits)
     };
     Checked {
-        signed,
-        did_signed,
+        signed: signed.is_some(),
+        did_signed: signed.is_some_and(|statement| said.signed_audit(&statement).is_some()),
         // A result that is wrong by its form has no steps to draw from.
         had_to_audit: match said.verdict {
             WireVerdict::Invalid if audit.is_none() => Some(false),
@@ -115,7 +105,7 @@ pub async fn run(ctx: &Context, address: &Pubkey) -> Result<()> {
     for said in &said {
         let checked = check(address, &job, &set, network.deployment(), said);
         if !checked.is_right() {
-            wrong.push(short(&said.oracle));
+            wrong.push(said.oracle.clone());
         }
         let (rate, reputation) = said
             .audit

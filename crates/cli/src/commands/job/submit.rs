@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use io_api::types::{Amount, Quote, QuoteRequest};
 use io_client::{
-    Pubkey, Wallet,
+    Pubkey, Wallet, accounts,
     instructions::{self, JobTerms},
     io_network::{
         constants::ANY_CLASS,
@@ -15,7 +15,10 @@ use io_client::{
 use io_protocol::money::{self, FeeTerms};
 use serde_json::{Map, Value, json};
 
-use super::{TermsArgs, follow, show::job_json};
+use super::{
+    TermsArgs, follow,
+    show::{job_json, state_name, state_of},
+};
 use crate::{
     commands::requirement::RequirementArgs,
     context::{Context, Done, Mint, put_amount, random_u64},
@@ -222,6 +225,21 @@ pub async fn submit(
     Ok(Submitted { job, done })
 }
 
+/// Fails where the wallet has a job of this nonce: before anything is uploaded.
+async fn check_nonce(ctx: &Context, wallet: &Wallet, nonce: u64) -> Result<()> {
+    let address = pda::job(&wallet.address(), nonce);
+    let Some(job) = accounts::fetch_maybe::<Job>(&ctx.rpc, &address).await? else {
+        return Ok(());
+    };
+    let state = state_name(state_of(&job)?);
+    Err(Failure::failed(format!(
+        "--nonce {nonce} is taken: this wallet's job {address} has it, and is {state}"
+    ))
+    .hint(format!(
+        "If it is this job, it is submitted: `io job watch {address}`. For another one leave --nonce out."
+    )))
+}
+
 /// Whether the wallet holds what the job takes.
 async fn check_funds(ctx: &Context, wallet: &Wallet, mint: &Mint, escrow: u64) -> Result<()> {
     let token = tokens::associated_of(&mint.token_program, &wallet.address(), &mint.address);
@@ -381,6 +399,9 @@ pub async fn run(ctx: &Context, prepared: Prepared, terms: &TermsArgs) -> Result
         nonce: terms.nonce,
         lease: None,
     };
+    if let Some(nonce) = options.nonce {
+        check_nonce(ctx, &wallet, nonce).await?;
+    }
     let price = price(ctx, &prepared, &mint, &options).await?;
     for (label, text) in price_rows(&prepared, &mint, &price) {
         ctx.say(format!("{label:<9} {text}"));
