@@ -7,6 +7,8 @@ export default defineConfig({
     globalSetup: ['harness/network.ts'],
     testTimeout: 180_000,
     hookTimeout: 120_000,
+    // A page is drawn when the machine comes to it.
+    expect: { poll: { timeout: 30_000 } },
     // One network, one after another: jobs share its two devices.
     fileParallelism: false,
   },

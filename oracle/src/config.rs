@@ -45,7 +45,8 @@ pub struct Config {
     pub keeper_seconds: u32,
     /// After a submission the worker has this long to settle before oracles do, seconds.
     pub settle_grace_seconds: u32,
-    /// Opens slash cases for penalties that are due (costs rent until the case ends).
+    /// Opens slash cases for penalties that are due, and challenges hardware proofs that its rounds found wrong (costs rent until the case
+    /// ends).
     pub open_slash_cases: bool,
 
     /// Jobs verified at once.

@@ -58,6 +58,8 @@ const SCHEMA: &[&str] = &[
     "CREATE TABLE IF NOT EXISTS proofs (epoch INTEGER NOT NULL, round BLOB NOT NULL, device BLOB NOT NULL, at INTEGER NOT NULL, \
      record TEXT NOT NULL, PRIMARY KEY (epoch, round, device)) WITHOUT ROWID",
     "CREATE INDEX IF NOT EXISTS proofs_by_time ON proofs (at, round, device)",
+    "CREATE TABLE IF NOT EXISTS challenges (epoch INTEGER NOT NULL, round BLOB NOT NULL, device BLOB NOT NULL, salt BLOB NOT NULL, \
+     claim BLOB NOT NULL, ended INTEGER NOT NULL, PRIMARY KEY (epoch, round, device)) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS burns (account TEXT NOT NULL, total INTEGER NOT NULL, cause INTEGER NOT NULL, amount INTEGER NOT NULL, \
      at INTEGER NOT NULL, PRIMARY KEY (account, total)) WITHOUT ROWID",
     "CREATE INDEX IF NOT EXISTS burns_by_time ON burns (at, cause, amount)",
@@ -160,6 +162,16 @@ pub struct ProofRow {
     pub round: [u8; 32],
     pub device: [u8; 32],
     pub record: String,
+}
+
+/// What this oracle brings before the program of a wrong hardware proof: on disk before anything is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChallengeRow {
+    pub salt: [u8; 32],
+    /// As the program stores it. Empty where there is nothing to be shown.
+    pub claim: Vec<u8>,
+    /// Proven, or never to be.
+    pub ended: bool,
 }
 
 /// What one transaction did to a job.
@@ -928,11 +940,77 @@ impl Db {
         rows.iter().map(proof_row).collect()
     }
 
+    /// The record of a device in a round.
+    pub async fn proof(
+        &self,
+        epoch: u64,
+        round: &[u8; 32],
+        device: &[u8; 32],
+    ) -> Result<Option<String>> {
+        let row =
+            sqlx::query("SELECT record FROM proofs WHERE epoch = ? AND round = ? AND device = ?")
+                .bind(to_i64(epoch))
+                .bind(&round[..])
+                .bind(&device[..])
+                .fetch_optional(&self.0)
+                .await?;
+        Ok(row.map(|row| row.try_get("record")).transpose()?)
+    }
+
+    /// What is known of a challenge, if it was begun.
+    pub async fn challenge(
+        &self,
+        epoch: u64,
+        round: &[u8; 32],
+        device: &[u8; 32],
+    ) -> Result<Option<ChallengeRow>> {
+        let row = sqlx::query(
+            "SELECT salt, claim, ended FROM challenges WHERE epoch = ? AND round = ? AND device = ?",
+        )
+        .bind(to_i64(epoch))
+        .bind(&round[..])
+        .bind(&device[..])
+        .fetch_optional(&self.0)
+        .await?;
+        let challenge = |row: SqliteRow| -> Result<ChallengeRow> {
+            let salt: Vec<u8> = row.try_get("salt")?;
+            Ok(ChallengeRow {
+                salt: salt.try_into().ok().context("the salt of a challenge")?,
+                claim: row.try_get("claim")?,
+                ended: row.try_get("ended")?,
+            })
+        };
+        row.map(challenge).transpose()
+    }
+
+    pub async fn keep_challenge(
+        &self,
+        epoch: u64,
+        round: &[u8; 32],
+        device: &[u8; 32],
+        row: &ChallengeRow,
+    ) -> Result<()> {
+        sqlx::query("INSERT OR REPLACE INTO challenges VALUES (?, ?, ?, ?, ?, ?)")
+            .bind(to_i64(epoch))
+            .bind(&round[..])
+            .bind(&device[..])
+            .bind(&row.salt[..])
+            .bind(&row.claim)
+            .bind(row.ended)
+            .execute(&self.0)
+            .await?;
+        Ok(())
+    }
+
     pub async fn forget_proofs(&self, before: u64) -> Result<()> {
-        sqlx::query("DELETE FROM proofs WHERE epoch < ?")
+        for table in ["proofs", "challenges"] {
+            sqlx::query(sqlx::AssertSqlSafe(format!(
+                "DELETE FROM {table} WHERE epoch < ?"
+            )))
             .bind(to_i64(before))
             .execute(&self.0)
             .await?;
+        }
         Ok(())
     }
 
@@ -1162,6 +1240,41 @@ mod tests {
         kept.retain(|row| row.at >= 4_003);
         assert_eq!(read, kept);
         assert!(pages > 4, "{pages}");
+    }
+
+    /// A challenge that was begun goes on with the same salt after a restart, and is forgotten with its record.
+    #[tokio::test]
+    async fn challenges_are_kept_as_long_as_their_records() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db.sqlite");
+        let db = Db::open(&path).await.unwrap();
+        let (round, device) = ([1; 32], [2; 32]);
+        let row = ChallengeRow {
+            salt: [3; 32],
+            claim: vec![4; 1_280],
+            ended: false,
+        };
+        assert_eq!(db.challenge(7, &round, &device).await.unwrap(), None);
+        db.keep_challenge(7, &round, &device, &row).await.unwrap();
+        db.close().await;
+        let db = Db::open(&path).await.unwrap();
+        let kept = db.challenge(7, &round, &device).await.unwrap();
+        assert_eq!(kept, Some(row.clone()));
+        for (epoch, round, device) in [
+            (8, [1; 32], device),
+            (7, [9; 32], device),
+            (7, round, [9; 32]),
+        ] {
+            let other = db.challenge(epoch, &round, &device).await.unwrap();
+            assert_eq!(other, None);
+        }
+        let ended = ChallengeRow { ended: true, ..row };
+        db.keep_challenge(7, &round, &device, &ended).await.unwrap();
+        db.forget_proofs(7).await.unwrap();
+        let kept = db.challenge(7, &round, &device).await.unwrap();
+        assert_eq!(kept, Some(ended));
+        db.forget_proofs(8).await.unwrap();
+        assert_eq!(db.challenge(7, &round, &device).await.unwrap(), None);
     }
 
     /// Each burn counts once, however often and in which pieces its transaction is read; steps and what was before them add up.

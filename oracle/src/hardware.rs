@@ -9,8 +9,8 @@
 //!    measured ([`pace`]); the others are told before that. What was asked, sent, signed and found is one record a device and round in
 //!    the database, and for everybody at `/v1/hardware/{epoch}`.
 //!
-//! Being slow lowers a figure. A wrong row or stride refuses the device. [`attest`](crate::attest) signs no figure above what was
-//! measured here.
+//! Being slow lowers a figure. A wrong row or stride refuses the device, and a row that is wrong as it was committed to costs it its bond
+//! ([`challenge`]). [`attest`](crate::attest) signs no figure above what was measured here.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -30,7 +30,11 @@ use io_api::{
         ProofOutcome, RoundOpening, ToWorker,
     },
 };
-use io_client::{Pubkey, io_network::state::Device, rpc::Blockhash};
+use io_client::{
+    Pubkey,
+    io_network::{constants::EVIDENCE_SECONDS, state::Device},
+    rpc::Blockhash,
+};
 use io_proof::hardware::{
     Checker, Committed, Hash, OpenedRow,
     cell::check_n,
@@ -41,7 +45,7 @@ use io_proof::hardware::{
 };
 use io_protocol::{
     hardware::{CommitmentStatement, RevealStatement, RoundStatement},
-    messages::{Bytes32, epoch_of},
+    messages::{Bytes32, EPOCH_SECONDS, epoch_of},
 };
 use tokio::{
     sync::{Notify, mpsc, oneshot},
@@ -54,6 +58,7 @@ use crate::{
     pace,
 };
 
+pub mod challenge;
 pub mod rules;
 
 pub use rules::Rounds;
@@ -212,6 +217,7 @@ struct State {
 pub struct Hardware {
     state: Mutex<State>,
     claimed: Notify,
+    challenges: challenge::Challenges,
 }
 
 impl Hardware {
@@ -419,6 +425,7 @@ pub async fn keep(oracle: Arc<Oracle>) {
     if let Err(error) = restore(&oracle).await {
         tracing::warn!(error = %format!("{error:#}"), "earlier hardware proofs can't be read: devices are measured anew");
     }
+    oracle.spawn(challenge::keep);
     loop {
         tokio::select! {
             () = oracle.shutdown.cancelled() => return,
@@ -434,11 +441,13 @@ async fn restore(oracle: &Oracle) -> Result<()> {
     let rounds = &oracle.config.rounds;
     let (now, fresh) = (oracle.clock.now(), fresh_seconds(oracle));
     let since = now.saturating_sub(rounds.refuse_seconds.max(fresh).into());
+    // What was signed in the hour a day ago can still be proven wrong.
+    let earliest = since.min(now.saturating_sub(EVIDENCE_SECONDS + EPOCH_SECONDS));
     let mut last = None;
     loop {
         let mut page = oracle
             .db
-            .proofs_since(since, last.as_ref(), PAGE as i64)
+            .proofs_since(earliest, last.as_ref(), PAGE as i64)
             .await?;
         for row in &page {
             let proof: HardwareProof = match serde_json::from_str(&row.record) {
@@ -451,6 +460,18 @@ async fn restore(oracle: &Oracle) -> Result<()> {
             let Ok(device) = proof.device.parse::<Pubkey>() else {
                 continue;
             };
+            if proof.outcome == ProofOutcome::Wrong && proof.rows.is_some() {
+                let (epoch, round) = (row.epoch, row.round);
+                let found = challenge::Found {
+                    epoch,
+                    round,
+                    device,
+                };
+                challenge::found_before(oracle, found);
+            }
+            if row.at < since {
+                continue;
+            }
             let mut state = lock(&oracle.hardware.state);
             if state.known.len() >= MAX_KNOWN && !state.known.contains_key(&device) {
                 continue;
@@ -1135,6 +1156,15 @@ async fn conclude(
         .proofs
         .get_or_create(&[("outcome", label)])
         .inc();
+    if outcome == ProofOutcome::Wrong && turn.opened.is_some() {
+        let (epoch, round) = (opening.epoch, *seed);
+        let found = challenge::Found {
+            epoch,
+            round,
+            device,
+        };
+        challenge::found(oracle, found);
+    }
     match outcome {
         ProofOutcome::Proven => tracing::info!(%device, ?figures, "hardware proven"),
         ProofOutcome::Wrong => {

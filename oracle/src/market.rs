@@ -28,7 +28,7 @@ use tokio::time::{sleep, timeout};
 use crate::{
     db::TicketRow,
     matching::{Candidate, MAX_ENGINES, Match, Matcher, Skill, Want, turn},
-    oracle::{Oracle, SpecState, lock},
+    oracle::{InputState, Oracle, SpecState, lock},
 };
 
 /// Longest pause between looks at the open jobs.
@@ -236,6 +236,12 @@ impl Oracle {
                 *device,
                 now.saturating_add(self.config.decline_seconds.into()),
             );
+        }
+        // Until the next look finds somebody else, or says why nobody is there.
+        if let Some(account) = self.index.job(job) {
+            self.update_note(job, account.created_slot, |note| {
+                note.reason = Some("the device that was asked declined".into());
+            });
         }
         tracing::info!(%job, %device, reason, "declined");
         self.metrics.declines.inc();

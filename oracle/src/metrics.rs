@@ -37,6 +37,7 @@ pub struct Metrics {
     pub proofs_put_off: Counter,
     pub proof_share: Gauge<f64, AtomicU64>,
     pub proof_check_seconds: Histogram,
+    pub challenges: Family<Label, Counter>,
 }
 
 impl Default for Metrics {
@@ -143,6 +144,12 @@ impl Default for Metrics {
             Unit::Seconds,
             proof_check_seconds.clone(),
         );
+        let challenges = Family::<Label, Counter>::default();
+        registry.register(
+            "hardware_challenges",
+            "Wrong hardware proofs brought before the program: opened, and then proven or lost",
+            challenges.clone(),
+        );
         Self {
             registry,
             transactions,
@@ -165,6 +172,7 @@ impl Default for Metrics {
             proofs_put_off,
             proof_share,
             proof_check_seconds,
+            challenges,
         }
     }
 }

@@ -106,6 +106,8 @@ fn config(chain_urls: (&str, &str), key: PathBuf, data_dir: PathBuf) -> Config {
         max_part_bytes: PART,
         max_blob_bytes: BLOB,
         io_timeout_seconds: IO_TIMEOUT,
+        // One heartbeat lasts a test, however busy the machine.
+        stale_seconds: 300,
         rounds: Rounds {
             window_ms: 400,
             strides: 4_096,
@@ -241,7 +243,7 @@ async fn build() -> World {
     )
     .await;
     let account = accounts::network(&chain.rpc()).await.unwrap();
-    World {
+    let world = World {
         address,
         oracle: oracle.address(),
         key_file,
@@ -256,7 +258,28 @@ async fn build() -> World {
         rpc_url,
         ws_url,
         chain,
-    }
+    };
+    // It serves before it has read every account.
+    let client = world.client();
+    let request = QuoteRequest {
+        engine: "wasm".into(),
+        units: 1,
+        requirement: Requirement {
+            class: None,
+            min_multiplier_e2: 0,
+            min_memory_mib: 0,
+            region: None,
+            min_reputation_bps: 0,
+        },
+        mint: None,
+    };
+    eventually("the index", async || {
+        let indexed = client.device(&world.device.to_bytes()).await;
+        let quoted = client.quote(&request).await;
+        (matches!(indexed, Ok(Some(_))) && quoted.is_ok()).then_some(())
+    })
+    .await;
+    world
 }
 
 impl World {
@@ -1290,7 +1313,7 @@ async fn a_wrong_hardware_proof_refuses_the_device_and_is_published() {
         world.link_device(&mut link, &device, &operator).await;
         claim(&mut link).await;
         let round = asked(&mut link).await;
-        let ask = round.1;
+        let (epoch, ask) = (round.0.epoch, round.1);
         let downloaded = world
             .show(&mut link, &device, &operator, round, backend, |o| {
                 tamper(o, &ask)
@@ -1317,7 +1340,6 @@ async fn a_wrong_hardware_proof_refuses_the_device_and_is_published() {
             "{refused:?}"
         );
         // The record says what was asked, committed and found.
-        let epoch = io_protocol::messages::epoch_of(request.measured_at);
         let proofs = client.hardware_proofs(epoch, None).await.unwrap().proofs;
         let mine = device.to_string();
         let record = proofs

@@ -24,6 +24,14 @@ pub(crate) fn no_progress() -> bool {
     false
 }
 
+/// `no_rounds`: stays linked and says nothing when an oracle asks for a hardware proof.
+pub(crate) fn no_rounds() -> bool {
+    #[cfg(feature = "faults")]
+    return is("no_rounds");
+    #[cfg(not(feature = "faults"))]
+    false
+}
+
 /// `wrong_embedding`: what to run instead, of the same form and with other numbers.
 #[cfg(feature = "faults")]
 pub(crate) fn run_instead(spec: &io_engines::JobSpec) -> io_engines::JobSpec {
@@ -68,6 +76,22 @@ pub(crate) fn tamper(
 #[cfg(feature = "faults")]
 const WRONG: (u32, usize) = (123, 77);
 
+/// `wrong_rows`: commits to zeroes everywhere, as who computes nothing.
+#[cfg(feature = "faults")]
+fn zeroes(proof: &io_prover::Proof) -> io_prover::Proof {
+    use io_proof::hardware::{RowTree, tree::row_root};
+    let mut committed = proof.committed.clone();
+    let n = committed.n as usize;
+    let tree = RowTree::new(vec![row_root(&vec![0; n]); n]);
+    let passes = committed.roots.len();
+    for pass in 0..passes {
+        // What a pass is of follows from the root of the one before.
+        let a_seed = committed.a_seed(pass as u32);
+        committed.roots[pass] = tree.root(&a_seed, &committed.b_seed());
+    }
+    io_prover::Proof::new(committed, vec![tree; passes])
+}
+
 /// `wrong_cell`: commits to one cell that is one too large.
 #[cfg(feature = "faults")]
 pub(crate) fn with_a_wrong_cell(
@@ -75,6 +99,9 @@ pub(crate) fn with_a_wrong_cell(
     cpu: &io_prover::cpu::Cpu,
 ) -> io_prover::Proof {
     use io_proof::hardware::{RowTree, tree::row_root};
+    if is("wrong_rows") {
+        return zeroes(&proof);
+    }
     if !is("wrong_cell") {
         return proof;
     }
@@ -98,6 +125,9 @@ pub(crate) fn open_the_wrong_cell(
 ) {
     let last = proof.committed.roots.len() as u32 - 1;
     for row in opened {
+        if is("wrong_rows") {
+            row.cells.fill(0);
+        }
         if is("wrong_cell") && (row.pass, row.row) == (last, WRONG.0) {
             row.cells[WRONG.1] += 1;
         }

@@ -5,11 +5,12 @@
 //! - [`instructions`], [`ed25519`], [`tokens`]: one function for each instruction;
 //! - [`send`], [`journal`]: the one way to send, landing once or provably never, over crashes;
 //! - [`subscribe`], [`events`]: what the program did, complete, once and in order; and accounts as they change;
-//! - [`audit`]: which jobs an oracle has to re-run;
+//! - [`audit`]: which jobs an oracle has to re-run; [`challenge`]: proving a wrong hardware proof to the program;
 //! - [`keys`]: key files.
 
 pub mod accounts;
 pub mod audit;
+pub mod challenge;
 pub mod ed25519;
 pub mod error;
 pub mod events;

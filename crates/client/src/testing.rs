@@ -602,20 +602,26 @@ async fn proxy(State(state): State<Arc<ProxyState>>, body: Bytes) -> Response {
     let method = request["method"].as_str().unwrap_or_default().to_owned();
     *lock(&state.calls).entry(method.clone()).or_default() += 1;
     let answer = |value: Value| axum::Json(value).into_response();
+    // A node goes on with what it was sent when the client hangs up.
+    let forward = async |body: Bytes| {
+        let state = state.clone();
+        let sent = tokio::spawn(async move { state.forward(body).await }).await;
+        sent.unwrap_or_else(|_| StatusCode::BAD_GATEWAY.into_response())
+    };
     match state.fault_for(&method) {
-        None => state.forward(body).await,
+        None => forward(body).await,
         Some(Fault::LoseRequest) => broken(),
         Some(Fault::LoseResponse) => {
-            state.forward(body).await;
+            forward(body).await;
             broken()
         }
         Some(Fault::Delay(delay)) => {
             tokio::time::sleep(delay).await;
-            state.forward(body).await
+            forward(body).await
         }
         Some(Fault::Duplicate) => {
-            state.forward(body.clone()).await;
-            state.forward(body).await
+            forward(body.clone()).await;
+            forward(body).await
         }
         Some(Fault::Http(status)) => StatusCode::from_u16(status)
             .unwrap_or(StatusCode::BAD_GATEWAY)

@@ -5,11 +5,12 @@
 //!
 //! ```text
 //! wanted     = MARGIN · g / (S + R), at least FLOOR, at most 1            S > g/p − R, solved for p (crate::economics)
-//! an oracle's = the smallest p with  Σ_{j ≥ k} C(n, j) (1−p)^j p^(n−j) ≤ 1 − wanted
+//! an oracle's = the smallest p with  Σ_{j ≥ k} C(n, j) (1−p)^j p^(n−j) ≤ 1 − wanted      of n = oracles − c, k = quorum − c
 //! ```
 //!
-//! The sum is the chance that k of n oracles draw nothing: as many signatures as a wrong result needs to be paid. Whoever has shown
-//! too little is audited by every oracle ([`MIN_REPUTATION_BPS`]).
+//! The sum is the chance that k of n oracles draw nothing: as many signatures as a wrong result still needs to be paid when c =
+//! [`FRIENDS`] oracles sign it whatever they drew, as one does that the worker bought. Where a quorum is one signature such an oracle
+//! pays what it likes, and no rate helps: then c = 0. Whoever has shown too little is audited by every oracle ([`MIN_REPUTATION_BPS`]).
 //!
 //! A tolerant audit runs m ≥ 1 of the job's steps again. A worker that fakes a fraction f of them gains f·g and is found with the
 //! chance 1 − (1−f)^m ≥ f, so what holds for the whole job holds for every part of it.
@@ -25,6 +26,8 @@ pub const MARGIN_PERCENT: u32 = 130;
 /// Below this reputation every job is audited, basis points. A newcomer has 5,000; 32 completed jobs with the volume to go
 /// with them have 9,000.
 pub const MIN_REPUTATION_BPS: u16 = 9_000;
+/// Oracles of a set that may sign for a worker whatever they drew, without its cheating paying.
+pub const FRIENDS: u32 = 1;
 /// Most oracles in a set.
 const MAX_ORACLES: u32 = 32;
 
@@ -73,10 +76,12 @@ fn unaudited(oracles: u32, quorum: u32, ppm: u32) -> u128 {
 }
 
 /// With what chance each of `oracles` must audit, ppm, so that a result that needs `quorum` signatures is audited with a
-/// chance of at least `wanted` ppm before it has them.
+/// chance of at least `wanted` ppm before it has them, [`FRIENDS`] of them without a look.
 pub fn oracle_ppm(oracles: u32, quorum: u32, wanted: u32) -> u32 {
     let oracles = oracles.clamp(1, MAX_ORACLES);
     let quorum = quorum.clamp(1, oracles);
+    let friends = FRIENDS.min(quorum - 1);
+    let (oracles, quorum) = (oracles - friends, quorum - friends);
     let bearable = u128::from(PPM - wanted.min(PPM)) * ONE / u128::from(PPM);
     let (mut least, mut enough) = (0, PPM);
     while least < enough {
@@ -90,7 +95,7 @@ pub fn oracle_ppm(oracles: u32, quorum: u32, wanted: u32) -> u32 {
     enough
 }
 
-/// Whether the oracle whose signature made this seed ([`crate::sample_seed`]) has to audit.
+/// Whether the oracle whose key drew this seed ([`crate::sample_seed`]) has to audit.
 pub fn is_drawn(seed: &Hash, ppm: u32) -> bool {
     let hash: Hash = Sha256::new()
         .chain_update([DRAW])
@@ -156,7 +161,7 @@ mod tests {
         assert_eq!(wanted_ppm(newcomer), PPM);
     }
 
-    /// For every set of oracles, against floating point: the rate is enough, and one less isn't.
+    /// For every set of oracles, against floating point: the rate is enough though one oracle signs whatever it drew, and one less isn't.
     #[test]
     fn a_quorum_without_an_audit_is_as_rare_as_wanted() {
         let miss = |n: u32, k: u32, ppm: u32| -> f64 {
@@ -173,12 +178,16 @@ mod tests {
         };
         for n in 1..=MAX_ORACLES {
             for k in 1..=n {
+                // A quorum of one is that oracle's alone.
+                let (others, needed) = if k == 1 { (n, k) } else { (n - 1, k - 1) };
                 for wanted in [FLOOR_PPM, 500_001, 900_000, PPM] {
                     let ppm = oracle_ppm(n, k, wanted);
                     let bearable = 1.0 - f64::from(wanted) / 1e6;
-                    assert!(miss(n, k, ppm) <= bearable + 1e-9, "{n} {k} {wanted}");
+                    let paid = miss(others, needed, ppm);
+                    assert!(paid <= bearable + 1e-9, "{n} {k} {wanted}");
+                    assert!(miss(n, k, ppm) <= paid + 1e-9, "{n} {k} {wanted}");
                     assert!(
-                        ppm == 0 || miss(n, k, ppm - 1) > bearable - 1e-6,
+                        ppm == 0 || miss(others, needed, ppm - 1) > bearable - 1e-6,
                         "{n} {k} {wanted}"
                     );
                 }
@@ -186,7 +195,8 @@ mod tests {
             }
         }
         assert_eq!(oracle_ppm(1, 1, 500_000), 500_000);
-        assert_eq!(oracle_ppm(3, 2, 500_000), 500_000);
+        // One of two others audits: 1 − (1 − p²) = ½.
+        assert_eq!(oracle_ppm(3, 2, 500_000), 707_107);
     }
 
     #[test]

@@ -50,33 +50,55 @@ fn every_kernel_and_thread_count_yields_the_definitions_bits() {
     }
 }
 
-/// 10,240 honest runs: 2,560 rounds, each proven by a kernel and a thread count in turn and checked by 4 draws.
+/// 10,240 honest runs, each a proof of one of 640 devices and rounds, checked by one of 16 draws of its own. Every kernel of the machine with every
+/// n, number of passes and number of threads, about equally often: n is 128 or 256, and 512 in every 16th; passes are 1 to 3, threads 1 to 3. A
+/// thread takes 128 rows at a time, so the product is one thread's at n = 128, two threads' at 256, and three threads' at 512. 4 rows are opened, in every
+/// fifth proof as many as rounds ask for. Every draw has a walk of 64 strides through 1 to 8 segments checked beside it, six strides of it again.
 #[test]
 fn ten_thousand_honest_runs_are_never_refused() {
+    const PROOFS: u32 = 640;
+    const DRAWS: u32 = 16;
     let kernels: Vec<_> = kernels().collect();
     let mut runs = 0;
-    for i in 0..2_560_u32 {
-        let cpu = Cpu::new(kernels[i as usize % kernels.len()], 1 + i as usize / 7 % 3);
+    for i in 0..PROOFS {
+        // Each by another part of i, so that none is tied to another.
+        let (kernel, rest) = (i as usize % kernels.len(), i / kernels.len() as u32);
+        let (threads, rest) = (1 + rest as usize % 3, rest / 3);
+        let cpu = Cpu::new(kernels[kernel], threads);
         let shape = Shape {
-            n: 32 << (i % 2),
-            passes: 1 + i % 3,
+            n: match rest % 16 {
+                15 => 512,
+                even if even % 2 == 0 => 128,
+                _ => 256,
+            },
+            passes: 1 + (rest + i) % 3,
         };
+        let k = if i % 5 == 0 { ROWS } else { 4 };
         let (round, device) = (seed(i), seed(i + 1_000_000));
         let proof = prove(&cpu, &round, &device, shape, &GO).unwrap();
-        for draw in 0..4 {
-            let reveal = seed(2_000_000 + 4 * i + draw);
-            let rows = proof.open(&cpu, &reveal, 4);
+        let walk = Walk {
+            seed: seed(i + 3_000_000),
+            segments: 1 + u64::from(i % 8),
+            strides: 64,
+        };
+        let filled = memory::fill(walk, threads).unwrap();
+        for draw in 0..DRAWS {
+            let reveal = seed(2_000_000 + DRAWS * i + draw);
+            let rows = proof.open(&cpu, &reveal, k);
             let checker = checker(&round, &reveal, shape.n, 1).unwrap();
             assert_eq!(
-                checker.check(&proof.committed, 4, &rows),
+                checker.check(&proof.committed, k, &rows),
                 Ok(()),
                 "{} {shape:?} run {i}",
                 cpu.name()
             );
+            let bytes = walk::states_to_bytes(&filled.walk(&reveal));
+            let checked = walk::check_walk(&walk, &reveal, &round, &device, OPEN_STRIDES, &bytes);
+            assert_eq!(checked, Ok(()), "{walk:?} run {i}");
             runs += 1;
         }
     }
-    assert!(runs >= 10_000);
+    assert_eq!(runs, 10_240);
 }
 
 /// As rounds ask: their sizes, their rows, and the walk beside them.

@@ -16,7 +16,7 @@ use crate::{
     chain::BurnCause,
     db::BurnedRow,
     keeper::state_name,
-    oracle::{Oracle, SpecState, lock},
+    oracle::{InputState, Oracle, SpecState, lock},
     verify::verdict,
 };
 

@@ -16,17 +16,22 @@ pub fn measure(places: &Places) -> Result<String> {
     let rows: Vec<_> = instructions
         .iter()
         .map(|(name, row)| {
+            let beyond = row["aim"]
+                .as_u64()
+                .zip(row["max"].as_u64())
+                .is_some_and(|(aim, most)| most > aim);
+            let most = number(&row["max"]);
             vec![
                 format!("`{name}`"),
                 number(&row["median"]),
-                number(&row["max"]),
+                if beyond { format!("**{most}**") } else { most },
                 number(&row["aim"]),
             ]
         })
         .collect();
     let mut text = format!(
         "Compute units over at least 100 random key sets (the search for a PDA's bump varies with the keys), from \
-         [cu.json](cu.json).\n\n{}",
+         [cu.json](cu.json). Aims are for the median, and a test holds it to them; what goes beyond one at most is in bold.\n\n{}",
         table(&["instruction", "median", "most", "aim"], &rows)
     );
     let mut sizes = Vec::new();

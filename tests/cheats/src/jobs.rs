@@ -21,10 +21,7 @@ use io_engines::{
     spec::SPEC_VERSION,
     wasm::WasmEngine,
 };
-use io_proof::{
-    Hash, TraceBuilder,
-    audit::{self, AtStake},
-};
+use io_proof::{Hash, TraceBuilder};
 use io_protocol::messages::Deployment;
 use tempfile::TempDir;
 
@@ -35,8 +32,14 @@ const JOB: Hash = [0x5a; 32];
 const PASSAGES: u64 = 40;
 const SAMPLE: u32 = 8;
 const DIMENSIONS: usize = 384;
-/// Jobs of a cheat whose end doesn't hang on the sample: sure to be caught, or never.
-const SURE: u32 = 20;
+/// The first words of the jobs' passages, another in each job: one token each, so that a result has the form that any of the jobs wants. A
+/// cheat whose end doesn't hang on the sample runs once on each job.
+const KINDS: [&str; 20] = [
+    "device", "machine", "engine", "server", "worker", "market", "network", "river", "city",
+    "house", "garden", "window", "table", "school", "station", "library", "computer", "bridge",
+    "island", "forest",
+];
+const SURE: u32 = KINDS.len() as u32;
 /// What a kept result's manifest is called.
 const KEPT_MANIFEST: &str = "manifest.json";
 /// Machines that sum in another order.
@@ -49,6 +52,19 @@ pub struct Bench {
     known: KnownModels,
     embed: EmbedEngine,
     wasm: WasmEngine,
+}
+
+/// A job: what is to be done, and its address.
+struct Task {
+    spec: JobSpec,
+    job: Hash,
+}
+
+/// A job of the cheats, and what an honest worker makes of it.
+struct Case {
+    task: Task,
+    honest: Result,
+    claim: Claim,
 }
 
 /// A result of an embedding job, taken apart.
@@ -117,6 +133,22 @@ impl Bench {
         }
     }
 
+    /// One of the cheats' jobs, done honestly.
+    fn case(&self, which: u32) -> Case {
+        let task = Task {
+            spec: self.spec(KINDS[which as usize], ALL_MINILM_L6_V2.files),
+            job: seed(b"address", which),
+        };
+        let run = self.run(&task.spec, task.job);
+        let honest = self.take_apart(&run.manifest);
+        assert_eq!(self.commit(&task, &honest), claim(&run));
+        Case {
+            task,
+            honest,
+            claim: claim(&run),
+        }
+    }
+
     fn run(&self, spec: &JobSpec, job: Hash) -> Run {
         let blobs = FirstOf(&[&self.blobs, &self.known]);
         let out = self.folder.path().join("out");
@@ -134,7 +166,7 @@ impl Bench {
         std::fs::read(self.blobs.0.join(hash.to_string())).unwrap()
     }
 
-    fn verify(&self, spec: &JobSpec, claim: &Claim, seed: Hash, audit: bool) -> Verdict {
+    fn verify(&self, task: &Task, claim: &Claim, seed: Hash, audit: bool) -> Verdict {
         let blobs = FirstOf(&[&self.blobs, &self.known]);
         let sampling = Sampling {
             seed,
@@ -142,9 +174,10 @@ impl Bench {
             also: Vec::new(),
             audit,
         };
+        let Task { spec, job } = task;
         let verdict = self
             .engine(spec)
-            .verify(spec, &blobs, claim, &sampling, &Control::new(JOB));
+            .verify(spec, &blobs, claim, &sampling, &Control::new(*job));
         assert!(
             !matches!(verdict, Verdict::Inconclusive { .. }),
             "{verdict:?}"
@@ -153,14 +186,26 @@ impl Bench {
     }
 
     /// Whether an oracle that audits, with a sample of its own, finds it wrong.
-    fn is_caught(&self, spec: &JobSpec, claim: &Claim, run: u32) -> bool {
-        !self
-            .verify(spec, claim, seed(b"sample", run), true)
-            .is_accept()
+    fn is_caught(&self, task: &Task, claim: &Claim, run: u32) -> bool {
+        self.rejected(task, claim, run, true).is_some()
     }
 
-    fn rejected(&self, spec: &JobSpec, claim: &Claim, audit: bool) -> Option<RejectReason> {
-        match self.verify(spec, claim, seed(b"sample", 0), audit) {
+    /// Whether it finds it wrong by running sampled passages again, and the form is right.
+    fn is_sampled(&self, task: &Task, claim: &Claim, run: u32) -> bool {
+        match self.rejected(task, claim, run, true) {
+            None => false,
+            Some(RejectReason::Mismatch) => true,
+            Some(other) => panic!("{other:?} is no sampled passage"),
+        }
+    }
+
+    /// What is wrong by the form alone.
+    fn by_form(&self, task: &Task, claim: &Claim) -> Option<RejectReason> {
+        self.rejected(task, claim, 0, false)
+    }
+
+    fn rejected(&self, task: &Task, claim: &Claim, run: u32, audit: bool) -> Option<RejectReason> {
+        match self.verify(task, claim, seed(b"sample", run), audit) {
             Verdict::Reject(rejection) => Some(rejection.reason),
             _ => None,
         }
@@ -196,10 +241,11 @@ impl Bench {
     }
 
     /// Commits to a result as if it were this job's.
-    fn commit(&self, spec: &JobSpec, result: &Result) -> Claim {
+    fn commit(&self, task: &Task, result: &Result) -> Claim {
+        let Task { spec, job } = task;
         let mut embeddings = output::header(PASSAGES, DIMENSIONS as u64);
         let mut prints = Vec::new();
-        let mut trace = TraceBuilder::new(JOB);
+        let mut trace = TraceBuilder::new(*job);
         let input = String::from_utf8(self.blob(&spec.input.hash)).unwrap();
         for (((text, vector), print), tokens) in input
             .lines()
@@ -246,9 +292,18 @@ impl Bench {
         }
     }
 
+    /// The job whose honest results are compared.
+    fn compared(&self) -> Task {
+        Task {
+            spec: self.spec(KINDS[0], ALL_MINILM_L6_V2.files),
+            job: JOB,
+        }
+    }
+
     /// Runs the honest job here, and keeps its result in `folder` for [`compare_kept`](Self::compare_kept) on another machine.
     pub fn keep_honest(&self, folder: &Path) {
-        let run = self.run(&self.spec("device", ALL_MINILM_L6_V2.files), JOB);
+        let task = self.compared();
+        let run = self.run(&task.spec, task.job);
         std::fs::create_dir_all(folder).unwrap();
         std::fs::write(folder.join(KEPT_MANIFEST), run.manifest.canonical()).unwrap();
         for file in &run.files {
@@ -259,22 +314,23 @@ impl Bench {
     /// What a check of every step on this machine says of a result that another one kept: the worst cosine, and the worst difference of
     /// fingerprints.
     pub fn compare_kept(&self, folder: &Path) -> (f64, Difference) {
-        let spec = self.spec("device", ALL_MINILM_L6_V2.files);
+        let task = self.compared();
         let manifest = std::fs::read(folder.join(KEPT_MANIFEST)).unwrap();
         let manifest = Manifest::from_canonical(&manifest).unwrap();
         for file in &manifest.files {
             self.put(&std::fs::read(folder.join(&file.name)).unwrap());
         }
-        let claim = self.commit(&spec, &self.take_apart(&manifest));
-        self.spread(&spec, &claim)
+        let claim = self.commit(&task, &self.take_apart(&manifest));
+        self.spread(&task, &claim)
     }
 
     /// How far an honest result is from this machine's own, in its worst passage.
-    fn spread(&self, spec: &JobSpec, claim: &Claim) -> (f64, Difference) {
+    fn spread(&self, task: &Task, claim: &Claim) -> (f64, Difference) {
         let blobs = FirstOf(&[&self.blobs, &self.known]);
+        let Task { spec, job } = task;
         let verdict = self
             .embed
-            .verify(spec, &blobs, claim, &everything(), &Control::new(JOB));
+            .verify(spec, &blobs, claim, &everything(), &Control::new(*job));
         let Verdict::Accept(Checked {
             worst: Some(worst), ..
         }) = verdict
@@ -284,18 +340,26 @@ impl Bench {
         worst
     }
 
-    /// The result of another model, committed to as the job's.
-    fn of_model(&self, spec: &JobSpec, model: ModelRef) -> Claim {
-        let mut other = spec.clone();
-        if let EngineSpec::Embed(embed) = &mut other.engine {
-            embed.model = model;
-        }
-        let run = self.run(&other, JOB);
+    /// The results of another model, committed to as the jobs'.
+    fn of_model<'a>(
+        &self,
+        tasks: impl IntoIterator<Item = &'a Task>,
+        model: ModelRef,
+    ) -> Vec<Claim> {
+        let claims = tasks.into_iter().map(|task| {
+            let mut other = task.spec.clone();
+            if let EngineSpec::Embed(embed) = &mut other.engine {
+                embed.model = model;
+            }
+            let run = self.run(&other, task.job);
+            self.commit(task, &self.take_apart(&run.manifest))
+        });
+        let claims = claims.collect();
         if model.weights != ALL_MINILM_L6_V2.files.weights {
             // 90 MB that nobody needs any more.
             std::fs::remove_file(self.blobs.0.join(model.weights.hash.to_string())).unwrap();
         }
-        self.commit(spec, &self.take_apart(&run.manifest))
+        claims
     }
 
     /// The model with other weights.
@@ -456,17 +520,19 @@ fn invent(result: &mut Result, passage: usize, run: u32) {
     result.fingerprints[passage] = Fingerprint::of(&state);
 }
 
-/// A worker that invents the last `wrong` of the passages in some order.
-fn lazy(honest: &Result, wrong: u64) -> Result {
+/// A worker that invents `wrong` of the passages, spread over all of them.
+fn lazy(honest: &Result, wrong: u64, run: u32) -> Result {
     let mut result = honest.clone();
     for i in 0..wrong {
-        invent(&mut result, (i * PASSAGES / wrong) as usize, 1);
+        invent(&mut result, (i * PASSAGES / wrong) as usize, run);
     }
     result
 }
 
-/// The wasm job of the cheats: counts in memory, and takes one turn by its input.
-const COUNTER: &str = r#"(module
+/// The wasm job of the cheats: counts in memory, and takes a byte of its input into it at one turn.
+fn counter_text(turn: u32) -> String {
+    format!(
+        r#"(module
     (import "io" "input_read" (func $read (param i32 i32 i32) (result i32)))
     (import "io" "output_write" (func $write (param i32 i32)))
     (memory (export "memory") 1)
@@ -474,23 +540,31 @@ const COUNTER: &str = r#"(module
         (loop
             (local.set $i (i32.add (local.get $i) (i32.const 1)))
             (i32.store (i32.const 16) (i32.add (i32.load (i32.const 16)) (local.get $i)))
-            (if (i32.eq (local.get $i) (i32.const 300000))
+            (if (i32.eq (local.get $i) (i32.const {turn}))
                 (then (drop (call $read (i32.const 0) (i32.const 0) (i32.const 1)))))
             (br_if 0 (i32.lt_u (local.get $i) (i32.const 900000))))
         (call $write (i32.const 16) (i32.const 4))
-        (i32.const 0)))"#;
+        (i32.const 0)))"#
+    )
+}
 
-fn counter(bench: &Bench, input: &[u8]) -> JobSpec {
-    JobSpec {
+/// The job numbered `which`, with this byte as its input: other jobs take the turn elsewhere, from a third of their run on.
+fn counter(bench: &Bench, which: u32, byte: u8) -> Task {
+    let module = counter_text(300_000 + 1_000 * which);
+    let spec = JobSpec {
         version: SPEC_VERSION,
-        input: bench.put(input),
+        input: bench.put(&[byte]),
         engine: EngineSpec::Wasm(WasmSpec {
-            module: bench.put(&wat::parse_str(COUNTER).unwrap()),
+            module: bench.put(&wat::parse_str(module).unwrap()),
             fuel: 1_000_000_000,
             memory_mib: 1,
             time_limit_s: 600,
             max_output: 64,
         }),
+    };
+    Task {
+        spec,
+        job: seed(b"wasm address", which),
     }
 }
 
@@ -544,16 +618,16 @@ fn everything() -> Sampling {
 
 /// What a check of every passage says of each cheaper model, and how many passages show it.
 pub fn cheaper_models(bench: &Bench) -> Vec<(&'static str, usize, String)> {
-    let spec = bench.spec("device", ALL_MINILM_L6_V2.files);
+    let task = bench.compared();
     MODELS
         .iter()
         .map(|model| {
-            let claimed = bench.of_model(&spec, bench.cheaper(*model));
+            let claimed = bench.of_model([&task], bench.cheaper(*model)).remove(0);
             let blobs = FirstOf(&[&bench.blobs, &bench.known]);
-            let control = Control::new(JOB);
+            let control = Control::new(task.job);
             match bench
                 .embed
-                .verify(&spec, &blobs, &claimed, &everything(), &control)
+                .verify(&task.spec, &blobs, &claimed, &everything(), &control)
             {
                 Verdict::Reject(rejection) => (model.0, rejection.steps.len(), rejection.detail),
                 other => panic!("{}: {other:?}", model.0),
@@ -564,12 +638,12 @@ pub fn cheaper_models(bench: &Bench) -> Vec<(&'static str, usize, String)> {
 
 /// How far honest machines are from each other, and the tolerance that they have: the worst of all passages of all machines.
 pub fn honest_spread(bench: &Bench) -> (f64, Difference) {
-    let spec = bench.spec("device", ALL_MINILM_L6_V2.files);
+    let task = bench.compared();
     let mut worst: Option<(f64, Difference)> = None;
     for machine in 0..MACHINES {
         let model = bench.weights(|tensors| tensors.reorder(machine));
-        let claimed = bench.of_model(&spec, model);
-        let here = bench.spread(&spec, &claimed);
+        let claimed = bench.of_model([&task], model).remove(0);
+        let here = bench.spread(&task, &claimed);
         worst = Some(worst.map_or(here, |(cosine, difference)| {
             (cosine.min(here.0), difference.worst(here.1))
         }));
@@ -577,14 +651,15 @@ pub fn honest_spread(bench: &Bench) -> (f64, Difference) {
     worst.unwrap()
 }
 
-/// All adversaries; those whose end hangs on a sample `runs` times.
+/// All adversaries; those whose end hangs on a sample `runs` times, and the others on each of the jobs.
 pub fn all(bench: &Bench, runs: u32) -> Vec<Outcome> {
-    let model = ALL_MINILM_L6_V2.files;
-    let spec = bench.spec("device", model);
-    let run = bench.run(&spec, JOB);
-    let honest = bench.take_apart(&run.manifest);
-    let honest_claim = claim(&run);
-    assert_eq!(bench.commit(&spec, &honest), honest_claim);
+    let cases: Vec<Case> = (0..SURE).map(|which| bench.case(which)).collect();
+    let case = |run: u32| &cases[run as usize % cases.len()];
+    let lengths = |case: &Case| tokens(&case.honest.lines);
+    assert!(
+        cases.iter().all(|case| lengths(case) == lengths(&cases[0])),
+        "a result is of one job's form alone"
+    );
     let mut outcomes = vec![];
     let mut add = |outcome| outcomes.push(outcome);
 
@@ -594,10 +669,13 @@ pub fn all(bench: &Bench, runs: u32) -> Vec<Outcome> {
         "nothing",
         Some(0.0),
         SURE,
-        |run| bench.is_caught(&spec, &honest_claim, run),
+        |run| bench.is_caught(&case(run).task, &case(run).claim, run),
     ));
     let machines: Vec<Claim> = (0..MACHINES)
-        .map(|machine| bench.of_model(&spec, bench.weights(|tensors| tensors.reorder(machine))))
+        .flat_map(|machine| {
+            let model = bench.weights(|tensors| tensors.reorder(machine));
+            bench.of_model([&case(machine).task], model)
+        })
         .collect();
     add(outcome(
         "honest, unlike machine",
@@ -605,30 +683,37 @@ pub fn all(bench: &Bench, runs: u32) -> Vec<Outcome> {
         "nothing",
         Some(0.0),
         MACHINES,
-        |run| bench.is_caught(&spec, &machines[run as usize], run),
+        |run| bench.is_caught(&case(run).task, &machines[run as usize], run),
     ));
+    let made_up = |run: u32| {
+        let mut made_up = case(run).honest.clone();
+        for passage in 0..PASSAGES as usize {
+            invent(&mut made_up, passage, run);
+        }
+        bench.commit(&case(run).task, &made_up)
+    };
     add(outcome(
         "random answers",
         "makes up vectors and fingerprints of the right form",
         "sampled passages",
         Some(1.0),
         SURE,
-        |run| {
-            let mut made_up = honest.clone();
-            for passage in 0..PASSAGES as usize {
-                invent(&mut made_up, passage, run);
-            }
-            bench.is_caught(&spec, &bench.commit(&spec, &made_up), run)
-        },
+        |run| bench.is_sampled(&case(run).task, &made_up(run), run),
     ));
-    let other_job = claim(&bench.run(&spec, [1; 32]));
     add(outcome(
         "another's answer",
         "hands in the result and trace of another job on the same input",
         "the trace is bound to the job; seen by its form",
         Some(1.0),
         SURE,
-        |_| bench.rejected(&spec, &other_job, false) == Some(RejectReason::Trace),
+        |run| {
+            let other = Task {
+                spec: case(run).task.spec.clone(),
+                job: seed(b"another's address", run),
+            };
+            let answer = bench.commit(&other, &case(run).honest);
+            bench.by_form(&case(run).task, &answer) == Some(RejectReason::Trace)
+        },
     ));
     add(outcome(
         "another's answer, committed anew",
@@ -636,28 +721,37 @@ pub fn all(bench: &Bench, runs: u32) -> Vec<Outcome> {
         "nothing: it is the right answer",
         None,
         SURE,
-        |run| bench.is_caught(&spec, &bench.commit(&spec, &honest), run),
+        |run| {
+            let copied = bench.commit(&case(run).task, &case(run).honest);
+            bench.is_caught(&case(run).task, &copied, run)
+        },
     ));
-    let before = bench.spec("machine", model);
-    let old = bench.run(&before, JOB);
     add(outcome(
         "old proof",
         "hands in what it computed for an earlier job",
         "the manifest names its spec; seen by its form",
         Some(1.0),
         SURE,
-        |_| bench.rejected(&spec, &claim(&old), false) == Some(RejectReason::OtherJob),
+        |run| {
+            let (old, now) = (case(run), case(run + 1));
+            bench.by_form(&now.task, &old.claim) == Some(RejectReason::OtherJob)
+        },
     ));
-    let relabelled = bench.commit(&spec, &bench.take_apart(&old.manifest));
     add(outcome(
         "old proof, relabelled",
         "the same under a manifest and a trace of this job",
         "sampled passages",
         Some(1.0),
         SURE,
-        |run| bench.is_caught(&spec, &relabelled, run),
+        |run| {
+            let (old, now) = (case(run), case(run + 1));
+            bench.is_sampled(&now.task, &bench.commit(&now.task, &old.honest), run)
+        },
     ));
-    let variants = MODELS.map(|name| (name, bench.of_model(&spec, bench.cheaper(name))));
+    let variants = MODELS.map(|name| {
+        let tasks = cases.iter().map(|case| &case.task);
+        (name, bench.of_model(tasks, bench.cheaper(name)))
+    });
     for ((name, does), claimed) in variants {
         add(outcome(
             name,
@@ -665,7 +759,7 @@ pub fn all(bench: &Bench, runs: u32) -> Vec<Outcome> {
             "sampled passages: the fingerprint",
             Some(1.0),
             SURE,
-            |run| bench.is_caught(&spec, &claimed, run),
+            |run| bench.is_sampled(&case(run).task, &claimed[run as usize], run),
         ));
     }
     for (name, wrong) in [
@@ -673,32 +767,36 @@ pub fn all(bench: &Bench, runs: u32) -> Vec<Outcome> {
         ("computes 75 %", 10),
         ("computes half", 20),
     ] {
-        let claimed = bench.commit(&spec, &lazy(&honest, wrong));
+        let claimed: Vec<Claim> = (0..SURE)
+            .map(|run| bench.commit(&case(run).task, &lazy(&case(run).honest, wrong, run)))
+            .collect();
         add(outcome(
             name,
             "makes up the other passages",
             "sampled passages (8 of 40 here, 32 in service)",
             Some(io_proof::detection_probability(PASSAGES, wrong, SAMPLE)),
             runs,
-            |run| bench.is_caught(&spec, &claimed, run),
+            |run| bench.is_sampled(&case(run).task, &claimed[(run % SURE) as usize], run),
         ));
     }
-    let more = Claim {
-        units: honest_claim.units + 1,
-        ..honest_claim
-    };
     add(outcome(
         "lies on units",
         "claims one passage more than there is",
         "the input is counted; seen by its form",
         Some(1.0),
         SURE,
-        |_| bench.rejected(&spec, &more, false) == Some(RejectReason::Units),
+        |run| {
+            let more = Claim {
+                units: case(run).claim.units + 1,
+                ..case(run).claim
+            };
+            bench.by_form(&case(run).task, &more) == Some(RejectReason::Units)
+        },
     ));
     add(outcome(
-        "colludes with one oracle",
-        "knows that oracle's sample beforehand and computes only those; a second, honest oracle draws its own",
-        "the quorum's other oracles",
+        "knows one oracle's sample",
+        "computes only the passages that this oracle will sample; another one was drawn to audit, too, and has a sample of its own",
+        "that oracle's sample",
         Some(io_proof::detection_probability(
             PASSAGES,
             PASSAGES - u64::from(SAMPLE),
@@ -707,20 +805,19 @@ pub fn all(bench: &Bench, runs: u32) -> Vec<Outcome> {
         SURE,
         |run| {
             let known = io_proof::sample_steps(&seed(b"told", run), PASSAGES, SAMPLE);
-            let mut result = honest.clone();
+            let mut result = case(run).honest.clone();
             for passage in (0..PASSAGES).filter(|passage| !known.contains(passage)) {
                 invent(&mut result, passage as usize, run);
             }
-            bench.is_caught(&spec, &bench.commit(&spec, &result), run)
+            let claimed = bench.commit(&case(run).task, &result);
+            bench.is_sampled(&case(run).task, &claimed, run)
         },
     ));
 
     // The exact engine.
-    let (right, wrong) = (counter(bench, b"x"), counter(bench, b"y"));
-    let (right_run, wrong_run) = (bench.run(&right, JOB), bench.run(&wrong, JOB));
-    let relabel = |run: &Run, change: &dyn Fn(&mut Manifest)| {
+    let relabel = |right: &Task, run: &Run, change: &dyn Fn(&mut Manifest)| {
         let mut manifest = run.manifest.clone();
-        manifest.spec = right.hash();
+        manifest.spec = right.spec.hash();
         change(&mut manifest);
         Claim {
             output_hash: bench.put(&manifest.canonical()).hash,
@@ -728,77 +825,120 @@ pub fn all(bench: &Bench, runs: u32) -> Vec<Outcome> {
             units: manifest.units,
         }
     };
+    let modules: Vec<(Task, Run)> = (0..SURE)
+        .map(|which| {
+            let task = counter(bench, which, which as u8);
+            let run = bench.run(&task.spec, task.job);
+            (task, run)
+        })
+        .collect();
     add(outcome(
         "honest (wasm)",
         "runs the module",
         "nothing",
         Some(0.0),
         SURE,
-        |run| bench.is_caught(&right, &claim(&right_run), run),
+        |run| {
+            let (task, honest) = &modules[run as usize];
+            bench.is_caught(task, &claim(honest), run)
+        },
     ));
-    let departed = relabel(&wrong_run, &|_| {});
     add(outcome(
         "another turn (wasm)",
         "one byte of memory differs from a third of the run on; the output is the same",
         "every step is run again",
         Some(1.0),
         SURE,
-        |run| bench.is_caught(&right, &departed, run),
+        |run| {
+            let (task, honest) = &modules[run as usize];
+            let other = counter(bench, run, !(run as u8));
+            let departed = bench.run(&other.spec, task.job);
+            assert_eq!(departed.manifest.files, honest.manifest.files);
+            bench.is_caught(task, &relabel(task, &departed, &|_| {}), run)
+        },
     ));
-    let greedy = relabel(&right_run, &|manifest| manifest.units += 1);
     add(outcome(
         "lies on units (wasm)",
         "claims a million fuel more than it used",
         "the fuel is counted again",
         Some(1.0),
         SURE,
-        |run| bench.is_caught(&right, &greedy, run),
+        |run| {
+            let (task, honest) = &modules[run as usize];
+            let greedy = relabel(task, honest, &|manifest| manifest.units += 1);
+            bench.is_caught(task, &greedy, run)
+        },
     ));
 
     // Who is audited at all: an established device with a penalty of the job's price, three oracles, two of which pay.
-    let wanted = audit::wanted_ppm(AtStake {
-        stake: PRICE,
-        payment: PRICE,
-        gain: PRICE,
-        reputation_bps: ESTABLISHED,
-    });
-    let mut made_up = honest.clone();
-    for passage in 0..PASSAGES as usize {
-        invent(&mut made_up, passage, 0);
-    }
-    let made_up = bench.commit(&spec, &made_up);
-    // What an oracle says that looks at the form only, and one that audits.
-    let vouches = [false, true].map(|audit| {
-        bench
-            .verify(&spec, &made_up, seed(b"sample", 0), audit)
-            .is_accept()
-    });
-    let is_paid = |drawn: [bool; 3]| {
-        let vouching = drawn
-            .into_iter()
-            .filter(|audits| vouches[usize::from(*audits)]);
-        vouching.count() >= 2
+    let made_up: Vec<Claim> = (0..SURE).map(made_up).collect();
+    // What an oracle says of each that looks at the form only, and one that audits.
+    let vouches: Vec<[bool; 2]> = (0..SURE)
+        .map(|run| {
+            let (task, claim) = (&case(run).task, &made_up[run as usize]);
+            let says = |audit| bench.verify(task, claim, seed(b"sample", run), audit);
+            [false, true].map(|audit| says(audit).is_accept())
+        })
+        .collect();
+    // The friend signs that it is right, whatever it drew.
+    let is_paid = |run: u32, drawn: [bool; ORACLES], friend: Option<usize>| {
+        let vouches = &vouches[(run % SURE) as usize];
+        let signed = (0..ORACLES)
+            .filter(|oracle| friend == Some(*oracle) || vouches[usize::from(drawn[*oracle])]);
+        signed.count() >= QUORUM
     };
+    let rate = f64::from(rate_ppm(ESTABLISHED)) / 1e6;
     add(outcome(
         "hopes not to be drawn",
-        "an established device makes everything up; two of three oracles' signatures pay, and those not drawn look at the form only",
+        format!(
+            "an established device makes everything up; two of three oracles' signatures pay, each is drawn to audit with a chance of {:.1} %, \
+             and those not drawn look at the form only",
+            rate * 100.0
+        ),
         "the draw: fewer than two oracles pass over it",
-        Some(f64::from(wanted) / 1e6),
+        Some(1.0 - at_least(QUORUM, ORACLES, 1.0 - rate)),
         runs * 10,
-        |run| !is_paid(draws(run, ESTABLISHED)),
+        |run| !is_paid(run, draws(run, ESTABLISHED), None),
     ));
+    add(outcome(
+        "hopes not to be drawn, with one oracle's help",
+        "the same, and one of the three signs whatever it drew: one of the two others that passes over it is enough",
+        "the draw: neither of the others passes over it",
+        Some(1.0 - at_least(QUORUM - 1, ORACLES - 1, 1.0 - rate)),
+        runs * 10,
+        // Any of the three may be the friend.
+        |run| {
+            let friend = run as usize % ORACLES;
+            !is_paid(run, draws(run, ESTABLISHED), Some(friend))
+        },
+    ));
+    assert_eq!(rate_ppm(NEWCOMER), io_proof::PPM);
     add(outcome(
         "new device",
         "the same by a device without a record",
-        "every oracle audits it",
+        "every oracle audits it, at a rate of one",
         Some(1.0),
-        runs * 10,
+        1,
         |run| {
             let drawn = draws(run, NEWCOMER);
-            drawn == [true; 3] && !is_paid(drawn)
+            drawn == [true; ORACLES] && !is_paid(run, drawn, None)
         },
-    ));
+    )
+    .by_construction());
     outcomes
+}
+
+/// Oracles of a set, and how many of them pay a result.
+const ORACLES: usize = 3;
+const QUORUM: usize = 2;
+
+/// The chance that at least `least` of `n` do what each does with the chance `p`.
+fn at_least(least: usize, n: usize, p: f64) -> f64 {
+    let exactly = |k: usize| {
+        let ways = (0..k).fold(1.0, |ways, i| ways * (n - i) as f64 / (i + 1) as f64);
+        ways * p.powi(k as i32) * (1.0 - p).powi((n - k) as i32)
+    };
+    (least..=n).map(exactly).sum()
 }
 
 /// Price and penalty of a job, base units of IO, and what its device could gain.
@@ -807,10 +947,9 @@ const PRICE: u64 = 1_000_000;
 const ESTABLISHED: u16 = 9_500;
 const NEWCOMER: u16 = 5_000;
 
-/// Which of three oracles, of which two pay, audit a made-up result: each draws with its key for the submission, as it does in
-/// service.
-fn draws(run: u32, reputation_bps: u16) -> [bool; 3] {
-    let job = Job {
+/// A job of a made-up result.
+fn made_up_job(run: u32) -> Job {
+    Job {
         units: 1_000,
         ask: PRICE,
         io_per_unit_e9: 1_000_000_000,
@@ -820,7 +959,18 @@ fn draws(run: u32, reputation_bps: u16) -> [bool; 3] {
         output_hash: seed(b"made up", run),
         trace_root: seed(b"its trace", run),
         ..Job::zeroed()
-    };
+    }
+}
+
+/// With what chance each oracle audits it, ppm.
+fn rate_ppm(reputation_bps: u16) -> u32 {
+    let job = made_up_job(0);
+    drawing::rate_ppm(&job, reputation_bps, ORACLES as u32, QUORUM as u32)
+}
+
+/// Which of the oracles audit a made-up result: each draws with its key for the submission, as it does in service.
+fn draws(run: u32, reputation_bps: u16) -> [bool; ORACLES] {
+    let job = made_up_job(run);
     let (deployment, address) = (
         Deployment {
             program: [1; 32],
@@ -834,6 +984,7 @@ fn draws(run: u32, reputation_bps: u16) -> [bool; 3] {
         let (_, output) = Wallet::from_seed(&[oracle; 32])
             .draw(&message)
             .expect("a draw");
-        drawing::draw(&address, &job, &output, reputation_bps, 3, 2).audits
+        let (oracles, quorum) = (ORACLES as u32, QUORUM as u32);
+        drawing::draw(&address, &job, &output, reputation_bps, oracles, quorum).audits
     })
 }

@@ -2,49 +2,67 @@
 //!
 //! Each adversary runs against the real checks (`io_proof::hardware`) over many seeds, at a size at which many runs are
 //! cheap: chances depend on the fraction of wrong rows and the number of opened ones, not on n. Time is the one thing
-//! that is modelled: what the work takes at a stated speed goes into the oracle's own rules (`io_oracle::hardware::rules`).
+//! that is modelled ([`timed`]): what the work takes at a stated speed goes into the oracle's own rules.
 
-use io_api::types::{Figures, HardwareClaim};
-use io_oracle::hardware::rules::{Rounds, Standing, ask, measured};
+use io_api::types::{Figures, ProofAsk};
+use io_oracle::hardware::rules::{Rounds, Standing, measured};
 use io_proof::hardware::{
-    CheckError, Checker, Committed, Hash, OpenedRow, RowTree, Shape, a_seed, b_seed, drawn_rows,
-    memory::{COMPRESSIONS_TO_DERIVE, PARENTS, Path, Walk, check_walk, segment, states_to_bytes},
+    CheckError, Checker, Committed, Hash, OpenedRow, RowTree, a_seed, b_seed, drawn_rows,
+    memory::{
+        COMPRESSIONS_TO_DERIVE, PARENTS, Path, SEGMENT_BLOCKS, SEGMENT_WORDS, Walk, check_walk,
+        segment, states_to_bytes,
+    },
     reference, reveal_seed, round_seed,
-    sizes::{LEAST_N, MAX_HOP_NS, OPEN_STRIDES, ROWS, n_for},
+    sizes::{MAX_HOP_NS, OPEN_STRIDES, ROWS},
     soundness,
     tree::row_root,
 };
 
+/// The classes that a network starts with: the command's own table, for the command is no library.
+#[path = "../../../crates/cli/src/local/classes.rs"]
+mod classes;
 pub mod jobs;
+pub mod timed;
 
 /// Size of the adversaries' matrices.
 const N: u32 = 32;
 const PASSES: u32 = 2;
+const DEVICE: Hash = [7; 32];
 /// Words of a memory walk's segment come from 256 hashes; few segments keep runs cheap.
 const SEGMENTS: u64 = 16;
 /// Strides of a walk. The published number makes no other chances.
 const STRIDES: u32 = 512;
-/// What the claimed chip does, TOPS, and the share of it that the class needs.
-const CLAIMED: f64 = 790.0;
-const NEEDED: f64 = 0.8;
-/// Time to derive a word that is not there, nanoseconds: compressions of SHA-256 one after another, of 36 ns each on the fastest cores.
-const DERIVE_NS: u64 = 36 * COMPRESSIONS_TO_DERIVE as u64;
+/// A compression of SHA-256 on the fastest cores, nanoseconds, and the time to derive a word that is not there: as many one after another as
+/// it takes on average.
+const COMPRESSION_NS: u64 = 36;
+const DERIVE_NS: u64 = COMPRESSION_NS * COMPRESSIONS_TO_DERIVE as u64;
 
 /// What came of one cheat over many seeds.
 #[derive(Debug, Clone)]
 pub struct Outcome {
     pub name: &'static str,
     /// What the worker does, in a sentence.
-    pub does: &'static str,
+    pub does: String,
     /// What catches it.
     pub caught_by: &'static str,
     /// Chance a round, at least; `None` where the scheme claims nothing.
     pub predicted: Option<f64>,
+    /// Runs of which no two are the same.
     pub runs: u32,
     pub caught: u32,
+    /// Nothing in it is drawn: one run says all.
+    pub by_construction: bool,
 }
 
 impl Outcome {
+    /// Of a cheat in which nothing is drawn: run once.
+    fn by_construction(self) -> Self {
+        Self {
+            by_construction: true,
+            ..self
+        }
+    }
+
     pub fn measured(&self) -> f64 {
         f64::from(self.caught) / f64::from(self.runs)
     }
@@ -85,51 +103,6 @@ impl Oracle {
         Checker::new(&self.round, &self.reveal, committed.n)?.check(committed, ROWS, rows)
     }
 }
-
-/// A device with a clock: what it claims, and what it can do.
-#[derive(Clone, Copy)]
-struct Timed {
-    claims: f64,
-    tops: f64,
-    /// On its way to another machine and back, before each pass, milliseconds.
-    hop_ms: f64,
-}
-
-impl Timed {
-    /// Figures of a round in which the work takes `times` as long as it would alone.
-    fn shows(&self, run: u32, at: i64, times: f64) -> Figures {
-        let n = n_for((self.claims * 100.0) as u32).max(LEAST_N);
-        let rounds = Rounds::default();
-        let claim = HardwareClaim {
-            backend: String::new(),
-            n,
-            pass_micros: (tops_ms(Shape { n, passes: 1 }, self.claims) * 1e3) as u64,
-            memory_mib: 1_024,
-            fill_mib_s: 1_024,
-        };
-        let asked = ask(&rounds, &claim, 0, false);
-        let shape = Shape {
-            n: asked.n,
-            passes: asked.passes,
-        };
-        let noise = 1.0 + f64::from(seed(b"time", run ^ (at as u32) << 16)[0]) / 255.0 * 0.05;
-        let ms = times * tops_ms(shape, self.tops) * noise + self.hop_ms * f64::from(asked.passes);
-        measured(&rounds, &asked, false, (ms * 1e3) as u64, 1, None, at)
-    }
-
-    /// A class of the claimed chip takes it for less.
-    fn is_caught(&self, run: u32, times: f64) -> bool {
-        !is_enough(Some(self.shows(run, 0, times)))
-    }
-}
-
-fn is_enough(figures: Option<Figures>) -> bool {
-    figures.is_some_and(|figures| f64::from(figures.tops_e2) >= CLAIMED * NEEDED * 100.0)
-}
-
-/// Seconds between two regular rounds, and for how long their figures are signed.
-const HOUR: i64 = 3_600;
-const FRESH: u32 = 5_400;
 
 /// A worker's rows of a round, as it would have them.
 struct Worker {
@@ -185,6 +158,15 @@ impl Worker {
             .check(&self.committed, &self.open(&self.committed, &oracle.reveal))
             .is_err()
     }
+
+    /// Leaves out so many of its rows.
+    fn lazy(round: &Hash, device: &Hash, wrong: u32) -> Self {
+        Self::new(round, device, |pass, row, _, cells| {
+            if skipped(pass, row, wrong) {
+                cells.fill(0);
+            }
+        })
+    }
 }
 
 /// The exact chance that `ROWS` of all rows, drawn without repetition, hold one of `wrong`.
@@ -195,7 +177,7 @@ fn exact(wrong: u32) -> f64 {
 
 fn outcome(
     name: &'static str,
-    does: &'static str,
+    does: impl Into<String>,
     caught_by: &'static str,
     predicted: Option<f64>,
     runs: u32,
@@ -204,11 +186,12 @@ fn outcome(
     let caught = (0..runs).filter(|run| is_caught(*run)).count() as u32;
     Outcome {
         name,
-        does,
+        does: does.into(),
         caught_by,
         predicted,
         runs,
         caught,
+        by_construction: false,
     }
 }
 
@@ -218,15 +201,58 @@ fn skipped(pass: u32, row: u32, wrong: u32) -> bool {
     at * wrong / total != (at + 1) * wrong / total
 }
 
-fn tops_ms(shape: Shape, tops: f64) -> f64 {
-    shape.operations() as f64 / (tops * 1e12) * 1e3
+/// Rounds of a day, one an hour, of one of two honest oracles, for a worker that leaves out one of its rows: whether it is drawn, by hour. The
+/// check says the same.
+fn a_day(run: u32, oracle: u32) -> impl Iterator<Item = bool> {
+    (0..24).map(move |hour| {
+        let oracle = Oracle::new(4_000_000 + 64 * run + 2 * hour + oracle);
+        Worker::lazy(&oracle.round, &DEVICE, 1).is_caught(&oracle)
+    })
+}
+
+/// What an oracle measured that has nothing to find fault with.
+fn shown(at: i64) -> Figures {
+    let asked = walk_ask(STRIDES);
+    measured(&Rounds::default(), &asked, false, 1, 1, None, at)
+}
+
+/// The chance that an oracle's figures are missing at the end of a day of a device that does not open what would be found wrong, with a
+/// chance of `drawn` an hour: [`Standing`]'s count of misses, hour by hour.
+fn withheld_a_day(drawn: f64) -> f64 {
+    // A round that is not opened counts three, an answered one takes one off; six at most, and four are too many.
+    let mut misses = [0.0; 7];
+    misses[0] = 1.0;
+    for _ in 0..24 {
+        let mut after = [0.0; 7];
+        for (count, chance) in misses.into_iter().enumerate() {
+            after[(count + 3).min(6)] += chance * drawn;
+            after[count.saturating_sub(1)] += chance * (1.0 - drawn);
+        }
+        misses = after;
+    }
+    misses[4..].iter().sum()
+}
+
+/// An ask of the least work, for a walk of so many strides.
+fn walk_ask(strides: u32) -> ProofAsk {
+    ProofAsk {
+        n: N,
+        passes: PASSES,
+        rows: ROWS,
+        segments: 1 << 10,
+        strides,
+        open_strides: OPEN_STRIDES,
+    }
 }
 
 /// All adversaries, `runs` seeds each.
 pub fn all(runs: u32) -> Vec<Outcome> {
-    let device = [7; 32];
+    let device = DEVICE;
     let mut outcomes = vec![];
     let mut add = |outcome| outcomes.push(outcome);
+    // What takes long.
+    let memory_runs = runs.min(400);
+    let days = runs.min(400);
 
     add(outcome(
         "honest",
@@ -305,12 +331,7 @@ pub fn all(runs: u32) -> Vec<Outcome> {
             runs,
             move |run| {
                 let oracle = Oracle::new(run);
-                let lazy = |pass, row, _: &Hash, cells: &mut Vec<i32>| {
-                    if skipped(pass, row, wrong) {
-                        cells.fill(0);
-                    }
-                };
-                Worker::new(&oracle.round, &device, lazy).is_caught(&oracle)
+                Worker::lazy(&oracle.round, &device, wrong).is_caught(&oracle)
             },
         ));
     }
@@ -350,126 +371,69 @@ pub fn all(runs: u32) -> Vec<Outcome> {
             oracle.check(&empty.committed, &rows).is_err()
         },
     ));
+    // One of three oracles is a friend that signs what it is asked to: figures need one of the two others.
     add(outcome(
-        "colludes with one oracle",
-        "computes a quarter, and that oracle signs whatever it likes; a second, honest one opens its own round",
-        "the quorum's other oracles",
-        Some(exact(N * PASSES * 3 / 4)),
+        "computes 98 %, with one oracle's help",
+        "one oracle of three signs whatever it likes, so passing one of the two honest ones' rounds is enough",
+        "both draw a wrong row",
+        Some(exact(1).powi(2)),
         runs,
         |run| {
-            let honest = Oracle::new(run + 2_000_000);
-            let lazy = |pass, row, _: &Hash, cells: &mut Vec<i32>| {
-                if skipped(pass, row, N * PASSES * 3 / 4) {
-                    cells.fill(0);
+            (0..2).all(|honest| {
+                let oracle = Oracle::new(2_000_000 + 2 * run + honest);
+                Worker::lazy(&oracle.round, &device, 1).is_caught(&oracle)
+            })
+        },
+    ));
+    add(outcome(
+        "the same for a day",
+        "opens whatever is drawn, every hour: an oracle that finds a wrong row signs nothing for a day",
+        "both have drawn a wrong row before the day is over",
+        Some((1.0 - (1.0 - exact(1)).powi(24)).powi(2)),
+        runs,
+        |run| {
+            let (rounds, last) = (Rounds::default(), 23);
+            let (hour, fresh) = hours(&rounds);
+            (0..2).all(|honest| {
+                let mut standing = Standing::default();
+                for (at, is_drawn) in (0..).zip(a_day(run, honest)) {
+                    if is_drawn {
+                        standing.wrong(at * hour + i64::from(rounds.refuse_seconds));
+                        break;
+                    }
+                    standing.proven(shown(at * hour), true, fresh);
                 }
-            };
-            Worker::new(&honest.round, &device, lazy).is_caught(&honest)
+                standing.figures(last * hour, fresh).is_none()
+            })
+        },
+    ));
+    add(outcome(
+        "the same, and is silent",
+        format!(
+            "does not open what would be found wrong, and so keeps its bond: without help it has no figures in {:.0} % of all hours",
+            withheld_a_day(exact(1)) * 100.0
+        ),
+        "what is not opened counts as three misses: in the day's last hour, neither has figures to sign",
+        Some(withheld_a_day(exact(1)).powi(2)),
+        days,
+        |run| {
+            let (hour, fresh) = hours(&Rounds::default());
+            (0..2).all(|honest| {
+                let mut standing = Standing::default();
+                for (at, is_drawn) in (0..).zip(a_day(run, honest)) {
+                    match is_drawn {
+                        true => standing.withheld(),
+                        false => standing.proven(shown(at * hour), true, fresh),
+                    }
+                }
+                standing.figures(23 * hour, fresh).is_none()
+            })
         },
     ));
 
-    // Time.
-    let honest = Timed {
-        claims: CLAIMED,
-        tops: CLAIMED,
-        hop_ms: 0.0,
-    };
-    let a_ms_away = Timed {
-        hop_ms: 2.0,
-        ..honest
-    };
-    add(outcome(
-        "honest, timed",
-        "has the speed that it claims",
-        "nothing",
-        Some(0.0),
-        runs,
-        |run| honest.is_caught(run, 1.0),
-    ));
-    add(outcome(
-        "bigger class",
-        "claims an H100's 790 TOPS with an A100's 390",
-        "the oracle's clock",
-        Some(1.0),
-        runs,
-        |run| {
-            let tops = 390.0;
-            Timed { tops, ..honest }.is_caught(run, 1.0)
-        },
-    ));
-    add(outcome(
-        "lies on time",
-        "claims to need twice the time that it does, so that a second identity has the other half",
-        "no figure is above the claim",
-        Some(1.0),
-        runs,
-        |run| {
-            let claims = CLAIMED / 2.0;
-            Timed { claims, ..honest }.is_caught(run, 1.0)
-        },
-    ));
-    add(outcome(
-        "two identities",
-        "serves two device accounts from one device; in a day's regular rounds the second is served after the first, and a moment \
-         after each it is quick when it alone is asked",
-        "the oracle's clock; only regular rounds count",
-        Some(1.0),
-        runs,
-        |run| {
-            let (mut first, mut second) = (Standing::default(), Standing::default());
-            let mut both = 0;
-            for hour in 0..24 {
-                let at = hour * HOUR;
-                first.proven(honest.shows(run, at, 1.0), true, FRESH);
-                second.proven(honest.shows(run, at, 2.0), true, FRESH);
-                second.proven(honest.shows(run, at + 2, 1.0), false, FRESH);
-                let figures = [first.figures(at + 2, FRESH), second.figures(at + 2, FRESH)];
-                both += u32::from(figures.into_iter().all(is_enough));
-            }
-            both == 0
-        },
-    ));
-    add(outcome(
-        "two identities in turn",
-        "serves two device accounts from one device, and misses every other round with each",
-        "misses are counted",
-        Some(1.0),
-        runs,
-        |run| {
-            let mut each = [Standing::default(), Standing::default()];
-            let mut usable = [0; 2];
-            for hour in 0..24 {
-                let at = hour * HOUR;
-                for (which, standing) in each.iter_mut().enumerate() {
-                    match hour % 2 == which as i64 {
-                        true => standing.proven(honest.shows(run, at, 1.0), true, FRESH),
-                        false => standing.missed(true),
-                    }
-                    usable[which] += u32::from(is_enough(standing.figures(at, FRESH)));
-                }
-            }
-            // Together less than one honest device has.
-            usable.iter().sum::<u32>() < 12
-        },
-    ));
-    add(outcome(
-        "borrows a faster machine",
-        "has an A100, and relays the round to a machine of the claimed speed, 1 ms away",
-        "nothing: that machine is then busy, and can't serve its own identity in the same round",
-        None,
-        runs,
-        |run| a_ms_away.is_caught(run, 1.0),
-    ));
-    add(outcome(
-        "lends itself",
-        "is that machine, and answers for its own identity too",
-        "the oracle's clock",
-        Some(1.0),
-        runs,
-        |run| a_ms_away.is_caught(run, 2.0),
-    ));
+    timed::all(runs).into_iter().for_each(&mut add);
 
     // Memory.
-    let memory_runs = runs.min(400);
     for (name, held) in [
         ("holds 99 % of its memory", 0.99),
         ("holds half of its memory", 0.5),
@@ -503,21 +467,15 @@ pub fn all(runs: u32) -> Vec<Outcome> {
         "the oracle's clock",
         Some(1.0),
         memory_runs,
-        |_| {
-            let (rounds, claim) = (
-                Rounds::default(),
-                HardwareClaim {
-                    backend: String::new(),
-                    n: LEAST_N,
-                    pass_micros: 10_000,
-                    memory_mib: 1_024,
-                    fill_mib_s: 1_024,
-                },
-            );
-            let asked = ask(&rounds, &claim, 0, false);
-            let hops = u64::from(asked.strides) * u64::from(io_proof::hardware::memory::STRIDE);
-            let took = hops * DERIVE_NS / 1_000;
-            measured(&rounds, &asked, false, 1, took, None, 0).memory_mib == 0
+        |run| {
+            let (memory, mut compressions) = (Memory::new(run), 0);
+            memory.path.walk(|address| {
+                compressions += compressions_to_derive(address);
+                memory.words[address as usize]
+            });
+            let micros = compressions * COMPRESSION_NS / 1_000;
+            let asked = walk_ask(STRIDES);
+            measured(&Rounds::default(), &asked, false, 1, micros, None, 0).memory_mib == 0
         },
     ));
     let invented: Vec<Vec<bool>> = (0..memory_runs)
@@ -586,6 +544,20 @@ pub fn all(runs: u32) -> Vec<Outcome> {
         },
     ));
     outcomes
+}
+
+/// Compressions of SHA-256 that a word needs which is not there, three a hash: all of its segment's chain forward, and the one backward
+/// as far as the word's block.
+fn compressions_to_derive(address: u64) -> u64 {
+    let block = address % SEGMENT_WORDS as u64 / 4;
+    let all = SEGMENT_BLOCKS as u64;
+    3 * (all + all - block)
+}
+
+/// Seconds between two regular rounds, and for how long figures are signed.
+fn hours(rounds: &Rounds) -> (i64, u32) {
+    let every = rounds.every(timed::ORACLES).as_secs() as i64;
+    (every, rounds.fresh_seconds(timed::ORACLES))
 }
 
 /// A device's memory, and the walk that it is asked for.
@@ -688,13 +660,13 @@ pub fn table(outcomes: &[Outcome], of: &str) -> String {
     );
     for o in outcomes {
         let predicted = o.predicted.map_or("no claim".into(), |p| format!("{p:.4}"));
+        let mut measured = format!("{:.4}", o.measured());
+        if o.by_construction {
+            measured += ", by construction";
+        }
         text += &format!(
-            "| {} | {} | {} | {predicted} | {:.4} | {} |\n",
-            o.name,
-            o.does,
-            o.caught_by,
-            o.measured(),
-            o.runs
+            "| {} | {} | {} | {predicted} | {measured} | {} |\n",
+            o.name, o.does, o.caught_by, o.runs
         );
     }
     text

@@ -13,7 +13,7 @@ use rustix::process::{Pid, kill_process, test_kill_process};
 use tokio::process::{Child, Command};
 
 /// How long a process that was told to end may take.
-pub const END_TIMEOUT: Duration = Duration::from_secs(20);
+pub const END_TIMEOUT: Duration = Duration::from_secs(60);
 /// Between two looks at something that is waited for.
 pub const POLL: Duration = Duration::from_millis(20);
 /// Of a log, this much of its end is shown when a test fails, bytes.

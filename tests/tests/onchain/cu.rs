@@ -654,10 +654,11 @@ fn report() -> Value {
         .map(|(what, units)| {
             assert_eq!(units.len(), SAMPLES, "{what}");
             let most = *units.iter().max().expect("samples");
-            (
-                what.to_owned(),
-                json!({ "median": median(units), "max": most }),
-            )
+            let mut row = json!({ "median": median(units), "max": most });
+            if let Some((_, aim)) = AIMS.iter().find(|(name, _)| *name == what) {
+                row["aim"] = json!(aim);
+            }
+            (what.to_owned(), row)
         })
         .collect();
     json!({

@@ -113,7 +113,8 @@ pub struct ClassOptions {
     /// Least device memory, MiB.
     #[arg(long, default_value_t = 0)]
     pub min_memory: u32,
-    /// Int8 TOPS that rewards measure a device's performance by, like 660; 0 for none.
+    /// Int8 TOPS that rewards measure a device's performance by, like 660; 0 for none: then each part of a machine earns as much as all
+    /// of it.
     #[arg(long, default_value = "0")]
     pub norm_tops: String,
     /// The enterprise group instead of the community's.
@@ -146,7 +147,8 @@ pub struct ClassChanges {
     /// Least device memory, MiB.
     #[arg(long)]
     pub min_memory: Option<u32>,
-    /// Int8 TOPS that rewards measure a device's performance by, like 660; 0 for none.
+    /// Int8 TOPS that rewards measure a device's performance by, like 660; 0 for none: then each part of a machine earns as much as all
+    /// of it.
     #[arg(long)]
     pub norm_tops: Option<String>,
     /// Whose rewards it shares in.
@@ -777,7 +779,7 @@ async fn send(
         let proposal = accounts::fetch_maybe::<Proposal>(&ctx.rpc, &address).await?;
         match proposal {
             Some(proposal) => {
-                ready(&address, &proposal)?;
+                ready(&address, &proposal, ctx.rpc.chain_time().await?)?;
                 instruction = instructions::with_proposal(instruction);
             }
             None if waits(ctx.network().await?, &instruction) => {
@@ -799,15 +801,8 @@ fn waits(network: &Network, instruction: &io_client::Instruction) -> bool {
     network.timelock_seconds > 0 && !raise
 }
 
-/// Time of this machine, Unix seconds: only for what is said to people, the program has its own.
-fn unix_now() -> i64 {
-    std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |now| now.as_secs() as i64)
-}
-
-fn ready(address: &Pubkey, proposal: &Proposal) -> Result<()> {
-    let now = unix_now();
+/// Whether a change may take effect at `now`, by the chain's clock.
+fn ready(address: &Pubkey, proposal: &Proposal, now: i64) -> Result<()> {
     if now < proposal.ready_at {
         let wait = seconds((proposal.ready_at - now) as f64);
         return Err(Failure::failed(format!(
@@ -840,10 +835,11 @@ async fn propose(
     let intent = format!("network:{}", random_u64()?);
     let done = ctx.transact(intent, wallet, &[], vec![publish]).await?;
     let what = format!("proposed; give the same command again in {wait}, and it takes effect");
-    let fields = json!({
-        "proposal": proposal.to_string(),
-        "ready_at": unix_now().saturating_add(i64::from(network.timelock_seconds)),
-    });
+    let mut fields = json!({ "proposal": proposal.to_string() });
+    if matches!(done, Done::Landed(_)) {
+        let published: Proposal = accounts::fetch(&ctx.rpc, &proposal).await?;
+        fields["ready_at"] = json!(published.ready_at);
+    }
     ctx.report(&done, &what, fields).await
 }
 
@@ -858,7 +854,7 @@ async fn proposals(ctx: &Context) -> Result<()> {
         .iter()
         .map(|(address, proposal)| proposal_json(address, proposal))
         .collect();
-    let now = unix_now();
+    let now = ctx.rpc.chain_time().await?;
     let cells: Vec<Vec<String>> = all
         .iter()
         .map(|(address, proposal)| {

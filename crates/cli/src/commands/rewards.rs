@@ -21,7 +21,7 @@ use super::{provider, token};
 use crate::{
     amount::Unit,
     context::{Context, put_amount, random_u64},
-    failure::{Failure, Result},
+    failure::{Exit, Failure, Result},
     oracles::Oracles,
 };
 
@@ -125,14 +125,36 @@ async fn show(address: Option<&str>, ctx: &Context) -> Result<()> {
     ctx.out.record(&Value::Object(object), &rows)
 }
 
+/// A claim that a new root overtook is made anew so many times.
+const CLAIM_AGAIN: u32 = 3;
+
+/// Claims by the newest root.
 async fn claim(address: Option<&str>, ctx: &Context) -> Result<()> {
-    let (emission, wallet, io) = (token::emission(ctx).await?, ctx.wallet()?, Unit::io());
+    let mut again = CLAIM_AGAIN;
+    loop {
+        let emission = token::emission(ctx).await?;
+        let Err(failure) = claim_from(&emission, address, ctx).await else {
+            return Ok(());
+        };
+        let newest = token::emission(ctx).await?.root_epoch;
+        if newest == emission.root_epoch || again == 0 || failure.exit != Exit::Failed {
+            return Err(failure);
+        }
+        again -= 1;
+        ctx.say(format!(
+            "the root of epoch {newest} came meanwhile: claiming by it"
+        ));
+    }
+}
+
+async fn claim_from(emission: &Emission, address: Option<&str>, ctx: &Context) -> Result<()> {
+    let (wallet, io) = (ctx.wallet()?, Unit::io());
     let (account, found) = provider::find(ctx, address).await?;
     let nothing = || {
         Failure::funds("nothing to claim: everything up to the current root was paid")
             .hint("`io rewards show` shows it; a new root comes with every epoch.")
     };
-    let (set, tree) = newest(ctx, &emission).await?.ok_or_else(nothing)?;
+    let (set, tree) = newest(ctx, emission).await?.ok_or_else(nothing)?;
     let (index, leaf) = set.find(&account.to_bytes()).ok_or_else(nothing)?;
     let amount = leaf.cumulative.saturating_sub(found.claimed);
     if amount == 0 {

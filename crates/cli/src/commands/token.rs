@@ -297,14 +297,15 @@ pub async fn run(command: &TokenCommand, ctx: &Context) -> Result<()> {
 }
 
 async fn supply(ctx: &Context) -> Result<()> {
-    let (emission, io) = (emission(ctx).await?, Unit::io());
+    let (mint, io) = (emission(ctx).await?.mint, Unit::io());
     let now = ctx.rpc.chain_time().await?;
     let genesis: u64 = vestings(ctx).await?.iter().map(|(_, v)| v.total).sum();
-    let (_, mint) = ctx
-        .rpc
-        .account(&emission.mint)
-        .await?
-        .ok_or_else(|| Failure::not_found("the IO mint is missing"))?;
+    // Of one moment: an epoch that is minted in between is in both or in neither.
+    let both = ctx.rpc.accounts(&[pda::emission(), mint]).await?;
+    let [Some(emission), Some(mint)] = both.as_slice() else {
+        return Err(Failure::not_found("the IO mint is missing"));
+    };
+    let emission: Emission = accounts::decode(&pda::emission(), emission)?;
     let supply = tokens::supply(&mint.data)
         .ok_or_else(|| Failure::failed("the IO mint's account is not a mint's"))?;
     let minted = genesis.saturating_add(emission.minted);

@@ -7,6 +7,10 @@ use io_protocol::money::IO;
 const LEAST_TOPS_PERCENT: u32 = 40;
 /// Share of the nominal memory that must be usable, percent.
 const LEAST_MEMORY_PERCENT: u32 = 90;
+/// Int8 TOPS that a CPU earns its class's whole multiplier with. A machine may be registered in parts, and rewards are weighed by what each part
+/// measures: however many there are, together they earn what the machine does. With a multiplier of 0.1, a TOPS earns about what it
+/// does on an RTX 4080 (2.75 for 390).
+const CPU_NORM_TOPS: u32 = 10;
 /// Where a class's reference price begins, IO base units an hour for each hundredth of its reward multiplier: 10 IO for an H100. There
 /// is no market here to ask.
 const REFERENCE_E2: u64 = IO / 100;
@@ -79,7 +83,7 @@ pub fn all() -> Vec<ClassArgs> {
         // Any machine, however busy: what it has shown is on its account.
         min_tops_e2: 0,
         min_memory_mib: 16,
-        norm_tops_e2: 0,
+        norm_tops_e2: CPU_NORM_TOPS * 100,
         group: 0,
         price_floor: 0,
         price_ceiling: 0,
@@ -114,6 +118,8 @@ mod tests {
             assert!(class.id == CPU || class.min_tops_e2 >= 1);
         }
         assert_eq!(all[3].min_tops_e2, 79_160);
+        // Else every identity on a machine earned as much as the machine.
+        assert!(all.iter().all(|class| class.norm_tops_e2 >= 1));
         let h100 = [
             all[3].price_floor,
             all[3].reference_price,

@@ -7,6 +7,7 @@
 //! which draws a vector r and the rows to open; [`Checker`] checks them.
 //!
 //! * [`cell`]: layouts, and the on-chain proof of one wrong cell (no `std`, no allocation).
+//! * [`wrong`]: a wrong cell among the rows that a device opened, with all that proves it.
 //! * [`memory`]: the claimed memory, by a walk that needs all of it.
 //! * [`pace`]: what the link to an oracle shows.
 //! * [`sizes`]: how much work a window holds. [`soundness`]: how likely a cheater is caught.
@@ -32,6 +33,8 @@ pub mod sizes;
 pub mod soundness;
 #[cfg(feature = "std")]
 pub mod tree;
+#[cfg(feature = "std")]
+pub mod wrong;
 
 #[cfg(feature = "std")]
 pub use {
@@ -39,6 +42,7 @@ pub use {
     seeds::{a_seed, b_seed, reveal_seed, round_seed},
     sizes::Shape,
     tree::{Committed, RowTree},
+    wrong::WrongCell,
 };
 
 /// A SHA-256 digest, a seed, or an account's address.

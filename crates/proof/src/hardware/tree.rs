@@ -63,6 +63,15 @@ pub fn row_root(cells: &[i32]) -> Hash {
     nodes[0]
 }
 
+/// The leaf of a row that holds a cell, and its siblings to the row's root.
+pub fn leaf_in_row(cells: &[i32], col: u32) -> ([u8; LEAF_BYTES], Vec<Hash>) {
+    let leaf = col as usize / LEAF_CELLS;
+    (
+        leaf_bytes(&cells[leaf * LEAF_CELLS..][..LEAF_CELLS]),
+        path(&levels(row_leaves(cells)), leaf),
+    )
+}
+
 /// A pass's tree above its row roots.
 #[derive(Debug, Clone)]
 pub struct RowTree {
@@ -94,13 +103,9 @@ impl RowTree {
 
     /// A leaf of a row and its siblings to the pass's top, for [`super::cell::CellClaim`].
     pub fn cell_path(&self, row: u32, cells: &[i32], col: u32) -> ([u8; LEAF_BYTES], Vec<Hash>) {
-        let leaf = col as usize / LEAF_CELLS;
-        let mut siblings = path(&levels(row_leaves(cells)), leaf);
+        let (leaf, mut siblings) = leaf_in_row(cells, col);
         siblings.extend(self.row_path(row));
-        (
-            leaf_bytes(&cells[leaf * LEAF_CELLS..][..LEAF_CELLS]),
-            siblings,
-        )
+        (leaf, siblings)
     }
 }
 

@@ -50,6 +50,8 @@ impl Igemm {
         c: &mut CudaSlice<i32>,
     ) -> Result<(), ProveError> {
         use sys::{cublasLtMatmulDescAttributes_t as D, cudaDataType as T};
+        // cuBLASLt works in the calling thread's context, which may be another device's.
+        self.stream.context().bind_to_thread()?;
         let (n, rows) = (u64::from(n), u64::from(rows));
         let mut made = Made::default();
         let mut run = |made: &mut Made| -> Result<(), result::CublasError> {

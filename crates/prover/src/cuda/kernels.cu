@@ -194,7 +194,27 @@ extern "C" __global__ void walk(const u64 *memory, u64 words, u64 first, u64 key
     }
 }
 
-#ifndef IO_HOST
+// What only a GPU has. A host's compiler finds stand-ins before this file, as it does for CUDA's own words (tests/cuda/host.cpp).
+#if !defined(IO_HOST) && __CUDA_ARCH__ >= 800
+// 16 bytes on their way to shared memory. Both ends lie at multiples of 16.
+__device__ __forceinline__ void copy_async(void *shared, const int4 *from) {
+    u32 to = (u32)__cvta_generic_to_shared(shared);
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(from) : "memory");
+}
+// Copies since the last commit become one group.
+__device__ __forceinline__ void commit_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+// Waits for this thread's groups but the newest so many.
+template <int NEWEST>
+__device__ __forceinline__ void wait_for_copies() { asm volatile("cp.async.wait_group %0;" ::"n"(NEWEST) : "memory"); }
+// D = A B + D for a warp: 16 x 32 of A, 32 x 8 of B, 16 x 8 of D, spread over its lanes as the PTX ISA says for m16n8k32.
+__device__ __forceinline__ void multiply_add(int d[4], const int a[4], const int b[2]) {
+    asm volatile(
+        "mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+        : "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+#endif
+
 // C = A B for rows of A (row-major) and columns of B (column-major), n values of k each; n a multiple of 128.
 // A block of 256 threads computes 128 rows x 128 columns.
 #define BM 128
@@ -202,7 +222,7 @@ extern "C" __global__ void walk(const u64 *memory, u64 words, u64 first, u64 key
 #define BK 64
 #define PITCH 80  // bytes a line in shared memory: no bank conflicts at a stride of 20 words
 
-// Every GPU since sm_61: four products an instruction. A thread computes 8 x 8 cells.
+// Every GPU since sm_61: four products an instruction. A thread computes 8 x 8 cells. 20 KiB of shared memory.
 extern "C" __global__ void __launch_bounds__(256) gemm_dp4a(const int4 *a, const int4 *b, u32 n, int *c) {
     __shared__ __align__(16) char sa[BM * PITCH];
     __shared__ __align__(16) char sb[BN * PITCH];
@@ -242,7 +262,7 @@ extern "C" __global__ void __launch_bounds__(256) gemm_dp4a(const int4 *a, const
 }
 
 // Tensor cores (sm_80 and later): mma m16n8k32, two stages of shared memory filled by cp.async.
-// 8 warps, 2 x 4, each 64 x 32 cells.
+// 8 warps, 2 x 4, each 64 x 32 cells. 40 KiB of shared memory, below the 48 KiB that a launch has without asking for more.
 extern "C" __global__ void __launch_bounds__(256) gemm_mma(const int4 *a, const int4 *b, u32 n, int *c) {
 #if __CUDA_ARCH__ >= 800
     __shared__ __align__(16) char sa[2][BM * PITCH];
@@ -263,21 +283,19 @@ extern "C" __global__ void __launch_bounds__(256) gemm_mma(const int4 *a, const 
 #pragma unroll
         for (int i = 0; i < BM * BK / 16 / 256; i++) {
             int at = threadIdx.x + i * 256, line = at / 4, part = at % 4;
-            u32 to_a = (u32)__cvta_generic_to_shared(sa[s] + line * PITCH + part * 16);
-            u32 to_b = (u32)__cvta_generic_to_shared(sb[s] + line * PITCH + part * 16);
-            asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to_a), "l"(a + ((row0 + line) * n + k) / 16 + part));
-            asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to_b), "l"(b + ((col0 + line) * n + k) / 16 + part));
+            copy_async(sa[s] + line * PITCH + part * 16, a + ((row0 + line) * n + k) / 16 + part);
+            copy_async(sb[s] + line * PITCH + part * 16, b + ((col0 + line) * n + k) / 16 + part);
         }
-        asm volatile("cp.async.commit_group;");
+        commit_copies();
     };
 
     stage(0, 0);
     for (u32 k = 0, s = 0; k < n; k += BK, s ^= 1) {
         if (k + BK < n) {
             stage(s ^ 1, k + BK);
-            asm volatile("cp.async.wait_group 1;");
+            wait_for_copies<1>();
         } else {
-            asm volatile("cp.async.wait_group 0;");
+            wait_for_copies<0>();
         }
         __syncthreads();
 #pragma unroll
@@ -300,11 +318,7 @@ extern "C" __global__ void __launch_bounds__(256) gemm_mma(const int4 *a, const 
 #pragma unroll
             for (int i = 0; i < 4; i++)
 #pragma unroll
-                for (int j = 0; j < 4; j++)
-                    asm volatile(
-                        "mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
-                        : "+r"(sum[i][j][0]), "+r"(sum[i][j][1]), "+r"(sum[i][j][2]), "+r"(sum[i][j][3])
-                        : "r"(x[i][0]), "r"(x[i][1]), "r"(x[i][2]), "r"(x[i][3]), "r"(y[j][0]), "r"(y[j][1]));
+                for (int j = 0; j < 4; j++) multiply_add(sum[i][j], x[i], y[j]);
         }
         __syncthreads();
     }
@@ -318,4 +332,3 @@ extern "C" __global__ void __launch_bounds__(256) gemm_mma(const int4 *a, const 
         }
 #endif
 }
-#endif

@@ -4,6 +4,7 @@
 //! cuBLASLt's. C lives in slabs of rows, is hashed on the GPU, and only row roots come back.
 
 use std::{
+    ffi::{CStr, CString},
     path::Path,
     sync::{Arc, Mutex, PoisonError, atomic::AtomicBool, atomic::Ordering},
     time::Instant,
@@ -13,7 +14,11 @@ use cudarc::{
     driver::{
         CudaContext, CudaFunction, CudaSlice, CudaStream, DriverError, LaunchConfig, PushKernelArg,
     },
-    nvrtc::{CompileOptions, Ptx, compile_ptx_with_opts},
+    nvrtc::{
+        Ptx,
+        result::{self as nvrtc, NvrtcError},
+        sys as nvrtc_sys,
+    },
 };
 use io_proof::hardware::{
     Hash,
@@ -26,14 +31,8 @@ mod cublas;
 
 /// The kernels' source.
 pub const SOURCE: &str = include_str!("kernels.cu");
-/// Architectures that the kernels are compiled for in the tests.
-pub const ARCHITECTURES: [&str; 5] = [
-    "compute_75",
-    "compute_80",
-    "compute_89",
-    "compute_90",
-    "compute_100",
-];
+/// Compute capabilities, times ten, that the kernels are compiled to machine code for; ascending. The tests assemble them for each.
+pub const ARCHITECTURES: [i32; 7] = [75, 80, 86, 89, 90, 100, 120];
 /// The folder of NVRTC, where it isn't on the loader's path.
 pub const NVRTC_DIR: &str = "IO_NVRTC_DIR";
 /// Rows of C that are on the device at once: 2 GiB at the largest n.
@@ -52,8 +51,16 @@ pub fn open_compiler() -> Result<(), ProveError> {
     if let Some(folder) = std::env::var_os(NVRTC_DIR) {
         let folder = Path::new(&folder);
         // Once a library is in the process, the loader finds it by its name.
-        for file in ["libnvrtc-builtins.so.12.8", "libnvrtc.so.12"] {
-            let path = folder.join(file);
+        let entries = std::fs::read_dir(folder).map_err(|e| {
+            ProveError::Unavailable(format!("{NVRTC_DIR}: {}: {e}", folder.display()))
+        })?;
+        let builtins = entries
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|path| {
+                let name = path.file_name().and_then(|name| name.to_str());
+                name.is_some_and(|name| name.starts_with("libnvrtc-builtins.so."))
+            });
+        for path in builtins.chain([folder.join("libnvrtc.so.12")]) {
             // SAFETY: NVIDIA's compiler; its initialisers have no conditions.
             let library = unsafe { libloading::os::unix::Library::open(Some(&path), 0x102) }
                 .map_err(|e| ProveError::Unavailable(format!("{NVRTC_DIR}: {e}")))?;
@@ -70,17 +77,94 @@ pub fn open_compiler() -> Result<(), ProveError> {
     }
 }
 
-/// Compiles the kernels to PTX for one architecture. Needs no GPU.
-pub fn compile(architecture: &'static str) -> Result<Ptx, ProveError> {
+/// What the kernels are compiled for on a GPU of this compute capability. Machine code where the GPU is known: a driver of the compiler's
+/// major version loads it even if it is older, which it refuses PTX for. Otherwise the PTX of the newest before it, which the driver assembles.
+pub fn target(capability: (i32, i32)) -> Result<String, ProveError> {
+    let number = capability.0 * 10 + capability.1;
+    let older = ARCHITECTURES.iter().rfind(|known| **known <= number);
+    match older {
+        Some(known) if *known == number => Ok(format!("sm_{number}")),
+        Some(known) => Ok(format!("compute_{known}")),
+        None => Err(ProveError::Unavailable(format!(
+            "this GPU has compute capability {}.{}; 7.5 or newer is supported",
+            capability.0, capability.1
+        ))),
+    }
+}
+
+/// The kernels for one target.
+pub struct Compiled {
+    /// What the driver loads: an ELF file of machine code for `sm_…`, PTX with a zero at its end for `compute_…`.
+    pub image: Vec<u8>,
+    /// The compiler's word on each kernel of an `sm_…`: registers, spills, shared memory.
+    pub log: String,
+}
+
+/// A program of NVRTC's, destroyed when it is dropped.
+struct Program(nvrtc_sys::nvrtcProgram);
+
+impl Program {
+    fn log(&self) -> String {
+        // SAFETY: a program that was created and is not destroyed.
+        let log = unsafe { nvrtc::get_program_log(self.0) }.unwrap_or_default();
+        let bytes: Vec<u8> = log.into_iter().map(|byte| byte as u8).collect();
+        let text = CStr::from_bytes_until_nul(&bytes).unwrap_or_default();
+        text.to_string_lossy().into_owned()
+    }
+
+    /// Machine code of a program that was compiled for an `sm_…`.
+    fn cubin(&self) -> Result<Vec<u8>, NvrtcError> {
+        let mut size = 0;
+        // SAFETY: a compiled program, and a place for as many bytes as it says.
+        unsafe {
+            nvrtc_sys::nvrtcGetCUBINSize(self.0, &raw mut size).result()?;
+            let mut image = vec![0_u8; size];
+            nvrtc_sys::nvrtcGetCUBIN(self.0, image.as_mut_ptr().cast()).result()?;
+            Ok(image)
+        }
+    }
+
+    fn ptx(&self) -> Result<Vec<u8>, NvrtcError> {
+        // SAFETY: a compiled program.
+        let text = unsafe { nvrtc::get_ptx(self.0) }?;
+        Ok(text.into_iter().map(|byte| byte as u8).collect())
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // SAFETY: created once, destroyed here.
+        let _ = unsafe { nvrtc::destroy_program(self.0) };
+    }
+}
+
+/// Compiles the kernels for one [`target`]. Needs no GPU.
+pub fn compile(target: &str) -> Result<Compiled, ProveError> {
     open_compiler()?;
-    let options = CompileOptions {
-        arch: Some(architecture),
-        options: vec!["--std=c++17".into()],
-        name: Some("kernels.cu".into()),
-        ..CompileOptions::default()
+    let failed = |what: &dyn std::fmt::Display| {
+        ProveError::Gpu(format!("the kernels don't compile for {target}: {what}"))
     };
-    compile_ptx_with_opts(SOURCE, options)
-        .map_err(|error| ProveError::Gpu(format!("the kernels don't compile: {error}")))
+    let source = CString::new(SOURCE).map_err(|error| failed(&error))?;
+    let program = Program(
+        nvrtc::create_program(&source, Some(c"kernels.cu")).map_err(|error| failed(&error))?,
+    );
+    let options = [
+        format!("--gpu-architecture={target}"),
+        "--std=c++17".into(),
+        "--ptxas-options=-v".into(),
+    ];
+    // SAFETY: a program just created.
+    unsafe { nvrtc::compile_program(program.0, &options) }
+        .map_err(|error| failed(&format!("{error}\n{}", program.log())))?;
+    let image = if target.starts_with("sm_") {
+        program.cubin()
+    } else {
+        program.ptx()
+    };
+    Ok(Compiled {
+        image: image.map_err(|error| failed(&error))?,
+        log: program.log(),
+    })
 }
 
 /// A seed as the kernels take it: eight big-endian words, by value.
@@ -147,19 +231,8 @@ impl Gpu {
         }
         let context = CudaContext::new(index)?;
         let capability = context.compute_capability()?;
-        let architecture = match capability {
-            (10.., _) => "compute_100",
-            (9, _) => "compute_90",
-            (8, 9) => "compute_89",
-            (8, _) => "compute_80",
-            (7, 5) => "compute_75",
-            (major, minor) => {
-                return Err(ProveError::Unavailable(format!(
-                    "this GPU has compute capability {major}.{minor}; 7.5 or newer is supported"
-                )));
-            }
-        };
-        let module = context.load_module(compile(architecture)?)?;
+        let compiled = compile(&target(capability)?)?;
+        let module = context.load_module(Ptx::from_binary(compiled.image))?;
         let load = |name: &str| module.load_function(name);
         let kernels = Kernels {
             expand: load("expand")?,
@@ -210,16 +283,24 @@ impl Gpu {
     }
 
     fn fastest(&mut self) -> Result<Product, ProveError> {
-        let mut best = (f64::MAX, Product::Dp4a);
+        let mut best: Option<(f64, Product)> = None;
+        let mut failed = None;
         for product in self.products() {
             self.product = product;
             match self.time_product(4_096, 3) {
-                Ok(seconds) if seconds < best.0 => best = (seconds, product),
-                // One that fails (a driver older than the library) is not used.
-                _ => {}
+                Ok(seconds) if best.is_none_or(|(least, _)| seconds < least) => {
+                    best = Some((seconds, product));
+                }
+                Ok(_) => {}
+                // One that fails (a library that is newer than the driver) is not used.
+                Err(error) => failed = Some(error),
             }
         }
-        Ok(best.1)
+        match (best, failed) {
+            (Some((_, product)), _) => Ok(product),
+            (None, Some(error)) => Err(error),
+            (None, None) => Err(ProveError::Gpu("no product could be computed".into())),
+        }
     }
 
     /// Seconds of one n×n×n product, without expansion and hashing: the best of `rounds`.

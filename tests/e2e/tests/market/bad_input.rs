@@ -727,8 +727,8 @@ async fn a_job_whose_input_is_nowhere_is_nobodys_until_it_is_there() {
     for input in [never, late] {
         upload(&spec_for(input).canonical()).await;
     }
-    let lost = create(&market, spec_for(never).hash().0, 1, 15).await;
-    let waits = create(&market, spec_for(late).hash().0, 2, 600).await;
+    let lost = create(&market, spec_for(never).hash().0, 1, 120).await;
+    let waits = create(&market, spec_for(late).hash().0, 2, 6_000).await;
     for job in [lost, waits] {
         for oracle in 0..market.oracles.len() {
             let view = until(
@@ -747,6 +747,7 @@ async fn a_job_whose_input_is_nowhere_is_nobodys_until_it_is_there() {
             );
         }
     }
+    market.travel(120).await;
     let expired = market.ends(&lost, JobState::Expired).await;
     assert_eq!(expired.device, Pubkey::default(), "no device ever took it");
     assert_eq!((expired.refunded, expired.penalty_due), (expired.escrow, 0));

@@ -1,7 +1,7 @@
 //! Commands of renters and administrators that no job needs every day: objecting, watching, downloading again, and the
 //! network's own configuration.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, process::Stdio};
 
 use io_client::{Pubkey, Wallet, accounts, tokens};
 use io_e2e::{
@@ -13,9 +13,9 @@ use io_e2e::{
 };
 use serde_json::{Value, json};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::TcpListener,
-    time::sleep,
+    time::timeout,
 };
 
 /// Runs `io` on the market with exactly these arguments, as a person who types them.
@@ -157,27 +157,30 @@ async fn a_renter_objects_watches_lists_and_downloads_in_every_way() {
         "disputed"
     );
     // The result was right, which a quorum says as soon as there is one; whoever watches sees every state.
-    let folder_of_watch = market.folder().to_owned();
-    let context = folder_of_watch.join("net/localnet.toml");
-    let watching = name.clone();
-    let watch = tokio::spawn(async move {
-        let context = context.display().to_string();
-        let line = ["-u", &context, "job", "watch", &watching, "-o", "jsonl"];
-        command::run(&folder_of_watch, &BTreeMap::new(), &line).await
-    });
-    sleep(Duration::from_secs(1)).await;
-    market.start_oracle(1);
-    market.start_oracle(2);
-    let watched = watch.await.unwrap();
-    assert_eq!(watched.code, 0, "{watched}");
-    let states: Vec<Value> = watched
-        .stdout
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {watched}")))
-        .collect();
+    let context = market.folder().join("net/localnet.toml");
+    let mut watch = command::command(market.folder(), &BTreeMap::new())
+        .arg("-u")
+        .arg(&context)
+        .args(["job", "watch", &name, "-o", "jsonl"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut seen = BufReader::new(watch.stdout.take().unwrap()).lines();
+    let mut states = Vec::new();
+    while let Some(line) = timeout(PATIENCE, seen.next_line()).await.unwrap().unwrap() {
+        states.push(serde_json::from_str::<Value>(&line).unwrap());
+        // There is no quorum before it has seen the first.
+        if states.len() == 1 {
+            market.start_oracle(1);
+            market.start_oracle(2);
+        }
+    }
+    assert_eq!(watch.wait().await.unwrap().code(), Some(0));
     let named: Vec<_> = states.iter().map(|seen| &seen["state"]).collect();
-    assert_eq!(named, ["disputed", "settled"], "{watched}");
-    assert_eq!(states[1]["units"], 1, "{watched}");
+    assert_eq!(named, ["disputed", "settled"], "{states:?}");
+    assert_eq!(states[1]["units"], 1, "{states:?}");
     books.balance_with(payment(1, WASM_ASK, 0)).await;
 
     // Looking at jobs, for people and programs.

@@ -238,9 +238,10 @@ async fn a_job_that_nobody_takes_is_cancelled_and_refunded_in_full() {
             &echo,
             None,
             1_000,
-            &["--min-memory", "100000000", "--deadline", "3s"],
+            &["--min-memory", "100000000", "--deadline", "60s"],
         )
         .await;
+    market.travel(60).await;
     market.ends(&job, JobState::Expired).await;
     books.balance_with(io_e2e::Moved::default()).await;
     market.stop().await;

@@ -1,20 +1,24 @@
 //! Devices are what they have shown: what an oracle accepted can be checked by anybody, and what was wrong in it be proven.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use io_client::{
-    Pubkey, accounts,
-    io_network::state::SlashCase,
+    Pubkey, Wallet, accounts,
+    io_network::state::{Device, Evidence, Provider, SlashCase, SlashCause},
     pda,
     testing::{CuttableProxy, Slowness},
     tokens,
 };
 use io_e2e::{
-    Market, Options, inputs,
+    Market, Options, books, inputs,
     jobs::{PATIENCE, until},
 };
 use io_protocol::money::IO;
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
 
 async fn balance(market: &Market) -> u64 {
     let account = tokens::associated(&market.renter.address(), &market.io_mint);
@@ -51,7 +55,7 @@ async fn a_wrong_cell_that_no_oracle_drew_is_found_and_proven_by_anybody() {
     }
 
     // An oracle that knows nothing of the device yet, and opens one row of thousands.
-    meet(&mut market, "new-oracle").await;
+    meet_one_row(&mut market, "new-oracle").await;
     let url = market.oracle_urls[2].clone();
     let look = ["audit", "hardware", "--oracle", &url, "--passes", "0"];
     let accepted = proof_accepted(&market, &look).await;
@@ -95,7 +99,12 @@ async fn a_wrong_cell_that_no_oracle_drew_is_found_and_proven_by_anybody() {
     assert!(market.rpc.account(&written).await.unwrap().is_none());
     let again = market.io(&[&audit[..], &["--prove"]].concat()).await;
     again.fails_with(1, &["not what they should be"]);
-    assert!(again.stdout.contains("was proven already"), "{again}");
+    let shown = again.json();
+    let shown = wrong_cell(&shown);
+    assert_eq!(shown["case"], json!(name), "{again}");
+    let challenger = market.renter.address().to_string();
+    assert_eq!(shown["challenger"], json!(challenger), "{again}");
+    assert_eq!(cases(&market, &device).await.len(), 1);
     let before = balance(&market).await;
     market
         .io_as("provider", &["slash", "appeal", &name])
@@ -111,7 +120,7 @@ async fn a_wrong_cell_that_no_oracle_drew_is_found_and_proven_by_anybody() {
     let pay = ["device", "pay-penalty", &device];
     market.io(&pay).await.fails_with(1, &["owes no penalty"]);
     market.travel(25 * 3_600).await;
-    meet(&mut market, "newer-oracle").await;
+    meet_one_row(&mut market, "newer-oracle").await;
     let accepted = proof_accepted(&market, &look).await;
     let epoch = accepted["epoch"].to_string();
     let audit = [
@@ -176,16 +185,244 @@ fn wrong_cell(audit: &Value) -> &Value {
     found.unwrap_or_else(|| panic!("no wrong cell: {audit}"))
 }
 
-/// A device that commits to one wrong cell is asked by an oracle that knows nothing of it yet, and opens one row of thousands.
-async fn meet(market: &mut Market, folder: &str) {
+/// An oracle that knows nothing of the first device yet asks it for a proof, which the device does wrong. Returns the oracle's
+/// configuration.
+async fn meet(
+    market: &mut Market,
+    oracle: usize,
+    folder: &str,
+    fault: &str,
+    fields: &[(&str, Value)],
+) -> PathBuf {
     market.kill_worker(0).await;
-    market.kill_oracle(2).await;
+    market.kill_oracle(oracle).await;
     let folder = market.folder().join(folder);
+    let fields = [&[("data_dir", json!(folder))][..], fields].concat();
+    let config = market.changed(&market.oracles[oracle].config, &fields);
+    market.start_oracle_with(oracle, &config);
+    market.start_worker(0, Some(fault));
+    config
+}
+
+/// A device that commits to one wrong cell is asked by an oracle that opens one row of thousands.
+async fn meet_one_row(market: &mut Market, folder: &str) {
     let rounds = json!({"window_ms": 240, "strides": 4_096, "read_ns": 100_000, "rows": 1});
-    let fields = [("data_dir", json!(folder)), ("rounds", rounds)];
-    let config = market.changed(&market.oracles[2].config, &fields);
+    meet(market, 2, folder, "wrong_cell", &[("rounds", rounds)]).await;
+}
+
+/// The slash cases of a device.
+async fn cases(market: &Market, device: &str) -> Vec<(Pubkey, SlashCase)> {
+    let (_, cases) = accounts::fetch_all::<SlashCase>(&market.rpc, Vec::new())
+        .await
+        .unwrap();
+    let of = |case: &SlashCase| case.device.to_string() == device;
+    cases.into_iter().filter(|(_, case)| of(case)).collect()
+}
+
+/// What an oracle's records show of the first device, once they show a wrong cell.
+async fn wrong_record(market: &Market, oracle: usize) -> Value {
+    let (url, device) = (&market.oracle_urls[oracle], market.devices[0].to_string());
+    let look = [
+        "audit", "hardware", "--oracle", url, "--device", &device, "--passes", "0",
+    ];
+    until(
+        "the oracle should find the device wrong",
+        PATIENCE,
+        || market.logs(),
+        async || {
+            let ran = market.io(&look).await;
+            let value: Value = serde_json::from_str(&ran.stdout).ok()?;
+            let problems = value["problems"].as_array()?;
+            let found = problems.iter().any(|problem| problem["row"].is_number());
+            found.then_some(value)
+        },
+    )
+    .await
+}
+
+/// A device that computes nothing, and opens what it committed to, is caught by the rows that an oracle draws. The oracle brings that
+/// before the program by itself, over a crash between its steps; another oracle that catches the device as well spends nothing on what was proven.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_caught_loses_its_bond_without_anybodys_command() {
+    let mut market = Market::start(Options::default()).await;
+    let device = market.devices[0].to_string();
+    let before = market.rpc_device().await;
+    assert!(before.bond > 0);
+    let provider = async |market: &Market| -> Provider {
+        accounts::fetch(&market.rpc, &before.provider)
+            .await
+            .unwrap()
+    };
+    let opened_before = provider(&market).await.slash_cases;
+    let money = market.books().await;
+    let key = |n: usize| {
+        let file = market.key_file(&format!("oracle-{n}"));
+        Wallet::load(&file).unwrap().address()
+    };
+    let (challenger, other) = (key(3), key(2));
+
+    // It is killed when it has committed to what it will show.
+    let config = meet(&mut market, 2, "new-oracle", "wrong_rows", &[]).await;
+    let written = pda::evidence(&challenger);
+    until(
+        "the oracle should commit to what it found, or be done already",
+        PATIENCE,
+        || market.logs(),
+        async || {
+            let evidence = accounts::fetch_maybe::<Evidence>(&market.rpc, &written).await;
+            let committed = evidence.unwrap().is_some();
+            (committed || !cases(&market, &device).await.is_empty()).then_some(())
+        },
+    )
+    .await;
+    market.kill_oracle(2).await;
     market.start_oracle_with(2, &config);
-    market.start_worker(0, Some("wrong_cell"));
+    let (name, case) = until(
+        "the oracle should prove what it found",
+        PATIENCE,
+        || market.logs(),
+        async || cases(&market, &device).await.pop(),
+    )
+    .await;
+    assert_eq!(case.cause, SlashCause::BadCell as u8);
+    assert_eq!(case.challenger, challenger);
+    assert_eq!(case.amount, before.bond, "all of the bond");
+    let after = market.rpc_device().await;
+    assert_eq!((after.bond, after.fault_due()), (0, 0));
+    money.balance_with(books::penalty(case.amount)).await;
+    // What was written is closed with the proof.
+    assert!(market.rpc.account(&written).await.unwrap().is_none());
+    let proven = "io_oracle_hardware_challenges_total{outcome=\"proven\"} 1";
+    let url = format!("{}/metrics", market.oracle_urls[2]);
+    until(
+        "the oracle should count what it proved",
+        PATIENCE,
+        || market.logs(),
+        async || {
+            let answer = market.http().get(&url).send().await.ok()?;
+            let text = answer.text().await.ok()?;
+            text.contains(proven).then_some(())
+        },
+    )
+    .await;
+
+    // Whoever looks sees where the bond is, and that nothing is left to be done.
+    let url = market.oracle_urls[2].clone();
+    let look = [
+        "audit", "hardware", "--oracle", &url, "--device", &device, "--passes", "0",
+    ];
+    let shown = market.io(&look).await.ok();
+    let problem = wrong_cell(&shown);
+    assert_eq!(problem["committed"], json!(0), "{shown}");
+    assert_ne!(problem["right"], json!(0), "{shown}");
+    assert_eq!(problem["case"], json!(name.to_string()), "{shown}");
+    assert_eq!(
+        problem["challenger"],
+        json!(challenger.to_string()),
+        "{shown}"
+    );
+
+    // Another oracle catches it too. One fault counts a day.
+    meet(&mut market, 1, "another-oracle", "wrong_rows", &[]).await;
+    let found = wrong_record(&market, 1).await;
+    let refused = wrong_cell(&found)["refused"].as_str().unwrap_or_default();
+    assert!(refused.contains("was proven already"), "{found}");
+    until(
+        "the other oracle should let it be",
+        PATIENCE,
+        || market.logs(),
+        async || {
+            let said = "a wrong hardware proof is not challenged";
+            market.logs().contains(said).then_some(())
+        },
+    )
+    .await;
+    let written = pda::evidence(&other);
+    assert!(market.rpc.account(&written).await.unwrap().is_none());
+    assert_eq!(provider(&market).await.slash_cases, opened_before + 1);
+    money.balance_with(books::penalty(case.amount)).await;
+    market.stop().await;
+}
+
+/// Answers as an oracle does that accepted what it found wrong: an outcome is the oracle's word. Returns its address.
+async fn accepting(oracle: &str) -> String {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let (oracle, http) = (oracle.to_owned(), reqwest::Client::new());
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                match client.read_buf(&mut head).await {
+                    Ok(read) if read > 0 => {}
+                    _ => break,
+                }
+            }
+            let head = String::from_utf8_lossy(&head).into_owned();
+            let path = head.split(' ').nth(1).unwrap_or("/");
+            let Ok(answer) = http.get(format!("{oracle}{path}")).send().await else {
+                continue;
+            };
+            let status = answer.status();
+            let mut body = answer.bytes().await.unwrap_or_default().to_vec();
+            if path.starts_with("/v1/hardware/") {
+                let text = String::from_utf8(body).unwrap();
+                let (from, to) = (r#""outcome":"wrong""#, r#""outcome":"proven""#);
+                body = text.replace(from, to).into_bytes();
+            }
+            let head = format!(
+                "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                body.len()
+            );
+            let _ = client.write_all(&[head.into_bytes(), body].concat()).await;
+        }
+    });
+    address
+}
+
+/// Where no oracle challenges, what it publishes is enough: the device that was caught is away, and anybody proves it all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_oracle_refused_is_proven_from_what_it_publishes() {
+    let mut market = Market::start(Options::default()).await;
+    let before: Device = market.rpc_device().await;
+    let money = market.books().await;
+    let restrained = [("open_slash_cases", json!(false))];
+    meet(&mut market, 2, "new-oracle", "wrong_rows", &restrained).await;
+    let found = wrong_record(&market, 2).await;
+    assert_eq!(wrong_cell(&found)["provable"], json!(true), "{found}");
+    let epoch = found["epoch"].to_string();
+    market.kill_worker(0).await;
+
+    let (url, device) = (market.oracle_urls[2].clone(), market.devices[0].to_string());
+    let audit = [
+        "audit", "hardware", "--oracle", &url, "--epoch", &epoch, "--device", &device,
+    ];
+    let only_looked = market.io(&audit).await;
+    only_looked.fails_with(1, &["which can be proven to the program"]);
+    // Nor does it matter whether the oracle refused it.
+    let lenient = accepting(&url).await;
+    let mut of_another = audit;
+    of_another[3] = &lenient;
+    let accepted = market.io(&of_another).await;
+    accepted.fails_with(1, &["which can be proven to the program"]);
+    let accepted = accepted.json();
+    assert_eq!(accepted["proven"], json!(1), "{accepted}");
+    let (mine, theirs) = (wrong_cell(&found), wrong_cell(&accepted));
+    assert_eq!(mine["problem"], theirs["problem"], "{accepted}");
+    assert!(cases(&market, &device).await.is_empty());
+    let prove = [&audit[..], &["--prove"]].concat();
+    let proven = market.io(&prove).await.ok();
+    let name = wrong_cell(&proven)["case"].as_str().expect("a case");
+    let (account, case) = cases(&market, &device).await.pop().expect("the case");
+    assert_eq!(account.to_string(), name);
+    assert_eq!(case.challenger, market.renter.address());
+    assert_eq!(case.amount, before.bond);
+    money.balance_with(books::penalty(case.amount)).await;
+    // Once is enough.
+    let again = market.io(&prove).await.ok();
+    assert_eq!(wrong_cell(&again)["case"], json!(name), "{again}");
+    assert_eq!(cases(&market, &device).await.len(), 1);
+    market.stop().await;
 }
 
 /// What an oracle has of this hour's proofs, once it accepted one.

@@ -15,6 +15,8 @@ use io_e2e::{
 /// Rounds of a module whose verification takes long enough to be interrupted.
 const ROUNDS: u32 = 1 << 30;
 const UNITS: u64 = 40_000;
+/// A challenge window longer than anything done within it takes, seconds: the chain's clock is moved over its rest.
+const WINDOW: u32 = 60;
 
 /// One of three may be down; and one that is killed while it verifies says after its restart what it would have said,
 /// and never two things.
@@ -188,7 +190,7 @@ async fn inputs_that_vanish_are_brought_again_or_cost_nobody_anything() {
 async fn without_a_quorum_undisputed_results_settle_and_disputed_ones_refund() {
     let options = Options {
         workers: 2,
-        challenge_seconds: 12,
+        challenge_seconds: WINDOW,
         dispute_seconds: 8,
         ..Options::default()
     };
@@ -205,6 +207,15 @@ async fn without_a_quorum_undisputed_results_settle_and_disputed_ones_refund() {
         .io(&["job", "dispute", &disputed.to_string()])
         .await
         .ok();
+    // The one oracle that is left has looked: it objects where it could not.
+    until(
+        "the oracle's verdict",
+        PATIENCE,
+        || market.logs(),
+        async || market.attestation(0, &undisputed).await,
+    )
+    .await;
+    market.travel(WINDOW.into()).await;
 
     let settled = market.ends(&undisputed, JobState::Settled).await;
     assert!(
@@ -228,6 +239,7 @@ async fn without_a_quorum_undisputed_results_settle_and_disputed_ones_refund() {
     let job = market.submit_wasm(&echo, None, 1, &[]).await;
     market.until_state(&job, &[JobState::Submitted]).await;
     market.kill_oracle(0).await;
+    market.travel(WINDOW.into()).await;
     let settled = market.ends(&job, JobState::Settled).await;
     assert!(settled.finished_at > settled.challenge_until);
     books

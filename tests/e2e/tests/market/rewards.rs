@@ -35,6 +35,15 @@ async fn root_of(market: &Market, epoch: u64) -> Emission {
     }
 }
 
+/// The emission's epoch now, by the chain's clock.
+async fn current_epoch(market: &Market) -> u64 {
+    let emission: Emission = accounts::fetch(&market.rpc, &pda::emission())
+        .await
+        .expect("the emission");
+    let now = market.rpc.chain_time().await.expect("the time");
+    emission.calendar().epoch_at(now)
+}
+
 async fn balance(market: &Market, provider: &Provider) -> u64 {
     let account = tokens::associated(&provider.payout_owner, &market.io_mint);
     tokens::balance(&market.rpc, &account)
@@ -60,7 +69,8 @@ async fn devices_that_are_up_earn_what_anybody_can_compute_and_claim_it_once() {
     let before = provider_of(market.rpc.clone()).await;
     let held = balance(&market, &before).await;
 
-    let emission = root_of(&market, 2).await;
+    // Of an epoch that began when all devices were up, however long the start took.
+    let emission = root_of(&market, current_epoch(&market).await + 1).await;
     assert_eq!(emission.minted, emitted(emission.epochs_done));
     assert!(emission.root_total > 0 && emission.root_total <= emission.minted);
 
@@ -128,6 +138,63 @@ async fn devices_that_are_up_earn_what_anybody_can_compute_and_claim_it_once() {
     let shown = market.io(&["rewards", "show", &provider]).await.ok();
     assert_eq!(shown["claimed"].as_u64(), Some(later.claimed));
     assert!(shown["claimable"].as_u64().unwrap() > 0);
+    market.stop().await;
+}
+
+/// A device that stays linked and answers no round any more: when its figures have aged nobody is matched to it, and then it earns
+/// nothing. One beside it that goes on answering is measured again at once, and earns.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_answers_no_more_rounds_loses_its_matches_and_then_its_rewards() {
+    const EPOCH: i64 = 3_600;
+    let mut market = Market::start(Options {
+        workers: 2,
+        epoch_seconds: EPOCH as u32,
+        ..Options::default()
+    })
+    .await;
+    let provider = market.rpc_device().await.provider;
+    let provider: Provider = accounts::fetch(&market.rpc, &provider).await.unwrap();
+    market.kill_worker(1).await;
+    market.start_worker(1, Some("no_rounds"));
+    market.worker_is_available(1).await;
+
+    let shown = market.io(&["network", "show"]).await.ok();
+    let lasts = shown["attestation_seconds"].as_i64().unwrap();
+    // Beyond what oracles still sign, too: 2.2 times the time between two rounds.
+    market.travel(lasts.max(2 * EPOCH) + EPOCH / 2).await;
+    market.worker_is_available(0).await;
+    let silent = market.devices[1].to_string();
+    let offers = market.io(&["offers", "search", "--all"]).await.ok();
+    let of_silent = offers
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|offer| offer["device"] == silent.as_str())
+        .unwrap_or_else(|| panic!("it is linked: {offers}"));
+    assert_eq!(
+        of_silent["unavailable_because"], "its attestation is too old",
+        "{of_silent}"
+    );
+
+    let epoch = current_epoch(&market).await;
+    market.travel(EPOCH).await;
+    let emission = root_of(&market, epoch).await;
+    let (authority, epoch) = (
+        provider.authority.to_string(),
+        emission.root_epoch.to_string(),
+    );
+    let explained = market
+        .io(&["rewards", "explain", &authority, "--epoch", &epoch])
+        .await
+        .ok();
+    let devices = explained["devices"].as_array().unwrap();
+    let named: Vec<_> = devices.iter().map(|device| &device["device"]).collect();
+    assert_eq!(
+        named,
+        [market.devices[0].to_string().as_str()],
+        "{explained}"
+    );
+    assert!(devices[0]["earned"].as_u64().unwrap() > 0, "{explained}");
     market.stop().await;
 }
 

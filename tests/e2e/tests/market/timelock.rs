@@ -7,8 +7,8 @@ use io_e2e::{
 };
 use serde_json::Value;
 
-/// Long enough to look around in before it has passed, seconds.
-const WAIT: &str = "30";
+/// Longer than looking around takes, seconds: the chain's clock is moved on.
+const WAIT: i64 = 600;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_is_published_waits_and_takes_effect_or_is_withdrawn() {
@@ -23,8 +23,9 @@ async fn a_change_is_published_waits_and_takes_effect_or_is_withdrawn() {
     assert_eq!(before["timelock_seconds"], 0);
 
     // Raising it acts at once; from then on changes wait.
-    admin(&["network", "set-timelock", WAIT]).await.ok();
-    assert_eq!(network().await["timelock_seconds"], 30);
+    let wait = WAIT.to_string();
+    admin(&["network", "set-timelock", &wait]).await.ok();
+    assert_eq!(network().await["timelock_seconds"], WAIT);
     let change = ["network", "set-params", "--match-seconds", "41"];
     let proposed = admin(&change).await.ok();
     let address = proposed["proposal"]
@@ -46,7 +47,7 @@ async fn a_change_is_published_waits_and_takes_effect_or_is_withdrawn() {
         .expect("it is listed");
     assert_eq!(
         row["ready_at"].as_i64().unwrap() - row["proposed_at"].as_i64().unwrap(),
-        30
+        WAIT
     );
     assert_eq!(row["proposer"], before["admin"]);
     assert_eq!(network().await["match_seconds"], before["match_seconds"]);
@@ -61,6 +62,7 @@ async fn a_change_is_published_waits_and_takes_effect_or_is_withdrawn() {
     assert_eq!(proposals().await.len(), 2);
 
     // The same command again, once its time has come; the proposal is gone with it.
+    market.travel(WAIT).await;
     until(
         "the change takes effect",
         PATIENCE,

@@ -3,7 +3,6 @@
 use std::{
     collections::{HashMap, HashSet, hash_map::Entry},
     sync::{Arc, atomic::AtomicBool},
-    time::Duration,
 };
 
 use clap::Args;
@@ -14,19 +13,22 @@ use io_api::{
     types::{Burst, Figures, HardwareProof, OpenRequest, ProofOutcome},
 };
 use io_client::{
-    Pubkey, Request, Signature, Wallet, accounts, ed25519, instructions,
-    io_network::state::{Device, Evidence, OracleSet, Provider, SlashCase},
-    pda,
+    Pubkey, Signature, Wallet, accounts,
+    challenge::{self, Challenge, Failed, Moot, Step},
+    instructions,
+    io_network::state::{Device, OracleSet},
 };
 use io_oracle::hardware::{Rounds, check_rows};
 use io_proof::hardware::{
-    Committed, Hash, OpenedRow, RowTree, Shape, Software,
-    cell::{CellClaim, bad_cell},
+    Committed, Hash, OpenedRow, RowTree, Shape, WrongCell,
+    cell::MAX_N,
+    check::MAX_ROWS,
     memory::{STRIDE, Walk, check_walk},
     pace, reveal_seed, round_seed,
     seeds::{memory_seed, walk_subject},
     sizes,
     tree::row_root,
+    wrong::wrong_cell,
 };
 use io_protocol::{
     hardware::{CommitmentStatement, RevealStatement, RoundStatement},
@@ -36,17 +38,14 @@ use io_prover::Backend as _;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    context::{Context, Done, address, random_u64},
+    context::{Context, address, random_u64},
     failure::{Failure, Result},
 };
 
-/// How long a commitment may take to be old enough, and how often that is looked at.
-const RIPE_PATIENCE: Duration = Duration::from_secs(120);
-const RIPE_POLL: Duration = Duration::from_millis(200);
-/// Numbers that are tried for a case: others may take the next one meanwhile.
-const NUMBER_TRIES: usize = 5;
 /// Proofs of one oracle and hour that are looked at.
 const MAX_PROOFS: usize = 1_000_000;
+/// Opened rows of a record, bytes: as many as may be asked for, of the largest matrix.
+const MAX_OPENED_BYTES: u64 = MAX_ROWS as u64 * (8 + 4 * MAX_N as u64 + 32 * 15);
 /// Strides of a walk, at least: fewer are over before their time can be told from the link's.
 const LEAST_STRIDES: u32 = 1_024;
 /// How long what was opened has to be there, seconds: oracles keep it for a day.
@@ -286,34 +285,6 @@ fn recompute(committed: &Committed, pass: u32) -> Result<Vec<Hash>, String> {
         .map_err(|error| error.to_string())
 }
 
-/// One wrong cell, with all that proves it.
-struct Wrong {
-    pass: u32,
-    row: u32,
-    col: u32,
-    committed: i32,
-    right: i32,
-    leaf: [u8; io_proof::hardware::cell::LEAF_BYTES],
-    path: Vec<Hash>,
-}
-
-impl Wrong {
-    fn claim<'a>(&'a self, of: &Committed, item_path: &'a [Hash]) -> CellClaim<'a> {
-        CellClaim {
-            n: of.n,
-            passes: of.roots.len() as u32,
-            pass: self.pass,
-            row: self.row,
-            col: self.col,
-            a_seed: of.a_seed(self.pass),
-            b_seed: of.b_seed(),
-            leaf: &self.leaf,
-            path: &self.path,
-            item_path,
-        }
-    }
-}
-
 /// Has the device open what it committed to until one wrong cell is found. `right` are the row roots as they should be.
 async fn narrow(
     client: &OracleClient,
@@ -321,7 +292,7 @@ async fn narrow(
     committed: &Committed,
     pass: u32,
     right: &[Hash],
-) -> Result<Wrong, String> {
+) -> Result<WrongCell, String> {
     let round = record.seed;
     let ask = async |rows: Vec<u32>, bytes: u64| {
         let request = OpenRequest { pass, rows };
@@ -347,75 +318,37 @@ async fn narrow(
         .filter(|opened| (opened.pass, opened.row) == (pass, row))
         .filter(|opened| row_root(&opened.cells) == roots[row as usize])
         .ok_or("the device opens another row than it committed to")?;
-    let tree = RowTree::new(roots);
-    let (of, cells) = (committed.clone(), opened.cells.clone());
+    let opened = OpenedRow {
+        path: RowTree::new(roots).row_path(row),
+        ..opened
+    };
+    let of = committed.clone();
     tokio::task::spawn_blocking(move || {
         let cpu = io_prover::for_host(1);
         let right = cpu.rows(&of.b_seed(), of.n, &[(of.a_seed(pass), row)]);
-        let col = cells.iter().zip(&right[0]).position(|(a, b)| a != b);
+        let col = opened.cells.iter().zip(&right[0]).position(|(a, b)| a != b);
         let col = col.ok_or("every cell of the row is right")? as u32;
-        let (leaf, path) = tree.cell_path(row, &cells, col);
-        let (committed, right) = (cells[col as usize], right[0][col as usize]);
-        Ok(Wrong {
-            pass,
-            row,
-            col,
-            committed,
-            right,
-            leaf,
-            path,
-        })
+        WrongCell::new(&of, &opened, col).map_err(|error| error.to_string())
     })
     .await
     .map_err(|error| error.to_string())?
 }
 
-/// Waits until a commitment is as old as a proof needs it.
-async fn ripe(ctx: &Context, challenger: &Pubkey) -> Result<()> {
-    let evidence: Evidence = accounts::fetch(&ctx.rpc, &pda::evidence(challenger)).await?;
-    let from = evidence
-        .committed_slot
-        .saturating_add(instructions::EVIDENCE_SLOTS);
-    let waited = std::time::Instant::now();
-    while ctx.rpc.position(ctx.rpc.commitment()).await?.slot < from {
-        if waited.elapsed() > RIPE_PATIENCE {
-            return Err(Failure::failed(format!(
-                "the chain did not reach slot {from} within {} s",
-                RIPE_PATIENCE.as_secs()
-            ))
-            .hint("Look at the cluster with `io doctor`, and try again."));
+impl From<Failed> for Failure {
+    fn from(failed: Failed) -> Self {
+        let message = failed.to_string();
+        match failed {
+            Failed::Client(error) => error.into(),
+            Failed::Moot(Moot::Gone(_)) => Self::not_found(message),
+            Failed::Unripe { .. } => {
+                Self::failed(message).hint("Look at the cluster with `io doctor`, and try again.")
+            }
+            Failed::Numbers | Failed::Contended(_) => {
+                Self::failed(message).hint("Nothing was proven. Run the command again.")
+            }
+            Failed::Moot(_) => Self::failed(message),
         }
-        tokio::time::sleep(RIPE_POLL).await;
     }
-    Ok(())
-}
-
-/// Proves with the number of the provider's next case, and with the one after when another case took it meanwhile: what was committed to names
-/// none. Returns the number with what `prove` did.
-async fn as_next_case<T>(
-    next: impl AsyncFn() -> Result<u64>,
-    prove: impl AsyncFn(u64) -> io_client::Result<T>,
-) -> Result<(u64, T)> {
-    let mut number = next().await?;
-    for _ in 0..NUMBER_TRIES {
-        let error = match prove(number).await {
-            Ok(done) => return Ok((number, done)),
-            Err(error) => error,
-        };
-        // What a program refused changed nothing. Of anything else it isn't known, and it might be proven twice.
-        if !matches!(error, io_client::Error::Program(_)) {
-            return Err(error.into());
-        }
-        let newer = next().await?;
-        if newer == number {
-            return Err(error.into());
-        }
-        number = newer;
-    }
-    Err(Failure::failed(format!(
-        "other cases of the provider took the next number {NUMBER_TRIES} times before this one had it"
-    ))
-    .hint("Nothing was proven. Run the command again."))
 }
 
 /// Commits to the claim, waits, writes it, proves it, and closes what was written. Returns the case, if anything was left to take, and the
@@ -424,85 +357,50 @@ async fn prove(
     ctx: &Context,
     wallet: &Wallet,
     record: &Record,
-    wrong: &Wrong,
+    wrong: &WrongCell,
 ) -> Result<(Option<Pubkey>, Value)> {
-    let (Some(committed), Some(statement)) = (&record.committed, &record.statement) else {
+    let (Some(committed), Some(statement)) = (&record.committed, record.statement) else {
         return Err(Failure::failed("nothing was committed to"));
     };
-    let item_path = committed.item_path(wrong.pass);
-    let claim = wrong.claim(committed, &item_path);
-    bad_cell::<Software>(
-        &claim,
-        &record.seed,
-        &committed.device,
-        &statement.commitment,
-    )
-    .map_err(|error| Failure::failed(format!("the program would refuse it: {error}")))?;
-    let bytes = instructions::evidence_bytes(&claim)
-        .ok_or_else(|| Failure::failed("the claim is larger than any"))?;
-    let me = wallet.address();
-    let device = Pubkey::new_from_array(committed.device);
-    let account: Device = accounts::fetch_maybe(&ctx.rpc, &device)
-        .await?
-        .ok_or_else(|| Failure::not_found(format!("the device {device} was retired")))?;
-    if !account.faultable(ctx.rpc.chain_time().await?) && account.fault_due() == 0 {
-        return Err(Failure::failed(format!(
-            "a wrong cell of {device} was proven already: one counts a day"
-        )));
-    }
-    let mut salt = [0; 32];
-    getrandom::fill(&mut salt)
-        .map_err(|error| Failure::failed(format!("no random numbers: {error}")))?;
-    let commitment = instructions::evidence_commitment(&me, &salt, &bytes);
-    let intent = format!("commit:{}:{}", record.proof.round, random_u64()?);
-    let commit = instructions::commit_evidence(&me, commitment);
-    if let Done::Simulated(_) = ctx.transact(intent, wallet, &[], vec![commit]).await? {
-        return Ok((None, Value::Null));
-    }
-    ctx.say("Committed to the wrong cell. It is shown in a moment: whoever copies it then comes too late.");
-    ripe(ctx, &me).await?;
-    for (at, part) in bytes.chunks(instructions::MAX_EVIDENCE_PART).enumerate() {
-        let offset = (at * instructions::MAX_EVIDENCE_PART) as u16;
-        let write = instructions::write_evidence(&me, offset, part);
-        let intent = format!("evidence:{}:{offset}:{}", record.proof.round, random_u64()?);
-        ctx.transact(intent, wallet, &[], vec![write]).await?;
-    }
-    let network = ctx.network().await?;
-    let operator = address("the operator", &record.proof.operator)?;
     let signature = record
         .proof
         .commitment_signature
         .as_deref()
         .and_then(text::parse_signature)
         .ok_or_else(|| Failure::failed("the commitment has no signature"))?;
-    let signed = ed25519::verify(
-        &statement.to_bytes(),
-        &[(operator, Signature::from(signature))],
-    )?;
-    let next = async || {
-        let provider: Provider = accounts::fetch_maybe(&ctx.rpc, &account.provider)
-            .await?
-            .ok_or_else(|| Failure::not_found(format!("no provider {}", account.provider)))?;
-        Ok::<_, Failure>(provider.slash_cases)
+    let mut salt = [0; 32];
+    getrandom::fill(&mut salt)
+        .map_err(|error| Failure::failed(format!("no random numbers: {error}")))?;
+    let challenge = Challenge::new(
+        statement,
+        address("the operator", &record.proof.operator)?,
+        Signature::from(signature),
+        committed,
+        wrong,
+        salt,
+    )
+    .map_err(|error| Failure::failed(format!("the program would refuse it: {error}")))?;
+    let network = ctx.network().await?;
+    if ctx.dry_run {
+        challenge::provable(&ctx.rpc, &statement, &challenge.operator).await?;
+        let me = wallet.address();
+        let commitment = instructions::evidence_commitment(&me, &salt, &challenge.claim);
+        let commit = instructions::commit_evidence(&me, commitment);
+        let intent = format!("evidence-commit:{}", random_u64()?);
+        ctx.transact(intent, wallet, &[], vec![commit]).await?;
+        return Ok((None, Value::Null));
+    }
+    let told = |step| {
+        ctx.say(match step {
+            Step::Committed => {
+                "Committed to the wrong cell. It is shown in a moment: whoever copies it then comes too late."
+            }
+            Step::Written => "Everybody can see it now. It is being proven.",
+        });
     };
-    let (sender, once) = (ctx.sender().await?, random_u64()?);
-    let (number, landed) = as_next_case(next, async |number| {
-        let mint = &network.io_mint;
-        let prove =
-            instructions::prove_bad_cell(&me, &device, &account.provider, number, mint, salt);
-        let all = vec![signed.clone(), prove, instructions::close_evidence(&me)];
-        let intent = format!("bad-cell:{}:{number}:{once}", record.proof.round);
-        sender
-            .send(&Request::new(intent, wallet.signer(), all))
-            .await
-    })
-    .await?;
-    let case = pda::slash_case(&account.provider, number);
-    // Where nothing was left to take, the number is another's by now, or will be.
-    let opened = accounts::fetch_maybe::<SlashCase>(&ctx.rpc, &case)
-        .await?
-        .filter(|opened| opened.challenger == me);
-    Ok((opened.map(|_| case), json!(landed.signature.to_string())))
+    let sender = ctx.sender().await?;
+    let proven = challenge::prove(sender, wallet, &network.io_mint, &challenge, told).await?;
+    Ok((proven.case, json!(proven.signature.to_string())))
 }
 
 async fn proofs(
@@ -590,6 +488,9 @@ fn covers(shown: &Figures, device: &Device) -> bool {
         && shown.tops_e2 >= device.tops_e2
         && shown.memory_mib >= device.memory_mib
         && shown.bandwidth_mib_s >= device.bandwidth_mib_s
+        && shown.down_mbit >= device.down_mbit
+        && shown.up_mbit >= device.up_mbit
+        && shown.latency_ms <= device.latency_ms
 }
 
 /// Attested figures are what a quorum measured: compares those of this hour with the records of it and of the hours before. Oracles that
@@ -795,22 +696,40 @@ async fn one(
             )));
         }
     }
-    // What an oracle refused itself needs no second look.
+    let length = (OpenedRow::wire_len(record.proof.ask.n) as u64)
+        .saturating_mul(record.proof.ask.rows.into())
+        .min(MAX_OPENED_BYTES);
+    let rows = fetched(client, record.proof.rows.as_deref(), length).await;
+    // What an oracle refused itself has no figures. A wrong cell among the rows that it has costs the device its bond all the same.
     if record.proof.outcome != ProofOutcome::Proven {
+        // The device may have sent anything there.
+        let found = match rows {
+            Ok(Some(rows)) => wrong_among(&record, Arc::new(rows)).await?,
+            _ => None,
+        };
+        if let Some(wrong) = found {
+            show(ctx, &record, &wrong, problem, wallet, totals).await?;
+        }
         return Ok(());
     }
-    let length = OpenedRow::wire_len(record.proof.ask.n) as u64 * u64::from(record.proof.ask.rows);
-    let rows = fetched(client, record.proof.rows.as_deref(), length).await?;
+    let rows = rows?;
     let length = record.walk.states_len() as u64;
     let states = fetched(client, record.proof.walk_root.as_deref(), length).await?;
     match (rows, states) {
         (Some(rows), Some(states)) => {
-            let of = record.clone();
+            let (of, rows) = (record.clone(), Arc::new(rows));
+            let opened_rows = rows.clone();
             let checked =
-                crate::blocking(move || Ok(opened(deployment, &of, &rows, &states))).await?;
+                crate::blocking(move || Ok(opened(deployment, &of, &opened_rows, &states))).await?;
             totals.rows += 1;
             if let Err(reason) = checked {
-                totals.problem(problem(reason));
+                // The oracle accepted what it should not have.
+                match wrong_among(&record, rows).await? {
+                    Some(wrong) => {
+                        show(ctx, &record, &wrong, problem, wallet, totals).await?;
+                    }
+                    None => totals.problem(problem(reason)),
+                }
                 return Ok(());
             }
         }
@@ -842,60 +761,90 @@ async fn one(
                     "pass {pass} is not the product, and no cell can be shown: {reason}"
                 )));
             }
-            Ok(wrong) => {
-                let what = format!(
-                    "cell ({}, {}) of pass {pass} is {} and should be {}",
-                    wrong.row, wrong.col, wrong.committed, wrong.right
-                );
-                let mut object = problem(what);
-                for (name, number) in [("pass", wrong.pass), ("row", wrong.row), ("col", wrong.col)]
-                {
-                    object.insert(name.into(), json!(number));
-                }
-                object.insert("committed".into(), json!(wrong.committed));
-                object.insert("right".into(), json!(wrong.right));
-                match wallet {
-                    None => totals.unproven += 1,
-                    Some(wallet) => match prove(ctx, wallet, &record, &wrong).await {
-                        Ok((case, signature)) => {
-                            object.insert("case".into(), json!(case.map(|case| case.to_string())));
-                            object.insert("signature".into(), signature);
-                        }
-                        // Somebody was first, or it is too late for this one: the rest is still looked at.
-                        Err(failure) => {
-                            totals.unproven += 1;
-                            object.insert("refused".into(), json!(failure.message));
-                        }
-                    },
-                }
-                totals.problems.push(Value::Object(object));
-            }
+            Ok(wrong) => show(ctx, &record, &wrong, problem, wallet, totals).await?,
         }
         return Ok(());
     }
     Ok(())
 }
 
+/// The first wrong cell of what a device opened to the oracle, as it committed to it: the rows alone show it.
+async fn wrong_among(record: &Arc<Record>, rows: Arc<Vec<u8>>) -> Result<Option<WrongCell>> {
+    let of = record.clone();
+    let found = move || {
+        let committed = of.committed.as_ref();
+        Ok(committed.and_then(|committed| wrong_cell(committed, &rows)))
+    };
+    crate::blocking(found).await
+}
+
+/// Tells of a wrong cell: in which case the bond lies for it already, or whether it can be proven; and with a wallet proves it.
+async fn show(
+    ctx: &Context,
+    record: &Record,
+    wrong: &WrongCell,
+    problem: impl Fn(String) -> Map<String, Value>,
+    wallet: Option<&Wallet>,
+    totals: &mut Totals,
+) -> Result<()> {
+    let Some(statement) = record.statement else {
+        return Ok(());
+    };
+    let operator = address("the operator", &record.proof.operator)?;
+    let mut what = format!(
+        "cell ({}, {}) of pass {} is {} and should be {}",
+        wrong.row, wrong.col, wrong.pass, wrong.committed, wrong.right
+    );
+    let mut more = Map::new();
+    if let Some((case, opened)) = challenge::case_of(&ctx.rpc, &statement).await? {
+        what.push_str(&format!(
+            ": {} has proven it, and what it costs is in the slash case {case}",
+            opened.challenger
+        ));
+        more.insert("case".into(), json!(case.to_string()));
+        more.insert("challenger".into(), json!(opened.challenger.to_string()));
+    } else {
+        match challenge::provable(&ctx.rpc, &statement, &operator).await {
+            Err(Failed::Moot(moot)) => {
+                // Of a device that was faulted on this day there is nothing left to be done.
+                totals.unproven += u64::from(!matches!(moot, Moot::Proven { .. }));
+                more.insert("refused".into(), json!(moot.to_string()));
+            }
+            Err(error) => return Err(error.into()),
+            Ok(_) => match wallet {
+                None => {
+                    totals.unproven += 1;
+                    what.push_str(", which can be proven to the program: --prove");
+                    more.insert("provable".into(), json!(true));
+                }
+                Some(wallet) => match prove(ctx, wallet, record, wrong).await {
+                    Ok((case, signature)) => {
+                        more.insert("case".into(), json!(case.map(|case| case.to_string())));
+                        more.insert("signature".into(), signature);
+                    }
+                    // Somebody was first, or it is too late for this one: the rest is still looked at.
+                    Err(failure) => {
+                        totals.unproven += 1;
+                        more.insert("refused".into(), json!(failure.message));
+                    }
+                },
+            },
+        }
+    }
+    let mut object = problem(what);
+    for (name, number) in [("pass", wrong.pass), ("row", wrong.row), ("col", wrong.col)] {
+        object.insert(name.into(), json!(number));
+    }
+    object.insert("committed".into(), json!(wrong.committed));
+    object.insert("right".into(), json!(wrong.right));
+    object.extend(more);
+    totals.problems.push(Value::Object(object));
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
-    use std::cell::{Cell, RefCell};
-
-    use io_client::{Error, error::ProgramError};
-
     use super::*;
-
-    fn refused(message: &str) -> Error {
-        Error::Program(Box::new(ProgramError {
-            program: io_client::io_network::ID,
-            code: Some(1),
-            name: None,
-            message: message.into(),
-            io_error: None,
-            instruction: 1,
-            logs: Vec::new(),
-            signature: None,
-        }))
-    }
 
     #[test]
     fn a_blockhash_is_of_the_chain_or_not_or_nobody_knows() {
@@ -951,15 +900,18 @@ mod tests {
             tops_e2: 50,
             memory_mib: 64,
             bandwidth_mib_s: 7,
-            down_mbit: 0,
-            up_mbit: 0,
-            latency_ms: 1,
+            down_mbit: 90,
+            up_mbit: 40,
+            latency_ms: 3,
         };
         let device = Device {
             attested_at: 100,
             tops_e2: 50,
             memory_mib: 64,
             bandwidth_mib_s: 7,
+            down_mbit: 90,
+            up_mbit: 40,
+            latency_ms: 3,
             ..bytemuck::Zeroable::zeroed()
         };
         assert!(covers(&shown, &device));
@@ -980,71 +932,20 @@ mod tests {
                 bandwidth_mib_s: 8,
                 ..device
             },
+            Device {
+                down_mbit: 91,
+                ..device
+            },
+            Device {
+                up_mbit: 41,
+                ..device
+            },
+            Device {
+                latency_ms: 2,
+                ..device
+            },
         ] {
             assert!(!covers(&shown, &better));
         }
-    }
-
-    /// Cases of the same provider that are opened at the same time take each other's numbers.
-    #[tokio::test]
-    async fn a_number_that_another_case_took_is_not_the_end() {
-        // `count` on chain, and how many others come first, each before one try.
-        let run = async |count: u64, others: usize| {
-            let (count, others) = (Cell::new(count), Cell::new(others));
-            let tried = RefCell::new(Vec::new());
-            let done = as_next_case(
-                async || Ok(count.get()),
-                async |number| {
-                    tried.borrow_mut().push(number);
-                    if others.get() > 0 {
-                        others.set(others.get() - 1);
-                        count.set(count.get() + 2);
-                    }
-                    match number == count.get() {
-                        true => Ok("proven"),
-                        false => Err(refused("seeds")),
-                    }
-                },
-            )
-            .await;
-            (done, tried.into_inner())
-        };
-        for (others, numbers) in [(0, vec![7]), (1, vec![7, 9]), (3, vec![7, 9, 11, 13])] {
-            let (done, tried) = run(7, others).await;
-            assert_eq!(done.unwrap(), (numbers[others], "proven"));
-            assert_eq!(tried, numbers);
-        }
-        let (done, tried) = run(7, usize::MAX).await;
-        let failure = done.unwrap_err();
-        assert!(failure.message.contains("5 times"), "{failure}");
-        assert!(failure.hint.unwrap().contains("again"));
-        assert_eq!(tried, [7, 9, 11, 13, 15]);
-    }
-
-    /// What is refused for another reason is not tried again, nor what may have landed.
-    #[tokio::test]
-    async fn a_refusal_of_the_proof_itself_ends_it() {
-        let tries = Cell::new(0);
-        let prove = async |_: u64| {
-            tries.set(tries.get() + 1);
-            Err::<(), Error>(refused("the cell is right"))
-        };
-        let failure = as_next_case(async || Ok(7), prove).await.unwrap_err();
-        assert!(failure.message.contains("the cell is right"), "{failure}");
-        assert_eq!(tries.get(), 1);
-
-        let count = Cell::new(7);
-        let unknown = async |_: u64| {
-            count.set(count.get() + 1);
-            Err::<(), Error>(Error::Unresolved {
-                signature: Signature::default(),
-                seconds: 60,
-                last_refusal: None,
-            })
-        };
-        let next = async || Ok(count.get());
-        let failure = as_next_case(next, unknown).await.unwrap_err();
-        assert_eq!(failure.exit, crate::failure::Exit::TimeOut);
-        assert_eq!(count.get(), 8, "sent once");
     }
 }

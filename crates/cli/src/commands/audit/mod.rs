@@ -20,7 +20,7 @@ pub enum AuditCommand {
     /// open it. With --prove the cell is shown to the program: the device's bond goes to a slash case, and a share of it to you
     /// if nobody overturns it.
     Hardware(hardware::HardwareArgs),
-    /// Which oracles had to run a job's work again: worked out again from their signatures. Whether an oracle audited, and the
+    /// Which oracles had to run a job's work again: worked out again from what their keys drew. Whether an oracle audited, and the
     /// device's reputation, are its own word, which it signs.
     Job {
         /// The job's address.
