@@ -32,8 +32,8 @@ const DEVICE: Hash = [7; 32];
 const SEGMENTS: u64 = 16;
 /// Strides of a walk. The published number makes no other chances.
 const STRIDES: u32 = 512;
-/// A compression of SHA-256 on the fastest cores, nanoseconds, and the time to derive a word that is not there: as many one after another as
-/// it takes on average.
+/// A compression of SHA-256 on the fastest cores, nanoseconds, and the time to derive a word that is not there: as many one after another
+/// as it takes on average.
 const COMPRESSION_NS: u64 = 36;
 const DERIVE_NS: u64 = COMPRESSION_NS * COMPRESSIONS_TO_DERIVE as u64;
 
@@ -201,8 +201,8 @@ fn skipped(pass: u32, row: u32, wrong: u32) -> bool {
     at * wrong / total != (at + 1) * wrong / total
 }
 
-/// Rounds of a day, one an hour, of one of two honest oracles, for a worker that leaves out one of its rows: whether it is drawn, by hour. The
-/// check says the same.
+/// Rounds of a day, one an hour, of one of two honest oracles, for a worker that leaves out one of its rows: whether it is drawn, by
+/// hour. The check says the same.
 fn a_day(run: u32, oracle: u32) -> impl Iterator<Item = bool> {
     (0..24).map(move |hour| {
         let oracle = Oracle::new(4_000_000 + 64 * run + 2 * hour + oracle);

@@ -1,5 +1,5 @@
-//! Cheats at the clock: what the work takes at a stated speed goes into the oracle's own rules (`io_oracle::hardware::rules`), and what a device
-//! then has by the classes that a network starts with and by `io_protocol::scores`.
+//! Cheats at the clock: what the work takes at a stated speed goes into the oracle's own rules (`io_oracle::hardware::rules`), and what a
+//! device then has by the classes that a network starts with and by `io_protocol::scores`.
 
 use io_api::types::{Figures, HardwareClaim, ProofAsk};
 use io_client::instructions::{ClassArgs, class_name};
@@ -264,8 +264,8 @@ pub fn all(runs: u32) -> Vec<Outcome> {
     let hired = honest.hired(1.0);
     add(outcome(
         "two hired identities",
-        "the same two while both are hired and asked for 35 % of the window, with jobs that take nothing of the chip: 70 % fits in, but the \
-         second is done when twice its time is over",
+        "the same two while both are hired and asked for 35 % of the window, with jobs that take nothing of the chip: 70 % fits in, but \
+         the second is done when twice its time is over",
         clock,
         Some(1.0),
         runs,
@@ -275,8 +275,8 @@ pub fn all(runs: u32) -> Vec<Outcome> {
     add(outcome(
         "two identities on a quick chip",
         format!(
-            "a chip that reaches 90 % of its data sheet, of which the class wants 40: each claims half and has it. Together they score {:.2} \
-             times what the chip does as one, with twice the bond",
+            "a chip that reaches 90 % of its data sheet, of which the class wants 40: each claims half and has it. Together they score \
+             {:.2} times what the chip does as one, with twice the bond",
             gain((&h100, &halves), (&h100, good))
         ),
         "nothing",
@@ -287,8 +287,8 @@ pub fn all(runs: u32) -> Vec<Outcome> {
     add(outcome(
         "two identities on a quick chip, one after the other",
         format!(
-            "the same, and each claims all of it: the first has all and the second half. Together they score {:.2} times what the chip does \
-             as one",
+            "the same, and each claims all of it: the first has all and the second half. Together they score {:.2} times what the chip \
+             does as one",
             gain((&h100, &[good, good]), (&h100, good))
         ),
         "nothing",
@@ -300,8 +300,9 @@ pub fn all(runs: u32) -> Vec<Outcome> {
     add(outcome(
         "two identities, one exaggerates",
         format!(
-            "a device that reaches 60 %, and whose second account claims ten times that: it is asked for ten times the work, beside which the \
-             wait for the first is short, and an oracle waits {} s. Together they score {:.2} times what the device does as one",
+            "a device that reaches 60 %, and whose second account claims ten times that: it is asked for ten times the work, beside \
+             which the wait for the first is short, and an oracle waits {} s. Together they score {:.2} times what the device does as \
+             one",
             rounds.patience_ms / 1_000,
             gain((&h100, &greedy), (&h100, honest))
         ),
@@ -355,7 +356,7 @@ pub fn all(runs: u32) -> Vec<Outcome> {
             as_class.min_memory_mib,
             gain((&as_class, &[usual]), (&chip, usual))
         ),
-        "nothing: memory is shown, and not whose it is",
+        "nothing: memory is shown, and not whose it is (nor modelled here)",
         None,
         runs,
         |run| is_caught(&as_class, &[usual], run),
@@ -369,8 +370,8 @@ pub fn all(runs: u32) -> Vec<Outcome> {
     add(outcome(
         "parts of one CPU",
         format!(
-            "registers a machine as {PARTS} devices of an eighth of its cores. One of 8 TOPS scores {:.2} times what it does as one; one of 40 \
-             TOPS, four times the norm of {} of which one and a half count, {:.2} times",
+            "registers a machine as {PARTS} devices of an eighth of its cores. One of 8 TOPS scores {:.2} times what it does as one; one \
+             of 40 TOPS, four times the norm of {} of which one and a half count, {:.2} times",
             parts(8.0),
             sheet(&cpu),
             parts(40.0)

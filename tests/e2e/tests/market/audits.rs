@@ -224,7 +224,7 @@ async fn a_liar_loses_its_bond(market: &Market, honest: &Pubkey, canary: &Pubkey
     );
     // What it lost it by can be had of the others by its hash.
     let evidence = convicted["evidence"].as_str().expect("a hash");
-    let kept = OracleClient::new(&market.oracle_urls[0])
+    let kept = OracleClient::new(&market.oracle_urls[(oracle + 1) % 3])
         .unwrap()
         .get_blob_bytes(&io_api::text::parse_hash(evidence).unwrap(), 65_536)
         .await

@@ -8,8 +8,9 @@ use io_client::{
     io_network::state::{Emission, Provider},
     pda, tokens,
 };
-use io_e2e::{Market, Options};
+use io_e2e::{Market, Options, jobs::until};
 use io_protocol::emission::{GENESIS, emitted, epoch_emission};
+use serde_json::Value;
 
 /// Longest wait for a root.
 const PATIENCE: Duration = Duration::from_secs(150);
@@ -162,19 +163,27 @@ async fn a_device_that_answers_no_more_rounds_loses_its_matches_and_then_its_rew
     let lasts = shown["attestation_seconds"].as_i64().unwrap();
     // Beyond what oracles still sign, too: 2.2 times the time between two rounds.
     market.travel(lasts.max(2 * EPOCH) + EPOCH / 2).await;
-    market.worker_is_available(0).await;
-    let silent = market.devices[1].to_string();
-    let offers = market.io(&["offers", "search", "--all"]).await.ok();
-    let of_silent = offers
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|offer| offer["device"] == silent.as_str())
-        .unwrap_or_else(|| panic!("it is linked: {offers}"));
-    assert_eq!(
-        of_silent["unavailable_because"], "its attestation is too old",
-        "{of_silent}"
-    );
+    let [answers, silent] = [0, 1].map(|worker: usize| market.devices[worker].to_string());
+    let why = |offers: &Value, device: &str| {
+        let all = offers.as_array().unwrap().iter();
+        let mut of_device = all.filter(|offer| offer["device"] == device);
+        let offer = of_device
+            .next()
+            .unwrap_or_else(|| panic!("{device} is linked: {offers}"));
+        offer["unavailable_because"].clone()
+    };
+    // First both are too old, then the one is measured again.
+    until(
+        "one of two to be too old",
+        PATIENCE,
+        || market.logs(),
+        async || {
+            let offers = market.io(&["offers", "search", "--all"]).await.ok();
+            let [answers, silent] = [&answers, &silent].map(|device| why(&offers, device));
+            (answers.is_null() && silent == "its attestation is too old").then_some(())
+        },
+    )
+    .await;
 
     let epoch = current_epoch(&market).await;
     market.travel(EPOCH).await;
