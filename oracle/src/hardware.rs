@@ -813,8 +813,16 @@ async fn round(oracle: &Arc<Oracle>, asked: Vec<Turn>) -> Result<()> {
                 let found = commitment(&turn.asked, &deployment, epoch, &seed, &roots, &signature);
                 match found {
                     Ok(committed) => {
-                        let micros = at.saturating_duration_since(sent).as_micros() as u64;
-                        turn.committed = Some((committed, micros, signature));
+                        let took = at.saturating_duration_since(sent);
+                        turn.committed = Some((committed, took.as_micros() as u64, signature));
+                        if !rounds.is_in_time(took) {
+                            let reason = format!(
+                                "committed after {} ms, and {} are the most",
+                                took.as_millis(),
+                                rounds.commit_ms
+                            );
+                            turn.end(ProofOutcome::Missed, reason);
+                        }
                     }
                     Err(reason) => turn.end(ProofOutcome::Missed, reason),
                 }

@@ -110,6 +110,8 @@ fn config(chain_urls: (&str, &str), key: PathBuf, data_dir: PathBuf) -> Config {
         stale_seconds: 300,
         rounds: Rounds {
             window_ms: 400,
+            // Tests share the cores with each other.
+            commit_ms: 30_000,
             strides: 4_096,
             read_ns: 100_000,
             ..Rounds::default()

@@ -39,7 +39,10 @@ pub struct Rounds {
     pub hired_fill_percent: u32,
     /// Longest time between two rounds, seconds; with so many oracles that the budget needs longer, that.
     pub every_seconds: u32,
-    /// How long commitments, and then openings, are waited for, milliseconds.
+    /// Longest time from the opening to a commitment that counts, milliseconds. Whoever claims more than it does, so that it is asked for work beside
+    /// which the wait for another identity's is short, is too late.
+    pub commit_ms: u32,
+    /// How long the memory's filling, and then openings, are waited for, milliseconds.
     pub patience_ms: u32,
     /// Rows opened of each device.
     pub rows: u32,
@@ -60,6 +63,7 @@ impl Default for Rounds {
             fill_percent: sizes::FILL_PERCENT,
             hired_fill_percent: sizes::HIRED_FILL_PERCENT,
             every_seconds: sizes::ROUND_SECONDS,
+            commit_ms: sizes::WINDOW_MS,
             patience_ms: 30_000,
             rows: sizes::ROWS,
             strides: sizes::STRIDES,
@@ -77,6 +81,7 @@ impl Rounds {
             ("fill_percent", self.fill_percent, 1, 100),
             ("hired_fill_percent", self.hired_fill_percent, 1, 100),
             ("every_seconds", self.every_seconds, 60, 86_400),
+            ("commit_ms", self.commit_ms, self.window_ms, 600_000),
             ("patience_ms", self.patience_ms, self.window_ms, 600_000),
             ("rows", self.rows, 1, io_proof::hardware::check::MAX_ROWS),
             ("strides", self.strides, sizes::OPEN_STRIDES, MAX_STRIDES),
@@ -91,6 +96,11 @@ impl Rounds {
             );
         }
         Ok(())
+    }
+
+    /// Whether a commitment that came so long after the opening counts.
+    pub fn is_in_time(&self, took: Duration) -> bool {
+        took <= Duration::from_millis(self.commit_ms.into())
     }
 
     /// Share of the window that passes fill, percent.

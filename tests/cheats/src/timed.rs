@@ -1,6 +1,8 @@
 //! Cheats at the clock: what the work takes at a stated speed goes into the oracle's own rules (`io_oracle::hardware::rules`), and what a
 //! device then has by the classes that a network starts with and by `io_protocol::scores`.
 
+use std::time::Duration;
+
 use io_api::types::{Figures, HardwareClaim, ProofAsk};
 use io_client::instructions::{ClassArgs, class_name};
 use io_oracle::hardware::rules::{Rounds, Standing, ask, measured};
@@ -19,7 +21,7 @@ const BEST: f64 = 0.9;
 pub const ORACLES: u32 = 3;
 /// What a device is late by at random, at most.
 const NOISE: f64 = 0.05;
-/// How much more than it does a device claims that can wait for a round's patience: passes are then at their largest number.
+/// How much more than it does a device claims that means to hide a wait behind its work.
 const EXAGGERATED: f64 = 10.0;
 /// A machine in parts.
 const PARTS: u32 = 8;
@@ -106,10 +108,12 @@ fn serve(identities: &[Timed], run: Option<u32>, at: i64) -> Vec<Option<Figures>
             let late = f64::from(u16::from_le_bytes([drawn[0], drawn[1]])) / 65_536.0 * NOISE;
             ms += tops_ms(shape, identity.tops) * (1.0 + late)
                 + identity.hop_ms * f64::from(asked.passes);
-            (ms <= f64::from(rounds.patience_ms)).then(|| {
-                let (hired, micros) = (identity.hired, (ms * 1e3) as u64);
-                measured(&rounds, &asked, hired, micros, 1, None, at)
-            })
+            rounds
+                .is_in_time(Duration::from_secs_f64(ms / 1e3))
+                .then(|| {
+                    let (hired, micros) = (identity.hired, (ms * 1e3) as u64);
+                    measured(&rounds, &asked, hired, micros, 1, None, at)
+                })
         })
         .collect()
 }
@@ -214,9 +218,9 @@ pub fn all(runs: u32) -> Vec<Outcome> {
     ));
     add(outcome(
         "two identities",
-        "serves two device accounts from one device that reaches 60 %; in a day's regular rounds the second is served after the first, and \
-         a moment after each it is quick when it alone is asked",
-        "the oracle's clock; only regular rounds count",
+        "serves two device accounts from one device that reaches 60 %; in a day's regular rounds the second is served after the first and is \
+         late, and a moment after each it is quick when it alone is asked",
+        "the oracle's clock, from the second round on; only regular rounds count",
         Some(1.0),
         runs,
         |run| {
@@ -225,14 +229,18 @@ pub fn all(runs: u32) -> Vec<Outcome> {
             for at in (0..24).map(|round| round * hour) {
                 let regular = serve(&[honest, honest], Some(run), at);
                 for (standing, figures) in [&mut first, &mut second].into_iter().zip(regular) {
-                    standing.proven(figures.expect("in time"), true, fresh);
+                    match figures {
+                        Some(figures) => standing.proven(figures, true, fresh),
+                        None => standing.missed(true),
+                    }
                 }
                 let alone = serve(&[honest], Some(run), at + 2)[0].expect("in time");
                 second.proven(alone, false, fresh);
                 let figures = [first.figures(at + 2, fresh), second.figures(at + 2, fresh)];
                 both += u32::from(figures.into_iter().all(|f| is_enough(&h100, f)));
             }
-            both == 0
+            // Misses count from the second on.
+            both <= 1
         },
     ));
     add(outcome(
@@ -287,12 +295,11 @@ pub fn all(runs: u32) -> Vec<Outcome> {
     add(outcome(
         "two identities on a quick chip, one after the other",
         format!(
-            "the same, and each claims all of it: the first has all and the second half. Together they score {:.2} times what the chip \
-             does as one",
+            "the same, and each claims all of it: the second is late. Together they score {:.2} times what the chip does as one",
             gain((&h100, &[good, good]), (&h100, good))
         ),
-        "nothing",
-        None,
+        clock,
+        Some(1.0),
         runs,
         |run| is_caught(&h100, &[good, good], run),
     ));
@@ -301,13 +308,11 @@ pub fn all(runs: u32) -> Vec<Outcome> {
         "two identities, one exaggerates",
         format!(
             "a device that reaches 60 %, and whose second account claims ten times that: it is asked for ten times the work, beside \
-             which the wait for the first is short, and an oracle waits {} s. Together they score {:.2} times what the device does as \
-             one",
-            rounds.patience_ms / 1_000,
+             which the wait for the first is short, but which is late. Together they score {:.2} times what the device does as one",
             gain((&h100, &greedy), (&h100, honest))
         ),
-        "nothing",
-        None,
+        clock,
+        Some(1.0),
         runs,
         |run| is_caught(&h100, &greedy, run),
     ));
@@ -409,22 +414,31 @@ mod tests {
         assert_eq!((rounds.fill_percent, rounds.hired_fill_percent), (75, 35));
     }
 
-    /// Served one after another, and nobody claims more than it does: the k-th has a k-th.
+    /// Served one after another, the second has what is left of the window, of which the first takes three quarters or claims less: together
+    /// they have at most 1.25 times what the chip does.
     #[test]
     fn identities_in_a_row_have_what_is_left() {
         let chip = Timed::new(1_000.0);
-        let figures = serve(&[chip; 3], None, 0);
-        for (k, figures) in (1_u32..).zip(figures) {
-            let share = f64::from(figures.unwrap().tops_e2) / 100_000.0 * f64::from(k);
-            assert!((0.97..=1.001).contains(&share), "{k}: {share}");
+        let [first, second] = serve(&[chip; 2], None, 0)[..] else {
+            panic!("two");
+        };
+        let share = f64::from(first.unwrap().tops_e2) / 100_000.0;
+        assert!((0.97..=1.001).contains(&share) && second.is_none());
+        for claims in 1..=40 {
+            for beside in 1..=40 {
+                let both = [claims, beside].map(|part| chip.claiming(f64::from(part) * 50.0));
+                let figures = serve(&both, None, 0).into_iter().flatten();
+                let shown: u32 = figures.map(|figures| figures.tops_e2).sum();
+                assert!(shown <= 125_500, "{claims} {beside}: {shown}");
+            }
         }
     }
 
     /// What an oracle does not wait for is no figure.
     #[test]
     fn who_exaggerates_too_much_is_late() {
-        let chip = Timed::new(1.0);
-        assert!(serve(&[chip.claiming(15.0)], None, 0)[0].is_some());
-        assert!(serve(&[chip.claiming(25.0)], None, 0)[0].is_none());
+        let chip = Timed::new(1_000.0);
+        assert!(serve(&[chip.claiming(1_300.0)], None, 0)[0].is_some());
+        assert!(serve(&[chip.claiming(1_400.0)], None, 0)[0].is_none());
     }
 }

@@ -342,6 +342,8 @@ pub fn oracle_config(
         // Several devices and oracles share this machine: a round takes a fraction of a second of it.
         rounds: io_oracle::hardware::Rounds {
             window_ms: 240,
+            // Which are late at times, then.
+            commit_ms: 30_000,
             strides: 4_096,
             read_ns: 100_000,
             ..Default::default()

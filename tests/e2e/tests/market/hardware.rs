@@ -206,7 +206,7 @@ async fn meet(
 
 /// A device that commits to one wrong cell is asked by an oracle that opens one row of thousands.
 async fn meet_one_row(market: &mut Market, folder: &str) {
-    let rounds = json!({"window_ms": 240, "strides": 4_096, "read_ns": 100_000, "rows": 1});
+    let rounds = json!({"window_ms": 240, "commit_ms": 30_000, "strides": 4_096, "read_ns": 100_000, "rows": 1});
     meet(market, 2, folder, "wrong_cell", &[("rounds", rounds)]).await;
 }
 
