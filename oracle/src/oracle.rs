@@ -291,8 +291,12 @@ impl Oracle {
         lock(&self.notes).get(job).cloned().unwrap_or_default()
     }
 
-    /// Changes what is known of a job of this creation.
+    /// Changes what is known of a job of this creation, while it is there: who worked on one before it at the same address comes too late.
     pub fn update_note(&self, address: &Pubkey, created_slot: u64, change: impl FnOnce(&mut Note)) {
+        let is_there = |job: Job| job.created_slot == created_slot;
+        if !self.index.job(address).is_some_and(is_there) {
+            return;
+        }
         let mut notes = lock(&self.notes);
         let note = notes.entry(*address).or_default();
         if note.created_slot != created_slot {

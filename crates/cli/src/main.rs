@@ -166,7 +166,10 @@ async fn run(cli: &Cli) -> Result<()> {
     let outcome = dispatch(&cli.command, &ctx).await;
     outcome.map_err(|failure| match ctx.settings.local_network() {
         // Nobody answers where a local network would be: that there is none says more than which request failed.
-        Err(none) if failure.node_is_silent => none,
+        Err(none) if failure.node_is_silent => Failure {
+            message: format!("{} ({})", none.message, failure.message),
+            ..none
+        },
         _ => failure,
     })
 }

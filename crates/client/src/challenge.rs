@@ -304,12 +304,15 @@ impl Course<'_> {
     }
 
     async fn commit(&self, told: impl Fn(Step)) -> std::result::Result<Evidence, Failed> {
-        for at in 0..COMMIT_TRIES {
+        for _ in 0..COMMIT_TRIES {
             if let Some(evidence) = self.committed().await? {
                 return Ok(evidence);
             }
+            // What landed before is gone again: another claim took its place, or it was closed. Whoever commits twice waits anew.
+            let rpc = self.sender.rpc();
+            let slot = rpc.position(rpc.commitment()).await?.slot;
             let commit = instructions::commit_evidence(&self.me, self.commitment);
-            self.send(self.intent("evidence-commit", at), vec![commit])
+            self.send(self.intent("evidence-commit", slot), vec![commit])
                 .await?;
             told(Step::Committed);
         }

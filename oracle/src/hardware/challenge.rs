@@ -17,7 +17,7 @@ use std::{
 use anyhow::{Result, anyhow, ensure};
 use io_api::{text, types::HardwareProof};
 use io_client::{
-    Pubkey, Signature, accounts,
+    Pubkey, Signature,
     challenge::{Challenge, Failed, Moot, Step, lamports_needed, provable, prove},
     io_network::{
         constants::MAX_ORACLES,
@@ -40,6 +40,11 @@ const RETRY: Duration = Duration::from_secs(5);
 const LONGEST_RETRY: Duration = Duration::from_secs(900);
 /// Longest time for one, before it is another's turn.
 const PATIENCE: Duration = Duration::from_secs(900);
+
+/// An oracle's turn on a chain with slots of 0.4 s, seconds: a commitment's 32 slots, and what follows.
+const TURN_SECONDS: u64 = 20;
+/// What a challenge leaves for verdicts, roots and settlements, lamports.
+const RESERVE_LAMPORTS: u64 = 10_000_000;
 
 /// A device that a round found wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,16 +128,26 @@ fn stake(oracle: &Oracle, device: &Pubkey) -> u64 {
     tables.devices.get(device).map_or(0, |device| device.bond)
 }
 
-/// Whether a proof would cost anybody anything: a bond, also one that covers jobs, for what it can't pay now stays due; or the owner's
-/// stake that binds nothing. Who has lost all that goes on being wrong for nothing, and must not cost the oracles their fees. Pure.
-fn costs(device: &Device, provider: &Provider) -> bool {
-    device.bond > 0 || accounts::can_pay(device, provider)
+/// Whether a proof would cost anybody as much as a device has to have at stake: its bond, also one that covers jobs, for what it can't pay
+/// now stays due; and the owner's stake that binds nothing. Who has lost all that, or left a grain of it, goes on being wrong for nothing,
+/// and must not cost the oracles their fees. `min_bond` is the network's. Pure.
+fn costs(device: &Device, provider: &Provider, min_bond: u64) -> bool {
+    let leaving = provider.unbonding.iter().map(|part| part.amount);
+    let all = leaving
+        .chain([provider.free().min(provider.staked)])
+        .fold(device.bond, u64::saturating_add);
+    let least = device.minimum_bond(min_bond).unwrap_or(u64::MAX);
+    all >= least.max(1)
 }
 
 /// A round found a device wrong in what it opened: its record is on disk.
 pub(super) fn found(oracle: &Oracle, found: Found) {
     let rank = oracle.rank(&found.device).unwrap_or(MAX_ORACLES);
-    let turn = u64::from(oracle.config.keeper_seconds).saturating_mul(rank as u64);
+    let turn = match oracle.config.local_chain {
+        true => oracle.config.keeper_seconds.into(),
+        false => TURN_SECONDS.max(oracle.config.keeper_seconds.into()),
+    };
+    let turn = turn.saturating_mul(rank as u64);
     add(oracle, found, Duration::from_secs(turn));
 }
 
@@ -260,16 +275,19 @@ async fn challenge(oracle: &Arc<Oracle>, found: &Found) -> Result<End> {
         return Ok(End::Nothing("its record can't be read".into()));
     };
     let (statement, operator) = (&signed.statement, &signed.operator);
+    let network = oracle.index.read().network;
+    let min_bond = network.map_or(0, |network| network.min_bond);
     match provable(&oracle.rpc, statement, operator).await {
-        Ok((account, provider)) if begun.is_none() && !costs(&account, &provider) => {
+        Ok((account, provider)) if begun.is_none() && !costs(&account, &provider, min_bond) => {
             return Ok(End::Nothing("nothing stands behind the device".into()));
         }
         Ok(_) => {
             let needed = lamports_needed(&oracle.rpc, &oracle.key).await?;
             let held = oracle.rpc.balance(&oracle.key).await?;
             ensure!(
-                held >= needed,
-                "this oracle's key {} holds {held} lamports, and fees and the rent until the case ends take {needed}: send it SOL",
+                held >= needed.saturating_add(RESERVE_LAMPORTS),
+                "this oracle's key {} holds {held} lamports, fees and the rent until the case ends take {needed}, and {RESERVE_LAMPORTS} are for \
+                 its other transactions: send it SOL",
                 oracle.key
             );
         }
@@ -471,7 +489,7 @@ mod tests {
             ..Provider::zeroed()
         };
         assert!(
-            costs(&device, &provider),
+            costs(&device, &provider, 100),
             "jobs bind its bond now: it stays due"
         );
         let bare = Device {
@@ -479,11 +497,19 @@ mod tests {
             exposure: 0,
             ..device
         };
-        assert!(!costs(&bare, &provider));
+        assert!(!costs(&bare, &provider, 100) && !costs(&bare, &provider, 0));
         let rich = Provider {
+            staked: 200,
+            ..provider
+        };
+        assert!(costs(&bare, &rich, 100));
+        // A grain of a bond is none, nor is a grain of free stake.
+        let dust = Device { bond: 99, ..bare };
+        assert!(!costs(&dust, &provider, 100));
+        let dust = Provider {
             staked: 101,
             ..provider
         };
-        assert!(costs(&bare, &rich));
+        assert!(!costs(&bare, &dust, 100));
     }
 }

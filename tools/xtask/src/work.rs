@@ -117,10 +117,7 @@ pub fn test(paths: &Paths, arguments: &[&str]) -> Result<()> {
         ])))
     })?;
     steps.run("tests", || {
-        // One more than there are cores: of the longest tests one waits beside the others (.config/nextest.toml).
-        let threads = std::thread::available_parallelism()?.get() + 1;
         run(with_environment(paths, lints.on(&mut workspace(paths)))?
-            .env("NEXTEST_TEST_THREADS", threads.to_string())
             .args(["nextest", "run", "--workspace"])
             .args(arguments))
     })?;

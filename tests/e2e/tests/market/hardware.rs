@@ -210,6 +210,17 @@ async fn meet_one_row(market: &mut Market, folder: &str) {
     meet(market, 2, folder, "wrong_cell", &[("rounds", rounds)]).await;
 }
 
+/// The first two oracles bring nothing before the program. They may not have measured the device before either, ask it too, and would be
+/// first.
+async fn others_let_it_be(market: &mut Market) {
+    for other in 0..2 {
+        let restrained = [("open_slash_cases", json!(false))];
+        let config = market.changed(&market.oracles[other].config, &restrained);
+        market.kill_oracle(other).await;
+        market.start_oracle_with(other, &config);
+    }
+}
+
 /// The slash cases of a device.
 async fn cases(market: &Market, device: &str) -> Vec<(Pubkey, SlashCase)> {
     let (_, cases) = accounts::fetch_all::<SlashCase>(&market.rpc, Vec::new())
@@ -254,6 +265,7 @@ async fn who_is_caught_loses_its_bond_without_anybodys_command() {
             .unwrap()
     };
     let opened_before = provider(&market).await.slash_cases;
+    others_let_it_be(&mut market).await;
     let money = market.books().await;
     let key = |n: usize| {
         let file = market.key_file(&format!("oracle-{n}"));
@@ -387,12 +399,7 @@ async fn what_an_oracle_refused_is_proven_from_what_it_publishes() {
     let before: Device = market.rpc_device().await;
     let money = market.books().await;
     let restrained = [("open_slash_cases", json!(false))];
-    // The others may ask the device, too, and would be first.
-    for other in 0..2 {
-        let config = market.changed(&market.oracles[other].config, &restrained);
-        market.kill_oracle(other).await;
-        market.start_oracle_with(other, &config);
-    }
+    others_let_it_be(&mut market).await;
     meet(&mut market, 2, "new-oracle", "wrong_rows", &restrained).await;
     let found = wrong_record(&market, 2).await;
     assert_eq!(wrong_cell(&found)["provable"], json!(true), "{found}");
