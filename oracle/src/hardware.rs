@@ -45,7 +45,7 @@ use io_proof::hardware::{
 };
 use io_protocol::{
     hardware::{CommitmentStatement, RevealStatement, RoundStatement},
-    messages::{Bytes32, EPOCH_SECONDS, epoch_of},
+    messages::{Bytes32, Deployment, EPOCH_SECONDS, epoch_of},
 };
 use tokio::{
     sync::{Notify, mpsc, oneshot},
@@ -461,10 +461,9 @@ async fn restore(oracle: &Oracle) -> Result<()> {
                 continue;
             };
             if proof.outcome == ProofOutcome::Wrong && proof.rows.is_some() {
-                let (epoch, round) = (row.epoch, row.round);
                 let found = challenge::Found {
-                    epoch,
-                    round,
+                    epoch: row.epoch,
+                    round: row.round,
                     device,
                 };
                 challenge::found_before(oracle, found);
@@ -950,7 +949,7 @@ where
 /// A device's commitment, if it signed one to as many roots as passes were asked for.
 fn commitment(
     asked: &Asked,
-    deployment: &io_protocol::messages::Deployment,
+    deployment: &Deployment,
     epoch: u64,
     seed: &Hash,
     roots: &[String],
@@ -974,13 +973,7 @@ fn commitment(
         n: asked.ask.n,
         roots,
     };
-    let statement = CommitmentStatement {
-        deployment: *deployment,
-        device: committed.device,
-        epoch,
-        round_seed: *seed,
-        commitment: committed.commitment(),
-    };
+    let statement = commitment_statement(*deployment, epoch, &committed);
     let signature = text::parse_signature(signature).ok_or("the commitment's signature is none")?;
     if !verify_signature(
         &asked.account.operator.to_bytes(),
@@ -990,6 +983,21 @@ fn commitment(
         return Err("the commitment isn't signed by the device's operator".into());
     }
     Ok(committed)
+}
+
+/// What a device's operator signs of a commitment in an hour.
+fn commitment_statement(
+    deployment: Deployment,
+    epoch: u64,
+    committed: &Committed,
+) -> CommitmentStatement {
+    CommitmentStatement {
+        deployment,
+        device: committed.device,
+        epoch,
+        round_seed: committed.round_seed,
+        commitment: committed.commitment(),
+    }
 }
 
 /// Reads what was opened and checks it.
@@ -1165,10 +1173,9 @@ async fn conclude(
         .get_or_create(&[("outcome", label)])
         .inc();
     if outcome == ProofOutcome::Wrong && turn.opened.is_some() {
-        let (epoch, round) = (opening.epoch, *seed);
         let found = challenge::Found {
-            epoch,
-            round,
+            epoch: opening.epoch,
+            round: *seed,
             device,
         };
         challenge::found(oracle, found);

@@ -287,9 +287,13 @@ impl AnyAccount {
 
 /// Whether a device has something to pay a penalty with: a bond that covers no unsettled job, or stake of its owner's, free or on its way out.
 pub fn can_pay(device: &Device, provider: &Provider) -> bool {
-    device.bond > device.exposure
-        || provider.free().min(provider.staked) > 0
-        || provider.unbonding.iter().any(|part| part.amount > 0)
+    device.bond > device.exposure || unbound(provider) > 0
+}
+
+/// What of an owner's stake binds nothing, base units: free, or on its way out.
+pub fn unbound(provider: &Provider) -> u64 {
+    let leaving = provider.unbonding.iter().map(|part| part.amount);
+    leaving.fold(provider.free().min(provider.staked), u64::saturating_add)
 }
 
 #[cfg(test)]

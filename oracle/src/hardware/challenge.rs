@@ -17,7 +17,7 @@ use std::{
 use anyhow::{Result, anyhow, ensure};
 use io_api::{text, types::HardwareProof};
 use io_client::{
-    Pubkey, Signature,
+    Pubkey, Signature, accounts,
     challenge::{Challenge, Failed, Moot, Step, lamports_needed, provable, prove},
     io_network::{
         constants::MAX_ORACLES,
@@ -132,10 +132,7 @@ fn stake(oracle: &Oracle, device: &Pubkey) -> u64 {
 /// now stays due; and the owner's stake that binds nothing. Who has lost all that, or left a grain of it, goes on being wrong for nothing,
 /// and must not cost the oracles their fees. `min_bond` is the network's. Pure.
 fn costs(device: &Device, provider: &Provider, min_bond: u64) -> bool {
-    let leaving = provider.unbonding.iter().map(|part| part.amount);
-    let all = leaving
-        .chain([provider.free().min(provider.staked)])
-        .fold(device.bond, u64::saturating_add);
+    let all = device.bond.saturating_add(accounts::unbound(provider));
     let least = device.minimum_bond(min_bond).unwrap_or(u64::MAX);
     all >= least.max(1)
 }
@@ -245,13 +242,7 @@ impl Signed {
         }
         let signature = text::parse_signature(proof.commitment_signature.as_deref()?)?;
         Some(Self {
-            statement: CommitmentStatement {
-                deployment: oracle.deployment,
-                device: committed.device,
-                epoch: found.epoch,
-                round_seed: found.round,
-                commitment: committed.commitment(),
-            },
+            statement: super::commitment_statement(oracle.deployment, found.epoch, &committed),
             operator: proof.operator.parse().ok()?,
             signature: Signature::from(signature),
             committed,

@@ -587,6 +587,18 @@ impl Market {
         start(&mut self.oracles[number], command, log, &mut self.pids);
     }
 
+    /// Starts an oracle anew with some fields of its configuration changed; returns the configuration.
+    pub async fn restart_oracle_with(
+        &mut self,
+        number: usize,
+        fields: &[(&str, Value)],
+    ) -> PathBuf {
+        let config = self.changed(&self.oracles[number].config, fields);
+        self.kill_oracle(number).await;
+        self.start_oracle_with(number, &config);
+        config
+    }
+
     /// A copy of a service's configuration with some fields changed.
     pub fn changed(&self, config: &Path, fields: &[(&str, Value)]) -> PathBuf {
         let text = std::fs::read_to_string(config).expect("the configuration");

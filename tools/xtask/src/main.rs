@@ -82,6 +82,7 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
         ("idl", ["--check"]) => idl::idl(&Paths::find()?, true)?,
         ("setup", []) => {
             let paths = Paths::find()?;
+            setup::system()?;
             setup::setup(&paths)?;
             setup::nextest(&paths)?;
             program::prepare_tools(&paths)?;

@@ -63,9 +63,8 @@ pub fn system() -> Result<()> {
     system_packages(PROGRAMS)
 }
 
-/// Everything that running the system needs, apart from its own build.
+/// Everything else that running the system needs, apart from its own build.
 pub fn setup(paths: &Paths) -> Result<()> {
-    system()?;
     model(paths)?;
     nvrtc(paths)?;
     text(paths)

@@ -210,8 +210,25 @@ pub struct OpenedRow {
 
 impl OpenedRow {
     /// Bytes of a row in [`OpenedRow::to_bytes`].
-    pub fn wire_len(n: u32) -> usize {
+    pub const fn wire_len(n: u32) -> usize {
         8 + 4 * n as usize + 32 * n.trailing_zeros() as usize
+    }
+
+    /// Whether it leads to the root that its pass was committed to with.
+    pub fn is_committed(&self, committed: &Committed) -> bool {
+        let (n, pass) = (committed.n, self.pass);
+        let Some(root) = committed.roots.get(pass as usize) else {
+            return false;
+        };
+        if self.row >= n
+            || self.cells.len() != n as usize
+            || self.path.len() != n.trailing_zeros() as usize
+        {
+            return false;
+        }
+        let top = fold_full::<Software>(row_root(&self.cells), self.row, &self.path);
+        let (a_seed, b_seed) = (committed.a_seed(pass), committed.b_seed());
+        cell::pass_root::<Software>(&a_seed, &b_seed, n, &top) == *root
     }
 
     /// `pass ‖ row ‖ cells ‖ path`, integers 32-bit little-endian.
@@ -355,13 +372,10 @@ impl RowsCheck<'_> {
                 found,
             });
         }
-        let (a_seed, b_seed) = (self.committed.a_seed(pass), self.committed.b_seed());
-        let top = fold_full::<Software>(row_root(&opened.cells), row, &opened.path);
-        if cell::pass_root::<Software>(&a_seed, &b_seed, n, &top)
-            != self.committed.roots[pass as usize]
-        {
+        if !opened.is_committed(self.committed) {
             return Err(CheckError::NotCommitted { pass, row });
         }
+        let a_seed = self.committed.a_seed(pass);
         if !self.checker.product_holds(&a_seed, row, &opened.cells) {
             return Err(CheckError::WrongRow { pass, row });
         }

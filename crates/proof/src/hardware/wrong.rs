@@ -3,12 +3,10 @@
 
 use super::{
     Hash, OpenedRow, Software,
-    cell::{
-        self, BadCell, CellClaim, CellError, LEAF_BYTES, bad_cell, check_n, check_passes, fold_full,
-    },
+    cell::{BadCell, CellClaim, CellError, LEAF_BYTES, bad_cell, check_n, check_passes},
     check::MAX_ROWS,
     reference,
-    tree::{Committed, leaf_in_row, row_root},
+    tree::{Committed, leaf_in_row},
 };
 
 /// A wrong cell that was committed to.
@@ -84,23 +82,6 @@ impl WrongCell {
     }
 }
 
-/// Whether a row leads to the root that its pass was committed to with.
-fn is_committed(committed: &Committed, opened: &OpenedRow) -> bool {
-    let (n, pass, row) = (committed.n, opened.pass, opened.row);
-    let Some(root) = committed.roots.get(pass as usize) else {
-        return false;
-    };
-    if row >= n
-        || opened.cells.len() != n as usize
-        || opened.path.len() != n.trailing_zeros() as usize
-    {
-        return false;
-    }
-    let top = fold_full::<Software>(row_root(&opened.cells), row, &opened.path);
-    let (a_seed, b_seed) = (committed.a_seed(pass), committed.b_seed());
-    cell::pass_root::<Software>(&a_seed, &b_seed, n, &top) == *root
-}
-
 /// The first wrong cell of what a device opened, from the bytes as it sent them ([`OpenedRow::to_bytes`], one row after the other): first
 /// by column, then in the order of the rows. `None` when every cell is right that was committed to. A row that leads to another root than
 /// the committed one says nothing, nor does one of another length. Pure.
@@ -114,7 +95,7 @@ pub fn wrong_cell(committed: &Committed, bytes: &[u8]) -> Option<WrongCell> {
         .chunks(OpenedRow::wire_len(n))
         .take(MAX_ROWS as usize)
         .filter_map(|bytes| OpenedRow::from_bytes(n, bytes))
-        .filter(|opened| is_committed(committed, opened))
+        .filter(|opened| opened.is_committed(committed))
         .map(|opened| {
             let a = reference::line(&committed.a_seed(opened.pass), n, opened.row);
             (opened, a)
@@ -137,7 +118,11 @@ pub fn wrong_cell(committed: &Committed, bytes: &[u8]) -> Option<WrongCell> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hardware::{a_seed, b_seed, cell::recompute_cell, tree::RowTree};
+    use crate::hardware::{
+        a_seed, b_seed,
+        cell::recompute_cell,
+        tree::{RowTree, row_root},
+    };
 
     const ROUND: Hash = [1; 32];
     const DEVICE: Hash = [2; 32];

@@ -654,16 +654,12 @@ async fn an_oracle_refuses_what_is_wrong_keeps_nothing_of_it_and_goes_on() {
 
     // More than it wants to serve, by its own limits: some are told to wait, and then it serves again. A client that stalls
     // loses its connection.
-    let strict = market.changed(
-        &market.oracles[0].config.clone(),
-        &[
-            ("requests_per_second", json!(5)),
-            ("requests_burst", json!(40)),
-            ("io_timeout_seconds", json!(2)),
-        ],
-    );
-    market.kill_oracle(0).await;
-    market.start_oracle_with(0, &strict);
+    let strict = [
+        ("requests_per_second", json!(5)),
+        ("requests_burst", json!(40)),
+        ("io_timeout_seconds", json!(2)),
+    ];
+    market.restart_oracle_with(0, &strict).await;
     let oracle = Oracle::new(&market).await;
     let stalled = tokio::spawn(stall(oracle.url.clone(), path.clone()));
     let mut refused = 0;

@@ -130,12 +130,8 @@ async fn a_wrong_result_that_passed_by_its_form_is_rejected_when_its_renter_obje
     let folder = market.folder().to_owned();
     // Oracles that leave it to the worker to settle, for longer than this test takes.
     for oracle in 0..market.oracles.len() {
-        let patient = market.changed(
-            &market.oracles[oracle].config,
-            &[("settle_grace_seconds", json!(600))],
-        );
-        market.kill_oracle(oracle).await;
-        market.start_oracle_with(oracle, &patient);
+        let patient = [("settle_grace_seconds", json!(600))];
+        market.restart_oracle_with(oracle, &patient).await;
     }
     establish(&market).await;
     market.kill_worker(0).await;

@@ -195,11 +195,9 @@ async fn meet(
     fields: &[(&str, Value)],
 ) -> PathBuf {
     market.kill_worker(0).await;
-    market.kill_oracle(oracle).await;
     let folder = market.folder().join(folder);
     let fields = [&[("data_dir", json!(folder))][..], fields].concat();
-    let config = market.changed(&market.oracles[oracle].config, &fields);
-    market.start_oracle_with(oracle, &config);
+    let config = market.restart_oracle_with(oracle, &fields).await;
     market.start_worker(0, Some(fault));
     config
 }
@@ -215,9 +213,7 @@ async fn meet_one_row(market: &mut Market, folder: &str) {
 async fn others_let_it_be(market: &mut Market) {
     for other in 0..2 {
         let restrained = [("open_slash_cases", json!(false))];
-        let config = market.changed(&market.oracles[other].config, &restrained);
-        market.kill_oracle(other).await;
-        market.start_oracle_with(other, &config);
+        market.restart_oracle_with(other, &restrained).await;
     }
 }
 
@@ -479,10 +475,10 @@ async fn a_device_behind_a_slow_connection_has_lower_figures() {
 
     // An oracle that knows nothing of the device yet.
     market.kill_worker(0).await;
-    market.kill_oracle(2).await;
     let folder = market.folder().join("new-oracle");
-    let config = market.changed(&market.oracles[2].config, &[("data_dir", json!(folder))]);
-    market.start_oracle_with(2, &config);
+    market
+        .restart_oracle_with(2, &[("data_dir", json!(folder))])
+        .await;
     let proxy = CuttableProxy::slow(&market.oracle_urls[2], SLOW).await;
     let text = std::fs::read_to_string(&market.workers[0].config).unwrap();
     let behind = text.replace(&market.oracle_urls[2], &proxy.http_url());

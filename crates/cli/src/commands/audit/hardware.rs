@@ -45,7 +45,7 @@ use crate::{
 /// Proofs of one oracle and hour that are looked at.
 const MAX_PROOFS: usize = 1_000_000;
 /// Opened rows of a record, bytes: as many as may be asked for, of the largest matrix.
-const MAX_OPENED_BYTES: u64 = MAX_ROWS as u64 * (8 + 4 * MAX_N as u64 + 32 * 15);
+const MAX_OPENED_BYTES: u64 = MAX_ROWS as u64 * OpenedRow::wire_len(MAX_N) as u64;
 /// Strides of a walk, at least: fewer are over before their time can be told from the link's.
 const LEAST_STRIDES: u32 = 1_024;
 /// How long what was opened has to be there, seconds: oracles keep it for a day.
