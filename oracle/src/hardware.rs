@@ -258,6 +258,7 @@ impl Hardware {
             oracle.links.send(
                 device,
                 ToWorker::Measured {
+                    round: None,
                     figures,
                     outcome,
                     reason: None,
@@ -662,6 +663,8 @@ struct Turn {
     asked: Asked,
     /// Until its end the device is in no other round.
     _busy: Busy,
+    /// When it was asked.
+    sent: Instant,
     committed: Option<(Committed, u64, String)>,
     filled: bool,
     revealed_at: Option<Instant>,
@@ -682,6 +685,7 @@ impl Turn {
         Self {
             asked,
             _busy: busy,
+            sent: Instant::now(),
             committed: None,
             filled: false,
             revealed_at: None,
@@ -785,9 +789,10 @@ async fn round(oracle: &Arc<Oracle>, asked: Vec<Turn>) -> Result<()> {
         round: seed,
     };
 
-    let sent = Instant::now();
     let mut turns = HashMap::new();
     for mut turn in asked {
+        // Each device's own clock: it takes a while to ask thousands.
+        turn.sent = Instant::now();
         let message = ToWorker::Round {
             opening: opening.clone(),
             ask: turn.asked.ask,
@@ -805,20 +810,20 @@ async fn round(oracle: &Arc<Oracle>, asked: Vec<Turn>) -> Result<()> {
     listen(
         &mut inbox,
         &mut turns,
-        sent + rounds.patience(),
+        Instant::now() + rounds.patience(),
         |turn| turn.filled,
         |turn, at, said| match said {
             Said::Committed { roots, signature } if turn.committed.is_none() => {
                 let found = commitment(&turn.asked, &deployment, epoch, &seed, &roots, &signature);
                 match found {
                     Ok(committed) => {
-                        let took = at.saturating_duration_since(sent);
+                        let took = at.saturating_duration_since(turn.sent);
                         turn.committed = Some((committed, took.as_micros() as u64, signature));
                         if !rounds.is_in_time(took) {
                             let reason = format!(
                                 "committed after {} ms, and {} are the most",
                                 took.as_millis(),
-                                rounds.commit_ms
+                                rounds.commit_ms()
                             );
                             turn.end(ProofOutcome::Missed, reason);
                         }
@@ -1210,6 +1215,8 @@ async fn conclude(
             .is_some_and(|f| f.tops_e2 >= asked.least.0 && f.memory_mib >= asked.least.1);
         if good {
             known.failures = 0;
+            // What it claimed meanwhile asks for nothing more.
+            known.due = None;
         } else if standing.may_retry(at, fresh) {
             known.due = Some(Instant::now() + retry(known.failures));
             known.failures = known.failures.saturating_add(1);
@@ -1219,6 +1226,7 @@ async fn conclude(
     oracle.links.send(
         &device,
         ToWorker::Measured {
+            round: Some(text::hash(seed)),
             figures,
             outcome,
             reason,

@@ -111,7 +111,7 @@ fn config(chain_urls: (&str, &str), key: PathBuf, data_dir: PathBuf) -> Config {
         rounds: Rounds {
             window_ms: 400,
             // Tests share the cores with each other.
-            commit_ms: 30_000,
+            commit_ms: Some(30_000),
             strides: 4_096,
             read_ns: 100_000,
             ..Rounds::default()
@@ -1186,7 +1186,15 @@ impl World {
         let round = asked(link).await;
         let honest = io_prover::for_host(2);
         let downloaded = self
-            .show(link, device, operator, round, &honest, tamper)
+            .show(
+                &self.client(),
+                link,
+                device,
+                operator,
+                round,
+                &honest,
+                tamper,
+            )
             .await;
         be_measured(link, downloaded).await
     }
@@ -1209,19 +1217,15 @@ impl World {
         round_seed(&statement, &signature)
     }
 
-    /// Answers a round up to what was drawn.
-    async fn show(
+    /// Computes what a round asks for, and signs it.
+    fn commitment(
         &self,
-        link: &mut Socket,
         device: &Pubkey,
         operator: &Wallet,
-        (opening, ask): (RoundOpening, ProofAsk),
+        (opening, ask): (&RoundOpening, &ProofAsk),
         backend: &dyn io_prover::Backend,
-        tamper: impl FnOnce(&mut Opening),
-    ) -> fn([u8; 32]) -> [u8; 32] {
-        let cpu = io_prover::for_host(2);
-        let seed = self.seed_of(&opening);
-        let round = text::hash(&seed);
+    ) -> (io_prover::Proof, ToOracle) {
+        let seed = self.seed_of(opening);
         let shape = Shape {
             n: ask.n,
             passes: ask.passes,
@@ -1236,10 +1240,28 @@ impl World {
             commitment: proof.committed.commitment(),
         };
         let committed = ToOracle::Committed {
-            round: round.clone(),
+            round: text::hash(&seed),
             roots: proof.committed.roots.iter().map(text::hash).collect(),
             signature: operator.sign(&statement.to_bytes()).to_string(),
         };
+        (proof, committed)
+    }
+
+    /// Answers a round up to what was drawn.
+    async fn show(
+        &self,
+        client: &OracleClient,
+        link: &mut Socket,
+        device: &Pubkey,
+        operator: &Wallet,
+        (opening, ask): (RoundOpening, ProofAsk),
+        backend: &dyn io_prover::Backend,
+        tamper: impl FnOnce(&mut Opening),
+    ) -> fn([u8; 32]) -> [u8; 32] {
+        let cpu = io_prover::for_host(2);
+        let (seed, key) = (self.seed_of(&opening), device.to_bytes());
+        let round = text::hash(&seed);
+        let (proof, committed) = self.commitment(device, operator, (&opening, &ask), backend);
         say(link, &committed).await;
         let walk = Walk {
             seed: memory_seed(&seed, &key),
@@ -1272,7 +1294,7 @@ impl World {
         };
         say(link, &message).await;
         for (hash, bytes) in [(root, &opening.states), (blob, &opening.rows)] {
-            self.client()
+            client
                 .put_blob(
                     &request_key(operator),
                     &hash,
@@ -1317,9 +1339,15 @@ async fn a_wrong_hardware_proof_refuses_the_device_and_is_published() {
         let round = asked(&mut link).await;
         let (epoch, ask) = (round.0.epoch, round.1);
         let downloaded = world
-            .show(&mut link, &device, &operator, round, backend, |o| {
-                tamper(o, &ask)
-            })
+            .show(
+                &client,
+                &mut link,
+                &device,
+                &operator,
+                round,
+                backend,
+                |o| tamper(o, &ask),
+            )
             .await;
         let (outcome, figures) = be_measured(&mut link, downloaded).await;
         assert_eq!((outcome, figures), (ProofOutcome::Wrong, None), "{said}");
@@ -1354,6 +1382,99 @@ async fn a_wrong_hardware_proof_refuses_the_device_and_is_published() {
         assert_eq!(record.roots.len(), record.ask.passes as usize);
         assert!(record.commitment_signature.is_some() && record.rows.is_some());
     }
+}
+
+/// Whoever commits when the window is over is told nothing of what is drawn, and has missed the round; asked for less, it is in time.
+#[tokio::test]
+async fn a_commitment_after_its_window_is_a_missed_round() {
+    let world = &*WORLD;
+    let folder = tempfile::tempdir().unwrap();
+    let usual = config(
+        (&world.rpc_url, &world.ws_url),
+        world.key_file.clone(),
+        folder.path().join("strict"),
+    );
+    // The window that is published, and no longer time than that.
+    let rounds = Rounds {
+        window_ms: Rounds::default().window_ms,
+        commit_ms: None,
+        ..usual.rounds.clone()
+    };
+    let window = Duration::from_millis(rounds.window_ms.into());
+    let stop = CancellationToken::new();
+    let (address, task) = start(Config { rounds, ..usual }, stop.clone()).await;
+    let strict =
+        OracleClient::for_deployment(&format!("http://{address}"), world.deployment).unwrap();
+    let (device, operator) = world.another_device(70).await;
+    eventually("the device in the strict oracle's index", async || {
+        strict.device(&device.to_bytes()).await.unwrap()
+    })
+    .await;
+    let (mut link, _) = connect_async(strict.link_url()).await.unwrap();
+    assert!(matches!(receive(&mut link).await, ToWorker::Welcome { .. }));
+    world.link_device(&mut link, &device, &operator).await;
+    claim(&mut link).await;
+    let (opening, ask) = asked(&mut link).await;
+    let (asked_at, backend) = (Instant::now(), io_prover::for_host(2));
+    let round = text::hash(&world.seed_of(&opening));
+    let (proof, committed) = world.commitment(&device, &operator, (&opening, &ask), &backend);
+    tokio::time::sleep_until((asked_at + window + Duration::from_millis(1)).into()).await;
+    say(&mut link, &committed).await;
+    // No reveal comes first.
+    match receive(&mut link).await {
+        ToWorker::Measured {
+            round: ended,
+            outcome,
+            figures: None,
+            ..
+        } => assert_eq!(
+            (ended, outcome),
+            (Some(round.clone()), ProofOutcome::Missed)
+        ),
+        other => panic!("{other:?}"),
+    }
+    // It claims less, and so is asked for less.
+    let slower = HardwareClaim {
+        backend: "test".into(),
+        n: 1_024,
+        pass_micros: 100_000,
+        memory_mib: 64,
+        fill_mib_s: 10,
+    };
+    say(&mut link, &ToOracle::Claim { claim: slower }).await;
+
+    let proofs = strict.hardware_proofs(opening.epoch, None).await.unwrap();
+    let record = proofs
+        .proofs
+        .iter()
+        .find(|proof| proof.round == round)
+        .expect("the record");
+    let reason = record.reason.as_deref().unwrap_or_default();
+    assert!(reason.contains("and 2000 are the most"), "{reason}");
+    assert!(record.commit_micros > Some(window.as_micros() as u64));
+    let roots: Vec<String> = proof.committed.roots.iter().map(text::hash).collect();
+    assert_eq!(record.roots, roots);
+    assert_eq!((&record.reveal_signature, record.figures), (&None, None));
+
+    let round = asked(&mut link).await;
+    // In time, now.
+    assert!(round.1.passes < ask.passes / 4, "{:?}", round.1);
+    let downloaded = world
+        .show(
+            &strict,
+            &mut link,
+            &device,
+            &operator,
+            round,
+            &backend,
+            |_| {},
+        )
+        .await;
+    let (outcome, figures) = be_measured(&mut link, downloaded).await;
+    assert_eq!(outcome, ProofOutcome::Proven);
+    assert!(figures.is_some_and(|figures| figures.tops_e2 > 0));
+    stop.cancel();
+    task.await.unwrap().unwrap();
 }
 
 /// A device behind a slow link has the lower figures, and one that lies about what came down none of that way.
@@ -1461,6 +1582,7 @@ async fn a_device_that_stalls_keeps_no_other_from_its_next_round() {
     };
     world
         .show(
+            &world.client(),
             &mut staller,
             &device,
             &operator,

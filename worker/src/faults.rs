@@ -32,6 +32,15 @@ pub(crate) fn no_rounds() -> bool {
     false
 }
 
+/// `boasts`: claims five times the speed that was measured.
+#[cfg(feature = "faults")]
+pub(crate) fn boast(mut claim: io_api::types::HardwareClaim) -> io_api::types::HardwareClaim {
+    if is("boasts") {
+        claim.pass_micros = (claim.pass_micros / 5).max(1);
+    }
+    claim
+}
+
 /// `wrong_embedding`: what to run instead, of the same form and with other numbers.
 #[cfg(feature = "faults")]
 pub(crate) fn run_instead(spec: &io_engines::JobSpec) -> io_engines::JobSpec {

@@ -24,9 +24,14 @@ pub const MAX_REASON_BYTES: usize = 512;
 pub const MAX_LINK_MESSAGE_BYTES: usize = 256 * 1024;
 /// An oracle that was told of this device has so long to measure it before the next one is told.
 pub const CLAIM_TURN: Duration = Duration::from_secs(20);
-/// Most passes that an oracle may ask for at once, at the speed that this device claims: windows of the published length. An oracle asks for
+/// Most passes that an oracle may ask for at once, at the most that this device ever claimed: windows of the published length. An oracle asks for
 /// three quarters of one.
 pub const MAX_ASKED_WINDOWS: u32 = 2;
+/// Passes that take more of the window than this, percent, are late. They are asked for as three quarters of it, and a commitment has to
+/// come within it.
+pub const LATE_PERCENT: u32 = 90;
+/// What a device does differs from what it claims by more than this, percent, before it claims another speed.
+pub const CLAIM_CHANGE_PERCENT: u64 = 5;
 /// Longest filling of memory that an oracle may ask for, at the claimed speed.
 pub const MAX_ASKED_FILLING: Duration = Duration::from_secs(10);
 /// Most rows that an oracle may have opened of a round: four times the published number.

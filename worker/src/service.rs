@@ -90,7 +90,10 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<()> {
     let of_device = device.clone();
     let prover =
         tokio::task::spawn_blocking(move || hardware::Prover::open(&of_device, threads)).await??;
-    let proving = Proving::new(prover, test.hardware.clone(), threads);
+    let claim = test.hardware.clone();
+    #[cfg(feature = "faults")]
+    let claim = crate::faults::boast(claim);
+    let proving = Proving::new(prover, claim, threads);
 
     let oracles = config
         .oracles
@@ -274,8 +277,9 @@ fn hear(worker: &Arc<Worker>, event: Event) {
         Event::Up { link, oracle } => {
             worker.proving.is_of(link, oracle);
             worker.attest_now.notify_one();
-            worker.tasks.spawn(hardware::claim(worker.clone(), link));
+            hardware::claim(worker, link);
         }
+        Event::Down { link } => worker.proving.is_gone(link),
         Event::Hardware { link, message } => hardware::hear(worker, link, *message),
         Event::Attested { attestation } => {
             let handle = attestation

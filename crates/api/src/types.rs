@@ -830,8 +830,9 @@ wire! {
         /// So many bytes that follow from the seed (hex) are asked for, to time the way up: in binary frames that begin with the
         /// request as u64 little-endian.
         Upload { request: u64, seed: String, bytes: u32 },
-        /// What came of this device's newest proof here: the figures that this oracle signs, if it signs any.
-        Measured { figures: Option<Figures>, outcome: ProofOutcome, reason: Option<String> },
+        /// What came of this device's newest proof here: the figures that this oracle signs, if it signs any. With the round that it ends, if it
+        /// isn't the answer to a claim.
+        Measured { round: Option<String>, figures: Option<Figures>, outcome: ProofOutcome, reason: Option<String> },
         /// The last message was refused.
         Refused { code: String, message: String },
     }

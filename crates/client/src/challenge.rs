@@ -113,6 +113,9 @@ pub enum Moot {
 pub enum Failed {
     #[error(transparent)]
     Moot(#[from] Moot),
+    /// By the clock of the node that was asked.
+    #[error("the hour {epoch} has not begun on chain yet")]
+    Early { epoch: u64 },
     #[error("the chain did not reach slot {slot} within {} s", RIPE_PATIENCE.as_secs())]
     Unripe { slot: u64 },
     #[error("another process commits to other claims with the key {0} at the same time")]
@@ -142,7 +145,7 @@ pub struct Proven {
     pub case: Option<Pubkey>,
 }
 
-/// Why the program would refuse a proof of what was signed, if it would. Pure.
+/// Why the program would refuse a proof of what was signed, for good, if it would. Pure.
 pub fn moot(
     device: &Device,
     provider: &Provider,
@@ -152,8 +155,7 @@ pub fn moot(
 ) -> Option<Moot> {
     let key = Pubkey::new_from_array(statement.device);
     let epoch = statement.epoch;
-    let oldest = epoch_of(now.saturating_sub(EVIDENCE_SECONDS));
-    if !(oldest..=epoch_of(now)).contains(&epoch) {
+    if epoch < epoch_of(now.saturating_sub(EVIDENCE_SECONDS)) {
         return Some(Moot::TooOld { epoch });
     }
     // Who held the hardware before it was registered anew is another's business.
@@ -183,6 +185,10 @@ pub async fn provable(
         .ok_or(Moot::Gone(key))?;
     let provider = accounts::fetch::<Provider>(rpc, &device.provider).await?;
     let now = rpc.chain_time().await?;
+    let epoch = statement.epoch;
+    if epoch > epoch_of(now) {
+        return Err(Failed::Early { epoch });
+    }
     match moot(&device, &provider, statement, operator, now) {
         None => Ok((device, provider)),
         Some(Moot::Proven { device, .. }) => {
@@ -477,7 +483,6 @@ mod tests {
         assert_eq!(at(40, &device, 40), None);
         assert_eq!(at(40, &device, 64), None, "a day later");
         assert_eq!(at(40, &device, 65), Some(Moot::TooOld { epoch: 40 }));
-        assert_eq!(at(41, &device, 40), Some(Moot::TooOld { epoch: 41 }));
         let other = |moot: Option<Moot>| matches!(moot, Some(Moot::NotOperator { .. }));
         assert!(other(at(9, &device, 20)), "before it was registered");
         let mut changed = device;

@@ -44,6 +44,24 @@ fn with_compiler() {
     }
 }
 
+/// A folder that has a part of the compiler only is named at once, with what it lacks.
+#[test]
+fn a_compiler_without_its_builtins_is_none() {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("half-a-compiler");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("libnvrtc.so.12"), "").unwrap();
+    // SAFETY: each test is a process of its own, and this is its first use of the environment.
+    unsafe { std::env::set_var(NVRTC_DIR, &folder) };
+    let Err(ProveError::Unavailable(why)) = cuda::open_compiler() else {
+        panic!("half a compiler was taken for one");
+    };
+    let named = folder.to_str().unwrap();
+    assert!(
+        why.contains("libnvrtc-builtins.so") && why.contains(named),
+        "{why}"
+    );
+}
+
 fn compile(target: &str) -> Compiled {
     match cuda::compile(target) {
         Ok(compiled) => compiled,

@@ -18,7 +18,7 @@ use anyhow::{Result, anyhow, ensure};
 use io_api::{text, types::HardwareProof};
 use io_client::{
     Pubkey, Signature, accounts,
-    challenge::{Challenge, Failed, Moot, Step, lamports_needed, provable, prove},
+    challenge::{Challenge, Failed, Moot, Step, lamports_needed, moot, provable, prove},
     io_network::{
         constants::MAX_ORACLES,
         state::{Device, Provider},
@@ -282,7 +282,11 @@ async fn challenge(oracle: &Arc<Oracle>, found: &Found) -> Result<End> {
                 oracle.key
             );
         }
-        Err(Failed::Moot(moot)) if begun.is_none() => return Ok(End::Nothing(moot.to_string())),
+        Err(Failed::Moot(moot)) if begun.is_none() => {
+            // A node that is behind knows less than this oracle does.
+            ensure!(!is_known_provable(oracle, statement, operator), "{moot}");
+            return Ok(End::Nothing(moot.to_string()));
+        }
         // What was written before is closed below.
         Err(Failed::Moot(_)) => {}
         Err(error) => return Err(error.into()),
@@ -333,7 +337,10 @@ async fn challenge(oracle: &Arc<Oracle>, found: &Found) -> Result<End> {
             case: Some((case, challenger)),
             ..
         })) if challenger == oracle.key => End::Proven(Some(case)),
-        Err(Failed::Moot(moot)) => End::Lost(moot.to_string()),
+        Err(Failed::Moot(moot)) => {
+            ensure!(!is_known_provable(oracle, statement, operator), "{moot}");
+            End::Lost(moot.to_string())
+        }
         Err(error) => return Err(error.into()),
     };
     let row = ChallengeRow { ended: true, ..row };
@@ -346,6 +353,18 @@ async fn challenge(oracle: &Arc<Oracle>, found: &Found) -> Result<End> {
         },
     );
     Ok(end)
+}
+
+/// Whether it can be proven by what this oracle has followed itself.
+fn is_known_provable(oracle: &Oracle, statement: &CommitmentStatement, operator: &Pubkey) -> bool {
+    let tables = oracle.index.read();
+    let device = tables
+        .devices
+        .get(&Pubkey::new_from_array(statement.device));
+    let both = device.and_then(|device| Some((device, tables.providers.get(&device.provider)?)));
+    both.is_some_and(|(device, provider)| {
+        moot(device, provider, statement, operator, oracle.clock.now()).is_none()
+    })
 }
 
 fn count(oracle: &Oracle, outcome: &'static str) {

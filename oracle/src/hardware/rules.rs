@@ -39,9 +39,10 @@ pub struct Rounds {
     pub hired_fill_percent: u32,
     /// Longest time between two rounds, seconds; with so many oracles that the budget needs longer, that.
     pub every_seconds: u32,
-    /// Longest time from the opening to a commitment that counts, milliseconds. Whoever claims more than it does, so that it is asked for work beside
+    /// Longest time from the opening to a commitment that counts, milliseconds; the window when absent. Whoever claims more than it does, so that it is asked for work beside
     /// which the wait for another identity's is short, is too late.
-    pub commit_ms: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commit_ms: Option<u32>,
     /// How long the memory's filling, and then openings, are waited for, milliseconds.
     pub patience_ms: u32,
     /// Rows opened of each device.
@@ -63,7 +64,7 @@ impl Default for Rounds {
             fill_percent: sizes::FILL_PERCENT,
             hired_fill_percent: sizes::HIRED_FILL_PERCENT,
             every_seconds: sizes::ROUND_SECONDS,
-            commit_ms: sizes::WINDOW_MS,
+            commit_ms: None,
             patience_ms: 30_000,
             rows: sizes::ROWS,
             strides: sizes::STRIDES,
@@ -81,7 +82,7 @@ impl Rounds {
             ("fill_percent", self.fill_percent, 1, 100),
             ("hired_fill_percent", self.hired_fill_percent, 1, 100),
             ("every_seconds", self.every_seconds, 60, 86_400),
-            ("commit_ms", self.commit_ms, self.window_ms, 600_000),
+            ("commit_ms", self.commit_ms(), self.window_ms, 600_000),
             ("patience_ms", self.patience_ms, self.window_ms, 600_000),
             ("rows", self.rows, 1, io_proof::hardware::check::MAX_ROWS),
             ("strides", self.strides, sizes::OPEN_STRIDES, MAX_STRIDES),
@@ -98,9 +99,14 @@ impl Rounds {
         Ok(())
     }
 
+    /// Longest time from the opening to a commitment that counts, milliseconds.
+    pub fn commit_ms(&self) -> u32 {
+        self.commit_ms.unwrap_or(self.window_ms)
+    }
+
     /// Whether a commitment that came so long after the opening counts.
     pub fn is_in_time(&self, took: Duration) -> bool {
-        took <= Duration::from_millis(self.commit_ms.into())
+        took <= Duration::from_millis(self.commit_ms().into())
     }
 
     /// Share of the window that passes fill, percent.
@@ -522,6 +528,22 @@ mod tests {
             let part = earliest * u64::from(sizes::BUDGET_PPM) / 1_000_000 / u64::from(oracles);
             assert!(busy <= part, "{oracles}: {busy} of {part}");
         }
+    }
+
+    #[test]
+    fn a_commitment_counts_within_its_window() {
+        let rounds = Rounds::default();
+        let at = |ms| rounds.is_in_time(Duration::from_millis(ms));
+        assert_eq!((at(2_000), at(2_001)), (true, false));
+        // A longer window has its own length, and a shorter time is none.
+        let longer: Rounds = serde_json::from_str(r#"{"window_ms": 5000}"#).unwrap();
+        assert!(longer.check().is_ok());
+        assert_eq!(longer.commit_ms(), 5_000);
+        let short: Rounds = serde_json::from_str(r#"{"commit_ms": 1999}"#).unwrap();
+        let refused = short.check().unwrap_err().to_string();
+        assert!(refused.contains("rounds.commit_ms"), "{refused}");
+        let long: Rounds = serde_json::from_str(r#"{"commit_ms": 30000}"#).unwrap();
+        assert!(long.check().is_ok() && long.is_in_time(Duration::from_secs(30)));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use io_api::types::{Attestation, Figures, HardwareProofs, JobView};
+use io_api::types::{Attestation, Figures, HardwareProof, HardwareProofs, JobView};
 use io_client::{
     CommitmentConfig, Instruction, Pubkey, Request, Rpc, SendConfig, Sender, Wallet, accounts,
     instructions,
@@ -48,6 +48,8 @@ pub struct Options {
     pub dispute_seconds: u32,
     /// Length of an epoch of emission.
     pub epoch_seconds: u32,
+    /// Length of a slot.
+    pub slot_ms: u64,
 }
 
 impl Default for Options {
@@ -60,6 +62,7 @@ impl Default for Options {
             dispute_seconds: 300,
             // No epoch ends during a test, unless it asks for it.
             epoch_seconds: 3_600,
+            slot_ms: TEST_SLOT_MS,
         }
     }
 }
@@ -122,7 +125,7 @@ impl Market {
                 "0",
                 "--slot-ms",
             ])
-            .arg(TEST_SLOT_MS.to_string())
+            .arg(options.slot_ms.to_string())
             .arg("--workers")
             .arg(options.workers.to_string())
             .arg("--epoch-seconds")
@@ -384,18 +387,24 @@ impl Market {
             .await
     }
 
-    /// What the oracle measured of a device last, in this hour or the one before.
-    pub async fn figures(&self, number: usize, device: &Pubkey) -> Option<Figures> {
+    /// The oracle's records of a device's hardware proofs, of this hour and the one before.
+    pub async fn proofs(&self, number: usize, device: &Pubkey) -> Option<Vec<HardwareProof>> {
         let name = device.to_string();
         let now = self.rpc.chain_time().await.ok()?;
-        let mut found: Vec<Figures> = Vec::new();
+        let mut found = Vec::new();
         for epoch in [epoch_of(now).saturating_sub(1), epoch_of(now)] {
             let path = format!("/v1/hardware/{epoch}");
             let page: HardwareProofs = self.get(number, &path).await?;
-            let mine = page.proofs.into_iter().filter(|proof| proof.device == name);
-            found.extend(mine.filter_map(|proof| proof.figures));
+            found.extend(page.proofs.into_iter().filter(|proof| proof.device == name));
         }
-        found.into_iter().max_by_key(|figures| figures.measured_at)
+        Some(found)
+    }
+
+    /// What the oracle measured of a device last, in this hour or the one before.
+    pub async fn figures(&self, number: usize, device: &Pubkey) -> Option<Figures> {
+        let proofs = self.proofs(number, device).await?;
+        let found = proofs.into_iter().filter_map(|proof| proof.figures);
+        found.max_by_key(|figures| figures.measured_at)
     }
 
     async fn get<T: serde::de::DeserializeOwned>(&self, number: usize, path: &str) -> Option<T> {
@@ -665,6 +674,16 @@ impl Market {
             .unwrap_or_else(|| panic!("no worker has the device {}", job.device))
     }
 
+    /// The log of an oracle that the test started.
+    pub fn oracle_log(&self, number: usize) -> String {
+        whole_log(&self.oracles[number])
+    }
+
+    /// Of a worker, likewise.
+    pub fn worker_log(&self, number: usize) -> String {
+        whole_log(&self.workers[number])
+    }
+
     /// The ends of all logs.
     pub fn logs(&self) -> String {
         let mut text = logs(&self.data);
@@ -722,6 +741,12 @@ impl Drop for Market {
             signal(*pid, Signal::KILL);
         }
     }
+}
+
+fn whole_log(node: &Node) -> String {
+    let mine = node.mine.as_ref();
+    mine.map(Service::whole_log)
+        .unwrap_or_else(|| panic!("{} was not started by the test", node.name))
 }
 
 async fn kill(node: &mut Node) {

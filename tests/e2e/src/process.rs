@@ -120,7 +120,12 @@ impl Service {
         self.ended(END_TIMEOUT).await
     }
 
-    /// The end of what it wrote.
+    /// What it wrote.
+    pub fn whole_log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// The end of that.
     pub fn log(&self) -> String {
         format!(
             "--- the end of {}'s log ---\n{}",

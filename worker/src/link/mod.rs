@@ -38,6 +38,8 @@ mod pace;
 pub enum Event {
     /// The oracle accepted this worker.
     Up { link: usize, oracle: String },
+    /// The link that was up is no more.
+    Down { link: usize },
     /// A job reserved for this device. The ticket isn't checked yet.
     Offer { link: usize, offer: Offer },
     /// A renter wants a spec run in its lease.
@@ -128,6 +130,10 @@ impl Link {
                     );
                     if let Err(error) = served.await {
                         tracing::warn!(url = %self.url, error = %format!("{error:#}"), "link lost");
+                    }
+                    let link = self.index;
+                    if events.send(Event::Down { link }).await.is_err() {
+                        return;
                     }
                 }
                 Err(error) => {

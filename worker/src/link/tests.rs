@@ -162,11 +162,15 @@ fn worker(oracle: &Oracle) -> Worker {
 }
 
 impl Worker {
+    /// The next one but for links that end.
     async fn event(&mut self) -> Event {
-        timeout(PATIENCE, self.events.recv())
-            .await
-            .unwrap()
-            .unwrap()
+        loop {
+            let event = timeout(PATIENCE, self.events.recv()).await.unwrap();
+            match event.unwrap() {
+                Event::Down { .. } => {}
+                event => return event,
+            }
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 //! over all oracles together. A device answers one round at a time: a second one that comes meanwhile is told so, and asked again.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::{
         Arc, Mutex, PoisonError, TryLockError,
         atomic::{AtomicBool, Ordering},
@@ -18,7 +18,7 @@ use io_api::{
     auth::verify_signature,
     client::BlobSource,
     text,
-    types::{Figures, HardwareClaim, ProofAsk, RoundOpening, ToOracle, ToWorker},
+    types::{Figures, HardwareClaim, ProofAsk, ProofOutcome, RoundOpening, ToOracle, ToWorker},
 };
 use io_proof::hardware::{
     Hash, OpenedRow, Shape, drawn_rows,
@@ -34,6 +34,7 @@ use crate::{
     config::DeviceSelection,
     devices::Device,
     limits::*,
+    prove::claims::{Claims, claimed_passes},
     worker::{Worker, lock},
 };
 
@@ -223,8 +224,7 @@ const SEGMENTS_A_MIB: u64 = 256;
 
 /// What an ask's passes take of this device at the speed that it claims.
 fn computing(claim: &HardwareClaim, ask: &ProofAsk) -> Duration {
-    let scale = (f64::from(ask.n) / f64::from(claim.n)).powi(3) * f64::from(ask.passes);
-    let seconds = claim.pass_micros as f64 / 1e6 * scale;
+    let seconds = claim.pass_micros as f64 / 1e6 * claimed_passes(claim, ask);
     Duration::from_secs_f64(seconds.min(MOST_RECKONED_SECONDS))
 }
 
@@ -276,18 +276,51 @@ fn check_ask(claim: &HardwareClaim, ask: &ProofAsk) -> Result<()> {
     Ok(())
 }
 
-/// A round's seed, its oracle's link, and where the signature of the reveal goes.
-type Running = (Hash, usize, mpsc::Sender<[u8; 64]>);
+/// The round that the device is busy with.
+struct Running {
+    seed: Hash,
+    /// Its oracle's.
+    link: usize,
+    /// Where the signature of the reveal goes; `None` when the round is over for its oracle.
+    reveal: Option<mpsc::Sender<[u8; 64]>>,
+    /// Then what is computed for it may end.
+    over: Arc<AtomicBool>,
+}
+
+impl Running {
+    fn is(&self, seed: &Hash, link: usize) -> bool {
+        (self.seed, self.link) == (*seed, link)
+    }
+}
+
+/// The device is busy with a round, however that ends.
+struct Busy<'a> {
+    worker: &'a Worker,
+    seed: Hash,
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.worker.proving.is_free_of(&self.seed);
+    }
+}
+
+/// A round that was taken up.
+struct Begun {
+    seed: Hash,
+    reveal: mpsc::Receiver<[u8; 64]>,
+    over: Arc<AtomicBool>,
+}
 
 /// This worker's side of the hardware proof.
 pub struct Proving {
     prover: Prover,
-    pub claim: HardwareClaim,
+    claims: Mutex<Claims>,
     threads: usize,
     budget: Mutex<Budget>,
     /// What audits took: as much again.
     audits: Mutex<Budget>,
-    /// The round that is being answered, by its seed, with the oracle's link.
+    /// Until the device has stopped doing anything for it.
     running: Mutex<Option<Running>>,
     /// Newest rounds that were committed to, for whoever audits them.
     kept: Mutex<VecDeque<(Hash, Arc<Proof>)>>,
@@ -299,7 +332,9 @@ pub struct Proving {
     claiming: tokio::sync::Mutex<()>,
     /// Until when an oracle gets no round, by link.
     resting: Mutex<HashMap<usize, Instant>>,
-    /// Whose each link is.
+    /// Links that wait for their turn to be told of a claim.
+    untold: Mutex<HashSet<usize>>,
+    /// Whose each link is that is up.
     speakers: Mutex<HashMap<usize, String>>,
     /// Held while rows are opened for an audit: one at a time, so that audits take little of the device.
     auditing: Mutex<()>,
@@ -309,7 +344,7 @@ impl Proving {
     pub fn new(prover: Prover, claim: HardwareClaim, threads: usize) -> Self {
         Self {
             prover,
-            claim,
+            claims: Mutex::new(Claims::new(claim)),
             threads,
             budget: Mutex::default(),
             audits: Mutex::default(),
@@ -319,17 +354,48 @@ impl Proving {
             told: tokio::sync::watch::channel(0).0,
             claiming: tokio::sync::Mutex::default(),
             resting: Mutex::default(),
+            untold: Mutex::default(),
             speakers: Mutex::default(),
             auditing: Mutex::default(),
         }
     }
 
-    /// Ends the running round if `which` says so: whoever waits for its next step stops.
+    /// What the newest round of an oracle took counts against its part of the budget. Returns the share of the last hour that rounds took.
+    fn spent(&self, link: usize, busy: Duration, oracles: u32) -> f64 {
+        let (mut budget, now) = (lock(&self.budget), Instant::now());
+        budget.took(now, link, busy, oracles);
+        budget.share(now)
+    }
+
+    /// The running round is over for its oracle, if `which` says so: what is done for it stops, and then the device is free.
     fn give_up(&self, which: impl FnOnce(&Running) -> bool) {
         let mut running = lock(&self.running);
-        if running.as_ref().is_some_and(which) {
-            *running = None;
+        if let Some(running) = running.as_mut().filter(|running| which(running)) {
+            running.reveal = None;
+            running.over.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// Links that are up and don't wait to be told of a claim: now they do.
+    fn to_be_told(&self) -> Vec<usize> {
+        let links: Vec<usize> = lock(&self.speakers).keys().copied().collect();
+        let mut untold = lock(&self.untold);
+        links
+            .into_iter()
+            .filter(|link| untold.insert(*link))
+            .collect()
+    }
+
+    /// Nothing is done for a round any more.
+    fn is_free_of(&self, seed: &Hash) {
+        let mut running = lock(&self.running);
+        *running = running.take().filter(|running| running.seed != *seed);
+    }
+
+    /// A link is down.
+    pub fn is_gone(&self, link: usize) {
+        lock(&self.speakers).remove(&link);
+        self.give_up(|running| running.link == link);
     }
 
     /// Whose a link is that is up now.
@@ -368,23 +434,45 @@ impl Proving {
     }
 }
 
-/// A link is up: tells the oracle that the device is ready. Oracles are told one after another, so that each measures the device alone.
-pub async fn claim(worker: Arc<Worker>, link: usize) {
-    let proving = &worker.proving;
+/// A link is up: tells the oracle that the device is ready.
+pub fn claim(worker: &Arc<Worker>, link: usize) {
     // What an earlier connection began is over.
-    proving.give_up(|(_, of, _)| *of == link);
-    let _turn = proving.claiming.lock().await;
-    let mut told = proving.told.subscribe();
-    let claim = proving.claim.clone();
-    if worker.outbound[link]
-        .send(ToOracle::Claim { claim })
-        .await
-        .is_err()
-    {
-        return;
+    worker.proving.give_up(|running| running.link == link);
+    if lock(&worker.proving.untold).insert(link) {
+        worker.tasks.spawn(tell(worker.clone(), link));
     }
-    // However it ends, the next oracle is told.
-    let _ = tokio::time::timeout(CLAIM_TURN, told.changed()).await;
+}
+
+/// The claim is another one: tells every oracle that is there. Those that come later are told then.
+fn claim_anew(worker: &Arc<Worker>) {
+    for link in worker.proving.to_be_told() {
+        worker.tasks.spawn(tell(worker.clone(), link));
+    }
+}
+
+/// Tells an oracle what this device claims. Oracles are told one after another, so that each measures the device alone.
+async fn tell(worker: Arc<Worker>, link: usize) {
+    let proving = &worker.proving;
+    let turn = async {
+        let _turn = proving.claiming.lock().await;
+        let mut told = proving.told.subscribe();
+        // Whatever is claimed anew after this is told anew.
+        lock(&proving.untold).remove(&link);
+        let claim = lock(&proving.claims).now().clone();
+        let is_there = lock(&proving.speakers).contains_key(&link);
+        if is_there
+            && worker.outbound[link]
+                .try_send(ToOracle::Claim { claim })
+                .is_ok()
+        {
+            // However it ends, the next oracle is told.
+            let _ = tokio::time::timeout(CLAIM_TURN, told.changed()).await;
+        }
+    };
+    tokio::select! {
+        () = worker.shutdown.cancelled() => {}
+        () = turn => {}
+    }
 }
 
 /// Takes what an oracle says about a round.
@@ -395,15 +483,15 @@ pub fn hear(worker: &Arc<Worker>, link: usize, message: ToWorker) {
         ToWorker::Round { opening, ask } => {
             let of = worker.clone();
             worker.tasks.spawn_blocking(move || {
-                let round = match begin(&of, link, &opening, &ask) {
-                    Ok(round) => round,
+                let begun = match begin(&of, link, &opening, &ask) {
+                    Ok(begun) => begun,
                     Err(error) => {
                         return tracing::debug!(error = %format!("{error:#}"), "no round");
                     }
                 };
-                let ((seed, reveal), began) = (round, Instant::now());
-                let answered = answer(&of, link, &opening, &ask, seed, reveal);
-                of.proving.give_up(|(running, ..)| *running == seed);
+                let (seed, began) = (begun.seed, Instant::now());
+                let _until_then = Busy { worker: &of, seed };
+                let answered = answer(&of, link, &opening, &ask, begun);
                 let held = began.elapsed();
                 match answered {
                     Ok(busy) => of.proving.rest(link, Instant::now(), held - busy.min(held)),
@@ -440,6 +528,7 @@ pub fn hear(worker: &Arc<Worker>, link: usize, message: ToWorker) {
             });
         }
         ToWorker::Measured {
+            round,
             figures,
             outcome,
             reason,
@@ -455,7 +544,12 @@ pub fn hear(worker: &Arc<Worker>, link: usize, message: ToWorker) {
                     lock(&proving.measured).remove(&link);
                 }
             }
-            proving.give_up(|(_, of, _)| *of == link);
+            if let Some(round) = round.as_deref().and_then(text::parse_hash) {
+                proving.give_up(|running| running.is(&round, link));
+                if outcome == ProofOutcome::Missed && lock(&proving.claims).missed(&round) {
+                    claim_anew(worker);
+                }
+            }
             proving.told.send_modify(|n| *n = n.wrapping_add(1));
         }
         _ => {}
@@ -468,8 +562,9 @@ fn revealed(proving: &Proving, link: usize, round: &str, signature: &str) {
     else {
         return;
     };
-    if let Some((seed, of, reveal)) = &*lock(&proving.running)
-        && (*seed, *of) == (round, link)
+    if let Some(running) = &*lock(&proving.running)
+        && running.is(&round, link)
+        && let Some(reveal) = &running.reveal
     {
         let _ = reveal.send(signature);
     }
@@ -482,12 +577,7 @@ fn unready(worker: &Worker, link: usize, round: &Hash, reason: &str) {
 }
 
 /// Takes a round up, if the device is free and has the time for it.
-fn begin(
-    worker: &Worker,
-    link: usize,
-    opening: &RoundOpening,
-    ask: &ProofAsk,
-) -> Result<(Hash, mpsc::Receiver<[u8; 64]>)> {
+fn begin(worker: &Worker, link: usize, opening: &RoundOpening, ask: &ProofAsk) -> Result<Begun> {
     let proving = &worker.proving;
     let key = text::parse_key(&opening.oracle).context("the oracle's key")?;
     let blockhash = text::parse_key(&opening.blockhash).context("the blockhash")?;
@@ -508,7 +598,8 @@ fn begin(
         "the round isn't signed by the oracle that it names"
     );
     let seed = round_seed(&statement, &signature);
-    if let Err(error) = check_ask(&proving.claim, ask) {
+    let claim = lock(&proving.claims).most();
+    if let Err(error) = check_ask(&claim, ask) {
         unready(worker, link, &seed, &format!("{error:#}"));
         return Err(error);
     }
@@ -519,25 +610,26 @@ fn begin(
     }
     let mut running = lock(&proving.running);
     if running.is_some() {
-        unready(
-            worker,
-            link,
-            &seed,
-            "the device proves itself to another oracle: ask again",
-        );
-        bail!("the device proves itself to another oracle");
+        let reason = "the device is busy with another round: ask again";
+        unready(worker, link, &seed, reason);
+        bail!(reason);
     }
     let oracles = worker.oracles.len() as u32;
-    let cost = cost(&proving.claim, ask);
+    let cost = cost(&claim, ask);
     if !lock(&proving.budget).spend(Instant::now(), link, cost, oracles) {
         let reason = "this hour's time for this oracle's hardware proofs is spent";
         unready(worker, link, &seed, reason);
         bail!(reason);
     }
     tracing::debug!(?cost, ?ask, "a hardware proof is asked for");
-    let (sender, reveal) = mpsc::channel();
-    *running = Some((seed, link, sender));
-    Ok((seed, reveal))
+    let ((sender, reveal), over) = (mpsc::channel(), Arc::new(AtomicBool::new(false)));
+    *running = Some(Running {
+        seed,
+        link,
+        reveal: Some(sender),
+        over: over.clone(),
+    });
+    Ok(Begun { seed, reveal, over })
 }
 
 /// Whether a link takes what was just said on it: an oracle that is gone has left no round unfinished on purpose. Blocks for a moment.
@@ -547,13 +639,13 @@ fn is_up(worker: &Worker, link: usize) -> bool {
     queue.capacity() == queue.max_capacity()
 }
 
-/// Waits for the oracle's reveal, and ends when the worker does.
-fn wait(worker: &Worker, reveal: &mpsc::Receiver<[u8; 64]>) -> Result<[u8; 64]> {
+/// Waits for the oracle's reveal, and ends when the worker does. `None`: the oracle has ended the round.
+fn wait(worker: &Worker, reveal: &mpsc::Receiver<[u8; 64]>) -> Result<Option<[u8; 64]>> {
     let until = Instant::now() + ROUND_PATIENCE;
     loop {
         match reveal.recv_timeout(RETRY) {
-            Ok(signature) => return Ok(signature),
-            Err(RecvTimeoutError::Disconnected) => bail!("the round was given up"),
+            Ok(signature) => return Ok(Some(signature)),
+            Err(RecvTimeoutError::Disconnected) => return Ok(None),
             Err(RecvTimeoutError::Timeout) => {
                 ensure!(
                     !worker.shutdown.is_cancelled(),
@@ -568,29 +660,41 @@ fn wait(worker: &Worker, reveal: &mpsc::Receiver<[u8; 64]>) -> Result<[u8; 64]> 
     }
 }
 
+/// Answers a round to its end, or until its oracle has ended it. Returns how long the device was busy with it.
 fn answer(
-    worker: &Worker,
+    worker: &Arc<Worker>,
     link: usize,
     opening: &RoundOpening,
     ask: &ProofAsk,
-    seed: Hash,
-    reveal: mpsc::Receiver<[u8; 64]>,
+    begun: Begun,
 ) -> Result<Duration> {
     let (proving, started) = (&worker.proving, Instant::now());
+    let Begun { seed, reveal, over } = begun;
     let (device, round) = (worker.address.to_bytes(), text::hash(&seed));
     let say = |message: ToOracle| {
         worker.outbound[link]
             .try_send(message)
             .map_err(|_| anyhow::anyhow!("the link is gone or too slow"))
     };
-    let stop = AtomicBool::new(false);
+    let oracles = worker.oracles.len() as u32;
+    // What it took until then counts.
+    let ended = |busy: Duration| {
+        proving.spent(link, busy, oracles);
+        tracing::info!(
+            ?busy,
+            oracle = opening.oracle,
+            "an oracle has ended its round"
+        );
+        Ok(busy)
+    };
+    let stop: &AtomicBool = &over;
     let shape = Shape {
         n: ask.n,
         passes: ask.passes,
     };
     let done = AtomicBool::new(false);
-    let (done, stop) = (&done, &stop);
-    let proof: Proof = std::thread::scope(|scope| {
+    let done = &done;
+    let proved: Result<(Proof, Duration), ProveError> = std::thread::scope(|scope| {
         // Passes of a large matrix are long: a shutdown doesn't wait for them.
         let watch = scope.spawn(move || {
             while !done.load(Ordering::Relaxed) {
@@ -602,10 +706,20 @@ fn answer(
         });
         let (backend, host) = (proving.prover.backend(), proving.prover.host());
         let proof = io_prover::prove_checked(backend, host, &seed, &device, shape, stop);
+        let took = started.elapsed();
         done.store(true, Ordering::Relaxed);
         watch.thread().unpark();
-        proof
-    })?;
+        proof.map(|proof| (proof, took))
+    });
+    let (proof, took) = match proved {
+        Err(ProveError::Cancelled) if !worker.shutdown.is_cancelled() => {
+            return ended(started.elapsed());
+        }
+        proved => proved?,
+    };
+    if lock(&proving.claims).took(seed, ask, took) {
+        claim_anew(worker);
+    }
     #[cfg(feature = "faults")]
     let proof = crate::faults::with_a_wrong_cell(proof, proving.prover.host());
     let proof = Arc::new(proof);
@@ -623,12 +737,18 @@ fn answer(
         roots: committed.roots.iter().map(text::hash).collect(),
         signature: worker.chain.sign(&statement.to_bytes()),
     })?;
+    if over.load(Ordering::Relaxed) {
+        return ended(started.elapsed());
+    }
     let walk = Walk {
         seed: memory_seed(&seed, &device),
         segments: ask.segments,
         strides: ask.strides,
     };
     let filled = proving.prover.fill(walk, proving.threads)?;
+    if over.load(Ordering::Relaxed) {
+        return ended(started.elapsed());
+    }
     say(ToOracle::Filled {
         round: round.clone(),
     })?;
@@ -640,7 +760,9 @@ fn answer(
         round_seed: seed,
     };
     let mut busy = started.elapsed();
-    let revealed = wait(worker, &reveal)?;
+    let Some(revealed) = wait(worker, &reveal)? else {
+        return ended(busy);
+    };
     ensure!(
         verify_signature(&oracle, &statement.to_bytes(), &revealed),
         "the reveal isn't signed by the oracle"
@@ -655,17 +777,12 @@ fn answer(
         root: text::hash(blake3::hash(&states).as_bytes()),
     })?;
     upload(worker, link, &states)?;
-    let opening = Instant::now();
+    let began = Instant::now();
     let rows = open(proving, &proof, &drawn_rows(&reveal, committed, ask.rows));
-    busy += opening.elapsed();
+    busy += began.elapsed();
     let rows = upload(worker, link, &rows)?;
     say(ToOracle::Opened { round, rows })?;
-    let share = {
-        let mut budget = lock(&proving.budget);
-        let now = Instant::now();
-        budget.took(now, link, busy, worker.oracles.len() as u32);
-        budget.share(now)
-    };
+    let share = proving.spent(link, busy, oracles);
     tracing::info!(?busy, share, all = ?started.elapsed(), "a hardware proof is with the oracle");
     Ok(busy)
 }
@@ -799,6 +916,60 @@ mod tests {
         assert!(!proving.is_resting(1, now), "another oracle");
         proving.rest(0, now, Duration::from_secs(10_000));
         assert!(!proving.is_resting(0, after(3_600)), "not for ever");
+    }
+
+    /// Oracles that are away are told when they come, and nobody waits for them.
+    #[test]
+    fn a_new_claim_is_for_every_oracle_that_is_there_once() {
+        let proving = Proving::new(Prover::Host(io_prover::for_host(1)), claim(), 1);
+        let told = || {
+            let mut links = proving.to_be_told();
+            links.sort_unstable();
+            links
+        };
+        assert_eq!(told(), [0; 0]);
+        for link in [0, 2, 3] {
+            proving.is_of(link, String::new());
+        }
+        proving.is_gone(3);
+        assert_eq!(told(), [0, 2]);
+        assert_eq!(told(), [0; 0], "they wait already");
+        lock(&proving.untold).remove(&2);
+        assert_eq!(told(), [2], "of what is claimed after that");
+    }
+
+    /// An oracle that ends its round, or says so of another, frees the device for nobody before it has stopped.
+    #[test]
+    fn a_round_that_is_over_holds_the_device_until_it_has_stopped() {
+        let proving = Proving::new(Prover::Host(io_prover::for_host(1)), claim(), 1);
+        let ((sender, reveal), over) = (mpsc::channel(), Arc::new(AtomicBool::new(false)));
+        *lock(&proving.running) = Some(Running {
+            seed: [1; 32],
+            link: 0,
+            reveal: Some(sender),
+            over: over.clone(),
+        });
+        let is_over = || over.load(Ordering::Relaxed);
+        for (seed, link) in [([1; 32], 1), ([2; 32], 0)] {
+            proving.give_up(|running| running.is(&seed, link));
+            revealed(
+                &proving,
+                link,
+                &text::hash(&seed),
+                &text::signature(&[3; 64]),
+            );
+            assert!(!is_over() && reveal.try_recv().is_err());
+        }
+        let of = text::hash(&[1; 32]);
+        revealed(&proving, 0, &of, &text::signature(&[3; 64]));
+        assert_eq!(reveal.try_recv(), Ok([3; 64]));
+        proving.give_up(|running| running.is(&[1; 32], 0));
+        assert!(is_over());
+        assert_eq!(reveal.try_recv(), Err(mpsc::TryRecvError::Disconnected));
+        proving.is_free_of(&[2; 32]);
+        assert!(lock(&proving.running).is_some());
+        proving.is_free_of(&[1; 32]);
+        assert!(lock(&proving.running).is_none());
     }
 
     #[test]

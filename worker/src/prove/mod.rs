@@ -19,6 +19,7 @@ use io_engines::{
 
 use crate::{blobs::LocalBlobs, canary, config::sync_folder, faults};
 
+pub mod claims;
 pub mod hardware;
 pub mod self_test;
 

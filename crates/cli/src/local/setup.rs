@@ -343,7 +343,7 @@ pub fn oracle_config(
         rounds: io_oracle::hardware::Rounds {
             window_ms: 240,
             // Which are late at times, then.
-            commit_ms: 30_000,
+            commit_ms: Some(30_000),
             strides: 4_096,
             read_ns: 100_000,
             ..Default::default()

@@ -4,6 +4,7 @@
 //! says how to run it against solana-test-validator.
 
 mod accounts;
+mod challenge;
 mod deploy;
 mod send;
 mod subscribe;

@@ -6,7 +6,7 @@ use super::cell::{CellError, MAX_N, MAX_PASSES, check_n, check_passes};
 pub const WINDOW_MS: u32 = 2_000;
 /// Share of the window that an honest device's passes fill at most, percent, so that the rest covers the way there and back (≤ 500 ms),
 /// and two identities on one device (140 to 150 %) don't fit. Passes are whole: from 0.03 TOPS on they fill 70 % at least, 64 % at 0.01
-/// TOPS, and any part of the window or more than it, in one pass, of what is slower still.
+/// TOPS, and any part of the window or more than it, in one pass, of what is slower still; what needs more than the window can't be proven.
 pub const FILL_PERCENT: u32 = 75;
 /// The same for a device that a renter uses: the proof shares the device with the job.
 pub const HIRED_FILL_PERCENT: u32 = 35;

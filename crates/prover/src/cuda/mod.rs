@@ -54,13 +54,20 @@ pub fn open_compiler() -> Result<(), ProveError> {
         let entries = std::fs::read_dir(folder).map_err(|e| {
             ProveError::Unavailable(format!("{NVRTC_DIR}: {}: {e}", folder.display()))
         })?;
-        let builtins = entries
+        let builtins: Vec<_> = entries
             .filter_map(|entry| Some(entry.ok()?.path()))
             .filter(|path| {
                 let name = path.file_name().and_then(|name| name.to_str());
                 name.is_some_and(|name| name.starts_with("libnvrtc-builtins.so."))
-            });
-        for path in builtins.chain([folder.join("libnvrtc.so.12")]) {
+            })
+            .collect();
+        if builtins.is_empty() {
+            return Err(ProveError::Unavailable(format!(
+                "{NVRTC_DIR}: no libnvrtc-builtins.so.* is in {}: the compiler can't do without it",
+                folder.display()
+            )));
+        }
+        for path in builtins.into_iter().chain([folder.join("libnvrtc.so.12")]) {
             // SAFETY: NVIDIA's compiler; its initialisers have no conditions.
             let library = unsafe { libloading::os::unix::Library::open(Some(&path), 0x102) }
                 .map_err(|e| ProveError::Unavailable(format!("{NVRTC_DIR}: {e}")))?;

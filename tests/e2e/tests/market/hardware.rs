@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use io_api::types::{HardwareProof, ProofOutcome};
 use io_client::{
     Pubkey, Wallet, accounts,
     io_network::state::{Device, Evidence, Provider, SlashCase, SlashCause},
@@ -251,7 +252,12 @@ async fn wrong_record(market: &Market, oracle: usize) -> Value {
 /// before the program by itself, over a crash between its steps; another oracle that catches the device as well spends nothing on what was proven.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_caught_loses_its_bond_without_anybodys_command() {
-    let mut market = Market::start(Options::default()).await;
+    // A commitment needs eight seconds until it may be shown.
+    let mut market = Market::start(Options {
+        slot_ms: 250,
+        ..Options::default()
+    })
+    .await;
     let device = market.devices[0].to_string();
     let before = market.rpc_device().await;
     assert!(before.bond > 0);
@@ -269,21 +275,45 @@ async fn who_is_caught_loses_its_bond_without_anybodys_command() {
     };
     let (challenger, other) = (key(3), key(2));
 
-    // It is killed when it has committed to what it will show.
+    // Its key can't pay for it: it says so, begins nothing, and tries again.
+    let held = market.rpc.balance(&challenger).await.unwrap();
+    let purse = Wallet::load(&market.key_file("oracle-3")).unwrap();
+    let away = held - 5_000_000;
+    let send = tokens::transfer_sol(&challenger, &market.renter.address(), away);
+    let sent = market.send("an oracle's SOL", &purse, vec![send]).await;
+    sent.unwrap();
     let config = meet(&mut market, 2, "new-oracle", "wrong_rows", &[]).await;
-    let written = pda::evidence(&challenger);
+    let said = format!("this oracle's key {challenger} holds");
     until(
-        "the oracle should commit to what it found, or be done already",
+        "the oracle should say that it needs SOL",
+        PATIENCE,
+        || market.logs(),
+        async || market.oracle_log(2).contains(&said).then_some(()),
+    )
+    .await;
+    let written = pda::evidence(&challenger);
+    assert!(market.rpc.account(&written).await.unwrap().is_none());
+    assert!(cases(&market, &device).await.is_empty());
+    let renter = market.renter.clone();
+    let back = tokens::transfer_sol(&renter.address(), &challenger, away);
+    let sent = market.send("and back", &renter, vec![back]).await;
+    sent.unwrap();
+
+    // It is killed when it has committed to what it will show.
+    let salted = until(
+        "the oracle should commit to what it found",
         PATIENCE,
         || market.logs(),
         async || {
             let evidence = accounts::fetch_maybe::<Evidence>(&market.rpc, &written).await;
-            let committed = evidence.unwrap().is_some();
-            (committed || !cases(&market, &device).await.is_empty()).then_some(())
+            evidence.unwrap().map(|evidence| evidence.commitment)
         },
     )
     .await;
     market.kill_oracle(2).await;
+    assert!(cases(&market, &device).await.is_empty());
+    let evidence: Evidence = accounts::fetch(&market.rpc, &written).await.unwrap();
+    assert_eq!(evidence.commitment, salted, "it was killed in the middle");
     market.start_oracle_with(2, &config);
     let (name, case) = until(
         "the oracle should prove what it found",
@@ -341,14 +371,70 @@ async fn who_is_caught_loses_its_bond_without_anybodys_command() {
         || market.logs(),
         async || {
             let said = "a wrong hardware proof is not challenged";
-            market.logs().contains(said).then_some(())
+            market.oracle_log(1).contains(said).then_some(())
         },
     )
     .await;
     let written = pda::evidence(&other);
     assert!(market.rpc.account(&written).await.unwrap().is_none());
+    // It never sent anything for it, as the first one's journal shows that it would.
+    let sent = |folder: &str| {
+        let journal = market.folder().join(folder).join("journal.jsonl");
+        std::fs::read_to_string(journal)
+            .unwrap_or_default()
+            .contains("evidence-commit")
+    };
+    assert_eq!((sent("new-oracle"), sent("another-oracle")), (true, false));
     assert_eq!(provider(&market).await.slash_cases, opened_before + 1);
     money.balance_with(books::penalty(case.amount)).await;
+    market.stop().await;
+}
+
+/// A device that claims more than it does is late in its window, which counts as a missed round. When it was late twice it claims what it
+/// does, and is measured.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_is_slower_than_it_claims_claims_less() {
+    let mut market = Market::start(Options::default()).await;
+    let device = market.devices[0];
+    // As published: the window is two seconds, and so is the time to a commitment.
+    let rounds = json!({"strides": 4_096, "read_ns": 100_000});
+    meet(
+        &mut market,
+        2,
+        "strict-oracle",
+        "boasts",
+        &[("rounds", rounds)],
+    )
+    .await;
+    let figures = until(
+        "the oracle should measure the device",
+        // Each try that is late comes later than the one before.
+        2 * PATIENCE,
+        || market.logs(),
+        async || market.figures(2, &device).await,
+    )
+    .await;
+    assert!(figures.tops_e2 > 0, "{figures:?}");
+    assert!(market.worker_log(0).contains("claims another speed"));
+    let mut proofs = market.proofs(2, &device).await.expect("the records");
+    proofs.sort_by_key(|proof| proof.at);
+    let late: Vec<_> = proofs
+        .iter()
+        .filter(|proof| {
+            let reason = proof.reason.as_deref().unwrap_or_default();
+            reason.contains("and 2000 are the most")
+        })
+        .collect();
+    assert!(late.len() >= 2, "{proofs:?}");
+    let proven = proofs
+        .iter()
+        .find(|proof| proof.outcome == ProofOutcome::Proven);
+    let (first, proven) = (late[0], proven.expect("a proof"));
+    let work = |proof: &HardwareProof| {
+        let (n, passes) = (u64::from(proof.ask.n), u64::from(proof.ask.passes));
+        n.pow(3) * passes
+    };
+    assert!(work(proven) * 2 < work(first), "{first:?} {proven:?}");
     market.stop().await;
 }
 
@@ -431,6 +517,17 @@ async fn what_an_oracle_refused_is_proven_from_what_it_publishes() {
     let again = market.io(&prove).await.ok();
     assert_eq!(wrong_cell(&again)["case"], json!(name), "{again}");
     assert_eq!(cases(&market, &device).await.len(), 1);
+    // The device has lost its bond. An oracle that accepted what it showed has not answered for that.
+    let accepted = market.io(&of_another).await;
+    accepted.fails_with(1, &["the oracle accepted what it should not have"]);
+    let accepted = accepted.json();
+    assert_eq!(wrong_cell(&accepted)["case"], json!(name), "{accepted}");
+    // Nor has one that says what was wrong, and does not show it.
+    let blobs = market.folder().join("new-oracle").join("blobs");
+    std::fs::remove_dir_all(&blobs).unwrap();
+    std::fs::create_dir_all(&blobs).unwrap();
+    let hidden = market.io(&audit).await;
+    hidden.fails_with(1, &["what the oracle found wrong is not to be had"]);
     market.stop().await;
 }
 

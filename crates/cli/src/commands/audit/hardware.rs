@@ -340,7 +340,7 @@ impl From<Failed> for Failure {
         match failed {
             Failed::Client(error) => error.into(),
             Failed::Moot(Moot::Gone(_)) => Self::not_found(message),
-            Failed::Unripe { .. } => {
+            Failed::Unripe { .. } | Failed::Early { .. } => {
                 Self::failed(message).hint("Look at the cluster with `io doctor`, and try again.")
             }
             Failed::Numbers | Failed::Contended(_) => {
@@ -700,15 +700,20 @@ async fn one(
         .saturating_mul(record.proof.ask.rows.into())
         .min(MAX_OPENED_BYTES);
     let rows = fetched(client, record.proof.rows.as_deref(), length).await;
+    let is_kept = now.saturating_sub(record.proof.at) < KEPT_SECONDS;
     // What an oracle refused itself has no figures. A wrong cell among the rows that it has costs the device its bond all the same.
     if record.proof.outcome != ProofOutcome::Proven {
-        // The device may have sent anything there.
-        let found = match rows {
-            Ok(Some(rows)) => wrong_among(&record, Arc::new(rows)).await?,
-            _ => None,
-        };
-        if let Some(wrong) = found {
-            show(ctx, &record, &wrong, problem, wallet, totals).await?;
+        match rows {
+            Ok(Some(rows)) => {
+                if let Some(wrong) = wrong_among(&record, Arc::new(rows)).await? {
+                    show(ctx, &record, &wrong, problem, wallet, totals).await?;
+                }
+            }
+            // Who says that something is wrong in them had them. Without that verdict the device may have named anything.
+            _ if is_kept && record.proof.outcome == ProofOutcome::Wrong => totals.problem(problem(
+                "what the oracle found wrong is not to be had, and a day is not over".into(),
+            )),
+            _ => {}
         }
         return Ok(());
     }
@@ -723,17 +728,17 @@ async fn one(
                 crate::blocking(move || Ok(opened(deployment, &of, &opened_rows, &states))).await?;
             totals.rows += 1;
             if let Err(reason) = checked {
-                // The oracle accepted what it should not have.
-                match wrong_among(&record, rows).await? {
-                    Some(wrong) => {
-                        show(ctx, &record, &wrong, problem, wallet, totals).await?;
-                    }
-                    None => totals.problem(problem(reason)),
+                // Whatever becomes of the device.
+                totals.problem(problem(format!(
+                    "the oracle accepted what it should not have: {reason}"
+                )));
+                if let Some(wrong) = wrong_among(&record, rows).await? {
+                    show(ctx, &record, &wrong, problem, wallet, totals).await?;
                 }
                 return Ok(());
             }
         }
-        _ if now.saturating_sub(record.proof.at) < KEPT_SECONDS => {
+        _ if is_kept => {
             totals.problem(problem(
                 "what the device opened is not to be had, and a day is not over".into(),
             ));
@@ -809,6 +814,11 @@ async fn show(
                 // Of a device that was faulted on this day there is nothing left to be done.
                 totals.unproven += u64::from(!matches!(moot, Moot::Proven { .. }));
                 more.insert("refused".into(), json!(moot.to_string()));
+            }
+            // A node that is behind: the rest is still looked at.
+            Err(early @ Failed::Early { .. }) => {
+                totals.unproven += 1;
+                more.insert("refused".into(), json!(early.to_string()));
             }
             Err(error) => return Err(error.into()),
             Ok(_) => match wallet {

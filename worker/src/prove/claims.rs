@@ -1,0 +1,252 @@
+//! What this device claims to the oracles: the speed that it measured, or, in a slower time, the one that its newest rounds showed.
+//!
+//! A commitment that is later than its window is a missed round. Heat, a renter or another process can make a device slower than it was
+//! when it measured itself. After two rounds that were late it claims what the quicker of them took, after two that were quicker than it
+//! claims the slower one's time. No figure is above a claim, so a low one earns nothing. One round alone may be an accident, and what an oracle
+//! asks beside the published numbers shows how it asks.
+
+use std::time::Duration;
+
+use io_api::types::{HardwareClaim, ProofAsk};
+use io_proof::hardware::{
+    Hash, Shape,
+    sizes::{FILL_PERCENT, HIRED_FILL_PERCENT, WINDOW_MS},
+};
+
+use crate::limits::{CLAIM_CHANGE_PERCENT, LATE_PERCENT};
+
+/// How many passes of the claimed size an ask's are as long as.
+pub fn claimed_passes(claim: &HardwareClaim, ask: &ProofAsk) -> f64 {
+    (f64::from(ask.n) / f64::from(claim.n)).powi(3) * f64::from(ask.passes)
+}
+
+/// What a round showed.
+#[derive(Clone, Copy, Debug)]
+struct Shown {
+    seed: Hash,
+    /// Microseconds of a pass of the claimed size.
+    pass: u64,
+    late: bool,
+    /// As long as a device's is that nobody uses: a shorter one is over before the device is hot.
+    whole: bool,
+}
+
+/// See the module's description.
+#[derive(Debug)]
+pub struct Claims {
+    now: HardwareClaim,
+    /// Microseconds of a pass when nothing else kept the device busy.
+    measured: u64,
+    /// The newest two rounds, newest first.
+    newest: [Option<Shown>; 2],
+}
+
+impl Claims {
+    pub fn new(measured: HardwareClaim) -> Self {
+        Self {
+            measured: measured.pass_micros,
+            now: measured,
+            newest: [None; 2],
+        }
+    }
+
+    pub fn now(&self) -> &HardwareClaim {
+        &self.now
+    }
+
+    /// The most that it ever claimed: an oracle may have heard that last.
+    pub fn most(&self) -> HardwareClaim {
+        HardwareClaim {
+            pass_micros: self.measured,
+            ..self.now.clone()
+        }
+    }
+
+    /// An ask's passes took so long. Returns whether the claim is another one from now on.
+    pub fn took(&mut self, seed: Hash, ask: &ProofAsk, took: Duration) -> bool {
+        let asked = Shape {
+            n: ask.n,
+            passes: ask.passes,
+        };
+        let usual = |fill| {
+            [self.measured, self.now.pass_micros]
+                .iter()
+                .any(|pass| Shape::for_claim(self.now.n, *pass, fill, WINDOW_MS) == asked)
+        };
+        let whole = usual(FILL_PERCENT);
+        if !whole && !usual(HIRED_FILL_PERCENT) {
+            return false;
+        }
+        let shown = Shown {
+            seed,
+            pass: (took.as_micros() as f64 / claimed_passes(&self.now, ask)) as u64,
+            late: took > Duration::from_millis(WINDOW_MS.into()) * LATE_PERCENT / 100,
+            whole,
+        };
+        self.newest = [Some(shown), self.newest[0]];
+        self.settle()
+    }
+
+    /// An oracle had the commitment of a round too late, whatever the passes took. Returns whether the claim is another one from now on.
+    pub fn missed(&mut self, seed: &Hash) -> bool {
+        let mut of = self.newest.iter_mut().flatten();
+        match of.find(|shown| shown.seed == *seed) {
+            Some(shown) => shown.late = true,
+            None => return false,
+        }
+        self.settle()
+    }
+
+    fn settle(&mut self) -> bool {
+        let [Some(a), Some(b)] = self.newest else {
+            return false;
+        };
+        let (quick, slow) = (a.pass.min(b.pass), a.pass.max(b.pass));
+        let percent = |percent: u64| self.now.pass_micros.saturating_mul(percent) / 100;
+        let pass = if a.late && b.late && quick > percent(100 + CLAIM_CHANGE_PERCENT) {
+            quick
+        } else if a.whole && b.whole && slow < percent(100 - CLAIM_CHANGE_PERCENT) {
+            slow
+        } else {
+            return false;
+        };
+        let (before, pass) = (self.now.pass_micros, pass.max(self.measured));
+        if pass == before {
+            return false;
+        }
+        tracing::info!(
+            before,
+            pass_micros = pass,
+            "the device claims another speed"
+        );
+        self.now.pass_micros = pass;
+        self.newest = [None; 2];
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Passes of 20 ms: 75 of them are asked for.
+    fn claims() -> Claims {
+        Claims::new(HardwareClaim {
+            backend: String::new(),
+            n: 1_024,
+            pass_micros: 20_000,
+            memory_mib: 64,
+            fill_mib_s: 64,
+        })
+    }
+
+    /// As an oracle asks that has heard of `pass`.
+    fn asked(pass: u64, fill: u32) -> ProofAsk {
+        let Shape { n, passes } = Shape::for_claim(1_024, pass, fill, WINDOW_MS);
+        ProofAsk {
+            n,
+            passes,
+            rows: 16,
+            segments: 256,
+            strides: 1_024,
+            open_strides: 6,
+        }
+    }
+
+    fn usual(claims: &Claims) -> ProofAsk {
+        asked(claims.now().pass_micros, FILL_PERCENT)
+    }
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    /// By the oracles' rules a commitment after 2 s is none. A device is asked for 1.5 s of work at the speed that it claims.
+    #[test]
+    fn whoever_is_late_twice_claims_what_it_does_until_it_is_quicker() {
+        let mut claims = claims();
+        let ask = usual(&claims);
+        assert_eq!((ask.n, ask.passes), (1_024, 75));
+        for took in [700, 1_500, 1_800, 1_800] {
+            assert!(!claims.took([0; 32], &ask, ms(took)), "in time");
+        }
+        assert!(!claims.took([1; 32], &ask, ms(60_000)), "an accident");
+        assert!(!claims.took([2; 32], &ask, ms(1_500)));
+        assert!(!claims.took([3; 32], &ask, ms(3_000)));
+        assert_eq!(claims.now().pass_micros, 20_000);
+        // Another oracle, that asks the same.
+        assert!(claims.took([4; 32], &ask, ms(4_500)));
+        assert_eq!(claims.now().pass_micros, 40_000, "the quicker one's");
+        // One that has not heard of it asks as before, which shows the same speed.
+        assert!(!claims.took([5; 32], &ask, ms(3_000)));
+        let ask = usual(&claims);
+        assert_eq!((ask.n, ask.passes), (1_024, 37));
+        assert!(!claims.took([6; 32], &ask, ms(1_480)));
+        // A little quicker is nothing to tell of, and once may be chance.
+        for took in [1_430, 1_430, 750, 1_500, 750] {
+            assert!(!claims.took([7; 32], &ask, ms(took)));
+        }
+        assert!(claims.took([8; 32], &ask, ms(1_110)));
+        assert_eq!(claims.now().pass_micros, 30_000, "the slower one's");
+        let ask = usual(&claims);
+        assert!(!claims.took([9; 32], &ask, ms(1)));
+        assert!(claims.took([10; 32], &ask, ms(1)));
+        assert_eq!(claims.now().pass_micros, 20_000, "as much as it measured");
+        assert_eq!(claims.most(), *claims.now());
+    }
+
+    /// The way to an oracle counts by its clock, and the device sees only its own part.
+    #[test]
+    fn whom_oracles_have_too_late_is_late() {
+        let mut claims = claims();
+        let ask = usual(&claims);
+        for seed in [[1; 32], [2; 32]] {
+            assert!(!claims.took(seed, &ask, ms(1_700)));
+        }
+        assert!(!claims.missed(&[3; 32]), "no round of these");
+        assert!(!claims.missed(&[1; 32]));
+        assert!(claims.missed(&[2; 32]));
+        assert_eq!(claims.now().pass_micros, 1_700_000 / 75);
+        assert!(!claims.missed(&[2; 32]));
+    }
+
+    /// A renter has the device: its rounds are shorter, and say nothing of how it does for longer.
+    #[test]
+    fn short_rounds_lower_a_claim_and_do_not_raise_it() {
+        let mut claims = claims();
+        let ask = asked(20_000, HIRED_FILL_PERCENT);
+        assert!(!claims.took([1; 32], &ask, ms(2_100)));
+        assert!(claims.took([2; 32], &ask, ms(2_100)));
+        assert_eq!(claims.now().pass_micros, 60_000);
+        let ask = asked(60_000, HIRED_FILL_PERCENT);
+        for seed in [[3; 32], [4; 32], [5; 32]] {
+            assert!(!claims.took(seed, &ask, ms(230)));
+        }
+        let ask = usual(&claims);
+        assert!(!claims.took([6; 32], &ask, ms(500)));
+        assert!(claims.took([7; 32], &ask, ms(500)));
+        assert_eq!(claims.now().pass_micros, 20_000);
+    }
+
+    /// Small matrices are slow for their size, and long asks late however fast the device is.
+    #[test]
+    fn an_oracle_that_asks_otherwise_teaches_nothing() {
+        let mut claims = claims();
+        let (usual, short) = (usual(&claims), asked(20_000, 10));
+        let longer = ProofAsk {
+            passes: usual.passes + 1,
+            ..usual
+        };
+        let small = ProofAsk {
+            n: usual.n / 2,
+            passes: usual.passes * 8,
+            ..usual
+        };
+        for (seed, ask) in [longer, small, short, longer, small].iter().enumerate() {
+            assert!(!claims.took([seed as u8; 32], ask, ms(5_000)));
+            assert!(!claims.missed(&[seed as u8; 32]));
+        }
+        assert!(!claims.took([9; 32], &usual, ms(5_000)), "the first");
+        assert!(claims.took([10; 32], &usual, ms(5_000)), "the second");
+    }
+}
