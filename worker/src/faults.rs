@@ -32,13 +32,13 @@ pub(crate) fn no_rounds() -> bool {
     false
 }
 
-/// `boasts`: claims five times the speed that was measured.
+/// `slow_start`: passes take three seconds until the device has claimed another speed than it measured.
 #[cfg(feature = "faults")]
-pub(crate) fn boast(mut claim: io_api::types::HardwareClaim) -> io_api::types::HardwareClaim {
-    if is("boasts") {
-        claim.pass_micros = (claim.pass_micros / 5).max(1);
+pub(crate) fn hold_up(started: std::time::Instant, claims_as_measured: bool) {
+    const FOR: std::time::Duration = std::time::Duration::from_secs(3);
+    if is("slow_start") && claims_as_measured {
+        std::thread::sleep(FOR.saturating_sub(started.elapsed()));
     }
-    claim
 }
 
 /// `wrong_embedding`: what to run instead, of the same form and with other numbers.

@@ -90,10 +90,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<()> {
     let of_device = device.clone();
     let prover =
         tokio::task::spawn_blocking(move || hardware::Prover::open(&of_device, threads)).await??;
-    let claim = test.hardware.clone();
-    #[cfg(feature = "faults")]
-    let claim = crate::faults::boast(claim);
-    let proving = Proving::new(prover, claim, threads);
+    let proving = Proving::new(prover, test.hardware.clone(), threads);
 
     let oracles = config
         .oracles

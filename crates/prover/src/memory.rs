@@ -1,5 +1,7 @@
 //! The walk through host memory.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use io_proof::hardware::{
     Hash,
     memory::{SEGMENT_WORDS, Walk, segment},
@@ -15,6 +17,11 @@ pub struct Filled {
 
 /// Fills `walk.segments` × 4 KiB on `threads` threads. Memory that there isn't is an error: whoever asks for too much must not end the process.
 pub fn fill(walk: Walk, threads: usize) -> Result<Filled, ProveError> {
+    fill_until(walk, threads, &AtomicBool::new(false))
+}
+
+/// The same; `stop` ends it early.
+pub fn fill_until(walk: Walk, threads: usize, stop: &AtomicBool) -> Result<Filled, ProveError> {
     let unavailable = ProveError::Unavailable;
     walk.check()
         .map_err(|error| unavailable(error.to_string()))?;
@@ -31,11 +38,17 @@ pub fn fill(walk: Walk, threads: usize) -> Result<Filled, ProveError> {
         for (at, chunk) in words.chunks_mut(part * SEGMENT_WORDS).enumerate() {
             scope.spawn(move || {
                 for (i, to) in chunk.chunks_exact_mut(SEGMENT_WORDS).enumerate() {
+                    if stop.load(Ordering::Relaxed) {
+                        return;
+                    }
                     to.copy_from_slice(&segment(&walk.seed, (at * part + i) as u64));
                 }
             });
         }
     });
+    if stop.load(Ordering::Relaxed) {
+        return Err(ProveError::Cancelled);
+    }
     Ok(Filled { walk, words })
 }
 

@@ -2,8 +2,8 @@
 //!
 //! A commitment that is later than its window is a missed round. Heat, a renter or another process can make a device slower than it was
 //! when it measured itself. After two rounds that were late it claims what the quicker of them took, after two that were quicker than it
-//! claims the slower one's time. No figure is above a claim, so a low one earns nothing. One round alone may be an accident, and what an oracle
-//! asks beside the published numbers shows how it asks.
+//! claims the slower one's time. No figure is above a claim, so a low one earns nothing. One round alone may be an accident, but where none was in time
+//! yet there is nothing to lose; and what an oracle asks beside the published numbers shows how it asks.
 
 use std::time::Duration;
 
@@ -37,8 +37,10 @@ pub struct Claims {
     now: HardwareClaim,
     /// Microseconds of a pass when nothing else kept the device busy.
     measured: u64,
-    /// The newest two rounds, newest first.
+    /// The newest two rounds since it claimed that, newest first.
     newest: [Option<Shown>; 2],
+    /// A round before them was in time.
+    was_in_time: bool,
 }
 
 impl Claims {
@@ -47,6 +49,7 @@ impl Claims {
             measured: measured.pass_micros,
             now: measured,
             newest: [None; 2],
+            was_in_time: false,
         }
     }
 
@@ -83,6 +86,7 @@ impl Claims {
             late: took > Duration::from_millis(WINDOW_MS.into()) * LATE_PERCENT / 100,
             whole,
         };
+        self.was_in_time |= self.newest[0].is_some_and(|before| !before.late);
         self.newest = [Some(shown), self.newest[0]];
         self.settle()
     }
@@ -98,14 +102,16 @@ impl Claims {
     }
 
     fn settle(&mut self) -> bool {
-        let [Some(a), Some(b)] = self.newest else {
+        let [Some(a), before] = self.newest else {
             return false;
         };
+        let b = before.unwrap_or(a);
         let (quick, slow) = (a.pass.min(b.pass), a.pass.max(b.pass));
+        let (lower, raise) = (before.is_some() || !self.was_in_time, before.is_some());
         let percent = |percent: u64| self.now.pass_micros.saturating_mul(percent) / 100;
-        let pass = if a.late && b.late && quick > percent(100 + CLAIM_CHANGE_PERCENT) {
+        let pass = if lower && a.late && b.late && quick > percent(100 + CLAIM_CHANGE_PERCENT) {
             quick
-        } else if a.whole && b.whole && slow < percent(100 - CLAIM_CHANGE_PERCENT) {
+        } else if raise && a.whole && b.whole && slow < percent(100 - CLAIM_CHANGE_PERCENT) {
             slow
         } else {
             return false;
@@ -130,7 +136,7 @@ mod tests {
     use super::*;
 
     /// Passes of 20 ms: 75 of them are asked for.
-    fn claims() -> Claims {
+    fn new() -> Claims {
         Claims::new(HardwareClaim {
             backend: String::new(),
             n: 1_024,
@@ -138,6 +144,16 @@ mod tests {
             memory_mib: 64,
             fill_mib_s: 64,
         })
+    }
+
+    /// That have been in time.
+    fn claims() -> Claims {
+        let mut claims = new();
+        let ask = usual(&claims);
+        for seed in [[254; 32], [255; 32]] {
+            assert!(!claims.took(seed, &ask, ms(1_500)));
+        }
+        claims
     }
 
     /// As an oracle asks that has heard of `pass`.
@@ -193,6 +209,28 @@ mod tests {
         assert!(claims.took([10; 32], &ask, ms(1)));
         assert_eq!(claims.now().pass_micros, 20_000, "as much as it measured");
         assert_eq!(claims.most(), *claims.now());
+    }
+
+    #[test]
+    fn whoever_was_never_in_time_claims_what_it_does_at_once() {
+        let mut claims = new();
+        let ask = usual(&claims);
+        assert!(claims.took([1; 32], &ask, ms(7_500)));
+        assert_eq!(claims.now().pass_micros, 100_000);
+        let ask = usual(&claims);
+        assert!(claims.took([2; 32], &ask, ms(3_000)));
+        assert_eq!(claims.now().pass_micros, 200_000);
+        // Quick once, it may have been an accident all the same.
+        let ask = usual(&claims);
+        assert!(!claims.took([3; 32], &ask, ms(500)));
+        assert!(!claims.took([4; 32], &ask, ms(9_000)), "in time before");
+        assert!(claims.took([5; 32], &ask, ms(9_000)));
+
+        // An oracle had it too late.
+        let mut claims = new();
+        let ask = usual(&claims);
+        assert!(!claims.took([1; 32], &ask, ms(1_700)));
+        assert!(claims.missed(&[1; 32]));
     }
 
     /// The way to an oracle counts by its clock, and the device sees only its own part.

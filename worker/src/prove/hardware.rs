@@ -96,9 +96,15 @@ impl Prover {
         }
     }
 
-    fn fill(&self, walk: Walk, threads: usize) -> Result<Filled<'_>> {
+    /// `stop` ends it early on a host; a GPU is done in a moment.
+    fn fill(
+        &self,
+        walk: Walk,
+        threads: usize,
+        stop: &AtomicBool,
+    ) -> Result<Filled<'_>, ProveError> {
         Ok(match self {
-            Self::Host(_) => Filled::Host(memory::fill(walk, threads)?),
+            Self::Host(_) => Filled::Host(memory::fill_until(walk, threads, stop)?),
             Self::Nvidia { gpu, .. } => Filled::Nvidia(gpu.fill(walk)?),
         })
     }
@@ -130,7 +136,7 @@ impl Prover {
             strides: 1,
         };
         let started = Instant::now();
-        drop(self.fill(walk, threads)?);
+        drop(self.fill(walk, threads, &stop)?);
         let fill_mib_s = segments as f64 / 256.0 / started.elapsed().as_secs_f64().max(1e-6);
         let memory_mib = match self {
             Self::Host(_) => memory_mib,
@@ -706,6 +712,13 @@ fn answer(
         });
         let (backend, host) = (proving.prover.backend(), proving.prover.host());
         let proof = io_prover::prove_checked(backend, host, &seed, &device, shape, stop);
+        #[cfg(feature = "faults")]
+        {
+            let claims = lock(&proving.claims);
+            let as_measured = *claims.now() == claims.most();
+            drop(claims);
+            crate::faults::hold_up(started, as_measured);
+        }
         let took = started.elapsed();
         done.store(true, Ordering::Relaxed);
         watch.thread().unpark();
@@ -737,15 +750,15 @@ fn answer(
         roots: committed.roots.iter().map(text::hash).collect(),
         signature: worker.chain.sign(&statement.to_bytes()),
     })?;
-    if over.load(Ordering::Relaxed) {
-        return ended(started.elapsed());
-    }
     let walk = Walk {
         seed: memory_seed(&seed, &device),
         segments: ask.segments,
         strides: ask.strides,
     };
-    let filled = proving.prover.fill(walk, proving.threads)?;
+    let filled = match proving.prover.fill(walk, proving.threads, stop) {
+        Err(ProveError::Cancelled) => return ended(started.elapsed()),
+        filled => filled?,
+    };
     if over.load(Ordering::Relaxed) {
         return ended(started.elapsed());
     }

@@ -252,9 +252,9 @@ async fn wrong_record(market: &Market, oracle: usize) -> Value {
 /// before the program by itself, over a crash between its steps; another oracle that catches the device as well spends nothing on what was proven.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_caught_loses_its_bond_without_anybodys_command() {
-    // A commitment needs eight seconds until it may be shown.
+    // A commitment needs five seconds until it may be shown.
     let mut market = Market::start(Options {
-        slot_ms: 250,
+        slot_ms: 150,
         ..Options::default()
     })
     .await;
@@ -390,8 +390,8 @@ async fn who_is_caught_loses_its_bond_without_anybodys_command() {
     market.stop().await;
 }
 
-/// A device that claims more than it does is late in its window, which counts as a missed round. When it was late twice it claims what it
-/// does, and is measured.
+/// A device that is slower than when it measured itself is late in its window, which counts as a missed round. Then it claims what it does, and is
+/// measured.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_device_that_is_slower_than_it_claims_claims_less() {
     let mut market = Market::start(Options::default()).await;
@@ -402,14 +402,13 @@ async fn a_device_that_is_slower_than_it_claims_claims_less() {
         &mut market,
         2,
         "strict-oracle",
-        "boasts",
+        "slow_start",
         &[("rounds", rounds)],
     )
     .await;
     let figures = until(
         "the oracle should measure the device",
-        // Each try that is late comes later than the one before.
-        2 * PATIENCE,
+        PATIENCE,
         || market.logs(),
         async || market.figures(2, &device).await,
     )
@@ -425,16 +424,16 @@ async fn a_device_that_is_slower_than_it_claims_claims_less() {
             reason.contains("and 2000 are the most")
         })
         .collect();
-    assert!(late.len() >= 2, "{proofs:?}");
     let proven = proofs
         .iter()
         .find(|proof| proof.outcome == ProofOutcome::Proven);
-    let (first, proven) = (late[0], proven.expect("a proof"));
+    let first = late.first().unwrap_or_else(|| panic!("{proofs:?}"));
+    let proven = proven.expect("a proof");
     let work = |proof: &HardwareProof| {
         let (n, passes) = (u64::from(proof.ask.n), u64::from(proof.ask.passes));
         n.pow(3) * passes
     };
-    assert!(work(proven) * 2 < work(first), "{first:?} {proven:?}");
+    assert!(work(proven) < work(first), "{first:?} {proven:?}");
     market.stop().await;
 }
 
