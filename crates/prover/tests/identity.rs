@@ -29,6 +29,18 @@ fn seed(i: u32) -> Hash {
     seed
 }
 
+/// Nobody waits for memory that is not needed any more, and none that is filled in part is walked.
+#[test]
+fn a_filling_that_is_stopped_gives_nothing() {
+    let walk = Walk {
+        seed: seed(1),
+        segments: 1 << 12,
+        strides: 1,
+    };
+    let stopped = memory::fill_until(walk, 2, &AtomicBool::new(true));
+    assert!(matches!(stopped, Err(ProveError::Cancelled)));
+}
+
 #[test]
 fn every_kernel_and_thread_count_yields_the_definitions_bits() {
     for n in [32, 64, 256] {
