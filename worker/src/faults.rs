@@ -32,12 +32,11 @@ pub(crate) fn no_rounds() -> bool {
     false
 }
 
-/// `slow_start`: passes take three seconds until the device has claimed another speed than it measured.
+/// `slower`: passes take 1.6 times as long as when the device measured itself.
 #[cfg(feature = "faults")]
-pub(crate) fn hold_up(started: std::time::Instant, claims_as_measured: bool) {
-    const FOR: std::time::Duration = std::time::Duration::from_secs(3);
-    if is("slow_start") && claims_as_measured {
-        std::thread::sleep(FOR.saturating_sub(started.elapsed()));
+pub(crate) fn hold_up(started: std::time::Instant, measured: std::time::Duration) {
+    if is("slower") {
+        std::thread::sleep((measured * 8 / 5).saturating_sub(started.elapsed()));
     }
 }
 

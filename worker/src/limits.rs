@@ -30,6 +30,12 @@ pub const MAX_ASKED_WINDOWS: u32 = 2;
 /// Passes that take more of the window than this, percent, are late. They are asked for as three quarters of it, and a commitment has to
 /// come within it.
 pub const LATE_PERCENT: u32 = 90;
+/// The way to an oracle and back takes no longer than this: whoever is quicker by more was not late by it.
+pub const WAY: Duration = Duration::from_millis(501);
+/// What a device claims less by, percent, for a way that makes it late.
+pub const MISSED_PERCENT: u64 = 10;
+/// Rounds that a claim follows from.
+pub const REMEMBERED_ROUNDS: usize = 64;
 /// What a device does differs from what it claims by more than this, percent, before it claims another speed.
 pub const CLAIM_CHANGE_PERCENT: u64 = 5;
 /// Longest filling of memory that an oracle may ask for, at the claimed speed.

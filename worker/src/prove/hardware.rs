@@ -29,12 +29,13 @@ use io_proof::hardware::{
 };
 use io_protocol::hardware::{CommitmentStatement, RevealStatement, RoundStatement};
 use io_prover::{Backend, Proof, ProveError, cpu::Cpu, cuda::Gpu, memory};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::DeviceSelection,
     devices::Device,
     limits::*,
-    prove::claims::{Claims, claimed_passes},
+    prove::claims::{Claims, claimed_passes, is_late},
     worker::{Worker, lock},
 };
 
@@ -289,8 +290,22 @@ struct Running {
     link: usize,
     /// Where the signature of the reveal goes; `None` when the round is over for its oracle.
     reveal: Option<mpsc::Sender<[u8; 64]>>,
-    /// Then what is computed for it may end.
-    over: Arc<AtomicBool>,
+    over: Over,
+}
+
+/// Whether a round is over for its oracle: then what is done for it ends.
+#[derive(Clone, Default)]
+struct Over {
+    /// Also when the worker shuts down.
+    stop: Arc<AtomicBool>,
+    ended: CancellationToken,
+}
+
+impl Over {
+    fn end(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.ended.cancel();
+    }
 }
 
 impl Running {
@@ -315,7 +330,17 @@ impl Drop for Busy<'_> {
 struct Begun {
     seed: Hash,
     reveal: mpsc::Receiver<[u8; 64]>,
-    over: Arc<AtomicBool>,
+    over: Over,
+}
+
+/// Tells whoever watches a computation that it has ended, however it does.
+struct Ends<'a>(&'a AtomicBool, &'a std::thread::Thread);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+        self.1.unpark();
+    }
 }
 
 /// This worker's side of the hardware proof.
@@ -378,7 +403,7 @@ impl Proving {
         let mut running = lock(&self.running);
         if let Some(running) = running.as_mut().filter(|running| which(running)) {
             running.reveal = None;
-            running.over.store(true, Ordering::Relaxed);
+            running.over.end();
         }
     }
 
@@ -466,13 +491,15 @@ async fn tell(worker: Arc<Worker>, link: usize) {
         lock(&proving.untold).remove(&link);
         let claim = lock(&proving.claims).now().clone();
         let is_there = lock(&proving.speakers).contains_key(&link);
-        if is_there
-            && worker.outbound[link]
-                .try_send(ToOracle::Claim { claim })
-                .is_ok()
-        {
+        let measured = async {
+            worker.outbound[link]
+                .send(ToOracle::Claim { claim })
+                .await?;
+            anyhow::Ok(told.changed().await?)
+        };
+        if is_there {
             // However it ends, the next oracle is told.
-            let _ = tokio::time::timeout(CLAIM_TURN, told.changed()).await;
+            let _ = tokio::time::timeout(CLAIM_TURN, measured).await;
         }
     };
     tokio::select! {
@@ -497,17 +524,24 @@ pub fn hear(worker: &Arc<Worker>, link: usize, message: ToWorker) {
                 };
                 let (seed, began) = (begun.seed, Instant::now());
                 let _until_then = Busy { worker: &of, seed };
-                let answered = answer(&of, link, &opening, &ask, begun);
-                let held = began.elapsed();
+                let mut busy = Duration::ZERO;
+                let answered = answer(&of, link, &opening, &ask, begun, &mut busy);
+                let (held, oracles) = (began.elapsed(), of.oracles.len() as u32);
+                let share = of.proving.spent(link, busy, oracles);
+                // Whatever kept the device waiting, also if it was only that the oracle went away.
+                of.proving.rest(link, Instant::now(), held - busy.min(held));
+                let oracle = &opening.oracle;
                 match answered {
-                    Ok(busy) => of.proving.rest(link, Instant::now(), held - busy.min(held)),
+                    Ok(Answered::Whole) => {
+                        tracing::info!(?busy, share, all = ?held, "a hardware proof is with the oracle")
+                    }
+                    Ok(Answered::Ended) => {
+                        tracing::info!(?busy, share, oracle, "an oracle has ended its round")
+                    }
                     Err(error) => {
                         let reason = format!("{error:#}");
-                        tracing::warn!(oracle = opening.oracle, reason, "a hardware proof failed");
+                        tracing::warn!(oracle, reason, "a hardware proof failed");
                         unready(&of, link, &seed, &reason);
-                        if is_up(&of, link) {
-                            of.proving.rest(link, Instant::now(), held);
-                        }
                     }
                 }
             });
@@ -552,7 +586,7 @@ pub fn hear(worker: &Arc<Worker>, link: usize, message: ToWorker) {
             }
             if let Some(round) = round.as_deref().and_then(text::parse_hash) {
                 proving.give_up(|running| running.is(&round, link));
-                if outcome == ProofOutcome::Missed && lock(&proving.claims).missed(&round) {
+                if outcome == ProofOutcome::Missed && lock(&proving.claims).missed(&round, link) {
                     claim_anew(worker);
                 }
             }
@@ -628,7 +662,7 @@ fn begin(worker: &Worker, link: usize, opening: &RoundOpening, ask: &ProofAsk) -
         bail!(reason);
     }
     tracing::debug!(?cost, ?ask, "a hardware proof is asked for");
-    let ((sender, reveal), over) = (mpsc::channel(), Arc::new(AtomicBool::new(false)));
+    let ((sender, reveal), over) = (mpsc::channel(), Over::default());
     *running = Some(Running {
         seed,
         link,
@@ -636,13 +670,6 @@ fn begin(worker: &Worker, link: usize, opening: &RoundOpening, ask: &ProofAsk) -
         over: over.clone(),
     });
     Ok(Begun { seed, reveal, over })
-}
-
-/// Whether a link takes what was just said on it: an oracle that is gone has left no round unfinished on purpose. Blocks for a moment.
-fn is_up(worker: &Worker, link: usize) -> bool {
-    std::thread::sleep(RETRY);
-    let queue = &worker.outbound[link];
-    queue.capacity() == queue.max_capacity()
 }
 
 /// Waits for the oracle's reveal, and ends when the worker does. `None`: the oracle has ended the round.
@@ -666,14 +693,22 @@ fn wait(worker: &Worker, reveal: &mpsc::Receiver<[u8; 64]>) -> Result<Option<[u8
     }
 }
 
-/// Answers a round to its end, or until its oracle has ended it. Returns how long the device was busy with it.
+/// How a round ended.
+enum Answered {
+    Whole,
+    /// Its oracle has ended it.
+    Ended,
+}
+
+/// Answers a round to its end, or until its oracle has ended it. `busy` rises by how long the device was busy with it, also where it fails.
 fn answer(
     worker: &Arc<Worker>,
     link: usize,
     opening: &RoundOpening,
     ask: &ProofAsk,
     begun: Begun,
-) -> Result<Duration> {
+    busy: &mut Duration,
+) -> Result<Answered> {
     let (proving, started) = (&worker.proving, Instant::now());
     let Begun { seed, reveal, over } = begun;
     let (device, round) = (worker.address.to_bytes(), text::hash(&seed));
@@ -682,25 +717,14 @@ fn answer(
             .try_send(message)
             .map_err(|_| anyhow::anyhow!("the link is gone or too slow"))
     };
-    let oracles = worker.oracles.len() as u32;
-    // What it took until then counts.
-    let ended = |busy: Duration| {
-        proving.spent(link, busy, oracles);
-        tracing::info!(
-            ?busy,
-            oracle = opening.oracle,
-            "an oracle has ended its round"
-        );
-        Ok(busy)
-    };
-    let stop: &AtomicBool = &over;
+    let stop: &AtomicBool = &over.stop;
     let shape = Shape {
         n: ask.n,
         passes: ask.passes,
     };
     let done = AtomicBool::new(false);
     let done = &done;
-    let proved: Result<(Proof, Duration), ProveError> = std::thread::scope(|scope| {
+    let proved = std::thread::scope(|scope| {
         // Passes of a large matrix are long: a shutdown doesn't wait for them.
         let watch = scope.spawn(move || {
             while !done.load(Ordering::Relaxed) {
@@ -710,29 +734,25 @@ fn answer(
                 std::thread::park_timeout(LOOK_FOR_SHUTDOWN);
             }
         });
+        let _ends = Ends(done, watch.thread());
         let (backend, host) = (proving.prover.backend(), proving.prover.host());
         let proof = io_prover::prove_checked(backend, host, &seed, &device, shape, stop);
         #[cfg(feature = "faults")]
-        {
-            let claims = lock(&proving.claims);
-            let as_measured = *claims.now() == claims.most();
-            drop(claims);
-            crate::faults::hold_up(started, as_measured);
-        }
-        let took = started.elapsed();
-        done.store(true, Ordering::Relaxed);
-        watch.thread().unpark();
-        proof.map(|proof| (proof, took))
+        crate::faults::hold_up(started, computing(&lock(&proving.claims).most(), ask));
+        *busy = started.elapsed();
+        proof
     });
-    let (proof, took) = match proved {
-        Err(ProveError::Cancelled) if !worker.shutdown.is_cancelled() => {
-            return ended(started.elapsed());
-        }
-        proved => proved?,
-    };
-    if lock(&proving.claims).took(seed, ask, took) {
+    let was_cancelled = matches!(proved, Err(ProveError::Cancelled));
+    // Passes that were stopped would have taken longer still.
+    if (proved.is_ok() || was_cancelled && is_late(*busy))
+        && lock(&proving.claims).took(seed, link, ask, *busy)
+    {
         claim_anew(worker);
     }
+    if was_cancelled && !worker.shutdown.is_cancelled() {
+        return Ok(Answered::Ended);
+    }
+    let proof = proved?;
     #[cfg(feature = "faults")]
     let proof = crate::faults::with_a_wrong_cell(proof, proving.prover.host());
     let proof = Arc::new(proof);
@@ -755,13 +775,12 @@ fn answer(
         segments: ask.segments,
         strides: ask.strides,
     };
-    let filled = match proving.prover.fill(walk, proving.threads, stop) {
-        Err(ProveError::Cancelled) => return ended(started.elapsed()),
-        filled => filled?,
-    };
-    if over.load(Ordering::Relaxed) {
-        return ended(started.elapsed());
+    let filled = proving.prover.fill(walk, proving.threads, stop);
+    *busy = started.elapsed();
+    if over.ended.is_cancelled() {
+        return Ok(Answered::Ended);
     }
+    let filled = filled?;
     say(ToOracle::Filled {
         round: round.clone(),
     })?;
@@ -772,9 +791,8 @@ fn answer(
         oracle,
         round_seed: seed,
     };
-    let mut busy = started.elapsed();
     let Some(revealed) = wait(worker, &reveal)? else {
-        return ended(busy);
+        return Ok(Answered::Ended);
     };
     ensure!(
         verify_signature(&oracle, &statement.to_bytes(), &revealed),
@@ -784,20 +802,22 @@ fn answer(
     let walking = Instant::now();
     let states = states_to_bytes(&filled.walk(&reveal)?);
     drop(filled);
-    busy += walking.elapsed();
+    *busy += walking.elapsed();
     say(ToOracle::Walked {
         round: round.clone(),
         root: text::hash(blake3::hash(&states).as_bytes()),
     })?;
-    upload(worker, link, &states)?;
+    if upload(worker, link, &states, &over.ended)?.is_none() {
+        return Ok(Answered::Ended);
+    }
     let began = Instant::now();
     let rows = open(proving, &proof, &drawn_rows(&reveal, committed, ask.rows));
-    busy += began.elapsed();
-    let rows = upload(worker, link, &rows)?;
+    *busy += began.elapsed();
+    let Some(rows) = upload(worker, link, &rows, &over.ended)? else {
+        return Ok(Answered::Ended);
+    };
     say(ToOracle::Opened { round, rows })?;
-    let share = proving.spent(link, busy, oracles);
-    tracing::info!(?busy, share, all = ?started.elapsed(), "a hardware proof is with the oracle");
-    Ok(busy)
+    Ok(Answered::Whole)
 }
 
 /// Rows as they go to an oracle.
@@ -809,20 +829,28 @@ fn open(proving: &Proving, proof: &Proof, rows: &[(u32, u32)]) -> Vec<u8> {
     opened.iter().flat_map(OpenedRow::to_bytes).collect()
 }
 
-/// Uploads to the oracle of a link, which must take it in time. Returns the blob's hash.
-fn upload(worker: &Worker, link: usize, bytes: &[u8]) -> Result<String> {
+/// Uploads to the oracle of a link, which must take it in time. Returns the blob's hash; `None` when what it is for has ended meanwhile.
+fn upload(
+    worker: &Worker,
+    link: usize,
+    bytes: &[u8],
+    ended: &CancellationToken,
+) -> Result<Option<String>> {
     let blob = *blake3::hash(bytes).as_bytes();
     let key = worker.chain.request_key();
     let upload = worker.oracles[link].put_blob(&key, &blob, BlobSource::Bytes(bytes), |_| {});
     tokio::runtime::Handle::current().block_on(async {
         tokio::select! {
             () = worker.shutdown.cancelled() => bail!("the worker is shutting down"),
-            uploaded = tokio::time::timeout(ROUND_PATIENCE, upload) => uploaded
-                .context("the oracle takes what was opened too slowly")?
-                .context("uploading what was opened"),
+            () = ended.cancelled() => Ok(None),
+            uploaded = tokio::time::timeout(ROUND_PATIENCE, upload) => {
+                uploaded
+                    .context("the oracle takes what was opened too slowly")?
+                    .context("uploading what was opened")?;
+                Ok(Some(text::hash(&blob)))
+            }
         }
-    })?;
-    Ok(text::hash(&blob))
+    })
 }
 
 /// Opens more of a round for an audit: rows of a pass, or the roots of all its rows.
@@ -858,7 +886,8 @@ fn reopen(worker: &Worker, link: usize, round: &str, pass: u32, rows: &[u32]) ->
     lock(&proving.audits).took(Instant::now(), link, started.elapsed(), oracles);
     // Another audit need not wait until this one's oracle has taken all of it.
     drop(turn);
-    upload(worker, link, &bytes)
+    let never = CancellationToken::new();
+    upload(worker, link, &bytes, &never)?.context("the upload ended")
 }
 
 #[cfg(test)]
@@ -955,14 +984,14 @@ mod tests {
     #[test]
     fn a_round_that_is_over_holds_the_device_until_it_has_stopped() {
         let proving = Proving::new(Prover::Host(io_prover::for_host(1)), claim(), 1);
-        let ((sender, reveal), over) = (mpsc::channel(), Arc::new(AtomicBool::new(false)));
+        let ((sender, reveal), over) = (mpsc::channel(), Over::default());
         *lock(&proving.running) = Some(Running {
             seed: [1; 32],
             link: 0,
             reveal: Some(sender),
             over: over.clone(),
         });
-        let is_over = || over.load(Ordering::Relaxed);
+        let is_over = || over.stop.load(Ordering::Relaxed) && over.ended.is_cancelled();
         for (seed, link) in [([1; 32], 1), ([2; 32], 0)] {
             proving.give_up(|running| running.is(&seed, link));
             revealed(

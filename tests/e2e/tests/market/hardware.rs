@@ -396,13 +396,23 @@ async fn who_is_caught_loses_its_bond_without_anybodys_command() {
 async fn a_device_that_is_slower_than_it_claims_claims_less() {
     let mut market = Market::start(Options::default()).await;
     let device = market.devices[0];
+    // Who has not measured it yet would ask it at the same time.
+    for other in 0..2 {
+        until(
+            "the other oracles should know the device",
+            PATIENCE,
+            || market.logs(),
+            async || market.figures(other, &device).await,
+        )
+        .await;
+    }
     // As published: the window is two seconds, and so is the time to a commitment.
     let rounds = json!({"strides": 4_096, "read_ns": 100_000});
     meet(
         &mut market,
         2,
         "strict-oracle",
-        "slow_start",
+        "slower",
         &[("rounds", rounds)],
     )
     .await;

@@ -717,11 +717,10 @@ async fn one(
         }
         return Ok(());
     }
-    let rows = rows?;
     let length = record.walk.states_len() as u64;
-    let states = fetched(client, record.proof.walk_root.as_deref(), length).await?;
+    let states = fetched(client, record.proof.walk_root.as_deref(), length).await;
     match (rows, states) {
-        (Some(rows), Some(states)) => {
+        (Ok(Some(rows)), Ok(Some(states))) => {
             let (of, rows) = (record.clone(), Arc::new(rows));
             let opened_rows = rows.clone();
             let checked =
@@ -738,10 +737,13 @@ async fn one(
                 return Ok(());
             }
         }
-        _ if is_kept => {
-            totals.problem(problem(
-                "what the device opened is not to be had, and a day is not over".into(),
-            ));
+        // Whatever the oracle answers instead, the rest is still looked at.
+        (rows, states) if is_kept => {
+            let why = rows.err().or(states.err());
+            let why = why.map_or(String::new(), |error| format!(": {}", error.message));
+            totals.problem(problem(format!(
+                "what the device opened is not to be had, and a day is not over{why}"
+            )));
         }
         _ => {}
     }
