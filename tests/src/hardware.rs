@@ -130,7 +130,7 @@ impl Cell {
 }
 
 /// The most that a proof may use, compute units.
-pub const LIMIT: u32 = 400_000;
+pub const LIMIT: u32 = 800_000;
 
 /// Sets a transaction's limit: the default is too low for a proof.
 fn compute_limit(units: u32) -> Instruction {

@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     attest, blobs,
     chain::{Chain, local_time},
-    config::Config,
+    config::{Config, DeviceSelection},
     devices::{self, Sampler},
     job,
     journal::{Journal, Record},
@@ -63,6 +63,9 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<()> {
     );
     let _device = Lock::take(&lock_path, &in_use).await?;
     tracing::info!(device = %device.address(), name = device.name, memory_mib = device.memory_mib, threads = device.threads, "device");
+    if let DeviceSelection::Nvidia { .. } = device.selection {
+        tracing::warn!("{}", devices::ENGINES_ARE_ON_THE_HOST);
+    }
 
     let (transactions, address) = (config.data_dir.join("transactions.jsonl"), device.address());
     let connect = || Chain::connect(&config.rpc_url, &transactions, operator.clone());

@@ -2,14 +2,14 @@
 //! services run. Prints a table; ratios are to other code of the same run.
 
 use std::{
-    sync::atomic::AtomicBool,
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
 use io_proof::hardware::{
     OpenedRow, Shape, cell,
     memory::{STRIDE, Walk, check_walk, states_to_bytes},
-    sizes::{OPEN_STRIDES, ROWS, STRIDES},
+    sizes::{HIRED_FILL_PERCENT, OPEN_STRIDES, ROWS, STRIDES, WINDOW_MS},
 };
 use io_prover::{
     checker,
@@ -27,6 +27,74 @@ fn best(rounds: u32, mut work: impl FnMut()) -> Duration {
         })
         .min()
         .unwrap_or_default()
+}
+
+/// Memory that a device in use is asked for, segments of 4 KiB.
+const HIRED_SEGMENTS: u64 = 16 * 256;
+/// How long a renter's job runs with a round beside it, and without.
+const JOB: Duration = Duration::from_secs(10);
+
+/// What a job on all threads gets done in [`JOB`], small products, and how long what is done `beside` it takes.
+fn job(threads: usize, beside: impl FnOnce()) -> (u64, Duration) {
+    let (done, stop) = (AtomicU64::new(0), AtomicBool::new(false));
+    let started = Instant::now();
+    let mut took = Duration::ZERO;
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    std::hint::black_box(reference(256, 1));
+                    done.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        beside();
+        took = started.elapsed();
+        std::thread::sleep(JOB.saturating_sub(took));
+        stop.store(true, Ordering::Relaxed);
+    });
+    (done.into_inner(), took)
+}
+
+/// A round of a device that a renter uses, as an oracle asks for it at the speed that the device claims: how long it takes beside the job,
+/// and what the job loses by it.
+fn hired(threads: usize) {
+    let go = AtomicBool::new(false);
+    let cpu = Cpu::new(Kernel::best(), threads);
+    let pass = best(3, || {
+        let shape = Shape {
+            n: 2_048,
+            passes: 1,
+        };
+        drop(prove(&cpu, &[1; 32], &[2; 32], shape, &go).unwrap());
+    });
+    let micros = pass.as_micros() as u64;
+    let shape = Shape::for_claim(2_048, micros, HIRED_FILL_PERCENT, WINDOW_MS);
+    let walk = Walk {
+        seed: [1; 32],
+        segments: HIRED_SEGMENTS,
+        strides: STRIDES,
+    };
+    let round = || {
+        let proof = prove(&cpu, &[1; 32], &[2; 32], shape, &go).unwrap();
+        let filled = memory::fill(walk, threads).unwrap();
+        std::hint::black_box(filled.walk(&[3; 32]));
+        std::hint::black_box(proof.open(&cpu, &[3; 32], ROWS));
+    };
+    let (mut alone, mut beside, mut took) = (0, 0, Duration::ZERO);
+    for _ in 0..3 {
+        alone += job(threads, || {}).0;
+        let (done, held) = job(threads, round);
+        (beside, took) = (beside + done, took + held);
+    }
+    let lost = (1.0 - beside as f64 / alone as f64) * JOB.as_secs_f64();
+    println!(
+        "| a hired device's round beside a job on all threads ({} passes, n = {}) | {:.2} s; the job lost {lost:.2} s by it, {:.3} % of an hour |",
+        shape.passes,
+        shape.n,
+        took.as_secs_f64() / 3.0,
+        lost / 36.0
+    );
 }
 
 /// Operations a second of the `gemm` crate in f32, the same sizes and threads.
@@ -168,6 +236,7 @@ fn main() {
         "| checking a device: {OPEN_STRIDES} strides of its walk, one thread | {:.2} ms |",
         time.as_secs_f64() * 1e3
     );
+    hired(threads);
     match Gpu::open(0) {
         Ok(gpu) => {
             for product in gpu.products() {

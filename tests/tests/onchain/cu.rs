@@ -11,6 +11,7 @@ use io_network::{
     constants::{EVICT_SECONDS, EVIDENCE_SECONDS, EVIDENCE_SLOTS},
     state, token,
 };
+use io_proof::hardware::cell::MAX_N;
 use io_protocol::{
     messages::EPOCH_SECONDS,
     money::IO,
@@ -574,9 +575,16 @@ fn hardware(ledger: &mut Ledger, base: &World, sample: usize) {
     ledger.run(&mut w, "write_evidence, 800 bytes", &call);
     let call = w.write_evidence_call(&challenger, 800, second);
     w.ok(&call);
+    let mut largest = w.fork();
     let said = w.committed(&rig, &cell);
     let call = w.prove_bad_cell_call(&challenger, &rig, &said, &rig.operator);
     ledger.run(&mut w, "prove_bad_cell, n = 16384", &call);
+    // The largest matrix that a round asks for.
+    let cell_of_largest = Cell::off_by(MAX_N, 8, 1);
+    largest.write_claim(&challenger, &cell_of_largest);
+    let said = largest.committed(&rig, &cell_of_largest);
+    let call = largest.prove_bad_cell_call(&challenger, &rig, &said, &rig.operator);
+    ledger.run(&mut largest, "prove_bad_cell, n = 32768", &call);
     let call = w.close_evidence_call(&challenger);
     ledger.run(&mut w, "close_evidence", &call);
 

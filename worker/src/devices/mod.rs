@@ -1,8 +1,7 @@
 //! Devices: what hardware is here, who it is, how it is doing and what it measures.
 //!
-//! Both engines of this version compute on the CPU, so the device that works is the host's CPU (or a part of it). NVIDIA
-//! GPUs are found and described; selecting one is refused until an engine can use it, because its figures could only be
-//! invented.
+//! A device proves itself with what it is: the host's CPU (or a part of it), or an NVIDIA GPU. The engines of this version compute on the
+//! host's CPU, also beside a GPU ([`ENGINES_ARE_ON_THE_HOST`]).
 
 pub mod host;
 pub mod nvidia;
@@ -13,6 +12,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::config::DeviceSelection;
+
+/// What whoever selects a GPU is told.
+pub const ENGINES_ARE_ON_THE_HOST: &str = "the GPU proves itself and earns rewards for being there; the engines of this version compute on the host's CPU";
 
 /// A device found on this machine.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -26,7 +28,7 @@ pub struct Device {
     pub hardware: [u8; 32],
     /// MiB that jobs can use.
     pub memory_mib: u32,
-    /// Threads that jobs can use; 0 for a GPU.
+    /// Threads that jobs can use: its host's, for a GPU.
     pub threads: usize,
     /// Why it can't take jobs, if it can't.
     pub unusable_because: Option<String>,

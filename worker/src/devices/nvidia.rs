@@ -31,18 +31,24 @@ pub fn find() -> Result<Vec<Device>, String> {
     Ok(devices)
 }
 
+/// A GPU's hardware id, of its UUID.
+pub fn hardware(uuid: &str) -> [u8; 32] {
+    hardware_id("nvidia", &[uuid.as_bytes()])
+}
+
 fn describe(nvml: &Nvml, index: u32) -> Result<Device, NvmlError> {
     let gpu = nvml.device_by_index(index)?;
     let memory = gpu.memory_info()?;
+    let capability = gpu.cuda_compute_capability()?;
     Ok(Device {
         selection: DeviceSelection::Nvidia { index },
         name: gpu.name()?,
-        hardware: hardware_id("nvidia", &[gpu.uuid()?.as_bytes()]),
+        hardware: hardware(&gpu.uuid()?),
         memory_mib: u32::try_from(memory.total / (1024 * 1024)).unwrap_or(u32::MAX),
-        threads: 0,
-        unusable_because: Some(
-            "no engine of this version computes on a GPU; select {\"kind\":\"host\"}".into(),
-        ),
+        threads: std::thread::available_parallelism().map_or(1, usize::from),
+        unusable_because: io_prover::cuda::target((capability.major, capability.minor))
+            .err()
+            .map(|error| error.to_string()),
     })
 }
 
@@ -93,7 +99,7 @@ mod tests {
         match super::find() {
             Ok(gpus) => assert!(
                 gpus.iter()
-                    .all(|gpu| gpu.memory_mib > 0 && gpu.unusable_because.is_some())
+                    .all(|gpu| gpu.memory_mib > 0 && gpu.threads > 0 && !gpu.name.is_empty())
             ),
             Err(reason) => assert!(reason.contains("NVIDIA"), "{reason}"),
         }

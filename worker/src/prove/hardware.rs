@@ -21,19 +21,26 @@ use io_api::{
     types::{Figures, HardwareClaim, ProofAsk, ProofOutcome, RoundOpening, ToOracle, ToWorker},
 };
 use io_proof::hardware::{
-    Hash, OpenedRow, Shape, drawn_rows,
+    Hash, OpenedRow, Shape,
+    cell::MAX_N,
+    drawn_rows,
     memory::{Walk, states_to_bytes},
     reveal_seed, round_seed,
     seeds::memory_seed,
     sizes::{Allowance, LEAST_N, WINDOW_MS},
 };
 use io_protocol::hardware::{CommitmentStatement, RevealStatement, RoundStatement};
-use io_prover::{Backend, Proof, ProveError, cpu::Cpu, cuda::Gpu, memory};
+use io_prover::{
+    Backend, Proof, ProveError,
+    cpu::Cpu,
+    cuda::{Gpu, ordinal_of},
+    memory,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::DeviceSelection,
-    devices::Device,
+    devices::{Device, nvidia},
     limits::*,
     prove::claims::{Claims, claimed_passes, is_late},
     worker::{Worker, lock},
@@ -41,10 +48,10 @@ use crate::{
 
 /// Runs of each measurement; the best counts: what else the machine does makes it worse.
 const ROUNDS: u32 = 3;
-/// A measured pass takes at least this long, where a larger one is possible.
+/// A measured pass takes at least this long, where a larger one is possible. Of a GPU's small passes hashing is a larger part than of those that
+/// it is asked for.
 const LEAST_PASS: Duration = Duration::from_millis(10);
-/// Largest n that is measured.
-const MOST_MEASURED_N: u32 = 16_384;
+const LEAST_GPU_PASS: Duration = Duration::from_millis(50);
 /// Memory that is filled to measure how fast that is: 16 MiB on a host, 1 GiB on a GPU.
 const HOST_SEGMENTS: u64 = 16 * 256;
 const GPU_SEGMENTS: u64 = 1_024 * 256;
@@ -76,10 +83,13 @@ impl Prover {
         let host = io_prover::for_host(threads);
         Ok(match device.selection {
             DeviceSelection::Host { .. } => Self::Host(host),
-            DeviceSelection::Nvidia { index } => Self::Nvidia {
-                gpu: Box::new(Gpu::open(index as usize)?),
-                host,
-            },
+            DeviceSelection::Nvidia { .. } => {
+                let is = |uuid: &str| nvidia::hardware(uuid) == device.hardware;
+                Self::Nvidia {
+                    gpu: Box::new(Gpu::open(ordinal_of(is)?)?),
+                    host,
+                }
+            }
         })
     }
 
@@ -114,19 +124,27 @@ impl Prover {
     pub fn claim(&self, memory_mib: u32, threads: usize) -> Result<HardwareClaim> {
         let stop = AtomicBool::new(false);
         let seed: Hash = *blake3::hash(b"self-test").as_bytes();
-        let mut n = LEAST_N;
-        let (n, pass) = loop {
+        let least = match self {
+            Self::Host(_) => LEAST_PASS,
+            Self::Nvidia { .. } => LEAST_GPU_PASS,
+        };
+        let measure = |n| {
             let mut best = Duration::MAX;
             for _ in 0..ROUNDS {
                 let started = Instant::now();
                 io_prover::prove(self.backend(), &seed, &seed, Shape { n, passes: 1 }, &stop)?;
                 best = best.min(started.elapsed());
             }
-            if best >= LEAST_PASS || n >= MOST_MEASURED_N {
-                break (n, best);
-            }
-            n *= 2;
+            Ok::<_, ProveError>(best)
         };
+        let (mut n, mut pass) = (LEAST_N, measure(LEAST_N)?);
+        while pass < least && n < MAX_N {
+            // Of what its memory has no room for it is not asked.
+            let Ok(larger) = measure(2 * n) else {
+                break;
+            };
+            (n, pass) = (2 * n, larger);
+        }
         let segments = match self {
             Self::Host(_) => HOST_SEGMENTS,
             Self::Nvidia { .. } => GPU_SEGMENTS,

@@ -84,6 +84,47 @@ pub fn open_compiler() -> Result<(), ProveError> {
     }
 }
 
+fn driver() -> Result<(), ProveError> {
+    // SAFETY: only looks whether the library can be opened.
+    if unsafe { cudarc::driver::sys::is_culib_present() } {
+        Ok(())
+    } else {
+        Err(ProveError::Unavailable(
+            "the NVIDIA driver (libcuda) isn't here: the CPU is used".into(),
+        ))
+    }
+}
+
+/// CUDA's number of the GPU whose UUID is the one wanted. NVML, which lists them, counts GPUs in another order, and also those that
+/// `CUDA_VISIBLE_DEVICES` hides.
+pub fn ordinal_of(is: impl Fn(&str) -> bool) -> Result<usize, ProveError> {
+    driver()?;
+    cudarc::driver::result::init()?;
+    for ordinal in 0..cudarc::driver::result::device::get_count()? {
+        let gpu = cudarc::driver::result::device::get(ordinal)?;
+        let uuid = cudarc::driver::result::device::get_uuid(gpu)?;
+        if is(&uuid_text(uuid.bytes.map(|byte| byte as u8))) {
+            return Ok(ordinal as usize);
+        }
+    }
+    Err(ProveError::Unavailable(
+        "CUDA doesn't see this GPU: CUDA_VISIBLE_DEVICES hides it, or it is divided (MIG)".into(),
+    ))
+}
+
+/// A GPU's UUID as NVIDIA's tools write it.
+fn uuid_text(bytes: [u8; 16]) -> String {
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let [a, b, c, d, e] = [
+        &hex[..8],
+        &hex[8..12],
+        &hex[12..16],
+        &hex[16..20],
+        &hex[20..],
+    ];
+    format!("GPU-{a}-{b}-{c}-{d}-{e}")
+}
+
 /// What the kernels are compiled for on a GPU of this compute capability. Machine code where the GPU is known: a driver of the compiler's
 /// major version loads it even if it is older, which it refuses PTX for. Otherwise the PTX of the newest before it, which the driver assembles.
 pub fn target(capability: (i32, i32)) -> Result<String, ProveError> {
@@ -230,12 +271,7 @@ fn blocks(count: u32, threads: u32) -> LaunchConfig {
 impl Gpu {
     /// Opens the GPU with this index of the driver's. The error says what is missing.
     pub fn open(index: usize) -> Result<Self, ProveError> {
-        // SAFETY: only looks whether the library can be opened.
-        if !unsafe { cudarc::driver::sys::is_culib_present() } {
-            return Err(ProveError::Unavailable(
-                "the NVIDIA driver (libcuda) isn't here: the CPU is used".into(),
-            ));
-        }
+        driver()?;
         let context = CudaContext::new(index)?;
         let capability = context.compute_capability()?;
         let compiled = compile(&target(capability)?)?;
@@ -517,5 +553,16 @@ impl Loaded for OnDevice<'_> {
             roots.extend(self.gpu.hash(&self.c, self.n, self.slab)?);
         }
         Ok(roots)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gpus_uuid_is_written_as_nvidias_tools_do() {
+        let bytes = std::array::from_fn(|at| 0xf0 + at as u8);
+        assert_eq!(uuid_text(bytes), "GPU-f0f1f2f3-f4f5-f6f7-f8f9-fafbfcfdfeff");
     }
 }

@@ -1,7 +1,7 @@
 //! `io audit hardware`: checking what oracles accepted, with nothing but what they publish.
 
 use std::{
-    collections::{HashMap, HashSet, hash_map::Entry},
+    collections::{BTreeMap, HashMap, HashSet, hash_map::Entry},
     sync::{Arc, atomic::AtomicBool},
 };
 
@@ -16,7 +16,10 @@ use io_client::{
     Pubkey, Signature, Wallet, accounts,
     challenge::{self, Challenge, Failed, Moot, Step},
     instructions,
-    io_network::state::{Device, OracleSet},
+    io_network::{
+        constants::EVIDENCE_SECONDS,
+        state::{Device, OracleSet},
+    },
 };
 use io_oracle::hardware::{Rounds, check_rows};
 use io_proof::hardware::{
@@ -266,6 +269,31 @@ fn weak(proof: &HardwareProof, local: bool) -> Option<String> {
             "the oracle asks for less than it has to: {asked} {what}, of at least {least}"
         ));
     }
+    if let Some(figures) = proof.figures.filter(|_| !local) {
+        let commit = proof.commit_micros.unwrap_or(u64::MAX);
+        let window = u64::from(sizes::WINDOW_MS) * 1_000;
+        if commit > window {
+            return Some(format!(
+                "the oracle counts a commitment that came after {} ms, of at most {}",
+                commit / 1_000,
+                sizes::WINDOW_MS
+            ));
+        }
+        // Who is done with little work in little time has the rest of the window for another identity.
+        let fill = match proof.hired {
+            true => sizes::HIRED_FILL_PERCENT,
+            false => sizes::FILL_PERCENT,
+        };
+        let shape = Shape {
+            n: ask.n,
+            passes: ask.passes,
+        };
+        if figures.tops_e2 > shape.tops_e2(commit.max(window * u64::from(fill) / 100)) {
+            return Some(format!(
+                "the oracle counts work that fills less than {fill} % of the window as if it filled that"
+            ));
+        }
+    }
     let hops = u64::from(ask.strides) * u64::from(STRIDE);
     let late = proof.walk_micros.unwrap_or(0).saturating_mul(1_000) / hops.max(1);
     let counts = proof.figures.is_some_and(|figures| figures.memory_mib > 0);
@@ -437,6 +465,8 @@ struct Totals {
     shown: HashMap<String, HashMap<String, Vec<Figures>>>,
     /// Oracles that were asked.
     asked: HashSet<String>,
+    /// As they are on chain.
+    devices: BTreeMap<Pubkey, Device>,
 }
 
 type Block = (String, Option<i64>);
@@ -447,8 +477,21 @@ impl Totals {
         self.problems.push(Value::Object(object));
     }
 
-    fn note(&mut self, record: &Record) {
-        if let Some(figures) = record.proof.figures {
+    /// Whether who signed a commitment was the device's operator then: else nobody answers for it. Told of the last day only, as what an
+    /// earlier operator signed is forgotten on chain.
+    fn is_an_outsiders(&self, record: &Record, now: i64) -> bool {
+        let (proof, Some(statement)) = (&record.proof, &record.statement) else {
+            return false;
+        };
+        let device = self.devices.get(&Pubkey::new_from_array(statement.device));
+        device.is_some_and(|device| is_an_outsiders(device, &proof.operator, statement.epoch, now))
+    }
+
+    fn note(&mut self, record: &Record, now: i64) {
+        // What nobody answers for is no record of anything.
+        if let Some(figures) = record.proof.figures
+            && !self.is_an_outsiders(record, now)
+        {
             self.shown
                 .entry(record.proof.device.clone())
                 .or_default()
@@ -493,20 +536,21 @@ fn covers(shown: &Figures, device: &Device) -> bool {
         && shown.latency_ms <= device.latency_ms
 }
 
+/// Whether `operator` is not who operated a device in an hour of the last day; of another registration nothing is known. Pure.
+fn is_an_outsiders(device: &Device, operator: &str, epoch: u64, now: i64) -> bool {
+    let is_known =
+        epoch >= epoch_of(device.since) && epoch >= epoch_of(now.saturating_sub(EVIDENCE_SECONDS));
+    let key = text::parse_key(operator).unwrap_or_default();
+    is_known && !device.operated_by(&key, epoch)
+}
+
 /// Attested figures are what a quorum measured: compares those of this hour with the records of it and of the hours before. Oracles that
 /// were not asked are taken to have records.
-async fn attested(
-    ctx: &Context,
-    set: &OracleSet,
-    epoch: u64,
-    only: Option<&str>,
-    totals: &mut Totals,
-) -> Result<()> {
+fn attested(set: &OracleSet, epoch: u64, only: Option<&str>, totals: &mut Totals) {
     let oracles: Vec<String> = set.active().map(|key| key.to_string()).collect();
     let unasked = oracles.iter().filter(|key| !totals.asked.contains(*key));
     let unasked = unasked.count();
-    let (_, devices) = accounts::fetch_all::<Device>(&ctx.rpc, Vec::new()).await?;
-    for (key, device) in devices {
+    for (key, device) in totals.devices.clone() {
         let name = key.to_string();
         if epoch_of(device.attested_at) != epoch || only.is_some_and(|only| only != name) {
             continue;
@@ -528,7 +572,6 @@ async fn attested(
             totals.problem(object);
         }
     }
-    Ok(())
 }
 
 pub async fn run(args: &HardwareArgs, ctx: &Context) -> Result<()> {
@@ -554,13 +597,17 @@ pub async fn run(args: &HardwareArgs, ctx: &Context) -> Result<()> {
     // Hours whose records may be behind attested figures.
     let lasts = Rounds::default().fresh_seconds(set.count.into());
     let behind = u64::from(lasts).div_ceil(EPOCH_SECONDS.unsigned_abs());
-    let mut totals = Totals::default();
+    let (_, devices) = accounts::fetch_all::<Device>(&ctx.rpc, Vec::new()).await?;
+    let mut totals = Totals {
+        devices: devices.into_iter().collect(),
+        ..Totals::default()
+    };
     for client in &oracles.clients {
         for earlier in epoch.saturating_sub(behind)..epoch {
             let (oracle, found) = proofs(client, earlier, device.as_deref()).await?;
             let read = |proof| read(deployment, &oracle, earlier, proof).ok();
             for record in found.into_iter().filter_map(read) {
-                totals.note(&record);
+                totals.note(&record, now);
             }
         }
         let (oracle, found) = proofs(client, epoch, device.as_deref()).await?;
@@ -591,7 +638,7 @@ pub async fn run(args: &HardwareArgs, ctx: &Context) -> Result<()> {
             totals.problem(object);
         }
     }
-    attested(ctx, &set, epoch, device.as_deref(), &mut totals).await?;
+    attested(&set, epoch, device.as_deref(), &mut totals);
     // What is attested without a proof is a problem, and told as such.
     if let Some(device) = &device
         && totals.proofs == 0
@@ -683,7 +730,14 @@ async fn one(
             return Ok(());
         }
     };
-    totals.note(&record);
+    totals.note(&record, now);
+    if totals.is_an_outsiders(&record, now) {
+        totals.problem(problem(format!(
+            "the commitment is signed by {}, who was not the device's operator",
+            record.proof.operator
+        )));
+        return Ok(());
+    }
     // A round is of all its devices, and looked up once.
     if totals.seen.insert(record.seed) {
         let slot = record.proof.opening.slot;
@@ -875,15 +929,15 @@ mod tests {
             "opening": {"oracle": "", "epoch": 0, "blockhash": "", "slot": 0, "signature": ""},
             "round": "",
             "ask": {
-                "n": 1_024, "passes": 1, "rows": sizes::ROWS, "segments": 256,
+                "n": 1_024, "passes": 75, "rows": sizes::ROWS, "segments": 256,
                 "strides": sizes::STRIDES, "open_strides": sizes::OPEN_STRIDES,
             },
-            "hired": false, "regular": true, "commit_micros": 1, "roots": [],
+            "hired": false, "regular": true, "commit_micros": 1_400_000, "roots": [],
             "commitment": null, "commitment_signature": null, "reveal_signature": null,
             "walk_root": null, "walk_micros": 600_000, "draw_signature": null, "rows": null,
             "link": null, "outcome": "proven", "reason": null,
             "figures": {
-                "measured_at": 0, "tops_e2": 1, "memory_mib": 1, "bandwidth_mib_s": 0,
+                "measured_at": 0, "tops_e2": 10, "memory_mib": 1, "bandwidth_mib_s": 0,
                 "down_mbit": 0, "up_mbit": 0, "latency_ms": 1,
             },
         }))
@@ -898,11 +952,49 @@ mod tests {
         assert!(with(&|p| p.ask.open_strides = 5).contains("5 strides walked again"));
         assert!(with(&|p| p.ask.strides = 1_023).contains("1023 strides"));
         assert!(with(&|p| p.walk_micros = Some(700_000)).contains("2670 ns"));
+        assert!(with(&|p| p.commit_micros = Some(2_000_001)).contains("came after 2000 ms"));
+        // The figure that 75 passes in 1.4 s have; whoever claims them has 1.5 s of work.
+        assert!(with(&|p| p.figures.as_mut().unwrap().tops_e2 = 11).contains("less than 75 %"));
+        assert_eq!(with(&|p| p.hired = true), "");
+        let hired = with(&|p| {
+            p.hired = true;
+            p.ask.passes = 37;
+            p.figures.as_mut().unwrap().tops_e2 = 12;
+        });
+        assert!(hired.contains("less than 35 %"), "{hired}");
+        let mut late = proof.clone();
+        late.commit_micros = Some(30_000_000);
+        assert_eq!(weak(&late, true), None, "a local network's");
         let none = with(&|p| {
             p.walk_micros = Some(700_000);
             p.figures.as_mut().unwrap().memory_mib = 0;
         });
         assert_eq!(none, "");
+    }
+
+    /// A key that stands for nothing could sign wrong roots for an oracle that lets them pass.
+    #[test]
+    fn whoever_signs_for_a_device_has_to_be_its_operator() {
+        const HOUR: i64 = EPOCH_SECONDS;
+        let (own, other) = (Pubkey::new_unique(), Pubkey::new_unique());
+        let mut device = Device {
+            operator: own,
+            operator_since: 10 * HOUR,
+            since: 10 * HOUR,
+            ..bytemuck::Zeroable::zeroed()
+        };
+        let outside = |device: &Device, key: &Pubkey, epoch, hour: i64| {
+            is_an_outsiders(device, &key.to_string(), epoch, hour * HOUR)
+        };
+        assert!(!outside(&device, &own, 40, 40));
+        assert!(outside(&device, &other, 40, 40));
+        assert!(outside(&device, &Pubkey::default(), 40, 40));
+        assert!(!outside(&device, &other, 9, 30), "registered by another");
+        assert!(!outside(&device, &other, 15, 40), "more than a day ago");
+        device.change_operator(other, 40 * HOUR).unwrap();
+        assert!(!outside(&device, &own, 40, 41));
+        assert!(outside(&device, &own, 41, 41));
+        assert!(!outside(&device, &other, 41, 41));
     }
 
     #[test]
