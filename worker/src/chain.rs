@@ -206,7 +206,7 @@ impl Chain {
     pub async fn registered_device(&self, device: &Pubkey) -> Result<Device> {
         let account = self.device(device).await?.with_context(|| {
             format!(
-                "this device ({device}) isn't registered: run `io device register`, or start with --app URL to register it in the web app"
+                "this device ({device}) isn't registered: run `io device register` (with --gpu INDEX for a GPU), or start with --app URL to register it in the web app"
             )
         })?;
         ensure!(

@@ -1,7 +1,7 @@
 //! Devices: what hardware is here, who it is, how it is doing and what it measures.
 //!
 //! A device proves itself with what it is: the host's CPU (or a part of it), or an NVIDIA GPU. The engines of this version compute on the
-//! host's CPU, also beside a GPU ([`ENGINES_ARE_ON_THE_HOST`]).
+//! host's CPU: a GPU takes no jobs ([`NO_ENGINE_FOR_A_GPU`]).
 
 pub mod host;
 pub mod nvidia;
@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use crate::config::DeviceSelection;
 
 /// What whoever selects a GPU is told.
-pub const ENGINES_ARE_ON_THE_HOST: &str = "the GPU proves itself and earns rewards for being there; the engines of this version compute on the host's CPU";
+pub const NO_ENGINE_FOR_A_GPU: &str = "no engine of this version computes on a GPU: it proves itself, earns rewards for being there, and takes no jobs";
 
 /// A device found on this machine.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -28,7 +28,7 @@ pub struct Device {
     pub hardware: [u8; 32],
     /// MiB that jobs can use.
     pub memory_mib: u32,
-    /// Threads that jobs can use: its host's, for a GPU.
+    /// Threads that jobs can use; for a GPU its host's, which check its proofs.
     pub threads: usize,
     /// Why it can't take jobs, if it can't.
     pub unusable_because: Option<String>,
@@ -91,9 +91,10 @@ pub fn select(selection: &DeviceSelection) -> Result<Device> {
             Err(reason) => bail!(
                 "device selects NVIDIA GPU {index}, but {reason}; select {{\"kind\":\"host\"}}"
             ),
-            Ok(gpus) => match gpus.into_iter().nth(index as usize) {
+            // One that does not answer is left out: no other takes its place.
+            Ok(gpus) => match gpus.into_iter().find(|gpu| gpu.selection == *selection) {
                 None => bail!(
-                    "device selects NVIDIA GPU {index}, which isn't here; see `io device list`"
+                    "device selects NVIDIA GPU {index}, which isn't here or doesn't answer; see `io device find`"
                 ),
                 Some(gpu) => match gpu.unusable_because {
                     Some(reason) => bail!("device selects {}, but {reason}", gpu.name),

@@ -55,6 +55,8 @@ const LEAST_GPU_PASS: Duration = Duration::from_millis(50);
 /// Memory that is filled to measure how fast that is: 16 MiB on a host, 1 GiB on a GPU.
 const HOST_SEGMENTS: u64 = 16 * 256;
 const GPU_SEGMENTS: u64 = 1_024 * 256;
+/// Free memory of a GPU that a walk through the rest needs.
+const GPU_RESERVE_MIB: u32 = 256;
 
 /// What computes a device's proofs.
 pub enum Prover {
@@ -160,7 +162,8 @@ impl Prover {
         let memory_mib = match self {
             Self::Host(_) => memory_mib,
             Self::Nvidia { gpu, .. } => {
-                u32::try_from(gpu.free_memory()? / (1024 * 1024)).unwrap_or(u32::MAX)
+                let free = u32::try_from(gpu.free_memory()? / (1024 * 1024));
+                free.unwrap_or(u32::MAX).saturating_sub(GPU_RESERVE_MIB)
             }
         };
         Ok(HardwareClaim {

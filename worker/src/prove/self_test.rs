@@ -23,8 +23,8 @@ use super::{
 };
 use crate::{
     blobs::LocalBlobs,
-    config::{Config, read_small, write_durably},
-    devices::Device,
+    config::{Config, DeviceSelection, read_small, write_durably},
+    devices::{Device, NO_ENGINE_FOR_A_GPU},
     limits::MAX_STATE_FILE_BYTES,
 };
 
@@ -134,6 +134,10 @@ async fn measure_all(config: &Config, device: &Device, threads: usize) -> Result
         engines: BTreeMap::new(),
         notes: Vec::new(),
     };
+    if let DeviceSelection::Nvidia { .. } = device.selection {
+        test.notes.push(NO_ENGINE_FOR_A_GPU.into());
+        return Ok(test);
+    }
     let engines = Arc::new(EngineHost::default());
     for name in config.engines.keys() {
         match speed(config, &engines, name, threads).await {
@@ -265,7 +269,6 @@ fn passages() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::DeviceSelection;
 
     #[test]
     fn the_benchmarks_module_is_what_its_comment_says() {

@@ -115,6 +115,9 @@ pub struct RegisterArgs {
     /// One of several equal parts of this machine, like 1/2: each part is a device of its own.
     #[arg(long, value_name = "N/PARTS", default_value = "1/1", value_parser = part)]
     pub part: (u16, u16),
+    /// An NVIDIA GPU of this machine instead of its CPU, as nvidia-smi counts.
+    #[arg(long, value_name = "INDEX", conflicts_with = "part")]
+    pub gpu: Option<u32>,
 }
 
 /// "2/4" → (1, 4).
@@ -509,8 +512,11 @@ async fn register(args: &RegisterArgs, ctx: &Context) -> Result<()> {
             ));
         }
     };
-    let (part, parts) = args.part;
-    let device = devices::select(&DeviceSelection::Host { part, parts })?;
+    let selection = match (args.gpu, args.part) {
+        (Some(index), _) => DeviceSelection::Nvidia { index },
+        (None, (part, parts)) => DeviceSelection::Host { part, parts },
+    };
+    let device = crate::blocking(move || Ok(devices::select(&selection)?)).await?;
     let account = device.address();
     let network = ctx.network().await?;
     let (_, provider) = provider::find(ctx, None).await?;
@@ -730,6 +736,14 @@ fn show(ctx: &Context, account: &Pubkey, device: &Device) -> Result<()> {
         .record(&Value::Object(device_json(account, device)), &rows)
 }
 
+/// What names a found device in a worker's configuration.
+fn selected_by(selection: &DeviceSelection) -> String {
+    match selection {
+        DeviceSelection::Host { .. } => "kind = \"host\"".into(),
+        DeviceSelection::Nvidia { index } => format!("kind = \"nvidia\", index = {index}"),
+    }
+}
+
 async fn find(ctx: &Context) -> Result<()> {
     let found = crate::blocking(|| Ok(devices::find()?)).await?;
     let mut items = Vec::new();
@@ -743,10 +757,11 @@ async fn find(ctx: &Context) -> Result<()> {
             .is_some();
         items.push(json!({
             "device": account.to_string(), "name": device.name, "memory_mib": device.memory_mib, "threads": device.threads,
-            "unusable_because": device.unusable_because, "registered": registered,
+            "unusable_because": device.unusable_because, "registered": registered, "selection": device.selection,
         }));
         cells.push(vec![
             account.to_string(),
+            selected_by(&device.selection),
             device.name.clone(),
             format!("{} MiB", device.memory_mib),
             if registered { "yes" } else { "no" }.to_owned(),
@@ -760,6 +775,7 @@ async fn find(ctx: &Context) -> Result<()> {
         &items,
         &[
             "DEVICE",
+            "SELECTED BY",
             "NAME",
             "MEMORY",
             "REGISTERED",

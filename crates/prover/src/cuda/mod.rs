@@ -102,7 +102,10 @@ pub fn ordinal_of(is: impl Fn(&str) -> bool) -> Result<usize, ProveError> {
     cudarc::driver::result::init()?;
     for ordinal in 0..cudarc::driver::result::device::get_count()? {
         let gpu = cudarc::driver::result::device::get(ordinal)?;
-        let uuid = cudarc::driver::result::device::get_uuid(gpu)?;
+        let mut uuid = cudarc::driver::sys::CUuuid { bytes: [0; 16] };
+        // The first version of this call names the whole GPU also where one sees a part of it (MIG).
+        // SAFETY: a device that CUDA has just named, and a place for its UUID.
+        unsafe { cudarc::driver::sys::cuDeviceGetUuid_v2(&raw mut uuid, gpu).result()? };
         if is(&uuid_text(uuid.bytes.map(|byte| byte as u8))) {
             return Ok(ordinal as usize);
         }
@@ -448,6 +451,8 @@ impl Gpu {
 
     /// Free device memory, bytes.
     pub fn free_memory(&self) -> Result<u64, ProveError> {
+        // What was freed comes back when everything before it is done.
+        self.stream.synchronize()?;
         Ok(self.stream.context().mem_get_info()?.0 as u64)
     }
 
@@ -455,6 +460,7 @@ impl Gpu {
     pub fn fill(&self, walk: Walk) -> Result<FilledGpu<'_>, ProveError> {
         walk.check()
             .map_err(|error: MemoryError| ProveError::Gpu(error.to_string()))?;
+        self.stream.synchronize()?;
         let words =
             usize::try_from(walk.words()).map_err(|_| ProveError::Gpu("too much memory".into()))?;
         // SAFETY: filled in full below.

@@ -477,21 +477,27 @@ impl Totals {
         self.problems.push(Value::Object(object));
     }
 
-    /// Whether who signed a commitment was the device's operator then: else nobody answers for it. Told of the last day only, as what an
+    /// Whether who signed a commitment was not the device's operator then: nobody answers for it. Told of the last day only, as what an
     /// earlier operator signed is forgotten on chain.
-    fn is_an_outsiders(&self, record: &Record, now: i64) -> bool {
-        let (proof, Some(statement)) = (&record.proof, &record.statement) else {
-            return false;
+    async fn is_an_outsiders(&mut self, ctx: &Context, record: &Record, now: i64) -> Result<bool> {
+        let Some(statement) = &record.statement else {
+            return Ok(false);
         };
-        let device = self.devices.get(&Pubkey::new_from_array(statement.device));
-        device.is_some_and(|device| is_an_outsiders(device, &proof.operator, statement.epoch, now))
+        let key = Pubkey::new_from_array(statement.device);
+        let is = |device: &Device| is_an_outsiders(device, &record.proof, now);
+        if !self.devices.get(&key).is_some_and(is) {
+            return Ok(false);
+        }
+        // It may have another operator since the accounts were read.
+        let Some(device) = accounts::fetch_maybe::<Device>(&ctx.rpc, &key).await? else {
+            return Ok(false);
+        };
+        self.devices.insert(key, device);
+        Ok(is(&device))
     }
 
-    fn note(&mut self, record: &Record, now: i64) {
-        // What nobody answers for is no record of anything.
-        if let Some(figures) = record.proof.figures
-            && !self.is_an_outsiders(record, now)
-        {
+    fn note(&mut self, record: &Record) {
+        if let Some(figures) = record.proof.figures {
             self.shown
                 .entry(record.proof.device.clone())
                 .or_default()
@@ -536,11 +542,12 @@ fn covers(shown: &Figures, device: &Device) -> bool {
         && shown.latency_ms <= device.latency_ms
 }
 
-/// Whether `operator` is not who operated a device in an hour of the last day; of another registration nothing is known. Pure.
-fn is_an_outsiders(device: &Device, operator: &str, epoch: u64, now: i64) -> bool {
+/// Whether a proof's operator is not who operated the device in that hour of the last day; of an earlier registration nothing is known. Pure.
+fn is_an_outsiders(device: &Device, proof: &HardwareProof, now: i64) -> bool {
+    let epoch = epoch_of(proof.at);
     let is_known =
-        epoch >= epoch_of(device.since) && epoch >= epoch_of(now.saturating_sub(EVIDENCE_SECONDS));
-    let key = text::parse_key(operator).unwrap_or_default();
+        proof.at >= device.since && epoch > epoch_of(now.saturating_sub(EVIDENCE_SECONDS));
+    let key = text::parse_key(&proof.operator).unwrap_or_default();
     is_known && !device.operated_by(&key, epoch)
 }
 
@@ -607,7 +614,10 @@ pub async fn run(args: &HardwareArgs, ctx: &Context) -> Result<()> {
             let (oracle, found) = proofs(client, earlier, device.as_deref()).await?;
             let read = |proof| read(deployment, &oracle, earlier, proof).ok();
             for record in found.into_iter().filter_map(read) {
-                totals.note(&record, now);
+                // What nobody answers for is no record of anything.
+                if !totals.is_an_outsiders(ctx, &record, now).await? {
+                    totals.note(&record);
+                }
             }
         }
         let (oracle, found) = proofs(client, epoch, device.as_deref()).await?;
@@ -730,14 +740,14 @@ async fn one(
             return Ok(());
         }
     };
-    totals.note(&record, now);
-    if totals.is_an_outsiders(&record, now) {
+    if totals.is_an_outsiders(ctx, &record, now).await? {
         totals.problem(problem(format!(
             "the commitment is signed by {}, who was not the device's operator",
             record.proof.operator
         )));
         return Ok(());
     }
+    totals.note(&record);
     // A round is of all its devices, and looked up once.
     if totals.seen.insert(record.seed) {
         let slot = record.proof.opening.slot;
@@ -922,9 +932,9 @@ mod tests {
         assert_eq!(is_among(&[], "C", 1_000), None);
     }
 
-    #[test]
-    fn who_asks_for_less_than_the_published_numbers_is_named() {
-        let proof: HardwareProof = serde_json::from_value(json!({
+    /// As an oracle of the main network has it.
+    fn honest() -> HardwareProof {
+        serde_json::from_value(json!({
             "device": "", "provider": "", "operator": "", "class": 0, "backend": "", "at": 0,
             "opening": {"oracle": "", "epoch": 0, "blockhash": "", "slot": 0, "signature": ""},
             "round": "",
@@ -941,7 +951,12 @@ mod tests {
                 "down_mbit": 0, "up_mbit": 0, "latency_ms": 1,
             },
         }))
-        .unwrap();
+        .unwrap()
+    }
+
+    #[test]
+    fn who_asks_for_less_than_the_published_numbers_is_named() {
+        let proof = honest();
         assert_eq!(weak(&proof, false), None);
         let with = |change: &dyn Fn(&mut HardwareProof)| {
             let mut other = proof.clone();
@@ -983,14 +998,28 @@ mod tests {
             since: 10 * HOUR,
             ..bytemuck::Zeroable::zeroed()
         };
-        let outside = |device: &Device, key: &Pubkey, epoch, hour: i64| {
-            is_an_outsiders(device, &key.to_string(), epoch, hour * HOUR)
+        let outside = |device: &Device, key: &Pubkey, epoch: i64, hour: i64| {
+            let proof = HardwareProof {
+                operator: key.to_string(),
+                at: epoch * HOUR,
+                ..honest()
+            };
+            is_an_outsiders(device, &proof, hour * HOUR)
         };
         assert!(!outside(&device, &own, 40, 40));
         assert!(outside(&device, &other, 40, 40));
         assert!(outside(&device, &Pubkey::default(), 40, 40));
         assert!(!outside(&device, &other, 9, 30), "registered by another");
-        assert!(!outside(&device, &other, 15, 40), "more than a day ago");
+        assert!(outside(&device, &other, 17, 40));
+        assert!(!outside(&device, &other, 16, 40), "a day ago");
+        let anew = Device {
+            since: 40 * HOUR + 1,
+            ..device
+        };
+        assert!(
+            !outside(&anew, &other, 40, 40),
+            "in that hour, before it was"
+        );
         device.change_operator(other, 40 * HOUR).unwrap();
         assert!(!outside(&device, &own, 40, 41));
         assert!(outside(&device, &own, 41, 41));
