@@ -433,13 +433,10 @@ fn missing<'a>(claim: &'a [u8], written: &[u8]) -> Vec<(u16, &'a [u8])> {
 #[cfg(test)]
 mod tests {
     use bytemuck::Zeroable;
-    use io_proof::hardware::{
-        Hash, OpenedRow, RowTree, reference, tree::row_root, wrong::wrong_cell,
-    };
     use io_protocol::messages::Deployment;
 
     use super::*;
-    use crate::error::ProgramError;
+    use crate::{error::ProgramError, testing};
 
     const HOUR: i64 = 3_600;
     const OPERATOR: Pubkey = Pubkey::new_from_array([7; 32]);
@@ -551,25 +548,8 @@ mod tests {
     /// What is committed to and written is what the program reads, and finds wrong.
     #[test]
     fn a_challenge_holds_the_claim_as_the_program_stores_it() {
-        let (round, device, n): (Hash, Hash, u32) = ([4; 32], [3; 32], 32);
-        let mut committed = Committed {
-            round_seed: round,
-            device,
-            n,
-            roots: Vec::new(),
-        };
-        let (a, b) = (committed.a_seed(0), committed.b_seed());
-        let mut rows = reference::rows(&a, &b, n, &(0..n).collect::<Vec<_>>());
-        rows[6][9] += 1;
-        let tree = RowTree::new(rows.iter().map(|row| row_root(row)).collect());
-        committed.roots.push(tree.root(&a, &b));
-        let opened = OpenedRow {
-            pass: 0,
-            row: 6,
-            cells: rows[6].clone(),
-            path: tree.row_path(6),
-        };
-        let wrong = wrong_cell(&committed, &opened.to_bytes()).expect("a wrong cell");
+        let (round, device) = ([4; 32], [3; 32]);
+        let (committed, wrong) = testing::wrong_cell(round, device);
         let signed = CommitmentStatement {
             commitment: committed.commitment(),
             ..statement(40)

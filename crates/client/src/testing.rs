@@ -24,6 +24,9 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
+use io_proof::hardware::{
+    Committed, Hash, OpenedRow, RowTree, WrongCell, reference, tree::row_root, wrong,
+};
 use serde_json::{Value, json};
 use solana_commitment_config::CommitmentConfig;
 use tokio::{
@@ -328,6 +331,30 @@ impl LocalChain {
 #[derive(Debug, Clone)]
 pub struct TestNetwork {
     pub io_mint: Pubkey,
+}
+
+/// A device's commitment to one wrong pass of n = 32, and what the row that is wrong shows of it: cell (6, 9) is one too large.
+pub fn wrong_cell(round_seed: Hash, device: Hash) -> (Committed, WrongCell) {
+    let n = 32;
+    let mut committed = Committed {
+        round_seed,
+        device,
+        n,
+        roots: Vec::new(),
+    };
+    let (a, b) = (committed.a_seed(0), committed.b_seed());
+    let mut rows = reference::rows(&a, &b, n, &(0..n).collect::<Vec<_>>());
+    rows[6][9] += 1;
+    let tree = RowTree::new(rows.iter().map(|row| row_root(row)).collect());
+    committed.roots.push(tree.root(&a, &b));
+    let opened = OpenedRow {
+        pass: 0,
+        row: 6,
+        cells: rows[6].clone(),
+        path: tree.row_path(6),
+    };
+    let wrong = wrong::wrong_cell(&committed, &opened.to_bytes()).expect("a wrong cell");
+    (committed, wrong)
 }
 
 /// Parameters with short windows.

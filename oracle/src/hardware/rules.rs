@@ -117,6 +117,12 @@ impl Rounds {
         }
     }
 
+    /// What a device's passes take at the speed that it claims, microseconds. Who is done in less time shows no more than in that: else who claims
+    /// half its speed would have the other half for a second identity.
+    pub fn claimed_micros(&self, hired: bool) -> u64 {
+        u64::from(self.window_ms) * 10 * u64::from(self.fill(hired))
+    }
+
     /// How long figures are signed, seconds: as configured, or until the round after the next has been missed.
     pub fn fresh_seconds(&self, oracles: u32) -> u32 {
         let rounds = self.every(oracles).as_secs() * FRESH_PERCENT / 100;
@@ -180,8 +186,6 @@ pub fn measured(
         n: ask.n,
         passes: ask.passes,
     };
-    // Not above the claim: who claims half its speed and is done in half the time has the other half for a second identity.
-    let claimed = u64::from(rounds.window_ms) * 10 * u64::from(rounds.fill(hired));
     let hops = u64::from(ask.strides) * u64::from(STRIDE);
     let in_time = walk_micros.saturating_mul(1_000) <= hops.saturating_mul(rounds.read_ns.into());
     let shown = if in_time {
@@ -194,7 +198,7 @@ pub fn measured(
     let bandwidth = hops.saturating_mul(64 * 1_000_000) / walk_micros.max(1) / (1 << 20);
     Figures {
         measured_at: at,
-        tops_e2: shape.tops_e2(commit_micros.max(claimed)),
+        tops_e2: shape.tops_e2(commit_micros.max(rounds.claimed_micros(hired))),
         memory_mib: shown.max(stands),
         bandwidth_mib_s: u32::try_from(bandwidth).unwrap_or(u32::MAX),
         down_mbit: 0,

@@ -553,10 +553,10 @@ pub fn hear(worker: &Arc<Worker>, link: usize, message: ToWorker) {
                 of.proving.rest(link, Instant::now(), held - busy.min(held));
                 let oracle = &opening.oracle;
                 match answered {
-                    Ok(Answered::Whole) => {
+                    Ok(()) => {
                         tracing::info!(?busy, share, all = ?held, "a hardware proof is with the oracle")
                     }
-                    Ok(Answered::Ended) => {
+                    Err(error) if error.is::<Ended>() => {
                         tracing::info!(?busy, share, oracle, "an oracle has ended its round")
                     }
                     Err(error) => {
@@ -693,13 +693,18 @@ fn begin(worker: &Worker, link: usize, opening: &RoundOpening, ask: &ProofAsk) -
     Ok(Begun { seed, reveal, over })
 }
 
-/// Waits for the oracle's reveal, and ends when the worker does. `None`: the oracle has ended the round.
-fn wait(worker: &Worker, reveal: &mpsc::Receiver<[u8; 64]>) -> Result<Option<[u8; 64]>> {
+/// A round is over for its oracle.
+#[derive(Debug, thiserror::Error)]
+#[error("the oracle has ended it")]
+struct Ended;
+
+/// Waits for the oracle's reveal, and ends when the worker does.
+fn wait(worker: &Worker, reveal: &mpsc::Receiver<[u8; 64]>) -> Result<[u8; 64]> {
     let until = Instant::now() + ROUND_PATIENCE;
     loop {
         match reveal.recv_timeout(RETRY) {
-            Ok(signature) => return Ok(Some(signature)),
-            Err(RecvTimeoutError::Disconnected) => return Ok(None),
+            Ok(signature) => return Ok(signature),
+            Err(RecvTimeoutError::Disconnected) => bail!(Ended),
             Err(RecvTimeoutError::Timeout) => {
                 ensure!(
                     !worker.shutdown.is_cancelled(),
@@ -714,14 +719,7 @@ fn wait(worker: &Worker, reveal: &mpsc::Receiver<[u8; 64]>) -> Result<Option<[u8
     }
 }
 
-/// How a round ended.
-enum Answered {
-    Whole,
-    /// Its oracle has ended it.
-    Ended,
-}
-
-/// Answers a round to its end, or until its oracle has ended it. `busy` rises by how long the device was busy with it, also where it fails.
+/// Answers a round to its end; [`Ended`] when its oracle has ended it before. `busy` rises by how long the device was busy with it, also where it fails.
 fn answer(
     worker: &Arc<Worker>,
     link: usize,
@@ -729,7 +727,7 @@ fn answer(
     ask: &ProofAsk,
     begun: Begun,
     busy: &mut Duration,
-) -> Result<Answered> {
+) -> Result<()> {
     let (proving, started) = (&worker.proving, Instant::now());
     let Begun { seed, reveal, over } = begun;
     let (device, round) = (worker.address.to_bytes(), text::hash(&seed));
@@ -770,9 +768,7 @@ fn answer(
     {
         claim_anew(worker);
     }
-    if was_cancelled && !worker.shutdown.is_cancelled() {
-        return Ok(Answered::Ended);
-    }
+    ensure!(!was_cancelled || worker.shutdown.is_cancelled(), Ended);
     let proof = proved?;
     #[cfg(feature = "faults")]
     let proof = crate::faults::with_a_wrong_cell(proof, proving.prover.host());
@@ -798,9 +794,7 @@ fn answer(
     };
     let filled = proving.prover.fill(walk, proving.threads, stop);
     *busy = started.elapsed();
-    if over.ended.is_cancelled() {
-        return Ok(Answered::Ended);
-    }
+    ensure!(!over.ended.is_cancelled(), Ended);
     let filled = filled?;
     say(ToOracle::Filled {
         round: round.clone(),
@@ -812,9 +806,7 @@ fn answer(
         oracle,
         round_seed: seed,
     };
-    let Some(revealed) = wait(worker, &reveal)? else {
-        return Ok(Answered::Ended);
-    };
+    let revealed = wait(worker, &reveal)?;
     ensure!(
         verify_signature(&oracle, &statement.to_bytes(), &revealed),
         "the reveal isn't signed by the oracle"
@@ -828,17 +820,12 @@ fn answer(
         round: round.clone(),
         root: text::hash(blake3::hash(&states).as_bytes()),
     })?;
-    if upload(worker, link, &states, &over.ended)?.is_none() {
-        return Ok(Answered::Ended);
-    }
+    upload(worker, link, &states, &over.ended)?;
     let began = Instant::now();
     let rows = open(proving, &proof, &drawn_rows(&reveal, committed, ask.rows));
     *busy += began.elapsed();
-    let Some(rows) = upload(worker, link, &rows, &over.ended)? else {
-        return Ok(Answered::Ended);
-    };
-    say(ToOracle::Opened { round, rows })?;
-    Ok(Answered::Whole)
+    let rows = upload(worker, link, &rows, &over.ended)?;
+    say(ToOracle::Opened { round, rows })
 }
 
 /// Rows as they go to an oracle.
@@ -850,25 +837,20 @@ fn open(proving: &Proving, proof: &Proof, rows: &[(u32, u32)]) -> Vec<u8> {
     opened.iter().flat_map(OpenedRow::to_bytes).collect()
 }
 
-/// Uploads to the oracle of a link, which must take it in time. Returns the blob's hash; `None` when what it is for has ended meanwhile.
-fn upload(
-    worker: &Worker,
-    link: usize,
-    bytes: &[u8],
-    ended: &CancellationToken,
-) -> Result<Option<String>> {
+/// Uploads to the oracle of a link, which must take it in time. Returns the blob's hash; [`Ended`] when what it is for ends before.
+fn upload(worker: &Worker, link: usize, bytes: &[u8], ended: &CancellationToken) -> Result<String> {
     let blob = *blake3::hash(bytes).as_bytes();
     let key = worker.chain.request_key();
     let upload = worker.oracles[link].put_blob(&key, &blob, BlobSource::Bytes(bytes), |_| {});
     tokio::runtime::Handle::current().block_on(async {
         tokio::select! {
             () = worker.shutdown.cancelled() => bail!("the worker is shutting down"),
-            () = ended.cancelled() => Ok(None),
+            () = ended.cancelled() => bail!(Ended),
             uploaded = tokio::time::timeout(ROUND_PATIENCE, upload) => {
                 uploaded
                     .context("the oracle takes what was opened too slowly")?
                     .context("uploading what was opened")?;
-                Ok(Some(text::hash(&blob)))
+                Ok(text::hash(&blob))
             }
         }
     })
@@ -907,8 +889,7 @@ fn reopen(worker: &Worker, link: usize, round: &str, pass: u32, rows: &[u32]) ->
     lock(&proving.audits).took(Instant::now(), link, started.elapsed(), oracles);
     // Another audit need not wait until this one's oracle has taken all of it.
     drop(turn);
-    let never = CancellationToken::new();
-    upload(worker, link, &bytes, &never)?.context("the upload ended")
+    upload(worker, link, &bytes, &CancellationToken::new())
 }
 
 #[cfg(test)]

@@ -5,20 +5,15 @@ use io_client::{
     challenge::{Challenge, Failed, Moot, Step, prove},
     instructions::{self, ClassArgs, EVIDENCE_SLOTS, MAX_EVIDENCE_PART, RegisterDeviceArgs},
     pda,
-    testing::{LocalChain, eventually, test_params},
+    testing::{LocalChain, eventually, test_params, wrong_cell},
     tokens,
 };
 use io_network::state::{Evidence, Provider, SlashCase};
-use io_proof::hardware::{
-    Committed, OpenedRow, RowTree, reference, tree::row_root, wrong::wrong_cell,
-};
 use io_protocol::{
     hardware::CommitmentStatement,
     messages::{Deployment, epoch_of},
 };
 
-/// Rows and columns of the matrices.
-const N: u32 = 32;
 const BOND: u64 = 100_000_000;
 const SOL: u64 = 1_000_000_000;
 
@@ -87,24 +82,7 @@ impl Site {
     /// A wrong cell under the operator's signature.
     async fn challenge(&self, device: usize, salt: u8) -> Challenge {
         let device = self.devices[device].to_bytes();
-        let mut committed = Committed {
-            round_seed: [4; 32],
-            device,
-            n: N,
-            roots: Vec::new(),
-        };
-        let (a, b) = (committed.a_seed(0), committed.b_seed());
-        let mut rows = reference::rows(&a, &b, N, &(0..N).collect::<Vec<_>>());
-        rows[6][9] += 1;
-        let tree = RowTree::new(rows.iter().map(|row| row_root(row)).collect());
-        committed.roots.push(tree.root(&a, &b));
-        let opened = OpenedRow {
-            pass: 0,
-            row: 6,
-            cells: rows[6].clone(),
-            path: tree.row_path(6),
-        };
-        let wrong = wrong_cell(&committed, &opened.to_bytes()).expect("a wrong cell");
+        let (committed, wrong) = wrong_cell([4; 32], device);
         let now = self.chain.rpc().chain_time().await.unwrap();
         let statement = CommitmentStatement {
             deployment: self.deployment,

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap, HashSet, hash_map::Entry},
     sync::{Arc, atomic::AtomicBool},
+    time::Duration,
 };
 
 use clap::Args;
@@ -270,27 +271,22 @@ fn weak(proof: &HardwareProof, local: bool) -> Option<String> {
         ));
     }
     if let Some(figures) = proof.figures.filter(|_| !local) {
-        let commit = proof.commit_micros.unwrap_or(u64::MAX);
-        let window = u64::from(sizes::WINDOW_MS) * 1_000;
-        if commit > window {
+        let (published, commit) = (Rounds::default(), proof.commit_micros.unwrap_or(u64::MAX));
+        if !published.is_in_time(Duration::from_micros(commit)) {
             return Some(format!(
                 "the oracle counts a commitment that came after {} ms, of at most {}",
                 commit / 1_000,
-                sizes::WINDOW_MS
+                published.commit_ms()
             ));
         }
-        // Who is done with little work in little time has the rest of the window for another identity.
-        let fill = match proof.hired {
-            true => sizes::HIRED_FILL_PERCENT,
-            false => sizes::FILL_PERCENT,
-        };
         let shape = Shape {
             n: ask.n,
             passes: ask.passes,
         };
-        if figures.tops_e2 > shape.tops_e2(commit.max(window * u64::from(fill) / 100)) {
+        if figures.tops_e2 > shape.tops_e2(commit.max(published.claimed_micros(proof.hired))) {
             return Some(format!(
-                "the oracle counts work that fills less than {fill} % of the window as if it filled that"
+                "the oracle counts work that fills less than {} % of the window as if it filled that",
+                published.fill(proof.hired)
             ));
         }
     }
@@ -557,7 +553,7 @@ fn attested(set: &OracleSet, epoch: u64, only: Option<&str>, totals: &mut Totals
     let oracles: Vec<String> = set.active().map(|key| key.to_string()).collect();
     let unasked = oracles.iter().filter(|key| !totals.asked.contains(*key));
     let unasked = unasked.count();
-    for (key, device) in totals.devices.clone() {
+    for (key, device) in std::mem::take(&mut totals.devices) {
         let name = key.to_string();
         if epoch_of(device.attested_at) != epoch || only.is_some_and(|only| only != name) {
             continue;
