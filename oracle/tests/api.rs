@@ -261,7 +261,7 @@ async fn build() -> World {
         ws_url,
         chain,
     };
-    // It serves before it has read every account.
+    // It serves before it has read every account, and quotes only after.
     let client = world.client();
     let request = QuoteRequest {
         engine: "wasm".into(),
@@ -2674,6 +2674,52 @@ async fn who_asks_too_much_is_told_when_to_come_back() {
         (answer.status() == 200).then_some(())
     })
     .await;
+    stop.cancel();
+    task.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn an_index_that_may_have_gaps_is_asked_for_no_price() {
+    let world = &*WORLD;
+    let folder = tempfile::tempdir().unwrap();
+    let key_file = folder.path().join("key.json");
+    Wallet::generate().save(&key_file).unwrap();
+    // Any index is older.
+    let config = Config {
+        max_index_age_seconds: 0,
+        ..config(
+            (&world.rpc_url, &world.ws_url),
+            key_file,
+            folder.path().join("data"),
+        )
+    };
+    let stop = CancellationToken::new();
+    let (address, task) = start(config, stop.clone()).await;
+    let http = reqwest::Client::new();
+    // A mint that it knows, and one that it may not have read yet.
+    for mint in [world.io_mint, Pubkey::new_from_array([5; 32])] {
+        let wanted = json!({
+            "engine": "wasm",
+            "units": 5,
+            "requirement": { "class": null, "region": null },
+            "mint": mint.to_string(),
+        });
+        let answer = http
+            .post(format!("http://{address}/v1/quote"))
+            .body(wanted.to_string())
+            .send()
+            .await
+            .unwrap();
+        let (status, error) = refused(answer).await;
+        assert_eq!((status, error.code.as_str()), (503, "unavailable"));
+        assert!(error.hint.is_some());
+    }
+    let health = http
+        .get(format!("http://{address}/health"))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(health.status(), 503);
     stop.cancel();
     task.await.unwrap().unwrap();
 }

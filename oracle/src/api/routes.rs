@@ -1125,6 +1125,12 @@ async fn quote(
     let bytes = body(&api, from, &headers, request, MAX_JSON_BYTES).await?;
     let request: QuoteRequest = parse(&bytes)?;
     let oracle = &api.oracle;
+    // Devices and mints that are not read yet would look like none.
+    if oracle.clock.age() > Duration::from_secs(oracle.config.max_index_age_seconds) {
+        return Err(Refusal::unavailable(
+            "the index isn't whole: ask again in a moment",
+        ));
+    }
     let mint = request
         .mint
         .as_deref()
@@ -1138,13 +1144,8 @@ async fn quote(
             tables.network.map_or(0, |network| network.reserve_bps),
         )
     };
-    let payment = payment.ok_or_else(|| {
-        if oracle.clock.age() > Duration::from_secs(oracle.config.max_index_age_seconds) {
-            Refusal::unavailable("the index isn't whole: ask again in a moment")
-        } else {
-            Refusal::not_found(format!("jobs can't be paid in {mint}"))
-        }
-    })?;
+    let payment =
+        payment.ok_or_else(|| Refusal::not_found(format!("jobs can't be paid in {mint}")))?;
     if payment.enabled == 0 {
         return Err(Refusal::bad(format!(
             "new jobs can't be paid in {mint} at present"
