@@ -351,15 +351,16 @@ describe('a renter', () => {
     // A lease's ask is 1 IO for 1,000 s: 3.6 IO an hour.
     const cells = page.getByRole('table', { name: 'Offers' }).locator('tbody tr').first().getByRole('cell');
     await expect.poll(() => cells.nth(3).textContent()).toBe('3.6 IO');
+    // A guide that no epoch's step moves meanwhile.
     await io(
       'admin',
       'network',
       'update-class',
       '0',
       '--price-floor',
-      '1',
+      '3',
       '--price-ceiling',
-      '10',
+      '3',
       '--reference-price',
       '3',
     );

@@ -31,7 +31,7 @@ it('is rented with one signature, warns before its end, is extended, works, and 
   // The clock runs, and oracles count with it; their signatures are checked here.
   await expect.poll(left).toBeLessThan(begun);
   await expect
-    .poll(() => page.getByTestId('meter').getByText('✓ signature').count(), { timeout: 60_000 })
+    .poll(() => page.getByTestId('meter').getByText('✓ signature').count(), { timeout: 90_000 })
     .toBeGreaterThanOrEqual(2);
 
   await page.getByText('It ends soon').waitFor({ timeout: MINUTES * 60_000 });

@@ -59,11 +59,15 @@ describe('a provider', () => {
       .toBe(true);
     await page.getByText('leads to the root on chain').waitFor();
     const claimed = await amount(page, 'Claimed');
-    await page
-      .getByRole('button', { name: /^Claim / })
-      .first()
-      .click();
-    await expect.poll(() => amount(page, 'Claimed'), { timeout: 30_000 }).toBeGreaterThan(claimed);
+    const claim = page.getByRole('button', { name: /^Claim / }).first();
+    const isPaid = async () => (await amount(page, 'Claimed')) > claimed;
+    // A root that lands just then refuses the claim by the one before, and says so: it is made again.
+    const refused = page.getByText('does not lead to the current root');
+    for (let left = 3; left > 0 && !(await isPaid()); left--) {
+      await claim.click();
+      await expect.poll(async () => (await isPaid()) || (await refused.count()) > 0, { timeout: 30_000 }).toBe(true);
+    }
+    expect(await isPaid()).toBe(true);
     // Why: recomputed, every check holds.
     await page.getByText('Your browser computed it again').waitFor();
     expect(await page.getByText('fails', { exact: true }).count()).toBe(0);

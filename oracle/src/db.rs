@@ -226,7 +226,7 @@ impl Db {
             .busy_timeout(busy);
         let pool = SqlitePoolOptions::new()
             .max_connections(CONNECTIONS)
-            .acquire_timeout(busy)
+            .acquire_timeout(BUSY)
             .connect_with(options)
             .await
             .with_context(|| format!("can't open the database {}", path.display()))?;

@@ -208,7 +208,8 @@ impl Oracle {
                 })
             });
         let mut market = lock(&self.market);
-        let news = match candidate {
+        // It may have been reserved since it was looked at.
+        let news = match candidate.filter(|_| market.reserved_for(address).is_none()) {
             Some(candidate) => market.matcher.put(candidate),
             None => {
                 market.matcher.remove(&address.to_bytes());

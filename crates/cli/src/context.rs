@@ -7,7 +7,7 @@ use std::{
 };
 
 use io_client::{
-    CommitmentConfig, Instruction, Pubkey, Request, Rpc, SendConfig, Sender, SharedSigner,
+    CommitmentConfig, Hash, Instruction, Pubkey, Request, Rpc, SendConfig, Sender, SharedSigner,
     Signer as _, Wallet, accounts,
     io_network::state::{Network, PaymentMint},
     journal::{FileJournal, Journal, MemoryJournal},
@@ -15,6 +15,7 @@ use io_client::{
     send::Simulation,
 };
 use serde_json::{Value, json};
+use solana_cluster_type::ClusterType;
 use tokio::sync::OnceCell;
 
 use crate::{
@@ -92,6 +93,12 @@ impl Context {
     pub fn is_local(&self) -> bool {
         let host = self.rpc.host();
         host.starts_with("127.") || host.starts_with("localhost") || host.starts_with("[::1]")
+    }
+
+    /// Whether the chain is a local network's: its node is on this machine, and no node of a public cluster, which its owner
+    /// reaches there too.
+    pub async fn is_local_network(&self) -> Result<bool> {
+        Ok(self.is_local() && !is_public(&self.rpc.genesis_hash().await?))
     }
 
     /// A line for people, on stderr.
@@ -477,6 +484,17 @@ pub fn rows_of(value: &Value) -> Vec<(String, String)> {
         .collect()
 }
 
+/// Whether this is the genesis of a public cluster.
+fn is_public(genesis: &Hash) -> bool {
+    [
+        ClusterType::MainnetBeta,
+        ClusterType::Devnet,
+        ClusterType::Testnet,
+    ]
+    .iter()
+    .any(|cluster| cluster.get_genesis_hash().as_ref() == Some(genesis))
+}
+
 fn simulation_json(simulation: &Simulation) -> Value {
     json!({
         "units": simulation.units,
@@ -516,4 +534,20 @@ pub fn put_amount(object: &mut serde_json::Map<String, Value>, name: &str, base:
 pub fn random_u64() -> Result<u64> {
     getrandom::u64()
         .map_err(|error| Failure::failed(format!("the system gives no random numbers: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_of_a_public_cluster_is_no_local_networks() {
+        let main = "5eykt4UsFv8P8NJdTREpY1vzqKqZKvdpKuc147dw2N9d";
+        let dev = "EtWTRABZaYq6iMfeYKouRu166VU2xqa1wcaWoxPkrZBG";
+        for genesis in [main, dev] {
+            assert!(is_public(&genesis.parse().unwrap()), "{genesis}");
+        }
+        assert!(!is_public(&Hash::new_from_array([7; 32])));
+        assert!(!is_public(&Hash::default()));
+    }
 }

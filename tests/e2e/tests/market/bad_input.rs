@@ -657,7 +657,7 @@ async fn an_oracle_refuses_what_is_wrong_keeps_nothing_of_it_and_goes_on() {
     let strict = [
         ("requests_per_second", json!(5)),
         ("requests_burst", json!(40)),
-        ("io_timeout_seconds", json!(2)),
+        ("io_timeout_seconds", json!(6)),
     ];
     market.restart_oracle_with(0, &strict).await;
     let oracle = Oracle::new(&market).await;

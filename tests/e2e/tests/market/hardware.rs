@@ -1,6 +1,9 @@
 //! Devices are what they have shown: what an oracle accepted can be checked by anybody, and what was wrong in it be proven.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    time::{Duration, SystemTime},
+};
 
 use io_api::types::{HardwareProof, ProofOutcome};
 use io_client::{
@@ -14,7 +17,7 @@ use io_e2e::{
     Market, Options, books, inputs,
     jobs::{PATIENCE, until},
 };
-use io_protocol::money::IO;
+use io_protocol::{messages::EPOCH_SECONDS, money::IO};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -27,11 +30,23 @@ async fn balance(market: &Market) -> u64 {
     held.expect("the renter's IO")
 }
 
+/// A market that begins when its hour has room for a test: records are looked up by the hour.
+async fn market_of_one_hour(options: Options) -> Market {
+    const ROOM: Duration = Duration::from_secs(150);
+    let hour = Duration::from_secs(EPOCH_SECONDS.unsigned_abs());
+    let now = SystemTime::UNIX_EPOCH.elapsed().expect("a clock");
+    let left = hour - Duration::from_secs(now.as_secs() % hour.as_secs());
+    if left < ROOM {
+        tokio::time::sleep(left).await;
+    }
+    Market::start(options).await
+}
+
 /// A device commits to one wrong cell. The row that the oracle draws is another one, so it accepts the proof. Somebody who has
 /// nothing but what the oracle publishes finds the cell, proves it to the program, and is paid when the appeal has failed.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_cell_that_no_oracle_drew_is_found_and_proven_by_anybody() {
-    let mut market = Market::start(Options::default()).await;
+    let mut market = market_of_one_hour(Options::default()).await;
     let device = market.devices[0].to_string();
 
     // What honest devices proved holds, whoever looks.
@@ -252,9 +267,9 @@ async fn wrong_record(market: &Market, oracle: usize) -> Value {
 /// before the program by itself, over a crash between its steps; another oracle that catches the device as well spends nothing on what was proven.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_caught_loses_its_bond_without_anybodys_command() {
-    // A commitment needs five seconds until it may be shown.
-    let mut market = Market::start(Options {
-        slot_ms: 150,
+    // A commitment needs six seconds until it may be shown.
+    let mut market = market_of_one_hour(Options {
+        slot_ms: 200,
         ..Options::default()
     })
     .await;
@@ -406,23 +421,32 @@ async fn a_device_that_is_slower_than_it_claims_claims_less() {
         )
         .await;
     }
-    // As published: the window is two seconds, and so is the time to a commitment.
-    let rounds = json!({"strides": 4_096, "read_ns": 100_000});
-    meet(
-        &mut market,
-        2,
-        "strict-oracle",
-        "slower",
-        &[("rounds", rounds)],
-    )
-    .await;
-    let figures = until(
-        "the oracle should measure the device",
-        PATIENCE,
-        || market.logs(),
-        async || market.figures(2, &device).await,
-    )
-    .await;
+    // As published: the window is two seconds, and so is the time to a commitment. An oracle's hour pays for two such rounds, and a busy
+    // machine may be late in the second as well: then another one meets the device.
+    const MOST: usize = 3;
+    let mut measured = None;
+    for attempt in 1..=MOST {
+        let rounds = json!({"strides": 4_096, "read_ns": 100_000});
+        let folder = format!("strict-oracle-{attempt}");
+        meet(&mut market, 2, &folder, "slower", &[("rounds", rounds)]).await;
+        measured = until(
+            "the oracle should measure the device",
+            PATIENCE,
+            || market.logs(),
+            async || {
+                if let Some(figures) = market.figures(2, &device).await {
+                    return Some(Some(figures));
+                }
+                let late = market.proofs(2, &device).await.iter().flatten().count();
+                (late >= 2).then_some(None)
+            },
+        )
+        .await;
+        if measured.is_some() {
+            break;
+        }
+    }
+    let figures = measured.unwrap_or_else(|| panic!("always late\n{}", market.logs()));
     assert!(figures.tops_e2 > 0, "{figures:?}");
     assert!(market.worker_log(0).contains("claims another speed"));
     let mut proofs = market.proofs(2, &device).await.expect("the records");
@@ -486,7 +510,7 @@ async fn accepting(oracle: &str) -> String {
 /// Where no oracle challenges, what it publishes is enough: the device that was caught is away, and anybody proves it all the same.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_an_oracle_refused_is_proven_from_what_it_publishes() {
-    let mut market = Market::start(Options::default()).await;
+    let mut market = market_of_one_hour(Options::default()).await;
     let before: Device = market.rpc_device().await;
     let money = market.books().await;
     let restrained = [("open_slash_cases", json!(false))];

@@ -160,7 +160,7 @@ async fn inputs_that_vanish_are_brought_again_or_cost_nobody_anything() {
         "network",
         "set-params",
         "--challenge-seconds",
-        "12",
+        "60",
         "--dispute-seconds",
         "8",
     ];
@@ -170,6 +170,8 @@ async fn inputs_that_vanish_are_brought_again_or_cost_nobody_anything() {
     let submitted = market
         .until_state(&job, &[JobState::Submitted, JobState::Disputed])
         .await;
+    // Oracles object when a quarter of the window is left.
+    market.travel(44).await;
     let refunded = market.ends(&job, JobState::Expired).await;
     assert_eq!(refunded.device, submitted.device);
     assert_eq!(

@@ -329,14 +329,13 @@ async fn the_readmes_commands_make_a_device_that_earns_and_can_be_left_again() {
     market.until_state(&waits, &[JobState::Running]).await;
 
     // A busy device and stake that isn't free stay.
-    market
-        .io(&["device", "retire", &name])
-        .await
-        .fails_with(1, &["unsettled", "io device drain"]);
-    market
-        .io(&["device", "bond", &name, "0.0001"])
-        .await
-        .fails_with(5, &["unsettled"]);
+    let (retire, bond) = (
+        ["device", "retire", &name],
+        ["device", "bond", &name, "0.0001"],
+    );
+    let (retired, bonded) = tokio::join!(market.io(&retire), market.io(&bond));
+    retired.fails_with(1, &["unsettled", "io device drain"]);
+    bonded.fails_with(5, &["unsettled"]);
     market
         .io(&["device", "bond", &name, "5000"])
         .await
