@@ -3,7 +3,7 @@
 use io_proof::hardware::{
     CheckError, Checker, ColumnSums, Committed, Hash, OpenedRow, RowTree, Software, a_seed, b_seed,
     cell::{
-        BadCell, CellClaim, CellError, MAX_CELL_PATH, MAX_ITEM_PATH, MAX_N, bad_cell,
+        BadCell, CellClaim, CellError, MAX_CELL_PATH, MAX_ITEM_PATH, MAX_N, Sha256, bad_cell,
         recompute_cell,
     },
     drawn_rows,
@@ -16,6 +16,19 @@ use io_proof::hardware::{
     tree::row_root,
 };
 use proptest::prelude::*;
+
+/// A stream of one byte, the seed's first.
+struct FirstByte;
+
+impl Sha256 for FirstByte {
+    fn hash(parts: &[&[u8]]) -> Hash {
+        [parts[0][0]; 32]
+    }
+}
+
+fn extreme() -> impl Strategy<Value = u8> {
+    prop::sample::select(vec![0, 1, 127, 128, 129, 254, 255])
+}
 
 const N: u32 = 64;
 const PASSES: u32 = 3;
@@ -145,6 +158,14 @@ proptest! {
         let n = 1 << log_n;
         let expected = reference::dot(&reference::line(&a, n, row), &reference::line(&b, n, col));
         prop_assert_eq!(recompute_cell::<Software>(&a, &b, n, row, col), expected);
+    }
+
+    /// Rows and columns of the least and greatest elements are where sums are greatest.
+    #[test]
+    fn extreme_cells_are_the_dot_product(x in extreme(), y in extreme(), log_n in 5_u32..=MAX_N.ilog2()) {
+        let (n, element) = (1 << log_n, |byte: u8| i32::from(byte) - 128);
+        let expected = element(x) * element(y) * n as i32;
+        prop_assert_eq!(recompute_cell::<FirstByte>(&[x; 32], &[y; 32], n, 3, 5), expected);
     }
 
     #[test]

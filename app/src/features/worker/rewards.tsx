@@ -41,6 +41,7 @@ import {
   Facts,
   Loaded,
   Notice,
+  Outdated,
   Skeleton,
   Stat,
   TextField,
@@ -251,9 +252,9 @@ function Why({ provider }: { provider: Provider }) {
         <Loaded query={rewards} skeleton={<Skeleton className="h-64" />}>
           {(read) =>
             read ? (
-              <div className={rewards.isPlaceholderData ? 'opacity-60' : undefined}>
+              <Outdated when={rewards.isPlaceholderData}>
                 <Explained rewards={read} provider={provider} />
-              </div>
+              </Outdated>
             ) : rewards.isPlaceholderData ? (
               <Skeleton className="h-64" />
             ) : (

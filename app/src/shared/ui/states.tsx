@@ -58,6 +58,15 @@ export function Skeleton({ className }: { className?: string }) {
   return <div aria-hidden className={cx('animate-pulse rounded-lg bg-hover', className ?? 'h-24')} />;
 }
 
+/** What is shown while something newer is read. It loses its colour and keeps its contrast: it can be read meanwhile. */
+export function Outdated({ when, className, children }: { when: boolean; className?: string; children: ReactNode }) {
+  return (
+    <div aria-busy={when} className={cx(className, when && 'grayscale')}>
+      {children}
+    </div>
+  );
+}
+
 interface Loadable<T> {
   data: T | undefined;
   error: unknown;

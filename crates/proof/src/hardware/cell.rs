@@ -25,6 +25,12 @@ use super::Hash;
 /// SHA-256 over the concatenation of byte strings.
 pub trait Sha256 {
     fn hash(parts: &[&[u8]]) -> Hash;
+
+    /// The same, into memory that is there already: on the virtual machine, what is returned is copied.
+    #[inline(always)]
+    fn hash_into(parts: &[&[u8]], hash: &mut Hash) {
+        *hash = Self::hash(parts);
+    }
 }
 
 /// Cells in a leaf.
@@ -191,56 +197,61 @@ fn fold_items<H: Sha256>(item: Hash, pass: u32, passes: u32, siblings: &[Hash]) 
     node
 }
 
-/// Sum of a block's bytes, eight at a time: four words leave at most 2,040 in each of four lanes.
-#[inline(always)]
-fn byte_sum(block: &[u8; BLOCK_BYTES]) -> u64 {
-    const EVEN: u64 = 0x00ff_00ff_00ff_00ff;
-    let lanes = block.as_chunks::<8>().0.iter().fold(0_u64, |lanes, bytes| {
-        let word = u64::from_le_bytes(*bytes);
-        lanes
-            .wrapping_add(word & EVEN)
-            .wrapping_add((word >> 8) & EVEN)
-    });
-    lanes.wrapping_mul(0x0001_0001_0001_0001) >> 48
-}
+/// Blocks of a row, and of a column, that are hashed before they are multiplied.
+const GATHERED: usize = 16;
 
-/// Σ x·y over a block's bytes, written out: the virtual machine pays for every turn of a loop.
+/// Σ A·B over eight elements of a row and of a column, as their streams have them, in the upper half. The lower half has four other
+/// products, added up, and is a carry if that is negative.
+///
+/// Elements are taken in pairs p + q·2³²: (p + q·2³²)·(s + r·2³²) = p·s + (p·r + q·s)·2³² modulo 2⁶⁴, which is half of the multiplications
+/// that it takes one by one. Wrapping throughout: checked additions would double the instructions.
 #[inline(always)]
-fn block_product(x: &[u8; BLOCK_BYTES], y: &[u8; BLOCK_BYTES]) -> u64 {
-    macro_rules! products {
-        ($($i:literal)*) => {
-            0_u64$(.wrapping_add(u64::from(x[$i]).wrapping_mul(u64::from(y[$i]))))*
-        };
-    }
-    products!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31)
+fn eight_products(x: [u8; 8], y: [u8; 8]) -> u64 {
+    const BYTES: u64 = 0xff_0000_00ff;
+    const BIAS: u64 = 0x80_0000_0080;
+    let element = |bytes: u64, shift: u32| ((bytes >> shift) & BYTES).wrapping_sub(BIAS);
+    let x = u64::from_le_bytes(x);
+    // The second of each pair first.
+    let y = u64::from_le_bytes(y).rotate_left(32);
+    [0, 8, 16, 24].iter().fold(0, |sum: u64, shift| {
+        sum.wrapping_add(element(x, *shift).wrapping_mul(element(y, *shift)))
+    })
 }
 
 /// C[row][col] = Σₖ A[row][k]·B[k][col], from the seeds: n/16 compressions of SHA-256 and n products.
-///
-/// With bytes x = A + 128, y = B + 128: Σ (x−128)(y−128) = Σxy − 128·(Σx + Σy) + 128²·n. The sums of bytes are
-/// taken eight at a time, which leaves four instructions a product on the virtual machine.
 // A function of its own: what is alive around it would take registers from its loop.
 #[inline(never)]
 pub fn recompute_cell<H: Sha256>(a_seed: &Hash, b_seed: &Hash, n: u32, row: u32, col: u32) -> i32 {
     let blocks = n / BLOCK_BYTES as u32;
-    let (mut products, mut sums) = (0_u64, 0_u64);
+    let mut products = 0_u64;
     let (mut of_a, mut of_b) = (stream_message(a_seed), stream_message(b_seed));
     let (mut at_a, mut at_b) = (row.wrapping_mul(blocks), col.wrapping_mul(blocks));
-    for _ in 0..blocks {
-        of_a[32..].copy_from_slice(&at_a.to_le_bytes());
-        of_b[32..].copy_from_slice(&at_b.to_le_bytes());
-        at_a = at_a.wrapping_add(1);
-        at_b = at_b.wrapping_add(1);
-        let (x, y) = (H::hash(&[&of_a]), H::hash(&[&of_b]));
-        // All far below 2⁶⁴; checked additions would double the instructions.
-        sums = sums.wrapping_add(byte_sum(&x)).wrapping_add(byte_sum(&y));
-        // Hidden, so that bytes are loaded and not cut from the words above, which costs thrice as much on the virtual
-        // machine.
-        let (x, y) = (core::hint::black_box(&x), core::hint::black_box(&y));
-        products = products.wrapping_add(block_product(x, y));
+    // The row's, then the column's: one address leads to both.
+    let mut gathered = [[[0; BLOCK_BYTES]; GATHERED]; 2];
+    let mut left = blocks as usize;
+    while left > 0 {
+        let some = left.min(GATHERED);
+        left -= some;
+        let [xs, ys] = gathered.each_mut().map(|all| &mut all[..some]);
+        for (x, y) in xs.iter_mut().zip(ys) {
+            of_a[32..].copy_from_slice(&at_a.to_le_bytes());
+            of_b[32..].copy_from_slice(&at_b.to_le_bytes());
+            at_a = at_a.wrapping_add(1);
+            at_b = at_b.wrapping_add(1);
+            H::hash_into(&[&of_a], x);
+            H::hash_into(&[&of_b], y);
+        }
+        // Hidden: as places of the stack they would be reckoned anew at each turn.
+        let hidden = core::hint::black_box(&gathered);
+        let [xs, ys] = hidden
+            .each_ref()
+            .map(|all| all[..some].as_flattened().as_chunks().0);
+        products = xs.iter().zip(ys).fold(products, |products, (x, y)| {
+            products.wrapping_add(eight_products(*x, *y))
+        });
     }
-    // |C| ≤ 2¹⁴·n < 2³¹.
-    (products as i64 - 128 * sums as i64 + 16_384 * i64::from(n)) as i32
+    // |C| ≤ 2¹⁴·n < 2³¹, and so is what is below it: rounded, it carries nothing.
+    (products.wrapping_add(1 << 31) >> 32) as i32
 }
 
 /// Where a cell is, and everything that leads from it to a commitment.

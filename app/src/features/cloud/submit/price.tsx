@@ -20,6 +20,7 @@ import {
   Facts,
   Failure,
   Notice,
+  Outdated,
   Percent,
   Progress,
   SelectField,
@@ -147,9 +148,9 @@ export function PriceCard({
     <Card title="Price">
       <div className="flex flex-col gap-4">
         {order ? (
-          <div className={known || busy ? 'flex flex-col gap-4' : 'flex flex-col gap-4 opacity-60'}>
+          <Outdated when={!known && !busy} className="flex flex-col gap-4">
             <Quoted engine={engine} order={order} held={wallet ? (balance.data ?? null) : undefined} />
-          </div>
+          </Outdated>
         ) : quote.error ? (
           <Failure error={quote.error} retry={() => quote.refetch()} />
         ) : (

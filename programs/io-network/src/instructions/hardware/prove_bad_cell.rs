@@ -23,6 +23,19 @@ impl Sha256 for Syscall {
     fn hash(parts: &[&[u8]]) -> [u8; 32] {
         solana_sha256_hasher::hashv(parts).to_bytes()
     }
+
+    #[cfg(target_os = "solana")]
+    #[inline(always)]
+    fn hash_into(parts: &[&[u8]], hash: &mut [u8; 32]) {
+        // SAFETY: the syscall reads as many slices as it is told, and writes 32 bytes.
+        unsafe {
+            solana_define_syscall::definitions::sol_sha256(
+                parts.as_ptr().cast(),
+                parts.len() as u64,
+                hash.as_mut_ptr(),
+            );
+        }
+    }
 }
 
 #[derive(Accounts)]
