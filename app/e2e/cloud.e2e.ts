@@ -351,21 +351,31 @@ describe('a renter', () => {
     // A lease's ask is 1 IO for 1,000 s: 3.6 IO an hour.
     const cells = page.getByRole('table', { name: 'Offers' }).locator('tbody tr').first().getByRole('cell');
     await expect.poll(() => cells.nth(3).textContent()).toBe('3.6 IO');
-    // A guide that no epoch's step moves meanwhile.
-    await io(
-      'admin',
-      'network',
-      'update-class',
-      '0',
-      '--price-floor',
-      '3',
-      '--price-ceiling',
-      '3',
-      '--reference-price',
-      '3',
-    );
-    // It comes by itself, from the chain.
+    const guide = (floor: string, price: string, ceiling: string) =>
+      io(
+        'admin',
+        'network',
+        'update-class',
+        '0',
+        '--price-floor',
+        floor,
+        '--price-ceiling',
+        ceiling,
+        '--reference-price',
+        price,
+      );
+    // One that no epoch's step moves meanwhile. It comes by itself, from the chain.
+    await guide('3', '3', '3');
     await expect.poll(() => cells.nth(4).textContent(), { timeout: 30_000 }).toBe('3 IO +20 %');
+    // Between its bounds it is the reference that is shown, wherever a step has moved it.
+    await guide('1', '3', '10');
+    const reference = async () => {
+      const { classes } = await io<{ classes: { reference_price: number }[] }>('admin', 'network', 'show');
+      return Number(classes[0]?.reference_price) / 1e8;
+    };
+    await expect
+      .poll(async () => (await cells.nth(4).textContent())?.startsWith(`${await reference()} IO`), { timeout: 30_000 })
+      .toBe(true);
   });
 
   it('goes on with an upload where it broke off', async () => {

@@ -81,7 +81,7 @@ pub async fn run_with_ready(
         Err(error) => return Err(error),
     };
     tracing::info!(oracle = %oracle.key, %address, cluster = %io_api::text::key(&oracle.deployment.cluster), "starting");
-    let (connected, is_connected) = watch::channel(false);
+    let (whole, is_whole) = watch::channel(false);
     // The clock first: everything is measured by it.
     let (time, slot) = chain::read_time(&oracle).await?;
     oracle.clock.set(time, slot, false);
@@ -101,13 +101,13 @@ pub async fn run_with_ready(
     oracle.db.remember_start(oracle.clock.certain()).await?;
     essential(
         "accounts",
-        Box::pin(chain::follow_accounts(oracle.clone(), connected)),
+        Box::pin(chain::follow_accounts(oracle.clone(), whole)),
     );
     essential("events", Box::pin(chain::follow_events(oracle.clone())));
     let with = |oracle: &Arc<Oracle>| oracle.clone();
     oracle
         .tasks
-        .spawn(chain::keep_time(with(&oracle), is_connected));
+        .spawn(chain::keep_time(with(&oracle), is_whole));
     oracle.spawn(resume);
     essential("peers", Box::pin(peers::meet(oracle.clone())));
     oracle.tasks.spawn(market::keep_matching(with(&oracle)));

@@ -7,7 +7,8 @@ use io_network::{
 };
 use io_proof::hardware::{
     Hash, Software,
-    cell::{CellClaim, LEAF_BYTES, Sha256, evidence_hash, item_path_len, recompute_cell},
+    cell::{CellClaim, LEAF_BYTES, Sha256, evidence_hash, item_path_len},
+    reference::{dot, line},
 };
 use io_protocol::{
     hardware::CommitmentStatement,
@@ -46,7 +47,8 @@ impl Cell {
         let (pass, row, col) = (passes - 1, n / 3, n - 2);
         let siblings = (n * (n / 32)).trailing_zeros();
         let (a_seed, b_seed) = (hash(b"a", 0), hash(b"b", 0));
-        let right = recompute_cell::<Software>(&a_seed, &b_seed, n, row, col);
+        let (of_a, of_b) = (line(&a_seed, n, row), line(&b_seed, n, col));
+        let right = dot(&of_a, &of_b);
         let mut leaf = [7; LEAF_BYTES];
         let at = col as usize % 32 * 4;
         leaf[at..at + 4].copy_from_slice(&right.wrapping_add(off).to_le_bytes());

@@ -140,6 +140,9 @@ pub enum Update {
 pub struct Health {
     /// The WebSocket is up. Without it news arrives late, by sweeps, but still completely.
     pub connected: bool,
+    /// Of an [`AccountStream`]: it is up, and all accounts that there were then have been read since. They lie in the stream before this
+    /// is told.
+    pub whole: bool,
     pub connections: u64,
     pub last_error: Option<String>,
     /// Slot of the newest delivered transaction.
@@ -581,8 +584,15 @@ impl WatchAccounts {
         let mut next_resync = Instant::now();
         loop {
             if Instant::now() >= next_resync {
+                let before = self.health.borrow().clone();
                 match self.resync().await {
                     Ok(Ok(())) => {
+                        // Nothing was missed between the connection and the reading.
+                        self.health.send_if_modified(|health| {
+                            let same = health.connections == before.connections;
+                            let whole = before.connected && health.connected && same;
+                            whole && !std::mem::replace(&mut health.whole, true)
+                        });
                         pause = RECONNECT;
                         next_resync = Instant::now() + config.resync;
                     }
@@ -761,6 +771,7 @@ async fn listen(
         tracing::debug!(%error, "reconnecting");
         health.send_modify(|health| {
             health.connected = false;
+            health.whole = false;
             health.last_error = Some(error.to_string());
         });
         if started.elapsed() > LONGEST_RECONNECT {

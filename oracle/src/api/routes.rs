@@ -1113,7 +1113,7 @@ async fn burns(State(api): Shared, OriginalUri(uri): OriginalUri) -> Answer<Burn
     Ok(Json(views::burns(step, &steps, &before)))
 }
 
-#[utoipa::path(post, path = "/v1/quote", request_body = QuoteRequest, responses((status = 200, body = Quote), (status = 400, body = ApiError)))]
+#[utoipa::path(post, path = "/v1/quote", request_body = QuoteRequest, responses((status = 200, body = Quote), (status = 400, body = ApiError), (status = 404, body = ApiError, description = "Jobs can't be paid in this mint"), (status = 503, body = ApiError, description = "The index has gaps")))]
 async fn quote(
     State(api): Shared,
     OriginalUri(uri): OriginalUri,

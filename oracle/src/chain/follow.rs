@@ -3,12 +3,15 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
+use futures_util::FutureExt;
 use io_client::{
     CommitmentConfig, Pubkey,
     accounts::AnyAccount,
     events::IoEvent,
     io_network, pda,
-    subscribe::{AccountStream, EventStream, FollowConfig, Start, TransactionEvents, Update},
+    subscribe::{
+        AccountStream, AccountUpdate, EventStream, FollowConfig, Start, TransactionEvents, Update,
+    },
 };
 use io_network::state::Job;
 use tokio::{sync::watch, time::sleep};
@@ -36,8 +39,8 @@ fn follow_config(oracle: &Oracle) -> FollowConfig {
     }
 }
 
-/// Keeps the index; `connected` tells whether news arrives.
-pub async fn follow_accounts(oracle: Arc<Oracle>, connected: watch::Sender<bool>) -> Result<()> {
+/// Keeps the index; `whole` tells whether it has all accounts, and news of them arrives.
+pub async fn follow_accounts(oracle: Arc<Oracle>, whole: watch::Sender<bool>) -> Result<()> {
     let config = follow_config(&oracle);
     let mut stream = AccountStream::start(
         oracle.rpc.clone(),
@@ -52,26 +55,35 @@ pub async fn follow_accounts(oracle: Arc<Oracle>, connected: watch::Sender<bool>
             () = oracle.shutdown.cancelled() => return Ok(()),
             changed = health.changed() => {
                 changed.context("the account subscription ended")?;
-                let up = health.borrow_and_update().connected;
-                connected.send_if_modified(|now| std::mem::replace(now, up) != up);
+                let is_whole = health.borrow_and_update().whole;
+                // What makes it so was delivered before.
+                while let Some(Some(update)) = stream.next().now_or_never() {
+                    apply(&oracle, update);
+                }
+                whole.send_if_modified(|now| std::mem::replace(now, is_whole) != is_whole);
             }
-            update = stream.next() => {
-                let update = update.context("the account subscription ended")?;
-                oracle.live.account(&update);
-                let account = match update.account.as_ref().map(|account| AnyAccount::decode(&update.address, account)) {
-                    None => None,
-                    Some(Ok(Some(account))) => Some(account),
-                    // Of a newer program.
-                    Some(Ok(None)) => continue,
-                    Some(Err(error)) => {
-                        tracing::warn!(%error, "an account that does not decode");
-                        continue;
-                    }
-                };
-                spread(&oracle, oracle.index.apply(update.address, update.slot, account));
-            }
+            update = stream.next() => apply(&oracle, update.context("the account subscription ended")?),
         }
     }
+}
+
+fn apply(oracle: &Oracle, update: AccountUpdate) {
+    oracle.live.account(&update);
+    let decode = |account| AnyAccount::decode(&update.address, account);
+    let account = match update.account.as_ref().map(decode) {
+        None => None,
+        Some(Ok(Some(account))) => Some(account),
+        // Of a newer program.
+        Some(Ok(None)) => return,
+        Some(Err(error)) => {
+            tracing::warn!(%error, "an account that does not decode");
+            return;
+        }
+    };
+    spread(
+        oracle,
+        oracle.index.apply(update.address, update.slot, account),
+    );
 }
 
 fn spread(oracle: &Oracle, changed: Option<Changed>) {
@@ -320,11 +332,11 @@ fn rows(transaction: &TransactionEvents) -> Vec<JobEvent> {
 }
 
 /// Reads the chain's clock, and notes whether the index can be trusted.
-pub async fn keep_time(oracle: Arc<Oracle>, mut connected: watch::Receiver<bool>) {
+pub async fn keep_time(oracle: Arc<Oracle>, mut whole: watch::Receiver<bool>) {
     loop {
         match read_time(&oracle).await {
             Ok((time, slot)) => {
-                oracle.clock.set(time, slot, *connected.borrow_and_update());
+                oracle.clock.set(time, slot, *whole.borrow_and_update());
                 let age = oracle.clock.age().as_millis() as u64;
                 oracle.live.clock(time, slot, age);
             }
@@ -337,7 +349,7 @@ pub async fn keep_time(oracle: Arc<Oracle>, mut connected: watch::Receiver<bool>
         tokio::select! {
             () = oracle.shutdown.cancelled() => return,
             () = sleep(CLOCK_EVERY) => {}
-            Ok(()) = connected.changed() => {}
+            Ok(()) = whole.changed() => {}
         }
     }
 }

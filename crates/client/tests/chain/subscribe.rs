@@ -5,7 +5,7 @@ use io_client::{
     events::IoEvent,
     instructions,
     subscribe::{AccountStream, Cursor, EventStream, FollowConfig, Start, Update},
-    testing::{CuttableProxy, FaultyRpc, LocalChain, PATIENCE, eventually, test_params},
+    testing::{CuttableProxy, Fault, FaultyRpc, LocalChain, PATIENCE, eventually, test_params},
     tokens,
 };
 use solana_rpc_client_api::filter::{Memcmp, RpcFilterType};
@@ -375,6 +375,52 @@ async fn accounts_are_followed_over_cuts_and_closings() {
     ];
     send("close", burn_and_close).await;
     wait_for(&mut stream, None).await;
+}
+
+/// Who trusts what it has read must not do so before it has read it: hearing of changes is not enough.
+#[tokio::test(flavor = "multi_thread")]
+async fn accounts_are_whole_when_they_have_been_read_since_the_connection() {
+    let chain = LocalChain::start().await;
+    chain
+        .network(vec![Wallet::generate().address()], 1, test_params())
+        .await;
+    let (node, news) = (
+        FaultyRpc::start(chain.rpc_url()).await,
+        CuttableProxy::start(chain.ws_url()).await,
+    );
+    let read = "getProgramAccounts";
+    node.always(read, Some(Fault::Http(403)));
+    let config = FollowConfig {
+        resync: Duration::from_secs(3_600),
+        ..NO_SWEEPS
+    };
+    let (program, filters) = (io_network::ID, Vec::new());
+    let mut stream =
+        AccountStream::start(node.rpc(), &news.ws_url(), program, filters, config).unwrap();
+    let health = stream.health();
+    eventually("the connection and a failed reading", || async {
+        let health = health.borrow();
+        Ok(health.connected && health.last_error.is_some())
+    })
+    .await;
+    assert!(!health.borrow().whole);
+    let whole = || eventually("all accounts", || async { Ok(health.borrow().whole) });
+    node.always(read, None);
+    whole().await;
+    // What makes it so lies there already.
+    let first = timeout(Duration::ZERO, stream.next()).await;
+    assert!(first.is_ok_and(|update| update.is_some()));
+
+    // What changed while nothing was heard is missing until it has been read.
+    node.always(read, Some(Fault::Http(403)));
+    news.refuse(true);
+    eventually("the cut", || async { Ok(!health.borrow().connected) }).await;
+    assert!(!health.borrow().whole);
+    news.refuse(false);
+    eventually("the connection", || async { Ok(health.borrow().connected) }).await;
+    assert!(!health.borrow().whole);
+    node.always(read, None);
+    whole().await;
 }
 
 /// Reads until the followed account holds `amount`, or is closed.

@@ -29,7 +29,7 @@ use tokio::{
     net::TcpStream,
 };
 
-/// An oracle that waits 2 s for the next byte has given up on a client after this, however busy the machine.
+/// An oracle that waits 6 s for the next byte has given up on a client after this, however busy the machine.
 const STALL_PATIENCE: Duration = Duration::from_secs(30);
 
 /// One oracle, and a key that signs requests to it.

@@ -405,6 +405,14 @@ async fn who_is_caught_loses_its_bond_without_anybodys_command() {
     market.stop().await;
 }
 
+/// The rounds in which a device was late by the published window.
+fn late(proofs: &[HardwareProof]) -> impl Iterator<Item = &HardwareProof> {
+    proofs.iter().filter(|proof| {
+        let reason = proof.reason.as_deref().unwrap_or_default();
+        reason.contains("and 2000 are the most")
+    })
+}
+
 /// A device that is slower than when it measured itself is late in its window, which counts as a missed round. Then it claims what it does, and is
 /// measured.
 #[tokio::test(flavor = "multi_thread")]
@@ -437,8 +445,8 @@ async fn a_device_that_is_slower_than_it_claims_claims_less() {
                 if let Some(figures) = market.figures(2, &device).await {
                     return Some(Some(figures));
                 }
-                let late = market.proofs(2, &device).await.iter().flatten().count();
-                (late >= 2).then_some(None)
+                let found = market.proofs(2, &device).await.unwrap_or_default();
+                (late(&found).count() >= 2).then_some(None)
             },
         )
         .await;
@@ -451,17 +459,10 @@ async fn a_device_that_is_slower_than_it_claims_claims_less() {
     assert!(market.worker_log(0).contains("claims another speed"));
     let mut proofs = market.proofs(2, &device).await.expect("the records");
     proofs.sort_by_key(|proof| proof.at);
-    let late: Vec<_> = proofs
-        .iter()
-        .filter(|proof| {
-            let reason = proof.reason.as_deref().unwrap_or_default();
-            reason.contains("and 2000 are the most")
-        })
-        .collect();
     let proven = proofs
         .iter()
         .find(|proof| proof.outcome == ProofOutcome::Proven);
-    let first = late.first().unwrap_or_else(|| panic!("{proofs:?}"));
+    let first = late(&proofs).next().unwrap_or_else(|| panic!("{proofs:?}"));
     let proven = proven.expect("a proof");
     let work = |proof: &HardwareProof| {
         let (n, passes) = (u64::from(proof.ask.n), u64::from(proof.ask.passes));

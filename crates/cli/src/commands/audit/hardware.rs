@@ -605,7 +605,7 @@ pub async fn run(args: &HardwareArgs, ctx: &Context) -> Result<()> {
     let (_, devices) = accounts::fetch_all::<Device>(&ctx.rpc, Vec::new()).await?;
     let mut totals = Totals {
         devices: devices.into_iter().collect(),
-        local: ctx.is_local_network().await?,
+        local: ctx.is_local_network(&deployment),
         ..Totals::default()
     };
     for client in &oracles.clients {
@@ -661,7 +661,7 @@ pub async fn run(args: &HardwareArgs, ctx: &Context) -> Result<()> {
     let value = json!({
         "epoch": epoch, "oracles": oracles.clients.len(), "proofs": totals.proofs, "proven": totals.proven,
         "rows_checked": totals.rows, "passes_recomputed": totals.passes, "rounds": totals.seen.len(),
-        "rounds_of_known_blocks": totals.rounds, "problems": totals.problems,
+        "rounds_of_known_blocks": totals.rounds, "local": totals.local, "problems": totals.problems,
     });
     let mut rows = vec![
         ("epoch", epoch.to_string()),
@@ -685,6 +685,10 @@ pub async fn run(args: &HardwareArgs, ctx: &Context) -> Result<()> {
             ),
         ),
     ];
+    if totals.local {
+        let unjudged = "times and blockhashes: a local network's devices share a machine";
+        rows.push(("not judged", unjudged.to_owned()));
+    }
     for problem in &totals.problems {
         let of = problem["device"].as_str().or(problem["oracle"].as_str());
         let what = problem["problem"].as_str().unwrap_or_default();
