@@ -14,7 +14,7 @@ use io_client::{
     },
 };
 use io_network::state::Job;
-use tokio::{sync::watch, time::sleep};
+use tokio::{sync::watch, task::unconstrained, time::sleep};
 
 use crate::{
     chain::index::Changed,
@@ -56,8 +56,8 @@ pub async fn follow_accounts(oracle: Arc<Oracle>, whole: watch::Sender<bool>) ->
             changed = health.changed() => {
                 changed.context("the account subscription ended")?;
                 let is_whole = health.borrow_and_update().whole;
-                // What makes it so was delivered before.
-                while let Some(Some(update)) = stream.next().now_or_never() {
+                // What makes it so was delivered before, however much it is.
+                while let Some(Some(update)) = unconstrained(stream.next()).now_or_never() {
                     apply(&oracle, update);
                 }
                 whole.send_if_modified(|now| std::mem::replace(now, is_whole) != is_whole);
