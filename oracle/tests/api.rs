@@ -284,7 +284,38 @@ async fn build() -> World {
     world
 }
 
+/// An oracle beside the world's, with a key and a folder of its own.
+struct AnotherOracle {
+    address: SocketAddr,
+    stop: CancellationToken,
+    task: tokio::task::JoinHandle<anyhow::Result<()>>,
+    _folder: tempfile::TempDir,
+}
+
+impl AnotherOracle {
+    async fn end(self) {
+        self.stop.cancel();
+        self.task.await.unwrap().unwrap();
+    }
+}
+
 impl World {
+    async fn another_oracle(&self, change: impl FnOnce(Config) -> Config) -> AnotherOracle {
+        let folder = tempfile::tempdir().unwrap();
+        let key_file = folder.path().join("key.json");
+        Wallet::generate().save(&key_file).unwrap();
+        let urls = (self.rpc_url.as_str(), self.ws_url.as_str());
+        let usual = config(urls, key_file, folder.path().join("data"));
+        let stop = CancellationToken::new();
+        let (address, task) = start(change(usual), stop.clone()).await;
+        AnotherOracle {
+            address,
+            stop,
+            task,
+            _folder: folder,
+        }
+    }
+
     fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
@@ -2557,20 +2588,14 @@ async fn a_list_is_read_page_by_page_each_row_once() {
 #[tokio::test]
 async fn answers_say_how_long_they_hold_and_only_named_origins_read_them() {
     let world = &*WORLD;
-    let folder = tempfile::tempdir().unwrap();
-    let key_file = folder.path().join("key.json");
-    Wallet::generate().save(&key_file).unwrap();
     const FRIEND: &str = "https://app.example.com";
-    let shared = Config {
-        allowed_origins: vec![FRIEND.into()],
-        ..config(
-            (&world.rpc_url, &world.ws_url),
-            key_file,
-            folder.path().join("data"),
-        )
-    };
-    let stop = CancellationToken::new();
-    let (address, task) = start(shared, stop.clone()).await;
+    let other = world
+        .another_oracle(|usual| Config {
+            allowed_origins: vec![FRIEND.into()],
+            ..usual
+        })
+        .await;
+    let address = other.address;
     let http = reqwest::Client::new();
     let ask = async |method: reqwest::Method, path: &str, origin: &str| {
         http.request(method, format!("http://{address}{path}"))
@@ -2630,8 +2655,7 @@ async fn answers_say_how_long_they_hold_and_only_named_origins_read_them() {
             "{path} {origin}"
         );
     }
-    stop.cancel();
-    task.await.unwrap().unwrap();
+    other.end().await;
 
     // What is named by its contents never changes.
     let data = b"bytes that are their own name";
@@ -2658,21 +2682,15 @@ async fn answers_say_how_long_they_hold_and_only_named_origins_read_them() {
 #[tokio::test]
 async fn who_asks_too_much_is_told_when_to_come_back() {
     let world = &*WORLD;
-    let folder = tempfile::tempdir().unwrap();
-    let key_file = folder.path().join("key.json");
-    Wallet::generate().save(&key_file).unwrap();
     const BURST: usize = 4;
-    let strict = Config {
-        requests_per_second: 1,
-        requests_burst: BURST as u32,
-        ..config(
-            (&world.rpc_url, &world.ws_url),
-            key_file,
-            folder.path().join("data"),
-        )
-    };
-    let stop = CancellationToken::new();
-    let (address, task) = start(strict, stop.clone()).await;
+    let other = world
+        .another_oracle(|usual| Config {
+            requests_per_second: 1,
+            requests_burst: BURST as u32,
+            ..usual
+        })
+        .await;
+    let address = other.address;
     let http = reqwest::Client::new();
     let (mut served, mut limited) = (0, 0);
     // Far more than the bucket earns meanwhile.
@@ -2706,27 +2724,20 @@ async fn who_asks_too_much_is_told_when_to_come_back() {
         (answer.status() == 200).then_some(())
     })
     .await;
-    stop.cancel();
-    task.await.unwrap().unwrap();
+    other.end().await;
 }
 
 #[tokio::test]
 async fn an_index_that_may_have_gaps_is_asked_for_no_price() {
     let world = &*WORLD;
-    let folder = tempfile::tempdir().unwrap();
-    let key_file = folder.path().join("key.json");
-    Wallet::generate().save(&key_file).unwrap();
     // Any index is older.
-    let config = Config {
-        max_index_age_seconds: 0,
-        ..config(
-            (&world.rpc_url, &world.ws_url),
-            key_file,
-            folder.path().join("data"),
-        )
-    };
-    let stop = CancellationToken::new();
-    let (address, task) = start(config, stop.clone()).await;
+    let other = world
+        .another_oracle(|usual| Config {
+            max_index_age_seconds: 0,
+            ..usual
+        })
+        .await;
+    let address = other.address;
     let http = reqwest::Client::new();
     // A mint that it knows, and one that it may not have read yet.
     for mint in [world.io_mint, Pubkey::new_from_array([5; 32])] {
@@ -2752,6 +2763,5 @@ async fn an_index_that_may_have_gaps_is_asked_for_no_price() {
         .await
         .unwrap();
     assert_eq!(health.status(), 503);
-    stop.cancel();
-    task.await.unwrap().unwrap();
+    other.end().await;
 }

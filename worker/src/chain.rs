@@ -62,10 +62,7 @@ impl Chain {
         let path = journal.to_owned();
         let journal = tokio::task::spawn_blocking(move || FileJournal::open(&path)).await??;
         // A node on this machine is asked often, anybody else's gently.
-        let local = rpc.host().starts_with("127.")
-            || rpc.host().starts_with("localhost")
-            || rpc.host().starts_with("[::1]");
-        let config = if local {
+        let config = if rpc.is_local() {
             SendConfig::local()
         } else {
             SendConfig::default()

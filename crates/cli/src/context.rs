@@ -2,7 +2,6 @@
 
 use std::{
     io::{self, BufRead as _, IsTerminal, Write as _},
-    net::IpAddr,
     path::Path,
     sync::Arc,
 };
@@ -93,13 +92,13 @@ impl Context {
     }
 
     pub fn is_local(&self) -> bool {
-        is_loopback(self.rpc.host())
+        self.rpc.is_local()
     }
 
     /// Whether this is a local network's deployment: its node is on this machine, and no node of a public cluster, which its owner
     /// reaches there too. By what everybody signs for: a node may name any cluster.
     pub fn is_local_network(&self, deployment: &Deployment) -> bool {
-        is_local_network(self.rpc.host(), &deployment.cluster)
+        is_local_network(&self.rpc, &deployment.cluster)
     }
 
     /// A line for people, on stderr.
@@ -485,18 +484,7 @@ pub fn rows_of(value: &Value) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Whether a host, with its port, is this machine.
-fn is_loopback(host: &str) -> bool {
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.parse::<u16>().is_ok() => name,
-        _ => host,
-    };
-    let address = name.trim_start_matches('[').trim_end_matches(']');
-    let ip = address.parse::<IpAddr>();
-    name == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
-}
-
-fn is_local_network(host: &str, cluster: &[u8; 32]) -> bool {
+fn is_local_network(rpc: &Rpc, cluster: &[u8; 32]) -> bool {
     let public = [
         ClusterType::MainnetBeta,
         ClusterType::Devnet,
@@ -504,7 +492,7 @@ fn is_local_network(host: &str, cluster: &[u8; 32]) -> bool {
     ];
     let is =
         |public: &ClusterType| public.get_genesis_hash() == Some(Hash::new_from_array(*cluster));
-    is_loopback(host) && !public.iter().any(is)
+    rpc.is_local() && !public.iter().any(is)
 }
 
 fn simulation_json(simulation: &Simulation) -> Value {
@@ -553,39 +541,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_machine_is_told_by_its_address() {
-        for host in [
-            "localhost",
-            "localhost:8899",
-            "127.0.0.1:8899",
-            "127.3.2.1",
-            "[::1]:8899",
-            "[::1]",
-        ] {
-            assert!(is_loopback(host), "{host}");
-        }
-        for host in [
-            "localhost.example.com",
-            "127.0.0.1.example.com:443",
-            "127.example.com",
-            "10.0.0.1:8899",
-            "[2001:db8::1]:1",
-            "",
-        ] {
-            assert!(!is_loopback(host), "{host}");
-        }
-    }
-
-    #[test]
     fn a_node_of_a_public_cluster_is_no_local_networks() {
         let main = "5eykt4UsFv8P8NJdTREpY1vzqKqZKvdpKuc147dw2N9d";
         let dev = "EtWTRABZaYq6iMfeYKouRu166VU2xqa1wcaWoxPkrZBG";
-        let local = "127.0.0.1:8899";
+        let node = |url| Rpc::new(url, CommitmentConfig::confirmed()).unwrap();
+        let local = &node("http://127.0.0.1:8899");
         for genesis in [main, dev] {
             let cluster = genesis.parse::<Hash>().unwrap().to_bytes();
             assert!(!is_local_network(local, &cluster), "{genesis}");
         }
         assert!(is_local_network(local, &[7; 32]));
-        assert!(!is_local_network("rpc.example.com", &[7; 32]));
+        assert!(!is_local_network(
+            &node("https://rpc.example.com"),
+            &[7; 32]
+        ));
     }
 }

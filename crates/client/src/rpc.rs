@@ -2,7 +2,7 @@
 //!
 //! The commitment is always passed: nodes differ in what they assume without one.
 
-use std::{collections::BTreeMap, fmt, future::Future, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, future::Future, net::IpAddr, sync::Arc, time::Duration};
 
 use anchor_lang::prelude::Pubkey;
 use backon::{ExponentialBuilder, Retryable};
@@ -141,6 +141,11 @@ impl Rpc {
     /// Scheme-less host and port: safe to show and to log, which the whole address is not.
     pub fn host(&self) -> &str {
         &self.host
+    }
+
+    /// Whether the node is on this machine.
+    pub fn is_local(&self) -> bool {
+        is_loopback(&self.host)
     }
 
     /// The address, which may hold a token: never log it.
@@ -686,6 +691,17 @@ pub(crate) fn host_of(url: &str, schemes: &[&str], expected: &'static str) -> Re
     Ok(host.to_owned())
 }
 
+/// Whether a host, with or without its port, is this machine.
+fn is_loopback(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.parse::<u16>().is_ok() => name,
+        _ => host,
+    };
+    let address = name.trim_start_matches('[').trim_end_matches(']');
+    let ip = address.parse::<IpAddr>();
+    name == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
+}
+
 /// An error with its causes, each once.
 fn chain_of(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -743,6 +759,30 @@ mod tests {
         }
         let error = host("ws://x/?api-key=secret").unwrap_err().to_string();
         assert!(!error.contains("secret"), "{error}");
+    }
+
+    #[test]
+    fn this_machine_is_told_by_its_address() {
+        for host in [
+            "localhost",
+            "localhost:8899",
+            "127.0.0.1:8899",
+            "127.3.2.1",
+            "[::1]:8899",
+            "[::1]",
+        ] {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in [
+            "localhost.example.com",
+            "127.0.0.1.example.com:443",
+            "127.example.com",
+            "10.0.0.1:8899",
+            "[2001:db8::1]:1",
+            "",
+        ] {
+            assert!(!is_loopback(host), "{host}");
+        }
     }
 
     #[tokio::test]

@@ -149,6 +149,11 @@ pub struct Health {
     pub slot: u64,
 }
 
+/// Which connection is up.
+fn connection_of(health: &Health) -> Option<u64> {
+    health.connected.then_some(health.connections)
+}
+
 /// The program's events. Dropping it ends the subscription.
 pub struct EventStream {
     items: mpsc::Receiver<Update>,
@@ -584,13 +589,12 @@ impl WatchAccounts {
         let mut next_resync = Instant::now();
         loop {
             if Instant::now() >= next_resync {
-                let before = self.health.borrow().clone();
+                let began_in = connection_of(&self.health.borrow());
                 match self.resync().await {
                     Ok(Ok(())) => {
                         // Nothing was missed between the connection and the reading.
                         self.health.send_if_modified(|health| {
-                            let same = health.connections == before.connections;
-                            let whole = before.connected && health.connected && same;
+                            let whole = began_in.is_some() && began_in == connection_of(health);
                             whole && !std::mem::replace(&mut health.whole, true)
                         });
                         pause = RECONNECT;

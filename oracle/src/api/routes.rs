@@ -543,12 +543,17 @@ struct Health {
     problems: Vec<String>,
 }
 
+/// Whether an index of this age counts as stale.
+fn is_stale(oracle: &Oracle, age: Duration) -> bool {
+    age > Duration::from_secs(oracle.config.max_index_age_seconds)
+}
+
 #[utoipa::path(get, path = "/health", responses((status = 200, body = Health), (status = 503, body = Health)))]
 async fn health(State(api): Shared) -> Response {
     let oracle = &api.oracle;
     let age = oracle.clock.age();
     let mut problems = Vec::new();
-    if age > Duration::from_secs(oracle.config.max_index_age_seconds) {
+    if is_stale(oracle, age) {
         problems.push(format!(
             "the index is {} s old: is the RPC node up?",
             age.as_secs()
@@ -1126,7 +1131,7 @@ async fn quote(
     let request: QuoteRequest = parse(&bytes)?;
     let oracle = &api.oracle;
     // Devices and mints that are not read yet would look like none.
-    if oracle.clock.age() > Duration::from_secs(oracle.config.max_index_age_seconds) {
+    if is_stale(oracle, oracle.clock.age()) {
         return Err(Refusal::unavailable(
             "the index isn't whole: ask again in a moment",
         ));

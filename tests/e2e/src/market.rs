@@ -608,6 +608,13 @@ impl Market {
         config
     }
 
+    /// Starts every oracle anew with some fields of its configuration changed.
+    pub async fn restart_oracles_with(&mut self, fields: &[(&str, Value)]) {
+        for oracle in 0..self.oracles.len() {
+            self.restart_oracle_with(oracle, fields).await;
+        }
+    }
+
     /// A copy of a service's configuration with some fields changed.
     pub fn changed(&self, config: &Path, fields: &[(&str, Value)]) -> PathBuf {
         let text = std::fs::read_to_string(config).expect("the configuration");

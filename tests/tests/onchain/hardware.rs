@@ -178,8 +178,8 @@ fn a_wrong_cell_is_not_forgiven_by_silence() {
 
 #[test]
 fn a_right_cell_and_another_commitment_prove_nothing() {
-    // What is right is by the definition, in the least and the greatest size that rounds ask for, and where hashes are first gathered
-    // more than once.
+    // What is right is by the definition: in a small size, in the least that rounds ask for, where hashes are first gathered more than once,
+    // and in the largest.
     for n in [64, 1_024, 32_768] {
         let mut right = Scene::of(482, Cell::off_by(n, 3, 0));
         let said = right.said();

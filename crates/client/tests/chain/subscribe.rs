@@ -390,13 +390,9 @@ async fn accounts_are_whole_when_they_have_been_read_since_the_connection() {
     );
     let read = "getProgramAccounts";
     node.always(read, Some(Fault::Http(403)));
-    let config = FollowConfig {
-        resync: Duration::from_secs(3_600),
-        ..NO_SWEEPS
-    };
     let (program, filters) = (io_network::ID, Vec::new());
     let mut stream =
-        AccountStream::start(node.rpc(), &news.ws_url(), program, filters, config).unwrap();
+        AccountStream::start(node.rpc(), &news.ws_url(), program, filters, NO_SWEEPS).unwrap();
     let health = stream.health();
     eventually("the connection and a failed reading", || async {
         let health = health.borrow();

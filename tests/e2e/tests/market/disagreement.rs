@@ -103,10 +103,8 @@ async fn wrong_results_are_rejected_refunded_and_penalised_and_right_ones_surviv
 
     // An honest result to which the renter objects: a quorum says that it is right, and it is paid. Oracles that leave it to the worker to
     // settle, for longer than this takes.
-    for oracle in 0..market.oracles.len() {
-        let patient = [("settle_grace_seconds", json!(600))];
-        market.restart_oracle_with(oracle, &patient).await;
-    }
+    let patient = [("settle_grace_seconds", json!(600))];
+    market.restart_oracles_with(&patient).await;
     market.kill_worker(0).await;
     market.start_worker(0, Some("crash_after=submit"));
     market.worker_is_available(0).await;

@@ -129,10 +129,8 @@ async fn a_wrong_result_that_passed_by_its_form_is_rejected_when_its_renter_obje
     let books = market.books().await;
     let folder = market.folder().to_owned();
     // Oracles that leave it to the worker to settle, for longer than this test takes.
-    for oracle in 0..market.oracles.len() {
-        let patient = [("settle_grace_seconds", json!(600))];
-        market.restart_oracle_with(oracle, &patient).await;
-    }
+    let patient = [("settle_grace_seconds", json!(600))];
+    market.restart_oracles_with(&patient).await;
     establish(&market).await;
     market.kill_worker(0).await;
     market.start_worker(0, Some("crash_after=run"));
