@@ -279,12 +279,11 @@ async fn restore(oracle: &Oracle) {
     let now = oracle.clock.now();
     match oracle.db.live_tickets(now).await {
         Ok(rows) => {
-            let mut market = lock(&oracle.market);
             for row in rows {
                 let (Ok(job), Ok(device)) = (row.job.parse::<Pubkey>(), row.device.parse()) else {
                     continue;
                 };
-                market.add_ticket(
+                lock(&oracle.market).add_ticket(
                     job,
                     Ticket {
                         device,
@@ -292,6 +291,10 @@ async fn restore(oracle: &Oracle) {
                         expires_at: row.expires_at,
                     },
                 );
+                // The index may have been told before that this job needs none any more.
+                if oracle.index.job(&job).is_some() {
+                    oracle.job_changed(&job);
+                }
             }
         }
         Err(error) => tracing::error!(error = %format!("{error:#}"), "can't read earlier tickets"),
